@@ -20,7 +20,7 @@ use crate::{
     alerting::{self, Alerting},
     auth::{self, Auth, FirstAdmin},
     backup::{self, Backups},
-    jobs::{self, Jobs},
+    jobs::{self, By, Jobs},
     knowledge::{self, Knowledge},
     llm::{self, Llm},
     logs::{self, Logs},
@@ -230,9 +230,10 @@ impl App {
     /// Starts what every role needs beside its listeners.
     pub fn start_background(&self) {
         let lifecycle = &self.runtime.lifecycle;
+        let loops = self.jobs.start_loops(lifecycle);
         match self.registry() {
             Ok(registry) => {
-                if let Err(error) = self.jobs.start_figures(registry, lifecycle) {
+                if let Err(error) = self.jobs.start_figures(registry, &loops) {
                     tracing::warn!(error = format!("{error:#}"), "cannot read the queues' figures");
                 }
             }
@@ -242,11 +243,16 @@ impl App {
         self.disks.start(self.families.disk.clone(), lifecycle);
         http::probe::start(&self.runtime.config.server, &self.http, &self.families.http, lifecycle);
         self.auth.spawn_upkeep(lifecycle);
-        self.idempotency.start_sweep();
-        self.knowledge.start_gauges(lifecycle);
-        self.agents.start_sweep(lifecycle);
-        self.backups.start_gauges();
-        self.alerting.start_gauges();
+        self.auth.start_loops(&loops);
+        let idempotency = self.idempotency.clone();
+        loops.every("http.idempotency_sweep", http::PURGE_KEYS_EVERY, By::Leader, move || {
+            let idempotency = idempotency.clone();
+            async move { idempotency.purge().await.map(drop) }
+        });
+        self.knowledge.start_loops(&loops);
+        self.agents.start_loops(&loops);
+        self.backups.start_loops(&loops);
+        self.alerting.start_loops(&loops);
         let app = self.clone();
         lifecycle.spawn("app.start", async move {
             if let Err(error) = app.knowledge.reconcile_soon().await {

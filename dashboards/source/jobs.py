@@ -52,6 +52,10 @@ DASHBOARD = Dashboard(
         ),
         timeline("Paused", "Which queue was stopped, and when?", choice((0, "runs", "green"), (1, "paused", "orange")), (largest("holdfast_jobs_paused", "queue"), "{{queue}}"), alerts=("JobQueuePaused",)),
         row("Do schedules fire?"),
+        timeseries(
+            "Leaders", "Does exactly one process have each duty? None for a moment while another takes over.", "short",
+            (f"sum by (lease) ({selector('holdfast_jobs_leader')})", "{{lease}}"), limits=below(critical=1), alerts=("JobLeaderMissing",),
+        ),
         table(
             "Schedules", "When did each schedule last succeed, and is it late?", "schedule",
             ("Last success", "dateTimeFromNow", f"{largest('holdfast_jobs_schedule_last_success_timestamp_seconds', 'schedule')} * 1000 > 0"),

@@ -66,7 +66,7 @@ struct HeartbeatLabels {
 pub struct Metrics {
     notifications: Family<NotificationLabels, Counter>,
     alerts: Family<AlertLabels, Counter>,
-    firing: Family<FiringLabels, Gauge>,
+    firing: Family<FiringLabels, Gauge<f64, AtomicU64>>,
     deliveries: Family<DeliveryLabels, Counter>,
     heartbeats: Family<HeartbeatLabels, Counter>,
     watchdog: Gauge<f64, AtomicU64>,
@@ -160,9 +160,17 @@ impl Metrics {
     /// What the tables say.
     pub fn set(&self, firing: impl Fn(Severity) -> i64, watchdog: Option<DateTime<Utc>>) {
         for &severity in Severity::ALL {
-            self.firing.get_or_create(&FiringLabels { severity }).set(firing(severity));
+            self.firing.get_or_create(&FiringLabels { severity }).set(firing(severity) as f64);
         }
         self.watchdog.set(watchdog.map_or(0.0, |at| at.timestamp_millis() as f64 / 1e3));
+    }
+
+    /// The figures of whole tables are another process's to tell, or not read yet.
+    pub fn forget_figures(&self) {
+        for &severity in Severity::ALL {
+            self.firing.get_or_create(&FiringLabels { severity }).set(f64::NAN);
+        }
+        self.watchdog.set(f64::NAN);
     }
 
     /// An attempt to deliver has ended.

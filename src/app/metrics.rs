@@ -67,6 +67,7 @@ impl Families {
         self.http.create_routes();
         self.jobs.create(&QUEUES, &SCHEDULES);
         self.jobs.create_figures(&QUEUES, &SCHEDULES);
+        self.jobs.create_duties();
         self.backup.create_destination(ANY);
         self.llm.create_provider(ANY);
         for operation in [llm::Operation::Chat, llm::Operation::Embedding] {

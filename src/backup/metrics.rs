@@ -64,17 +64,17 @@ pub struct Metrics {
     pub last_verified: Float,
     pub last_proven: Float,
     pub restore_duration: Float,
-    pub database_size: Gauge,
-    pub previous_database_size: Gauge,
-    pub total_size: Gauge,
+    pub database_size: Float,
+    pub previous_database_size: Float,
+    pub total_size: Float,
     pub enabled: Gauge,
     pub interval: Float,
     pub drill_interval: Float,
     pub key_missing: Gauge,
-    pub drill_space_needed: Gauge,
+    pub drill_space_needed: Float,
     pub drill_space_free: Gauge,
-    pub destination_backups: Family<DestinationLabels, Gauge>,
-    pub destination_failing: Family<DestinationLabels, Gauge>,
+    pub destination_backups: Family<DestinationLabels, Float>,
+    pub destination_failing: Family<DestinationLabels, Float>,
 }
 
 impl Metrics {
@@ -159,11 +159,12 @@ impl Metrics {
                 "What a drill of the newest backup takes in the work folder",
                 &self.drill_space_needed,
             ),
-            ("drill_space_free", "What is free in the work folder", &self.drill_space_free),
         ];
         for (name, help, gauge) in bytes {
             registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
         }
+        let free = self.drill_space_free.clone();
+        registry.register_with_unit("drill_space_free", "What is free in the work folder", Unit::Bytes, free);
         registry.register("enabled", "1 where backups are configured", self.enabled.clone());
         registry.register(
             "key_missing",
@@ -176,6 +177,20 @@ impl Metrics {
     pub fn create_destination(&self, destination: &str) {
         let labels = DestinationLabels { destination: destination.to_owned() };
         let _ = (self.destination_backups.get_or_create(&labels), self.destination_failing.get_or_create(&labels));
+    }
+
+    /// The figures of whole tables are another process's to tell, or not read yet.
+    pub fn forget_figures(&self, destinations: &[String]) {
+        let told = [&self.last_verified, &self.last_proven, &self.restore_duration, &self.drill_space_needed];
+        let sizes = [&self.database_size, &self.previous_database_size, &self.total_size];
+        told.into_iter().chain(sizes).for_each(|figure| {
+            figure.set(f64::NAN);
+        });
+        for destination in destinations {
+            let labels = DestinationLabels { destination: destination.clone() };
+            self.destination_backups.get_or_create(&labels).set(f64::NAN);
+            self.destination_failing.get_or_create(&labels).set(f64::NAN);
+        }
     }
 
     /// A run has ended.

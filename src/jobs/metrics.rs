@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{model::QueueStatus, schedule::LATE, store::ScheduleState};
+use super::{leader::Lease, model::QueueStatus, schedule::LATE, store::ScheduleState};
 use crate::{label_enum, platform::telemetry::Latency};
 
 /// 5 ms to 10 min: a mail is tens of milliseconds, a large document minutes; the longest timeouts are ten.
@@ -51,6 +51,11 @@ pub struct ScheduleLabels {
     pub schedule: &'static str,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LeaseLabels {
+    pub lease: Lease,
+}
+
 type Latencies = Family<QueueLabels, Latency, fn() -> Latency>;
 type Histograms = Family<QueueLabels, Histogram, fn() -> Histogram>;
 /// NaN where it is not known: no alert takes that for a figure.
@@ -80,6 +85,8 @@ pub struct Metrics {
     schedule_last_success: Family<ScheduleLabels, Number>,
     schedule_overdue: Family<ScheduleLabels, Number>,
     schedule_missed: Family<ScheduleLabels, Counter>,
+    leader: Family<LeaseLabels, Gauge>,
+    elections: Family<LeaseLabels, Counter>,
 }
 
 impl Metrics {
@@ -99,10 +106,13 @@ impl Metrics {
             schedule_last_success: Family::default(),
             schedule_overdue: Family::default(),
             schedule_missed: Family::default(),
+            leader: Family::default(),
+            elections: Family::default(),
         };
         metrics.describe_attempts(registry);
         metrics.describe_queues(registry);
         metrics.describe_schedules(registry);
+        metrics.describe_leader(registry);
         metrics
     }
 
@@ -183,6 +193,15 @@ impl Metrics {
         );
     }
 
+    fn describe_leader(&self, registry: &mut Registry) {
+        registry.register(
+            "leader",
+            "1 in the process that has the duty (upkeep: figures of whole tables and sweeps; schedules: firing them), 0 in the others that could",
+            self.leader.clone(),
+        );
+        registry.register("elections", "Times that this process took a duty over", self.elections.clone());
+    }
+
     /// Makes the series that a worker counts in, at zero, so that a first event is seen as a rise.
     pub fn create(&self, queues: &[&'static str], schedules: &[&'static str]) {
         for &queue in queues {
@@ -198,6 +217,25 @@ impl Metrics {
         for &schedule in schedules {
             let _ = self.schedule_missed.get_or_create(&ScheduleLabels { schedule });
         }
+    }
+
+    /// Makes the series of the duties, for the reference.
+    pub fn create_duties(&self) {
+        for &lease in Lease::ALL {
+            self.leads(lease, false);
+        }
+    }
+
+    /// Whether this process has the duty.
+    pub(super) fn leads(&self, lease: Lease, leads: bool) {
+        let labels = LeaseLabels { lease };
+        let _ = self.elections.get_or_create(&labels);
+        self.leader.get_or_create(&labels).set(i64::from(leads));
+    }
+
+    /// This process has taken the duty over.
+    pub(super) fn elected(&self, lease: Lease) {
+        self.elections.get_or_create(&LeaseLabels { lease }).inc();
     }
 
     /// Makes the series of what is read from the database, not known yet, and of what any process may queue.

@@ -88,7 +88,7 @@ impl Alerting {
             unreadable: unreadable.len(),
             watchdog,
         };
-        self.tell(&changed).await;
+        self.tell(&changed);
         self.inner.metrics.accepted(taken, truncated);
         Ok(taken)
     }
@@ -139,14 +139,7 @@ impl Alerting {
     }
 
     /// Logs and counts what has been committed.
-    pub(super) async fn tell(&self, changed: &[Alert]) {
-        for alert in changed {
-            self.inner.metrics.changed(alert);
-        }
-        if !changed.is_empty()
-            && let Err(error) = self.refresh_gauges().await
-        {
-            tracing::debug!(error = &error as &dyn std::error::Error, "gauges of alerting could not be read");
-        }
+    pub(super) fn tell(&self, changed: &[Alert]) {
+        changed.iter().for_each(|alert| self.inner.metrics.changed(alert));
     }
 }

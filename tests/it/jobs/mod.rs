@@ -3,6 +3,7 @@
 mod attempts;
 mod bench;
 mod faults;
+mod leader;
 mod queue;
 mod surface;
 mod upkeep;
