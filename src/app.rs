@@ -4,6 +4,7 @@
 mod answers;
 mod config;
 mod doctor;
+mod events_of_rooms;
 mod generated;
 mod metrics;
 mod overview;
@@ -20,6 +21,7 @@ use crate::{
     alerting::{self, Alerting},
     auth::{self, Auth, FirstAdmin},
     backup::{self, Backups},
+    events::{self, Events},
     jobs::{self, By, Jobs},
     knowledge::{self, Knowledge},
     llm::{self, Llm},
@@ -31,16 +33,17 @@ use crate::{
         disk::{Disks, Folder},
         health::Check,
         http::{self, Idempotency},
-        http_client::HttpClients,
+        http_client::{HttpClients, TenantClient},
         lifecycle::Lifecycle,
         pools::CpuPool,
         telemetry::{Logger, Telemetry},
     },
     storage::{self, Deletions, Storage},
+    webhooks::{self, Webhooks},
 };
 
 pub use config::Config;
-pub use generated::{metrics_reference, openapi};
+pub use generated::{events_reference, metrics_reference, openapi};
 pub use metrics::Families;
 pub use stores::{Stores, participants};
 
@@ -83,6 +86,8 @@ pub struct App {
     pub backups: Backups,
     pub logs: Logs,
     pub alerting: Alerting,
+    pub events: Events,
+    pub webhooks: Webhooks,
 }
 
 impl App {
@@ -95,7 +100,9 @@ impl App {
         observe_pools(&telemetry, db.clone());
         let http = HttpClients::new()?;
         let logs = log_search(&runtime, &http);
-        let alerting = alerting(&runtime, &db, &http, &families);
+        let events = event_log(&runtime, &db, &families);
+        let webhooks = webhooks(&runtime, &db, &http, &families)?;
+        let alerting = alerting(&runtime, &db, &http, &families, &webhooks);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
         auth.keeps_first_password_in(&data_dir);
@@ -165,6 +172,8 @@ impl App {
             backups,
             logs,
             alerting,
+            events,
+            webhooks,
         })
     }
 
@@ -224,6 +233,8 @@ impl App {
         knowledge::register(&mut registry, &self.knowledge)?;
         backup::register(&mut registry, &self.backups)?;
         alerting::register(&mut registry, &self.alerting)?;
+        events::register(&mut registry, &self.events)?;
+        webhooks::register(&mut registry, &self.webhooks)?;
         Ok(registry)
     }
 
@@ -253,6 +264,8 @@ impl App {
         self.agents.start_loops(&loops);
         self.backups.start_loops(&loops);
         self.alerting.start_loops(&loops);
+        self.events.start_loops(&loops);
+        self.webhooks.start_loops(&loops);
         let app = self.clone();
         lifecycle.spawn("app.start", async move {
             if let Err(error) = app.knowledge.reconcile_soon().await {
@@ -273,6 +286,8 @@ impl App {
         checks.extend(backup::checks(&self.backups));
         checks.extend(logs::checks(&self.logs));
         checks.extend(alerting::checks(&self.alerting));
+        checks.extend(events::checks(&self.events));
+        checks.extend(webhooks::checks(&self.webhooks));
         Ok(checks)
     }
 
@@ -331,14 +346,40 @@ fn gateway(runtime: &Runtime, db: &Db, http: &HttpClients, families: &Families) 
     })
 }
 
-fn alerting(runtime: &Runtime, db: &Db, http: &HttpClients, families: &Families) -> Alerting {
+fn event_log(runtime: &Runtime, db: &Db, families: &Families) -> Events {
+    Events::new(events::Deps {
+        config: runtime.config.events.clone(),
+        db: db.clone(),
+        clock: runtime.clock.clone(),
+        metrics: families.events.clone(),
+        types: events_of_rooms::types(),
+        subscriptions: events_of_rooms::subscriptions(),
+    })
+}
+
+fn webhooks(runtime: &Runtime, db: &Db, http: &HttpClients, families: &Families) -> anyhow::Result<Webhooks> {
+    let config = &runtime.config;
+    Ok(Webhooks::new(webhooks::Deps {
+        config: config.webhooks.clone(),
+        db: db.clone(),
+        clock: runtime.clock.clone(),
+        http: http.clone(),
+        tenant: TenantClient::for_posts(config.webhooks.networks())?,
+        master_key: runtime.master_key.clone(),
+        metrics: families.webhooks.clone(),
+        types: events_of_rooms::types(),
+        configured: config.alerting.receivers(),
+    }))
+}
+
+fn alerting(runtime: &Runtime, db: &Db, http: &HttpClients, families: &Families, webhooks: &Webhooks) -> Alerting {
     Alerting::new(alerting::Deps {
         config: runtime.config.alerting.clone(),
         base_url: runtime.config.server.base_url(),
         db: db.clone(),
         clock: runtime.clock.clone(),
         http: http.clone(),
-        lifecycle: runtime.lifecycle.clone(),
         metrics: families.alerting.clone(),
+        webhooks: webhooks.clone(),
     })
 }

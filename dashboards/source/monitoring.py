@@ -50,7 +50,7 @@ DASHBOARD = Dashboard(
         ),
         timeseries(
             "Onwards", "Do they get to the webhook, and the heartbeat out of the house?", "short",
-            (increase("holdfast_alerting_deliveries_total", "outcome"), "webhook {{outcome}}"), (increase("holdfast_alerting_heartbeats_total", "outcome"), "heartbeat {{outcome}}"), alerts=("AlertsNotForwarded", "HeartbeatFailing"),
+            (increase("holdfast_webhooks_deliveries_total", "outcome", 'origin="alerting"'), "webhook {{outcome}}"), (increase("holdfast_alerting_heartbeats_total", "outcome"), "heartbeat {{outcome}}"), alerts=("AlertsNotForwarded", "HeartbeatFailing"),
         ),
         row("Read"),
         timeseries("Lines taken by Loki", "Do log lines arrive?", "Bps", (rate("loki_distributor_bytes_received_total"), "received"), details="logs"),

@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::model::{Alert, DeliveryId, Severity, Status, Taken};
+use super::model::{Alert, Severity, Status, Taken};
 use crate::{
     label_enum,
     platform::error::{ApiError, chain},
@@ -25,11 +25,6 @@ label_enum! {
         /// The database is away, or another fault of ours: Alertmanager sends it again.
         Failed = "failed",
     }
-}
-
-label_enum! {
-    /// How an attempt to deliver ended.
-    pub enum DeliveryOutcome { Delivered = "delivered", Retried = "retried", Dead = "dead" }
 }
 
 label_enum! {
@@ -53,11 +48,6 @@ struct FiringLabels {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DeliveryLabels {
-    outcome: DeliveryOutcome,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HeartbeatLabels {
     outcome: HeartbeatOutcome,
 }
@@ -67,7 +57,6 @@ pub struct Metrics {
     notifications: Family<NotificationLabels, Counter>,
     alerts: Family<AlertLabels, Counter>,
     firing: Family<FiringLabels, Gauge<f64, AtomicU64>>,
-    deliveries: Family<DeliveryLabels, Counter>,
     heartbeats: Family<HeartbeatLabels, Counter>,
     watchdog: Gauge<f64, AtomicU64>,
 }
@@ -78,7 +67,6 @@ impl Metrics {
             notifications: Family::default(),
             alerts: Family::default(),
             firing: Family::default(),
-            deliveries: Family::default(),
             heartbeats: Family::default(),
             watchdog: Gauge::default(),
         };
@@ -92,16 +80,12 @@ impl Metrics {
         for &severity in Severity::ALL {
             let _ = m.firing.get_or_create(&FiringLabels { severity });
         }
-        for &outcome in DeliveryOutcome::ALL {
-            let _ = m.deliveries.get_or_create(&DeliveryLabels { outcome });
-        }
         for &outcome in HeartbeatOutcome::ALL {
             let _ = m.heartbeats.get_or_create(&HeartbeatLabels { outcome });
         }
         registry.register("notifications", "Notifications that Alertmanager sent", m.notifications.clone());
         registry.register("alerts", "Alerts that began to fire, and that ended", m.alerts.clone());
         registry.register("firing", "Alerts that fire now, as far as Alertmanager told", m.firing.clone());
-        registry.register("deliveries", "Attempts to pass an alert on to a webhook", m.deliveries.clone());
         registry.register("heartbeats", "Watchdogs that were passed on to the outside heartbeat", m.heartbeats.clone());
         registry.register_with_unit(
             "watchdog_timestamp",
@@ -171,18 +155,6 @@ impl Metrics {
             self.firing.get_or_create(&FiringLabels { severity }).set(f64::NAN);
         }
         self.watchdog.set(f64::NAN);
-    }
-
-    /// An attempt to deliver has ended.
-    pub fn delivered(&self, id: DeliveryId, webhook: &str, outcome: DeliveryOutcome, error: Option<&str>) {
-        self.deliveries.get_or_create(&DeliveryLabels { outcome }).inc();
-        match outcome {
-            DeliveryOutcome::Delivered => tracing::info!(delivery_id = %id, webhook, "alert delivered"),
-            DeliveryOutcome::Retried => tracing::warn!(delivery_id = %id, webhook, error, "alert not delivered yet"),
-            DeliveryOutcome::Dead => {
-                tracing::error!(delivery_id = %id, webhook, error, "alert not delivered, given up");
-            }
-        }
     }
 
     /// The outside heartbeat was asked, or could not be.

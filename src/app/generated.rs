@@ -17,6 +17,7 @@ use super::{
 use crate::{
     agents, alerting, auth, backup, jobs, knowledge, llm, logs,
     platform::{error::Problem, telemetry::Telemetry},
+    webhooks,
 };
 
 #[derive(OpenApi)]
@@ -61,6 +62,7 @@ pub fn openapi() -> Document {
         backup::routes::router().into_openapi(),
         logs::routes::router().into_openapi(),
         alerting::routes::router().into_openapi(),
+        webhooks::routes::router().into_openapi(),
         llm::router().into_openapi(),
         llm::openai_router().into_openapi(),
     ] {
@@ -68,6 +70,11 @@ pub fn openapi() -> Document {
     }
     answers::complete(&mut document);
     document
+}
+
+/// Every kind of event with its fields, as Markdown.
+pub fn events_reference() -> String {
+    crate::events::reference(&super::events_of_rooms::types())
 }
 
 /// Every metric as a Markdown table, out of a registry that nothing has counted in yet.

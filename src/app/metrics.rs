@@ -1,28 +1,30 @@
 //! Every capability's metric families, under its own prefix.
 
 use crate::{
-    agents, alerting, auth, backup, jobs, knowledge, llm,
+    agents, alerting, auth, backup, events, jobs, knowledge, llm,
     platform::{
         db, disk, http,
         telemetry::{LogMetrics, Telemetry, TraceMetrics},
     },
-    storage,
+    storage, webhooks,
 };
 
 /// Queues of this build, for the reference of metrics; a test compares them with what the worker registers.
-const QUEUES: [&str; 4] = ["alerting", "backup", "knowledge", "system"];
+const QUEUES: [&str; 5] = ["alerting", "backup", "knowledge", "system", "webhooks"];
 
 /// Schedules of this build, as [`QUEUES`].
-const SCHEDULES: [&str; 9] = [
+const SCHEDULES: [&str; 11] = [
     "alerting.compare",
     "alerting.maintain",
     "backup.drill",
     "backup.drill_old",
     "backup.run",
+    "events.maintain",
     "jobs.maintain",
     "knowledge.maintain",
     "knowledge.reconcile",
     "llm.retention",
+    "webhooks.maintain",
 ];
 
 /// All families, registered.
@@ -41,6 +43,8 @@ pub struct Families {
     pub agents: agents::Metrics,
     pub backup: backup::Metrics,
     pub alerting: alerting::Metrics,
+    pub events: events::Metrics,
+    pub webhooks: webhooks::Metrics,
 }
 
 impl Families {
@@ -59,6 +63,8 @@ impl Families {
             agents: telemetry.register("agents", agents::Metrics::register),
             backup: telemetry.register("backup", backup::Metrics::register),
             alerting: telemetry.register("alerting", alerting::Metrics::register),
+            events: telemetry.register("events", events::Metrics::register),
+            webhooks: telemetry.register("webhooks", webhooks::Metrics::register),
         }
     }
 
@@ -68,6 +74,7 @@ impl Families {
         self.jobs.create(&QUEUES, &SCHEDULES);
         self.jobs.create_figures(&QUEUES, &SCHEDULES);
         self.jobs.create_duties();
+        self.events.create(&super::events_of_rooms::types());
         self.backup.create_destination(ANY);
         self.llm.create_provider(ANY);
         for operation in [llm::Operation::Chat, llm::Operation::Embedding] {

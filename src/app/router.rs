@@ -24,13 +24,14 @@ use crate::{
         health::Status,
         http::{self, Frame, KnownQuery, Role, refuse_unknown_query},
     },
+    webhooks,
 };
 
 /// How long `/readyz` waits for the database: less than a `HEALTHCHECK`, a proxy or a probe waits for the answer.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The console's navigation, in order.
-const NAVIGATION: [NavItem; 11] = [
+const NAVIGATION: [NavItem; 12] = [
     item("/", "console-nav-overview", "overview", "", Role::Viewer),
     item("/agents", "console-nav-agents", "agents", "console-nav-build", Role::Viewer),
     item("/knowledge", "console-nav-knowledge", "knowledge", "console-nav-build", Role::Viewer),
@@ -40,6 +41,7 @@ const NAVIGATION: [NavItem; 11] = [
     NavItem { operator: true, ..item("/logs", "logs-title", "document", "console-nav-operate", Role::Admin) },
     item("/settings/models", "console-nav-models", "models", "console-nav-operate", Role::Member),
     item("/settings/api-keys", "console-nav-api-keys", "key", "console-nav-settings", Role::Admin),
+    item("/settings/webhooks", "webhooks-title", "link", "console-nav-settings", Role::Admin),
     item("/settings/members", "console-nav-members", "members", "console-nav-settings", Role::Admin),
     item("/settings", "console-nav-organisation", "settings", "console-nav-settings", Role::Viewer),
 ];
@@ -70,6 +72,7 @@ impl App {
             .merge(Router::from(backup::routes::router().with_state(self.backups.clone())))
             .merge(Router::from(logs::routes::router().with_state(self.logs.clone())))
             .merge(Router::from(alerting::routes::router().with_state(self.alerting.clone())))
+            .merge(Router::from(webhooks::routes::router().with_state(self.webhooks.clone())))
             .merge(Router::from(llm::router().with_state(self.llm.clone())))
             .merge(Router::from(llm::openai_router().with_state(self.llm.clone())))
             .merge(auth::pages::router().with_state(self.auth.clone()))
@@ -80,6 +83,7 @@ impl App {
             .merge(backup::pages::router().with_state(self.backups.clone()))
             .merge(logs::pages::router().with_state(self.logs.clone()))
             .merge(alerting::pages::router().with_state(self.alerting.clone()))
+            .merge(webhooks::pages::router().with_state(self.webhooks.clone()))
             .merge(console.router())
             .route(
                 "/api/v1/openapi.json",

@@ -43,6 +43,7 @@ locales! {
     "knowledge"
     "llm"
     "logs"
+    "webhooks"
 }
 
 assets! {

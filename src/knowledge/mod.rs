@@ -11,6 +11,7 @@
 mod config;
 mod doctor;
 mod error;
+mod events;
 pub mod extract;
 pub mod index;
 mod jobs;
@@ -27,6 +28,7 @@ mod tests;
 pub use config::Config;
 pub use doctor::checks;
 pub use error::KnowledgeError;
+pub use events::EVENTS;
 pub use jobs::register;
 pub use metrics::Metrics;
 pub use model::{

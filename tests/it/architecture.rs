@@ -73,19 +73,36 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("platform", vec![]),
         ("console", vec!["platform"]),
         ("jobs", services.to_vec()),
+        ("events", [&services[..], &["jobs"]].concat()),
+        ("webhooks", [&services[..], &["jobs", "events"]].concat()),
         ("storage", [&services[..], &["jobs"]].concat()),
         ("llm", [&services[..], &["jobs"]].concat()),
-        ("auth", [&services[..], &["jobs", "llm", "storage"]].concat()),
-        ("knowledge", [&services[..], &["jobs", "llm", "storage", "auth"]].concat()),
-        ("agents", [&services[..], &["jobs", "llm", "storage", "auth", "knowledge"]].concat()),
+        ("auth", [&services[..], &["jobs", "events", "llm", "storage"]].concat()),
+        ("knowledge", [&services[..], &["jobs", "events", "llm", "storage", "auth"]].concat()),
+        ("agents", [&services[..], &["jobs", "events", "llm", "storage", "auth", "knowledge"]].concat()),
         // What a room keeps beside database and objects takes part through `storage::Participant`: no room by its name.
-        ("backup", [&services[..], &["jobs", "storage", "auth"]].concat()),
+        ("backup", [&services[..], &["jobs", "events", "storage", "auth"]].concat()),
         ("logs", services.to_vec()),
-        ("alerting", [&services[..], &["jobs", "auth"]].concat()),
+        ("alerting", [&services[..], &["jobs", "events", "webhooks", "auth"]].concat()),
         (
             "app",
-            [&services[..], &["jobs", "llm", "storage", "auth", "knowledge", "agents", "backup", "logs", "alerting"]]
-                .concat(),
+            [
+                &services[..],
+                &[
+                    "jobs",
+                    "events",
+                    "webhooks",
+                    "llm",
+                    "storage",
+                    "auth",
+                    "knowledge",
+                    "agents",
+                    "backup",
+                    "logs",
+                    "alerting",
+                ],
+            ]
+            .concat(),
         ),
         ("cli", [&services[..], &["app", "jobs", "llm", "storage", "auth", "knowledge", "agents", "backup"]].concat()),
         ("main", vec!["cli"]),
@@ -122,12 +139,14 @@ fn the_reader_of_edges_sees_every_spelling() {
 }
 
 /// Who may work outside a tenant: each place with its reason.
-const SYSTEM_CALLERS: [&str; 10] = [
+const SYSTEM_CALLERS: [&str; 12] = [
     "platform/db/mod.rs",        // ping, and its own definition
     "platform/db/statistics.rs", // the server's own figures
     "platform/http/idempotency", // retention over all organisations
     "auth",                      // sign-in and key look-up happen before the tenant is known
     "jobs",                      // leasing, schedules and retention work for all tenants
+    "events",                    // readers read the events of all organisations
+    "webhooks",                  // events of all are made into deliveries; receivers of the configuration
     "llm",                       // usage rows of many tenants are written in one batch
     "knowledge",                 // start-up reconciliation and gauges over all bases
     "agents",                    // gauges

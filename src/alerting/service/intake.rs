@@ -2,15 +2,14 @@
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret as _;
-use serde::Serialize;
 
 use super::Alerting;
 use crate::{
     alerting::{
         AlertingError,
-        jobs::{Deliver, Heartbeat},
-        model::{self, Alert, DeliveryId, Notification, NotifiedStatus, Status, Taken},
-        store::{self, NewDelivery},
+        jobs::Heartbeat,
+        model::{self, Alert, Notification, NotifiedStatus, Status, Taken},
+        store,
     },
     jobs::{self, Enqueue},
     platform::{crypto, db::Tx},
@@ -19,25 +18,6 @@ use crate::{
 /// Two Alertmanagers of a cluster tell of the same alert this far apart at most (`--cluster.peer-timeout` times two). What says "firing"
 /// so soon after "resolved" is the older news; what says so later is an alert that went on: Prometheus was away for a while.
 const STRAGGLER: TimeDelta = TimeDelta::seconds(45);
-
-/// What a webhook is sent.
-#[derive(Serialize)]
-struct Event<'a> {
-    /// `alert.firing`, `alert.resolved`
-    #[serde(rename = "type")]
-    kind: String,
-    timestamp: chrono::DateTime<chrono::Utc>,
-    data: EventData<'a>,
-}
-
-#[derive(Serialize)]
-struct EventData<'a> {
-    #[serde(flatten)]
-    alert: &'a Alert,
-    status: &'static str,
-    /// Its page here.
-    url: String,
-}
 
 impl Alerting {
     /// Err unless this is the token that Alertmanager was given.
@@ -99,41 +79,6 @@ impl Alerting {
             // While one waits, another says nothing more.
             let once = Enqueue { unique_key: Some("alerting.heartbeat".to_owned()), priority: 5, ..Enqueue::default() };
             jobs::enqueue(tx, &self.inner.clock, None, &Heartbeat {}, &once).await?;
-        }
-        Ok(())
-    }
-
-    /// Queues the deliveries of alerts that began or ended.
-    pub(super) async fn pass_on(&self, tx: &mut Tx, changed: &[Alert]) -> Result<(), AlertingError> {
-        let (clock, now) = (&self.inner.clock, self.inner.clock.now());
-        let mut deliveries = Vec::new();
-        for alert in changed {
-            let status = alert.status().as_str();
-            let event = Event {
-                kind: format!("alert.{status}"),
-                timestamp: now,
-                data: EventData { alert, status, url: format!("{}/alerts/{}", self.inner.base_url, alert.id) },
-            };
-            let wanting = self.inner.config.webhooks.iter().filter(|(_, webhook)| webhook.takes(alert.severity));
-            for (name, _) in wanting {
-                deliveries.push(NewDelivery {
-                    id: DeliveryId::generate(clock),
-                    alert_id: alert.id,
-                    webhook: name.clone(),
-                    event: status,
-                    body: serde_json::to_string(&event)?,
-                });
-            }
-        }
-        if deliveries.is_empty() {
-            return Ok(());
-        }
-        store::insert_deliveries(tx, &deliveries, now).await?;
-        for delivery in &deliveries {
-            // One at a time to each receiver: in order, and one that hangs does not take all of the worker's room.
-            let key = format!("alerting.webhook.{}", delivery.webhook);
-            let options = Enqueue { concurrency_key: Some(key), ..Enqueue::default() };
-            jobs::enqueue(tx, clock, None, &Deliver { delivery_id: delivery.id }, &options).await?;
         }
         Ok(())
     }

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     console::FiringAlert,
-    platform::{clock::Clock, db::Db, http_client::HttpClients, lifecycle::Lifecycle},
+    platform::{clock::Clock, db::Db, http_client::HttpClients},
+    webhooks::Webhooks,
 };
 
 /// What the service is built from.
@@ -31,8 +32,8 @@ pub struct Deps {
     pub db: Db,
     pub clock: Clock,
     pub http: HttpClients,
-    pub lifecycle: Lifecycle,
     pub metrics: Metrics,
+    pub webhooks: Webhooks,
 }
 
 /// The alerting service. Cheap to clone.
@@ -116,9 +117,9 @@ impl Alerting {
     pub async fn get(&self, id: AlertId) -> Result<AlertDetail, AlertingError> {
         let mut tx = self.inner.db.system().await?;
         let alert = store::alert(&mut tx, id).await?.ok_or(AlertingError::NotFound)?;
-        let deliveries = store::deliveries(&mut tx, id).await?;
         tx.commit().await?;
-        Ok(AlertDetail { alert, deliveries })
+        let deliveries = self.inner.webhooks.deliveries_about(&id.to_string()).await?;
+        Ok(AlertDetail { alert, deliveries: deliveries.into_iter().map(Into::into).collect() })
     }
 
     /// When the Watchdog was last heard of.
