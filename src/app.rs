@@ -99,9 +99,7 @@ impl App {
         let db = Db::measured(&target, &config.database, &families.database);
         observe_pools(&telemetry, db.clone());
         let http = HttpClients::new()?;
-        let logs = log_search(&runtime, &http);
-        let events = event_log(&runtime, &db, &families);
-        let webhooks = webhooks(&runtime, &db, &http, &families)?;
+        let (events, webhooks) = (event_log(&runtime, &db, &families), webhooks(&runtime, &db, &http, &families)?);
         let alerting = alerting(&runtime, &db, &http, &families, &webhooks);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
@@ -109,7 +107,7 @@ impl App {
         let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
         let Stores { objects: storage, index, index_files, participants } =
             Stores::open(&config, &data_dir, &lifecycle, &families.storage)?;
-        let deletions = Deletions::new(db.clone());
+        let (logs, deletions) = (log_search(&runtime, &http), Deletions::new(db.clone()));
         let llm = gateway(&runtime, &db, &http, &families);
         let deps = knowledge::Deps {
             db: db.clone(),
@@ -134,8 +132,7 @@ impl App {
             knowledge: knowledge.clone(),
             llm: llm.clone(),
         });
-        let embedding = &config.llm.embedding;
-        let model_dir = embedding.is_local().then(|| embedding.dir(&data_dir));
+        let model_dir = config.llm.embedding.is_local().then(|| config.llm.embedding.dir(&data_dir));
         let backups = Backups::new(backup::Deps {
             config: backup::Config { tools_dir: config.tools_dir(), ..config.backup.clone() },
             data_dir,

@@ -4,6 +4,7 @@ use std::{process::Stdio, time::Duration};
 
 use chrono::TimeDelta;
 use holdfast::platform::health::{CheckResult, Status as Health, run_all};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -425,8 +426,10 @@ async fn the_pages_make_show_and_change_webhooks() {
     let (receiver, app) = (Receiver::start().await, start().await);
     let admin = app.admin().await;
     let form = async |path: String, fields: &[(&str, &str)]| {
-        let fields: Vec<(&str, &str)> = fields.to_vec();
-        admin.send(admin.request(Method::POST, &path).form(&fields)).await
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let request = admin.request(Method::POST, &path).header("content-type", "application/x-www-form-urlencoded");
+        admin.send(request.body(pairs.join("&"))).await
     };
     let empty = admin.get("/settings/webhooks").await;
     assert!(empty.status == 200 && empty.text.contains("No webhooks yet"), "{}", empty.text);

@@ -10,7 +10,7 @@ use crate::{
     jobs::{JobContext, JobError},
     platform::{crypto, error::chain, ids::OrgId},
     webhooks::{
-        SigningKey, WebhooksError,
+        BadSecret, SigningKey, WebhooksError,
         events::EndpointDisabled,
         metrics::{DeliveryOutcome, Origin},
         model::{DeliveryDetail, DeliveryState, DisabledReason, EndpointId, Owner},
@@ -130,7 +130,7 @@ impl Webhooks {
     async fn configured(&self, name: &str) -> Result<Receiver, Refused> {
         let known = name.strip_prefix("alerting.").and_then(|name| self.inner.configured.get(name));
         let known = known.ok_or(Refused::Unable(SendError::Unknown))?;
-        let key = known.secret.as_ref().ok_or(super::super::BadSecret).and_then(SigningKey::parse);
+        let key = known.secret.as_ref().ok_or(BadSecret).and_then(SigningKey::parse);
         let key = key.map_err(|error| Refused::Unable(SendError::Secret(error.into())))?;
         let mut tx = self.begin(Owner::Installation).await?;
         let retry_at = deliveries::retry_at(&mut tx, name).await?;
