@@ -18,6 +18,7 @@ use futures::FutureExt as _;
 
 use crate::{
     auth::FirstAdmin,
+    jobs::{By, Loops},
     kit::{Context, Module},
     knowledge,
     platform::{
@@ -35,7 +36,7 @@ use crate::{
 };
 
 pub use config::Config;
-pub use generated::{metrics_reference, openapi};
+pub use generated::{events_reference, metrics_reference, openapi};
 pub use metrics::Families;
 pub use rooms::{ROOMS, Rooms, assets, locales, scopes, tables};
 pub use stores::{Stores, participants};
@@ -158,11 +159,20 @@ impl App {
     /// Starts what every role needs beside its listeners.
     pub fn start_background(&self) {
         let lifecycle = &self.runtime.lifecycle;
+        let loops = self.jobs.start_loops(lifecycle);
         self.db.start_statistics(STATISTICS_EVERY, self.runtime.clock.clone(), lifecycle);
         self.disks.start(self.families.disk.clone(), lifecycle);
         http::probe::start(&self.runtime.config.server, &self.http, &self.families.http, lifecycle);
-        self.idempotency.start_sweep();
-        self.modules.iter().for_each(Module::start);
+        self.sweep_idempotency_keys(&loops);
+        self.modules.iter().for_each(|module| module.start(&loops));
+    }
+
+    fn sweep_idempotency_keys(&self, loops: &Loops) {
+        let idempotency = self.idempotency.clone();
+        loops.every("http.idempotency_sweep", http::PURGE_KEYS_EVERY, By::Leader, move || {
+            let idempotency = idempotency.clone();
+            async move { idempotency.purge().await.map(drop) }
+        });
     }
 
     /// Everything that `holdfast doctor` looks at.

@@ -11,6 +11,8 @@ pub mod console;
 
 /// Organisations, users, sessions, API keys.
 pub mod auth;
+/// Events between rooms.
+pub mod events;
 /// Background jobs on PostgreSQL.
 pub mod jobs;
 /// What a room hands over to be plugged in.
@@ -19,6 +21,8 @@ pub mod kit;
 pub mod llm;
 /// Objects on local disk or S3.
 pub mod storage;
+/// Outgoing webhooks: signed, tried again, in order.
+pub mod webhooks;
 
 /// Agents and conversations.
 pub mod agents;

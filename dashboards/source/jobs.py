@@ -52,6 +52,10 @@ DASHBOARD = Dashboard(
         ),
         timeline("Paused queues over time", "Which queue was paused, and when?", choice((0, "running", "green"), (1, "paused", "orange")), (largest("holdfast_jobs_paused", "queue"), "{{queue}}"), alerts=("JobQueuePaused",)),
         row("Schedules"),
+        timeseries(
+            "Leaders by lease", "Does exactly one process hold each lease? None for a moment while another takes over.", "short",
+            (f"sum by (lease) ({selector('holdfast_jobs_leader')})", "{{lease}}"), limits=below(critical=1), alerts=("JobLeaderMissing",),
+        ),
         table(
             "Schedules", "When did each schedule last succeed, and is it late?", "schedule",
             ("Last success", "dateTimeFromNow", f"{largest('holdfast_jobs_schedule_last_success_timestamp_seconds', 'schedule')} * 1000 > 0"),

@@ -50,7 +50,7 @@ DASHBOARD = Dashboard(
         ),
         timeseries(
             "Notifications forwarded by Holdfast", "Do they reach the webhooks and the outside heartbeat?", "short",
-            (increase("holdfast_alerting_deliveries_total", "outcome"), "webhook {{outcome}}"), (increase("holdfast_alerting_heartbeats_total", "outcome"), "heartbeat {{outcome}}"), alerts=("AlertsNotForwarded", "HeartbeatFailing"),
+            (increase("holdfast_webhooks_deliveries_total", "outcome", 'origin="alerting"'), "webhook {{outcome}}"), (increase("holdfast_alerting_heartbeats_total", "outcome"), "heartbeat {{outcome}}"), alerts=("AlertsNotForwarded", "HeartbeatFailing"),
         ),
         row("Loki and Grafana"),
         timeseries("Bytes received by Loki per second", "Do log lines arrive?", "Bps", (rate("loki_distributor_bytes_received_total"), "received"), details="logs"),

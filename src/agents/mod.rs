@@ -17,6 +17,7 @@ mod citations;
 pub mod config;
 mod doctor;
 mod error;
+mod events;
 mod metrics;
 mod model;
 mod module;
@@ -33,6 +34,7 @@ mod tests;
 pub use config::Config;
 pub use doctor::checks;
 pub use error::AgentError;
+pub use events::EVENTS;
 pub use metrics::Metrics;
 pub use model::{
     Agent, AgentId, AgentSettings, Citation, Conversation, ConversationId, Draft, Message, MessageId, Retrieval,

@@ -1,6 +1,6 @@
 //! What this room hands over.
 
-use super::{Agents, Config, Deps, Metrics, checks, pages, routes};
+use super::{Agents, Config, Deps, EVENTS, Metrics, checks, pages, routes};
 use crate::{
     console::{NavItem, Section},
     kit::{Context, Module, Room},
@@ -26,6 +26,7 @@ pub static ROOM: Room = Room {
     nav: &[NavItem::new(Section::Build, "/agents", "agents-nav", "agents")],
     locale: Some(crate::locale!("agents")),
     assets: crate::assets!("agents": "chat.js"),
+    events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("agents", Metrics::register))),
     ..Room::new("agents")
@@ -34,14 +35,13 @@ pub static ROOM: Room = Room {
 pub fn build(context: &Context, config: &Config, knowledge: Knowledge, llm: Llm) -> (Agents, Module) {
     let Context { db, clock, lifecycle, telemetry, .. } = context.clone();
     let metrics = telemetry.register("agents", Metrics::register);
-    let agents =
-        Agents::new(Deps { db, clock, config: config.clone(), lifecycle: lifecycle.clone(), metrics, knowledge, llm });
+    let agents = Agents::new(Deps { db, clock, config: config.clone(), lifecycle, metrics, knowledge, llm });
     let background = agents.clone();
     let module = Module::new(&ROOM)
         .api(routes::router(), &agents)
         .pages(pages::router(), &agents)
         .checks(agents.clone(), checks)
-        .background(move || background.start_sweep(&lifecycle))
+        .background(move |loops| background.start_loops(loops))
         .overview(agents.clone());
     (agents, module)
 }

@@ -8,9 +8,14 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{model::Severity, webhook::SigningKey};
-use crate::platform::config::{ConfigErrors, secret};
+use super::model::Severity;
+use crate::{
+    platform::config::{ConfigErrors, secret},
+    webhooks::{Configured, SigningKey},
+};
 
+/// Who is on call is not told of what is older: ten attempts were made in that time before webhooks had a room of their own.
+const GIVE_UP_HOURS: u32 = 2;
 /// Shorter tokens can be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
@@ -85,6 +90,16 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The receivers, as `webhooks` takes them.
+    pub fn receivers(&self) -> BTreeMap<String, Configured> {
+        let receiver = |webhook: &Webhook| Configured {
+            url: webhook.url.clone(),
+            secret: webhook.secret.clone(),
+            give_up_hours: GIVE_UP_HOURS,
+        };
+        self.webhooks.iter().map(|(name, webhook)| (name.clone(), receiver(webhook))).collect()
+    }
+
     /// Validates the settings and reads the secrets from their files.
     pub fn validate(&mut self, errors: &mut ConfigErrors) {
         secret::resolve(&mut self.token, self.token_file.as_deref(), "token_file", errors);

@@ -9,6 +9,7 @@ use crate::{
         db::DbError,
         error::{ApiError, FieldError},
     },
+    webhooks::WebhooksError,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,8 @@ pub enum AlertingError {
     Db(#[from] DbError),
     #[error(transparent)]
     Jobs(#[from] JobsError),
+    #[error(transparent)]
+    Webhooks(#[from] WebhooksError),
     #[error("cannot be encoded as JSON")]
     Json(#[from] serde_json::Error),
 }
@@ -65,6 +68,7 @@ impl From<AlertingError> for ApiError {
             AlertingError::Invalid(errors) => Self::validation(errors),
             AlertingError::Db(error) => error.into(),
             AlertingError::Jobs(error) => error.into(),
+            AlertingError::Webhooks(error) => error.into(),
             AlertingError::Json(_) => Self::internal(error),
         }
     }

@@ -4,23 +4,22 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Alerting, model::DeliveryId};
+use uuid::Uuid;
+
+use super::Alerting;
 use crate::jobs::{CatchUp, Cron, Job, JobsError, Registry};
 
 const QUEUE: &str = "alerting";
 
-/// Sends one alert to one webhook.
+/// Sends one alert to one webhook, by the version before webhooks, which may still serve beside this one.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Deliver {
-    pub delivery_id: DeliveryId,
+    pub delivery_id: Uuid,
 }
 
 impl Job for Deliver {
     const KIND: &'static str = "alerting.deliver";
     const QUEUE: &'static str = QUEUE;
-    /// 10 s, 20 s, ...: about an hour and a half until the last attempt.
-    const MAX_ATTEMPTS: i32 = 10;
-    const BACKOFF: Duration = Duration::from_secs(10);
     const TIMEOUT: Duration = Duration::from_secs(30);
 }
 
@@ -60,9 +59,9 @@ impl Job for Maintain {
 /// Registers the handlers and schedules.
 pub fn register(registry: &mut Registry, alerting: &Alerting) -> Result<(), JobsError> {
     let this = alerting.clone();
-    registry.register::<Deliver, _, _>(move |context, job| {
+    registry.register::<Deliver, _, _>(move |_, job| {
         let this = this.clone();
-        async move { this.deliver(&context, job.delivery_id).await }
+        async move { Ok(this.hand_over(job.delivery_id).await?) }
     });
     let this = alerting.clone();
     registry.register::<Heartbeat, _, _>(move |context, _| {

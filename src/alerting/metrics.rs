@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::model::{Alert, DeliveryId, Severity, Status, Taken};
+use super::model::{Alert, Severity, Status, Taken};
 use crate::{
     label_enum,
     platform::error::{ApiError, chain},
@@ -25,11 +25,6 @@ label_enum! {
         /// The database is unreachable, or another fault of ours: Alertmanager sends it again.
         Failed = "failed",
     }
-}
-
-label_enum! {
-    /// How a delivery attempt ended.
-    pub enum DeliveryOutcome { Delivered = "delivered", Retried = "retried", Dead = "dead" }
 }
 
 label_enum! {
@@ -53,11 +48,6 @@ struct FiringLabels {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DeliveryLabels {
-    outcome: DeliveryOutcome,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HeartbeatLabels {
     outcome: HeartbeatOutcome,
 }
@@ -66,8 +56,7 @@ struct HeartbeatLabels {
 pub struct Metrics {
     notifications: Family<NotificationLabels, Counter>,
     alerts: Family<AlertLabels, Counter>,
-    firing: Family<FiringLabels, Gauge>,
-    deliveries: Family<DeliveryLabels, Counter>,
+    firing: Family<FiringLabels, Gauge<f64, AtomicU64>>,
     heartbeats: Family<HeartbeatLabels, Counter>,
     watchdog: Gauge<f64, AtomicU64>,
 }
@@ -78,7 +67,6 @@ impl Metrics {
             notifications: Family::default(),
             alerts: Family::default(),
             firing: Family::default(),
-            deliveries: Family::default(),
             heartbeats: Family::default(),
             watchdog: Gauge::default(),
         };
@@ -92,16 +80,12 @@ impl Metrics {
         for &severity in Severity::ALL {
             let _ = m.firing.get_or_create(&FiringLabels { severity });
         }
-        for &outcome in DeliveryOutcome::ALL {
-            let _ = m.deliveries.get_or_create(&DeliveryLabels { outcome });
-        }
         for &outcome in HeartbeatOutcome::ALL {
             let _ = m.heartbeats.get_or_create(&HeartbeatLabels { outcome });
         }
         registry.register("notifications", "Notifications received from Alertmanager", m.notifications.clone());
         registry.register("alerts", "Alerts that started firing and that were resolved", m.alerts.clone());
         registry.register("firing", "Alerts firing now, as far as Alertmanager has reported", m.firing.clone());
-        registry.register("deliveries", "Attempts to forward an alert to a webhook", m.deliveries.clone());
         registry.register("heartbeats", "Heartbeats sent to the outside service", m.heartbeats.clone());
         registry.register_with_unit(
             "watchdog_timestamp",
@@ -160,21 +144,17 @@ impl Metrics {
     /// Sets the gauges from the tables.
     pub fn set(&self, firing: impl Fn(Severity) -> i64, watchdog: Option<DateTime<Utc>>) {
         for &severity in Severity::ALL {
-            self.firing.get_or_create(&FiringLabels { severity }).set(firing(severity));
+            self.firing.get_or_create(&FiringLabels { severity }).set(firing(severity) as f64);
         }
         self.watchdog.set(watchdog.map_or(0.0, |at| at.timestamp_millis() as f64 / 1e3));
     }
 
-    /// Counts a delivery attempt.
-    pub fn delivered(&self, id: DeliveryId, webhook: &str, outcome: DeliveryOutcome, error: Option<&str>) {
-        self.deliveries.get_or_create(&DeliveryLabels { outcome }).inc();
-        match outcome {
-            DeliveryOutcome::Delivered => tracing::info!(delivery_id = %id, webhook, "alert delivered"),
-            DeliveryOutcome::Retried => tracing::warn!(delivery_id = %id, webhook, error, "alert not delivered yet"),
-            DeliveryOutcome::Dead => {
-                tracing::error!(delivery_id = %id, webhook, error, "alert not delivered: no attempts left");
-            }
+    /// Makes the gauges of whole tables unknown: another process exports them, or they were not read yet.
+    pub fn forget_figures(&self) {
+        for &severity in Severity::ALL {
+            self.firing.get_or_create(&FiringLabels { severity }).set(f64::NAN);
         }
+        self.watchdog.set(f64::NAN);
     }
 
     /// Counts a heartbeat attempt.

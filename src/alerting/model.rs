@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 use crate::{
     id_type, label_enum,
     platform::{crypto, error::FieldError},
+    webhooks::{self, DeliveryId},
 };
 
 id_type!(AlertId, "An alert: one time that it fired.");
-id_type!(DeliveryId, "An alert on its way to a webhook.");
 
 /// The alert that always fires.
 pub const WATCHDOG: &str = "Watchdog";
@@ -261,25 +261,6 @@ impl Alert {
     }
 }
 
-/// State of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryState {
-    Queued,
-    Delivered,
-    Dead,
-}
-
-impl DeliveryState {
-    /// As stored and as shown in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Delivered => "delivered",
-            Self::Dead => "dead",
-        }
-    }
-}
-
 /// A delivery of an alert to a webhook.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Delivery {
@@ -297,6 +278,22 @@ pub struct Delivery {
     pub created_at: DateTime<Utc>,
     /// End of the last attempt.
     pub attempted_at: Option<DateTime<Utc>>,
+}
+
+impl From<webhooks::Delivery> for Delivery {
+    fn from(delivery: webhooks::Delivery) -> Self {
+        let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_owned();
+        Self {
+            id: delivery.id,
+            webhook: last(&delivery.receiver),
+            event: last(&delivery.topic),
+            state: delivery.state.as_str().to_owned(),
+            attempts: delivery.attempts,
+            error: delivery.error,
+            created_at: delivery.created_at,
+            attempted_at: delivery.attempted_at,
+        }
+    }
 }
 
 /// An alert with its deliveries.

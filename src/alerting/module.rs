@@ -1,10 +1,11 @@
 //! What this room hands over.
 
-use super::{Alerting, Config, Deps, Metrics, checks, pages, register, routes};
+use super::{Alerting, Config, Deps, EVENTS, Metrics, checks, pages, register, routes};
 use crate::{
     console::{NavItem, Section},
     kit::{Context, Module, Room},
     platform::db::Table,
+    webhooks::Webhooks,
 };
 
 pub static ROOM: Room = Room {
@@ -13,6 +14,7 @@ pub static ROOM: Room = Room {
     locale: Some(crate::locale!("alerting")),
     queues: &["alerting"],
     schedules: &["alerting.compare", "alerting.maintain"],
+    events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("alerting", Metrics::register))),
     own_tokens: &[routes::WEBHOOK],
@@ -20,16 +22,16 @@ pub static ROOM: Room = Room {
     ..Room::new("alerting")
 };
 
-pub fn build(context: &Context, config: &Config) -> (Alerting, Module) {
-    let Context { db, clock, http, lifecycle, telemetry, server, .. } = context.clone();
+pub fn build(context: &Context, config: &Config, webhooks: Webhooks) -> (Alerting, Module) {
+    let Context { db, clock, http, telemetry, server, .. } = context.clone();
     let alerting = Alerting::new(Deps {
         config: config.clone(),
         base_url: server.base_url(),
         db,
         clock,
         http,
-        lifecycle,
         metrics: telemetry.register("alerting", Metrics::register),
+        webhooks,
     });
     let background = alerting.clone();
     let module = Module::new(&ROOM)
@@ -37,7 +39,7 @@ pub fn build(context: &Context, config: &Config) -> (Alerting, Module) {
         .pages(pages::router(), &alerting)
         .jobs(alerting.clone(), register)
         .checks(alerting.clone(), checks)
-        .background(move || background.start_gauges())
+        .background(move |loops| background.start_loops(loops))
         .overview(alerting.clone());
     (alerting, module)
 }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    agents, alerting, auth, backup, jobs, knowledge, llm, logs,
+    agents, alerting, auth, backup, events, jobs, knowledge, llm, logs,
     platform::{
         config::{ConfigErrors, Raw, default_data_dir, secret},
         db, http, telemetry,
     },
-    storage,
+    storage, webhooks,
 };
 
 /// All settings. Documented in `config/holdfast.toml`.
@@ -32,6 +32,8 @@ pub struct Config {
     pub backup: backup::Config,
     pub logs: logs::Config,
     pub alerting: alerting::Config,
+    pub events: events::Config,
+    pub webhooks: webhooks::Config,
     /// The file that this was read from and the secret files that it names: both are part of a backup.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
@@ -133,6 +135,10 @@ impl Config {
         logs.validate(&mut e);
         let mut alerting: alerting::Config = raw.section("alerting", &mut e);
         alerting.validate(&mut e);
+        let events: events::Config = raw.section("events", &mut e);
+        events.validate(&mut e);
+        let webhooks: webhooks::Config = raw.section("webhooks", &mut e);
+        webhooks.validate(&mut e);
         let files = raw.files();
         let warnings = raw.finish(&mut e);
         let config = Self {
@@ -151,6 +157,8 @@ impl Config {
             backup,
             logs,
             alerting,
+            events,
+            webhooks,
             files,
             warnings,
         };

@@ -13,12 +13,15 @@ use utoipa::{
 use super::{
     answers,
     metrics::register_all,
-    rooms::{ROOMS, scopes},
+    rooms::{ROOMS, event_types, scopes},
 };
-use crate::platform::{
-    error::Problem,
-    http::Scope,
-    telemetry::{ANY, Telemetry},
+use crate::{
+    events,
+    platform::{
+        error::Problem,
+        http::Scope,
+        telemetry::{ANY, Telemetry},
+    },
 };
 
 #[derive(OpenApi)]
@@ -72,6 +75,11 @@ fn list_scopes(document: &mut Document) {
         .build();
     let components = document.components.get_or_insert_default();
     components.schemas.insert("Scope".to_owned(), RefOr::T(Schema::Object(schema)));
+}
+
+/// Every kind of event with its fields, as Markdown.
+pub fn events_reference() -> String {
+    events::reference(&event_types())
 }
 
 /// Every metric as a Markdown table, out of a registry that nothing has counted in yet.

@@ -1,8 +1,8 @@
 //! The metric families of the rooms below `kit`; the others register theirs when they are built.
 
-use super::rooms::{ROOMS, queues, schedules, watched_tables};
+use super::rooms::{ROOMS, event_types, queues, schedules, watched_tables};
 use crate::{
-    jobs,
+    events, jobs,
     platform::{
         db, disk, http,
         telemetry::{LogMetrics, Telemetry, TraceMetrics},
@@ -10,7 +10,7 @@ use crate::{
     storage,
 };
 
-/// The families of the ground floor, storage and jobs, registered.
+/// The families of the ground floor, storage, jobs and events, registered.
 #[derive(Clone, Debug)]
 pub struct Families {
     pub http: http::Metrics,
@@ -20,6 +20,7 @@ pub struct Families {
     pub traces: TraceMetrics,
     pub jobs: jobs::Metrics,
     pub storage: storage::Metrics,
+    pub events: events::Metrics,
 }
 
 impl Families {
@@ -32,6 +33,7 @@ impl Families {
             traces: telemetry.register("traces", TraceMetrics::register),
             jobs: telemetry.register("jobs", jobs::Metrics::register),
             storage: telemetry.register("storage", storage::Metrics::register),
+            events: telemetry.register("events", events::Metrics::register),
         }
     }
 }
@@ -42,6 +44,8 @@ pub(super) fn register_all(telemetry: &Telemetry) {
     families.http.create_routes();
     families.jobs.create(&queues(), &schedules());
     families.jobs.create_figures(&queues(), &schedules());
+    families.jobs.create_duties();
+    families.events.create(&event_types());
     for register in ROOMS.iter().filter_map(|room| room.metrics) {
         register(telemetry);
     }

@@ -7,6 +7,7 @@ use crate::{
     auth::{self, Auth},
     backup::{self, Backups},
     console::{self, Asset, Locale, NavItem},
+    events::{self, EventType, Events, Subscription},
     jobs::{self, Jobs, Registry},
     kit::{Context, Module, Room},
     knowledge::{self, Knowledge},
@@ -17,12 +18,13 @@ use crate::{
         http::Scope,
     },
     storage::{self, Deletions, Storage},
+    webhooks::{self, Webhooks},
 };
 
 /// The ground floor's tables.
 static PLATFORM: Room = Room { tables: db::TABLES, ..Room::new("platform") };
 
-/// The web shell. It is below `kit`, as storage and jobs are: their values are made here.
+/// The web shell. It is below `kit`, as storage, jobs and events are: their values are made here.
 static CONSOLE: Room =
     Room { nav: console::NAV, locale: Some(console::LOCALE), assets: console::ASSETS, ..Room::new("console") };
 
@@ -39,8 +41,11 @@ static JOBS: Room = Room {
     ..Room::new("jobs")
 };
 
+static EVENTS: Room =
+    Room { tables: events::TABLES, queues: &["system"], schedules: &["events.maintain"], ..Room::new("events") };
+
 /// Every room. A new one stands here and in [`Rooms::build`].
-pub static ROOMS: [&Room; 11] = [
+pub static ROOMS: [&Room; 13] = [
     &PLATFORM,
     &CONSOLE,
     &STORAGE,
@@ -48,9 +53,11 @@ pub static ROOMS: [&Room; 11] = [
     &agents::ROOM,
     &knowledge::ROOM,
     &JOBS,
+    &EVENTS,
     &alerting::ROOM,
     &backup::ROOM,
     &logs::ROOM,
+    &webhooks::ROOM,
     &auth::ROOM,
 ];
 
@@ -85,6 +92,15 @@ pub(super) fn nav() -> Vec<NavItem> {
     ROOMS.iter().flat_map(|room| room.nav).copied().collect()
 }
 
+/// Every kind of event that rooms publish.
+pub(super) fn event_types() -> Vec<EventType> {
+    ROOMS.iter().flat_map(|room| room.events).copied().collect()
+}
+
+fn subscriptions() -> Vec<Subscription> {
+    ROOMS.iter().flat_map(|room| room.subscriptions).copied().collect()
+}
+
 /// Queues of this build, sorted.
 pub(super) fn queues() -> Vec<&'static str> {
     let mut queues: Vec<_> = ROOMS.iter().flat_map(|room| room.queues).copied().collect();
@@ -113,6 +129,8 @@ pub struct Rooms {
     pub backups: Backups,
     pub logs: Logs,
     pub alerting: Alerting,
+    pub events: Events,
+    pub webhooks: Webhooks,
     /// In the order of [`ROOMS`].
     pub modules: Vec<Module>,
     /// Every kind of job that this build runs.
@@ -140,17 +158,53 @@ impl Rooms {
         let needs = backup_needs(runtime, stores, deletions.clone(), families);
         let (backups, of_backup) = backup::build(context, backup, needs);
         let (logs, of_logs) = logs::build(context, &config.logs, &config.telemetry, config.ops.local());
-        let (alerting, of_alerting) = alerting::build(context, &config.alerting);
-        let mut modules = vec![of_auth, of_llm, of_knowledge, of_agents, of_backup, of_logs, of_alerting];
+        let (webhooks, of_webhooks) =
+            webhooks::build(context, &config.webhooks, event_types(), config.alerting.receivers())?;
+        let (alerting, of_alerting) = alerting::build(context, &config.alerting, webhooks.clone());
+        let (events, of_events) = events(context, config, families);
+        let mut modules =
+            vec![of_auth, of_llm, of_knowledge, of_agents, of_backup, of_logs, of_webhooks, of_alerting, of_events];
 
         let mut registry = Registry::default();
         modules.iter().try_for_each(|module| module.register_jobs(&mut registry))?;
         let jobs = Jobs::new(context.db.clone(), context.clock.clone(), config.jobs.clone(), families.jobs.clone());
-        modules.push(of_jobs(&jobs, &registry, context));
+        modules.push(of_jobs(&jobs, &registry));
         modules.push(Module::new(&STORAGE).checks(storage.clone(), storage::checks));
         modules.sort_by_key(|module| ROOMS.iter().position(|room| room.name == module.room.name));
-        Ok(Self { auth, jobs, storage, deletions, llm, knowledge, agents, backups, logs, alerting, modules, registry })
+        Ok(Self {
+            auth,
+            jobs,
+            storage,
+            deletions,
+            llm,
+            knowledge,
+            agents,
+            backups,
+            logs,
+            alerting,
+            events,
+            webhooks,
+            modules,
+            registry,
+        })
     }
+}
+
+fn events(context: &Context, config: &Config, families: &Families) -> (Events, Module) {
+    let events = Events::new(events::Deps {
+        config: config.events.clone(),
+        db: context.db.clone(),
+        clock: context.clock.clone(),
+        metrics: families.events.clone(),
+        types: event_types(),
+        subscriptions: subscriptions(),
+    });
+    let background = events.clone();
+    let module = Module::new(&EVENTS)
+        .jobs(events.clone(), events::register)
+        .checks(events.clone(), events::checks)
+        .background(move |loops| background.start_loops(loops));
+    (events, module)
 }
 
 fn backup_needs(runtime: &Runtime, stores: Stores, deletions: Deletions, families: &Families) -> backup::Needs {
@@ -169,14 +223,14 @@ fn backup_needs(runtime: &Runtime, stores: Stores, deletions: Deletions, familie
 }
 
 /// The figures and checks of jobs are about the kinds of all rooms.
-fn of_jobs(jobs: &Jobs, registry: &Registry, context: &Context) -> Module {
-    let (figures, all, lifecycle) = (jobs.clone(), registry.clone(), context.lifecycle.clone());
+fn of_jobs(jobs: &Jobs, registry: &Registry) -> Module {
+    let (figures, all) = (jobs.clone(), registry.clone());
     Module::new(&JOBS)
         .api(jobs::routes::router(), jobs)
         .pages(jobs::pages::router(), jobs)
         .checks((jobs.clone(), registry.clone()), |(jobs, registry)| jobs::doctor::checks(jobs, registry))
-        .background(move || {
-            if let Err(error) = figures.start_figures(all.clone(), &lifecycle) {
+        .background(move |loops| {
+            if let Err(error) = figures.start_figures(all.clone(), loops) {
                 tracing::warn!(error = format!("{error:#}"), "cannot read the queues' figures");
             }
         })

@@ -12,6 +12,7 @@ mod csrf;
 mod doctor;
 mod email;
 mod error;
+mod events;
 mod first_password;
 pub mod metrics;
 mod model;
@@ -31,6 +32,7 @@ pub use cookie::{clear_session_cookie, session_cookie};
 pub use csrf::{Origins, guard as csrf_guard};
 pub use doctor::checks;
 pub use error::AuthError;
+pub use events::EVENTS;
 pub use metrics::Metrics;
 pub use model::{
     ApiKey, ApiKeyId, FirstAdmin, Link, LinkId, LinkPurpose, Member, NewApiKey, NewLink, Organisation, Session,

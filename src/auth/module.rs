@@ -1,6 +1,6 @@
 //! What this room hands over.
 
-use super::{Auth, AuthError, Config, Metrics, checks, metrics, pages, routes};
+use super::{Auth, AuthError, Config, EVENTS, Metrics, checks, metrics, pages, routes};
 use crate::{
     console::{NavItem, Section},
     kit::{Context, Module, Room},
@@ -26,6 +26,7 @@ pub static ROOM: Room = Room {
         NavItem::new(Section::Settings, "/settings", "auth-nav-organisation", "settings"),
     ],
     locale: Some(crate::locale!("auth")),
+    events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("auth", Metrics::register))),
     ..Room::new("auth")
@@ -41,7 +42,10 @@ pub fn build(context: &Context, config: &Config, scopes: Vec<Scope>) -> Result<(
         .api(routes::router(), &auth)
         .pages(pages::router(), &auth)
         .checks(auth.clone(), checks)
-        .background(move || background.spawn_upkeep(&lifecycle))
+        .background(move |loops| {
+            background.spawn_upkeep(&lifecycle);
+            background.start_loops(loops);
+        })
         .overview(auth.clone());
     Ok((auth, module))
 }

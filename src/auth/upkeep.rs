@@ -10,7 +10,10 @@ use super::{
     Auth, AuthError,
     store::{keys, sessions},
 };
-use crate::platform::lifecycle::Lifecycle;
+use crate::{
+    jobs::{By, Loops},
+    platform::lifecycle::Lifecycle,
+};
 
 /// Uses are collected for this long and written in one batch.
 const COLLECT: Duration = Duration::from_secs(1);
@@ -51,7 +54,7 @@ impl Auth {
         let Some(mut receiver) = receiver else { return };
         let (auth, stop) = (self.clone(), lifecycle.soft().clone());
         lifecycle.spawn("auth.upkeep", async move {
-            let mut purge = tokio::time::interval(PURGE_EVERY);
+            let mut review = tokio::time::interval(PURGE_EVERY);
             loop {
                 tokio::select! {
                     used = receiver.recv() => {
@@ -59,14 +62,20 @@ impl Auth {
                         tokio::select! { () = tokio::time::sleep(COLLECT) => {}, () = stop.cancelled() => {} }
                         auth.write_usage(first, &mut receiver).await;
                     }
-                    _ = purge.tick() => {
-                        auth.purge().await;
-                        // Another process may have changed the password or removed the account.
-                        auth.review_first_password().await;
-                    }
+                    // Another process may have changed the password or removed the account; the file is on this host.
+                    _ = review.tick() => auth.review_first_password().await,
                     () = stop.cancelled() => return,
                 }
             }
+        });
+    }
+
+    /// Starts the removal of what has ended.
+    pub fn start_loops(&self, loops: &Loops) {
+        let auth = self.clone();
+        loops.every("auth.purge", PURGE_EVERY, By::Leader, move || {
+            let auth = auth.clone();
+            async move { Ok(auth.purge().await?) }
         });
     }
 
@@ -95,20 +104,14 @@ impl Auth {
     }
 
     /// Removes expired sessions, and links that expired a month ago.
-    async fn purge(&self) {
+    async fn purge(&self) -> Result<(), AuthError> {
         let now = self.now();
-        let purged = async {
-            let mut tx = self.inner.db.system().await?;
-            let count = sessions::purge(&mut tx, now, self.idle_since(now), now - LINKS_KEPT).await?;
-            tx.commit().await?;
-            Ok::<_, AuthError>(count)
-        };
-        match purged.await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "removed expired sessions and links"),
-            Err(error) => {
-                tracing::warn!(error = %anyhow::Error::from(error), "cannot remove expired sessions and links");
-            }
+        let mut tx = self.inner.db.system().await?;
+        let count = sessions::purge(&mut tx, now, self.idle_since(now), now - LINKS_KEPT).await?;
+        tx.commit().await?;
+        if count > 0 {
+            tracing::info!(count, "removed expired sessions and links");
         }
+        Ok(())
     }
 }

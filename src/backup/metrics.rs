@@ -48,10 +48,6 @@ impl DrillOutcome {
     }
 }
 
-fn count(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
 label_enum! {
     /// Outcome of a check.
     pub enum Outcome { Passed = "passed", Failed = "failed" }
@@ -87,19 +83,19 @@ pub struct Metrics {
     pub last_verified: Float,
     pub last_proven: Float,
     pub restore_duration: Float,
-    pub database_size: Gauge,
-    pub previous_database_size: Gauge,
-    pub total_size: Gauge,
+    pub database_size: Float,
+    pub previous_database_size: Float,
+    pub total_size: Float,
     pub enabled: Gauge,
     pub interval: Float,
     pub drill_interval: Float,
     pub key_missing: Gauge,
-    pub drill_space_needed: Gauge,
+    pub drill_space_needed: Float,
     pub drill_space_free: Gauge,
-    pub destination_backups: Family<DestinationLabels, Gauge>,
-    pub destination_failing: Family<DestinationLabels, Gauge>,
-    recent_runs: Family<RunLabels, Gauge>,
-    recent_drills: Family<DrillLabels, Gauge>,
+    pub destination_backups: Family<DestinationLabels, Float>,
+    pub destination_failing: Family<DestinationLabels, Float>,
+    recent_runs: Family<RunLabels, Float>,
+    recent_drills: Family<DrillLabels, Float>,
 }
 
 /// How long a run or a drill counts as recent, for alerts about failures.
@@ -192,11 +188,12 @@ impl Metrics {
                 "Space that a drill of the newest backup needs in the work folder",
                 &self.drill_space_needed,
             ),
-            ("drill_space_free", "Free space in the work folder", &self.drill_space_free),
         ];
         for (name, help, gauge) in bytes {
             registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
         }
+        let free = self.drill_space_free.clone();
+        registry.register_with_unit("drill_space_free", "Free space in the work folder", Unit::Bytes, free);
         registry.register("enabled", "1 if backups are configured", self.enabled.clone());
         registry.register(
             "key_missing",
@@ -211,16 +208,36 @@ impl Metrics {
         let _ = (self.destination_backups.get_or_create(&labels), self.destination_failing.get_or_create(&labels));
     }
 
+    /// Makes the gauges of whole tables unknown: another process exports them, or they were not read yet.
+    pub fn forget_figures(&self, destinations: &[String]) {
+        let told = [&self.last_verified, &self.last_proven, &self.restore_duration, &self.drill_space_needed];
+        let sizes = [&self.database_size, &self.previous_database_size, &self.total_size];
+        told.into_iter().chain(sizes).for_each(|figure| {
+            figure.set(f64::NAN);
+        });
+        for &outcome in RunOutcome::ALL {
+            self.recent_runs.get_or_create(&RunLabels { outcome }).set(f64::NAN);
+        }
+        for &outcome in DrillOutcome::ALL {
+            self.recent_drills.get_or_create(&DrillLabels { outcome }).set(f64::NAN);
+        }
+        for destination in destinations {
+            let labels = DestinationLabels { destination: destination.clone() };
+            self.destination_backups.get_or_create(&labels).set(f64::NAN);
+            self.destination_failing.get_or_create(&labels).set(f64::NAN);
+        }
+    }
+
     /// Counts recent runs and drills from the tables, whoever made them: a command's own counters end with it.
     pub fn recent(&self, backups: &[Backup], drills: &[Drill], now: DateTime<Utc>) {
         let is_recent = |ended: Option<DateTime<Utc>>, span| ended.is_some_and(|ended| now - ended < span);
         for &outcome in RunOutcome::ALL {
             let ran = |b: &&Backup| is_recent(b.finished_at, RECENT_RUN) && RunOutcome::of(b.status) == outcome;
-            self.recent_runs.get_or_create(&RunLabels { outcome }).set(count(backups.iter().filter(ran).count()));
+            self.recent_runs.get_or_create(&RunLabels { outcome }).set(backups.iter().filter(ran).count() as f64);
         }
         for &outcome in DrillOutcome::ALL {
             let tried = |d: &&Drill| is_recent(d.finished_at, RECENT_DRILL) && DrillOutcome::of(d.status) == outcome;
-            self.recent_drills.get_or_create(&DrillLabels { outcome }).set(count(drills.iter().filter(tried).count()));
+            self.recent_drills.get_or_create(&DrillLabels { outcome }).set(drills.iter().filter(tried).count() as f64);
         }
     }
 

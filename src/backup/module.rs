@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Backups, Config, Deps, Metrics, checks, pages, register, routes};
+use super::{Backups, Config, Deps, EVENTS, Metrics, checks, pages, register, routes};
 use crate::{
     console::{NavItem, Section},
     kit::{Context, Module, Room},
@@ -24,6 +24,7 @@ pub static ROOM: Room = Room {
     locale: Some(crate::locale!("backup")),
     queues: &["backup"],
     schedules: &["backup.drill", "backup.drill_old", "backup.run"],
+    events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| telemetry.register("backup", Metrics::register).create_destination(ANY)),
     ..Room::new("backup")
@@ -72,7 +73,7 @@ pub fn build(context: &Context, config: Config, needs: Needs) -> (Backups, Modul
         .pages(pages::router(), &backups)
         .jobs(backups.clone(), register)
         .checks(backups.clone(), checks)
-        .background(move || background.start_gauges())
+        .background(move |loops| background.start_loops(loops))
         .overview(backups.clone());
     (backups, module)
 }

@@ -1,4 +1,4 @@
-//! `holdfast docs metrics`
+//! `holdfast docs metrics|events`
 
 use std::process::ExitCode;
 
@@ -13,11 +13,15 @@ pub enum Action {
         after_help = "Examples:\n  holdfast docs metrics > docs/metrics.md\n  holdfast docs metrics | grep holdfast_jobs_"
     )]
     Metrics,
+    /// Every kind of event with its fields, as Markdown (docs/events.md).
+    #[command(after_help = "Example:\n  holdfast docs events > docs/events.md")]
+    Events,
 }
 
 pub fn run(action: &Action) -> ExitCode {
     match action {
         Action::Metrics => print_line(crate::app::metrics_reference().trim_end()),
+        Action::Events => print_line(crate::app::events_reference().trim_end()),
     }
     ExitCode::SUCCESS
 }

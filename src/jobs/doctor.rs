@@ -2,7 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::{Jobs, JobsError, Registry, jobs, store};
+use super::{
+    Jobs, JobsError, Registry, jobs,
+    leader::{LEASE, Lease},
+    store,
+};
 use crate::platform::{
     db::DbError,
     error::chain,
@@ -18,6 +22,7 @@ pub fn checks(jobs: &Jobs, registry: &Registry) -> Vec<Box<dyn Check>> {
         Box::new(ProgressCheck(jobs.clone(), registry.clone())),
         Box::new(UnknownKinds(jobs.clone(), registry.clone())),
         Box::new(DeadLetters(jobs.clone())),
+        Box::new(LeaderCheck(jobs.clone())),
     ]
 }
 
@@ -128,5 +133,73 @@ impl Check for DeadLetters {
                 CheckResult::fail(format!("cannot read the queue: {}", chain(&error)), "see the database check")
             }
         }
+    }
+}
+
+/// Does one process have each duty, while there are any?
+struct LeaderCheck(Jobs);
+
+#[async_trait]
+impl Check for LeaderCheck {
+    fn name(&self) -> &'static str {
+        "jobs.leader"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let found: Result<_, DbError> = async {
+            let mut tx = self.0.db().system().await?;
+            let leases = store::leases(&mut tx).await?;
+            let workers = store::live_workers(&mut tx, LEASE.as_secs_f64()).await?;
+            tx.commit().await?;
+            Ok((leases, !workers.is_empty()))
+        }
+        .await;
+        match found {
+            Ok((leases, works)) => judge_leases(&leases, works),
+            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see the check of the database"),
+        }
+    }
+}
+
+/// `works`: a worker gave a sign of life lately; without any nobody need lead.
+fn judge_leases(leases: &[store::LeaseRow], works: bool) -> CheckResult {
+    let held = |lease: &Lease| leases.iter().find(|row| row.name == lease.as_str() && row.left_seconds > 0.0);
+    let vacant: Vec<&str> =
+        Lease::ALL.iter().filter(|lease| held(lease).is_none()).map(|lease| lease.as_str()).collect();
+    let said: Vec<String> = Lease::ALL
+        .iter()
+        .filter_map(held)
+        .map(|row| format!("{}: process {} for {:.0} s", row.name, row.holder, row.held_seconds))
+        .collect();
+    match (vacant.is_empty(), works) {
+        (true, _) => CheckResult::pass(said.join("; ")),
+        (false, false) => CheckResult::pass("no worker runs, so nobody need lead"),
+        (false, true) => CheckResult::warn(
+            format!("nobody leads for {}", vacant.join(", ")),
+            "wait a minute: a process takes over by itself; if none does, look for \"stand for election\" in the logs",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::health::Status;
+
+    #[test]
+    fn a_duty_that_nobody_has_is_a_warning_while_workers_live() {
+        let row = |name: &str, left_seconds| store::LeaseRow {
+            name: name.into(),
+            holder: uuid::Uuid::nil(),
+            held_seconds: 60.0,
+            left_seconds,
+        };
+        let held = [row("schedules", 9.0), row("upkeep", 9.0)];
+        assert_eq!(judge_leases(&held, true).status, Status::Pass);
+        let ended = [row("schedules", 9.0), row("upkeep", -1.0)];
+        let found = judge_leases(&ended, true);
+        assert!(found.status == Status::Warn && found.summary.contains("upkeep"), "{found:?}");
+        assert_eq!(judge_leases(&ended, false).status, Status::Pass);
+        assert_eq!(judge_leases(&[], true).status, Status::Warn);
     }
 }

@@ -1,16 +1,14 @@
-//! Metrics of queues, schedules and workers, read from the database and exported by every serving process: exported by
-//! workers only, they would disappear with the last worker.
+//! Metrics of queues, schedules and workers, read from the database and exported by every serving process, because they show whether
+//! the workers or the leader are gone; the tables are small.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
-
-use super::{
-    Jobs, JobsError, Registry, store,
-    worker::{LEASE, LogOnChange, jittered},
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
-use crate::platform::db::DbError;
+
+use tokio::time::{Instant, timeout};
+
+use super::{By, Jobs, JobsError, Loops, Registry, store, worker::LEASE};
 
 /// Prometheus usually scrapes every 15 s.
 const EVERY: Duration = Duration::from_secs(10);
@@ -18,20 +16,22 @@ const EVERY: Duration = Duration::from_secs(10);
 const STALE: Duration = Duration::from_secs(30);
 
 /// Reads until the shutdown begins.
-pub(super) async fn run(jobs: Jobs, registry: Registry, soft: CancellationToken) {
-    let mut errors = LogOnChange::new("read the queue metrics");
-    let mut read = Instant::now();
-    while !soft.is_cancelled() {
-        // A frozen server neither answers nor breaks the connection.
-        let found = timeout(EVERY, refresh(&jobs, &registry)).await;
-        let found = found.unwrap_or_else(|_| Err(DbError::from(sqlx::Error::PoolTimedOut).into()));
-        if errors.watch(found).is_some() {
-            read = Instant::now();
-        } else if read.elapsed() > STALE {
-            jobs.metrics().unknown(&registry.queues(), &registry.schedule_names());
+pub(super) fn start(jobs: &Jobs, registry: Registry, loops: &Loops) {
+    let (jobs, registry, read_at) = (jobs.clone(), Arc::new(registry), Arc::new(Mutex::new(Instant::now())));
+    loops.every("jobs.figures", EVERY, By::EveryProcess, move || {
+        let (jobs, registry, read_at) = (jobs.clone(), registry.clone(), read_at.clone());
+        async move {
+            // A frozen server neither answers nor breaks the connection.
+            let found = timeout(EVERY, refresh(&jobs, &registry)).await;
+            let mut read_at = read_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if matches!(found, Ok(Ok(()))) {
+                *read_at = Instant::now();
+            } else if read_at.elapsed() > STALE {
+                jobs.metrics().unknown(&registry.queues(), &registry.schedule_names());
+            }
+            Ok(found??)
         }
-        tokio::select! { () = soft.cancelled() => {}, () = sleep(jittered(EVERY)) => {} }
-    }
+    });
 }
 
 async fn refresh(jobs: &Jobs, registry: &Registry) -> Result<(), JobsError> {

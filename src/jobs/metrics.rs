@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{model::QueueStatus, schedule::LATE, store::ScheduleState};
+use super::{leader::Lease, model::QueueStatus, schedule::LATE, store::ScheduleState};
 use crate::{label_enum, platform::telemetry::Latency};
 
 /// 5 ms to 10 min: a mail is tens of milliseconds, a large document minutes; the longest timeouts are ten.
@@ -51,6 +51,11 @@ pub struct ScheduleLabels {
     pub schedule: &'static str,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LeaseLabels {
+    pub lease: Lease,
+}
+
 type Latencies = Family<QueueLabels, Latency, fn() -> Latency>;
 type Histograms = Family<QueueLabels, Histogram, fn() -> Histogram>;
 /// NaN while unknown, so that no alert evaluates a stale value.
@@ -80,6 +85,8 @@ pub struct Metrics {
     schedule_last_success: Family<ScheduleLabels, Number>,
     schedule_overdue: Family<ScheduleLabels, Number>,
     schedule_missed: Family<ScheduleLabels, Counter>,
+    leader: Family<LeaseLabels, Gauge>,
+    elections: Family<LeaseLabels, Counter>,
 }
 
 impl Metrics {
@@ -99,10 +106,13 @@ impl Metrics {
             schedule_last_success: Family::default(),
             schedule_overdue: Family::default(),
             schedule_missed: Family::default(),
+            leader: Family::default(),
+            elections: Family::default(),
         };
         metrics.describe_attempts(registry);
         metrics.describe_queues(registry);
         metrics.describe_schedules(registry);
+        metrics.describe_leader(registry);
         metrics
     }
 
@@ -178,6 +188,15 @@ impl Metrics {
         );
     }
 
+    fn describe_leader(&self, registry: &mut Registry) {
+        registry.register(
+            "leader",
+            "1 in the process that holds the lease (upkeep: figures of whole tables and sweeps; schedules: firing them), 0 in the other candidates",
+            self.leader.clone(),
+        );
+        registry.register("elections", "Times that this process acquired the lease", self.elections.clone());
+    }
+
     /// Creates a worker's counters at zero, so that the first event shows as an increase.
     pub fn create(&self, queues: &[&'static str], schedules: &[&'static str]) {
         for &queue in queues {
@@ -193,6 +212,25 @@ impl Metrics {
         for &schedule in schedules {
             let _ = self.schedule_missed.get_or_create(&ScheduleLabels { schedule });
         }
+    }
+
+    /// Creates the series of the leases, for the reference.
+    pub fn create_duties(&self) {
+        for &lease in Lease::ALL {
+            self.leads(lease, false);
+        }
+    }
+
+    /// Records whether this process holds the lease.
+    pub(super) fn leads(&self, lease: Lease, leads: bool) {
+        let labels = LeaseLabels { lease };
+        let _ = self.elections.get_or_create(&labels);
+        self.leader.get_or_create(&labels).set(i64::from(leads));
+    }
+
+    /// Records that this process has acquired the lease.
+    pub(super) fn elected(&self, lease: Lease) {
+        self.elections.get_or_create(&LeaseLabels { lease }).inc();
     }
 
     /// Creates the series read from the database (unknown at first) and the counter of queued jobs, which any process

@@ -10,11 +10,12 @@
 //! Within a process, [`enqueue`] wakes the worker.
 //!
 //! Every serving process exports the queue's metrics ([`figures`]), so they survive the last worker.
+//! Whole tables of other rooms are read and swept by one process, the [`leader`], in [`Loops`].
 //!
 //! Owns `jobs`, `job_payloads`, `job_history`, `job_attempts`, `job_dead_letters`, `job_queues`, `job_schedules`,
-//! `job_workers`.
+//! `job_workers`, `job_leases`.
 //! Jobs: `jobs.maintain`. Metrics: `holdfast_jobs_*`. Checks: `jobs.progress`,
-//! `jobs.unknown_kinds`, `jobs.dead_letters`.
+//! `jobs.unknown_kinds`, `jobs.dead_letters`, `jobs.leader`.
 
 pub mod config;
 pub mod doctor;
@@ -22,6 +23,8 @@ mod error;
 mod figures;
 #[expect(clippy::module_inception, reason = "every capability has its jobs in jobs.rs, this one too")]
 mod jobs;
+mod leader;
+mod loops;
 mod metrics;
 mod model;
 mod overview;
@@ -38,6 +41,7 @@ mod worker;
 
 pub use config::Config;
 pub use error::{JobError, JobsError};
+pub use loops::{By, Loops};
 pub use metrics::Metrics;
 pub use model::{Enqueue, Job, JobContext, JobId, JobState, JobSummary, Progress};
 pub use registry::Registry;
@@ -64,6 +68,7 @@ pub const TABLES: &[Table] = &[
     Table::watched("job_queues"),
     Table::watched("jobs"),
     Table::small("job_dead_letters"),
+    Table::small("job_leases"),
     Table::small("job_schedules"),
     Table::small("job_workers"),
 ];

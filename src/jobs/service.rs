@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Config, JobId, JobState, JobSummary, JobsError, Metrics, Registry, figures, jobs,
+    Config, JobId, JobState, JobSummary, JobsError, Loops, Metrics, Registry, figures, jobs,
+    leader::{Leader, Lease},
     model::{JobDetail, QueueStatus},
     store::{self, Filter},
     wake,
@@ -28,6 +29,8 @@ struct Inner {
     clock: Clock,
     config: Config,
     metrics: Metrics,
+    upkeep: Leader,
+    schedules: Leader,
     /// Liveness of this process's worker, once started.
     liveness: Mutex<Option<Arc<Liveness>>>,
 }
@@ -56,7 +59,8 @@ fn as_seen_by(who: &Principal, job: JobSummary) -> JobSummary {
 
 impl Jobs {
     pub fn new(db: Db, clock: Clock, config: Config, metrics: Metrics) -> Self {
-        Self(Arc::new(Inner { db, clock, config, metrics, liveness: Mutex::default() }))
+        let (upkeep, schedules) = (Leader::new(Lease::Upkeep), Leader::new(Lease::Schedules));
+        Self(Arc::new(Inner { db, clock, config, metrics, upkeep, schedules, liveness: Mutex::default() }))
     }
 
     /// Starts this process's worker: it leases jobs of the registered kinds, fires the registered schedules and rescues
@@ -65,17 +69,18 @@ impl Jobs {
     pub fn start_worker(&self, mut registry: Registry, lifecycle: &Lifecycle) -> Result<(), JobsError> {
         jobs::register(self, &mut registry)?;
         self.0.metrics.create(&registry.queues(), &registry.schedule_names());
+        let schedules = self.0.schedules.clone().run(self.clone(), lifecycle.soft().clone());
+        lifecycle.spawn("jobs.schedules_leader", schedules);
         let liveness = worker::start(self.clone(), registry, lifecycle);
         *self.0.liveness.lock().unwrap_or_else(PoisonError::into_inner) = Some(liveness);
         Ok(())
     }
 
-    /// Exports the state of the queues, schedules and workers of `registry` until `lifecycle` ends. Independent of the
-    /// worker.
-    pub fn start_figures(&self, mut registry: Registry, lifecycle: &Lifecycle) -> Result<(), JobsError> {
+    /// Exports the state of the queues, schedules and workers of `registry`. Independent of the worker.
+    pub fn start_figures(&self, mut registry: Registry, loops: &Loops) -> Result<(), JobsError> {
         jobs::register(self, &mut registry)?;
         self.0.metrics.create_figures(&registry.queues(), &registry.schedule_names());
-        lifecycle.spawn("jobs.figures", figures::run(self.clone(), registry, lifecycle.soft().clone()));
+        figures::start(self, registry, loops);
         Ok(())
     }
 
@@ -122,6 +127,16 @@ impl Jobs {
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// This process's candidacy for the lease of figures and sweeps.
+    pub(super) fn upkeep_leader(&self) -> &Leader {
+        &self.0.upkeep
+    }
+
+    /// This process's candidacy for the lease of schedules.
+    pub(super) fn schedules_leader(&self) -> &Leader {
+        &self.0.schedules
     }
 
     /// Returns how many partitions were created and dropped.

@@ -16,7 +16,8 @@ pub use context::Context;
 
 use crate::{
     console::{Asset, Locale, NavItem, OverviewPart},
-    jobs::{JobsError, Registry},
+    events::{EventType, Subscription},
+    jobs::{JobsError, Loops, Registry},
     platform::{db::Table, health::Check, http::Scope, telemetry::Telemetry},
 };
 
@@ -36,6 +37,10 @@ pub struct Room {
     /// Queues and schedules of its jobs: a test compares them with what it registers.
     pub queues: &'static [&'static str],
     pub schedules: &'static [&'static str],
+    /// Events that it publishes.
+    pub events: &'static [EventType],
+    /// Its jobs that react to events, of its own or of rooms below.
+    pub subscriptions: &'static [Subscription],
     /// The part of the OpenAPI document.
     pub openapi: Option<fn() -> OpenApi>,
     /// Registers its metrics with every series that a running process would make, for the reference of metrics.
@@ -57,6 +62,8 @@ impl Room {
             assets: &[],
             queues: &[],
             schedules: &[],
+            events: &[],
+            subscriptions: &[],
             openapi: None,
             metrics: None,
             own_tokens: &[],
@@ -67,7 +74,7 @@ impl Room {
 
 type Register = dyn Fn(&mut Registry) -> Result<(), JobsError> + Send + Sync;
 type Checks = dyn Fn() -> Vec<Box<dyn Check>> + Send + Sync;
-type Start = dyn Fn() + Send + Sync;
+type Start = dyn Fn(&Loops) + Send + Sync;
 
 /// A room that was built. Clones share everything. Begin with [`Module::new`] and add what it has.
 #[derive(Clone)]
@@ -133,9 +140,9 @@ impl Module {
         self
     }
 
-    /// What runs beside the listeners in every role, from the start of the process on.
+    /// What runs beside the listeners in every role, from the start of the process on: its loops, in each process or in the leader.
     #[must_use]
-    pub fn background(mut self, start: impl Fn() + Send + Sync + 'static) -> Self {
+    pub fn background(mut self, start: impl Fn(&Loops) + Send + Sync + 'static) -> Self {
         self.background = Some(Arc::new(start));
         self
     }
@@ -155,9 +162,9 @@ impl Module {
         self.checks.as_ref().map(|checks| checks()).unwrap_or_default()
     }
 
-    pub fn start(&self) {
+    pub fn start(&self, loops: &Loops) {
         if let Some(start) = &self.background {
-            start();
+            start(loops);
         }
     }
 }

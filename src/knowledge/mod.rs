@@ -15,6 +15,7 @@ mod doctor;
 mod error;
 #[cfg(test)]
 mod evaluation;
+mod events;
 pub mod extract;
 pub mod index;
 mod jobs;
@@ -33,6 +34,7 @@ mod tests;
 pub use config::Config;
 pub use doctor::checks;
 pub use error::KnowledgeError;
+pub use events::EVENTS;
 pub use jobs::register;
 pub use metrics::Metrics;
 pub use model::{

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Config, Deps, Knowledge, Metrics, OBJECTS, checks, index::VectorIndex, pages, register, routes};
+use super::{Config, Deps, EVENTS, Knowledge, Metrics, OBJECTS, checks, index::VectorIndex, pages, register, routes};
 use crate::{
     console::{NavItem, Section},
     kit::{Context, Module, Room},
@@ -31,6 +31,7 @@ pub static ROOM: Room = Room {
     assets: crate::assets!("knowledge": "knowledge.js"),
     queues: &["knowledge"],
     schedules: &["knowledge.maintain", "knowledge.reconcile"],
+    events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("knowledge", Metrics::register))),
     ..Room::new("knowledge")
@@ -71,7 +72,7 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Knowle
         .pages(pages::router(), &knowledge)
         .jobs(knowledge.clone(), register)
         .checks(knowledge.clone(), checks)
-        .background(move || background.start(&lifecycle))
+        .background(move |loops| background.start(loops, &lifecycle))
         .overview(knowledge.clone());
     Ok((knowledge, module))
 }

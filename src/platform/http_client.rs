@@ -12,6 +12,8 @@ use reqwest::{
     redirect::Policy,
 };
 
+use ipnet::IpNet;
+
 use super::telemetry::trace;
 
 /// The HTTP clients. Cheap to clone; connections are pooled.
@@ -21,6 +23,16 @@ pub struct HttpClients {
     patient: reqwest::Client,
     probe: reqwest::Client,
     tenant: TenantClient,
+}
+
+/// Settings of every client.
+#[expect(clippy::disallowed_methods, reason = "the home of the ban")]
+fn base() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(10))
+        .pool_idle_timeout(Duration::from_secs(60))
+        .no_proxy()
 }
 
 /// Propagates the trace to the called server.
@@ -44,28 +56,14 @@ const MOST_REDIRECTS: usize = 5;
 
 impl HttpClients {
     /// `user_agent` identifies us to the server.
-    #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
     pub fn new() -> Result<Self, reqwest::Error> {
-        let base = || {
-            reqwest::Client::builder()
-                .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(Duration::from_secs(10))
-                .pool_idle_timeout(Duration::from_secs(60))
-                .no_proxy()
-        };
         Ok(Self {
             // The caller sets the total timeout.
             operator: base().read_timeout(Duration::from_secs(300)).redirect(Policy::none()).build()?,
             patient: base().redirect(Policy::none()).build()?,
             // A new connection per probe, to see the certificate.
             probe: base().redirect(Policy::none()).pool_max_idle_per_host(0).tls_info(true).build()?,
-            tenant: TenantClient(
-                base()
-                    .timeout(Duration::from_secs(30))
-                    .redirect(public_redirects())
-                    .dns_resolver(Arc::new(PublicOnly))
-                    .build()?,
-            ),
+            tenant: TenantClient::build(public_redirects(), Vec::new())?,
         })
     }
 
@@ -95,14 +93,35 @@ impl HttpClients {
 /// which no resolver is asked, are checked here and at each redirect. The inner client stays private, so that no request bypasses the
 /// checks.
 #[derive(Clone, Debug)]
-pub struct TenantClient(reqwest::Client);
+pub struct TenantClient {
+    inner: reqwest::Client,
+    /// Networks inside that an operator allows.
+    allowed: Arc<[IpNet]>,
+}
 
 impl TenantClient {
+    /// One that may ask these networks inside as well, and follows no redirect: for posts, which a redirect turns into something else.
+    pub fn for_posts(allowed: Vec<IpNet>) -> Result<Self, reqwest::Error> {
+        Self::build(Policy::none(), allowed)
+    }
+
+    fn build(redirects: Policy, allowed: Vec<IpNet>) -> Result<Self, reqwest::Error> {
+        let allowed: Arc<[IpNet]> = allowed.into();
+        let resolver = Arc::new(PublicOnly(allowed.clone()));
+        let inner = base().timeout(Duration::from_secs(30)).redirect(redirects).dns_resolver(resolver).build()?;
+        Ok(Self { inner, allowed })
+    }
+
+    /// Whether a user's address can be asked, as far as it can be told without asking a resolver.
+    pub fn judge(&self, address: &str) -> Result<(), AddressError> {
+        judge(&address.parse().map_err(|_| AddressError::Invalid)?, &self.allowed)
+    }
+
     /// A request to a user's address; fails if it cannot be public.
     pub fn request(&self, method: Method, address: &str) -> Result<RequestBuilder, AddressError> {
         let url: Url = address.parse().map_err(|_| AddressError::Invalid)?;
-        judge(&url)?;
-        Ok(self.0.request(method, url).traced())
+        judge(&url, &self.allowed)?;
+        Ok(self.inner.request(method, url).traced())
     }
 }
 
@@ -117,17 +136,21 @@ pub enum AddressError {
 
 /// Rejects other schemes and literal private IPs (the URL parser has normalised all their spellings); DNS names are checked in the
 /// resolver.
-fn judge(url: &Url) -> Result<(), AddressError> {
+fn judge(url: &Url, allowed: &[IpNet]) -> Result<(), AddressError> {
     let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or(AddressError::Invalid)?;
     match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(ip) if !is_public(ip) => Err(AddressError::NotPublic(ip)),
+        Ok(ip) if !may_be_asked(ip, allowed) => Err(AddressError::NotPublic(ip)),
         _ => Ok(()),
     }
 }
 
+fn may_be_asked(ip: IpAddr, allowed: &[IpNet]) -> bool {
+    is_public(ip) || allowed.iter().any(|network| network.contains(&ip.to_canonical()))
+}
+
 /// Follows redirects that [`judge`] accepts.
 fn public_redirects() -> Policy {
-    Policy::custom(|attempt| match judge(attempt.url()) {
+    Policy::custom(|attempt| match judge(attempt.url(), &[]) {
         Err(error) => attempt.error(error),
         Ok(()) if attempt.previous().len() > MOST_REDIRECTS => attempt.error("too many redirects"),
         Ok(()) => attempt.follow(),
@@ -136,13 +159,14 @@ fn public_redirects() -> Policy {
 
 /// DNS resolver that returns public addresses only.
 #[derive(Debug)]
-struct PublicOnly;
+struct PublicOnly(Arc<[IpNet]>);
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
+        let allowed = self.0.clone();
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let public: Vec<SocketAddr> = found.into_iter().filter(|a| is_public(a.ip())).collect();
+            let public: Vec<SocketAddr> = found.into_iter().filter(|a| may_be_asked(a.ip(), &allowed)).collect();
             if public.is_empty() {
                 return Err(format!("{} has no public address", name.as_str()).into());
             }
@@ -259,6 +283,18 @@ mod tests {
         let error = tenant.request(Method::GET, "http://localhost:1/").unwrap().send().await.unwrap_err();
         let chain = format!("{:#}", anyhow::Error::from(error));
         assert!(chain.contains("localhost has no public address"), "{chain}");
+    }
+
+    #[tokio::test]
+    async fn a_network_that_an_operator_allows_is_asked_and_no_other() {
+        let client =
+            TenantClient::for_posts(vec!["10.20.0.0/16".parse().unwrap(), "127.0.0.1/32".parse().unwrap()]).unwrap();
+        for inside in ["http://10.20.3.4/", "http://[::ffff:10.20.3.4]/", "http://127.0.0.1:9/", "https://1.1.1.1/"] {
+            assert_eq!(client.judge(inside), Ok(()), "{inside}");
+        }
+        for other in ["http://10.21.0.1/", "http://127.0.0.2/", "http://169.254.169.254/", "http://[::1]/"] {
+            assert!(matches!(client.judge(other), Err(AddressError::NotPublic(_))), "{other}");
+        }
     }
 
     #[tokio::test]

@@ -73,25 +73,44 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("platform", vec![]),
         ("console", vec!["platform"]),
         ("jobs", services.to_vec()),
-        ("kit", [&services[..], &["jobs"]].concat()),
+        ("events", [&services[..], &["jobs"]].concat()),
+        ("kit", [&services[..], &["jobs", "events"]].concat()),
+        ("webhooks", [&services[..], &["kit", "jobs", "events"]].concat()),
         ("storage", [&services[..], &["jobs"]].concat()),
         ("llm", [&services[..], &["kit", "jobs"]].concat()),
-        ("auth", [&services[..], &["kit", "jobs", "llm", "storage"]].concat()),
-        ("knowledge", [&services[..], &["kit", "jobs", "llm", "storage", "auth"]].concat()),
-        ("agents", [&services[..], &["kit", "jobs", "llm", "storage", "auth", "knowledge"]].concat()),
+        ("auth", [&services[..], &["kit", "jobs", "events", "llm", "storage"]].concat()),
+        ("knowledge", [&services[..], &["kit", "jobs", "events", "llm", "storage", "auth"]].concat()),
+        ("agents", [&services[..], &["kit", "jobs", "events", "llm", "storage", "auth", "knowledge"]].concat()),
         // What a room keeps beside database and objects takes part through `storage::Participant`: no room by its name.
-        ("backup", [&services[..], &["kit", "jobs", "storage", "auth"]].concat()),
+        ("backup", [&services[..], &["kit", "jobs", "events", "storage", "auth"]].concat()),
         ("logs", [&services[..], &["kit"]].concat()),
-        ("alerting", [&services[..], &["kit", "jobs", "auth"]].concat()),
+        ("alerting", [&services[..], &["kit", "jobs", "events", "webhooks", "auth"]].concat()),
         (
             "app",
             [
                 &services[..],
-                &["kit", "jobs", "llm", "storage", "auth", "knowledge", "agents", "backup", "logs", "alerting"],
+                &[
+                    "kit",
+                    "jobs",
+                    "events",
+                    "webhooks",
+                    "llm",
+                    "storage",
+                    "auth",
+                    "knowledge",
+                    "agents",
+                    "backup",
+                    "logs",
+                    "alerting",
+                ],
             ]
             .concat(),
         ),
-        ("cli", [&services[..], &["app", "jobs", "llm", "storage", "auth", "knowledge", "agents", "backup"]].concat()),
+        (
+            "cli",
+            [&services[..], &["app", "jobs", "llm", "storage", "auth", "knowledge", "agents", "backup", "logs"]]
+                .concat(),
+        ),
         ("main", vec!["cli"]),
         ("lib", vec![]),
     ])
@@ -126,12 +145,14 @@ fn the_reader_of_edges_sees_every_spelling() {
 }
 
 /// Who may work outside a tenant: each place with its reason.
-const SYSTEM_CALLERS: [&str; 10] = [
+const SYSTEM_CALLERS: [&str; 12] = [
     "platform/db/mod.rs",        // ping, and its own definition
     "platform/db/statistics.rs", // the server's own figures
     "platform/http/idempotency", // retention over all organisations
     "auth",                      // sign-in and key look-up happen before the tenant is known
     "jobs",                      // leasing, schedules and retention work for all tenants
+    "events",                    // readers read the events of all organisations
+    "webhooks",                  // events of all are made into deliveries; receivers of the configuration
     "llm",                       // usage rows of many tenants are written in one batch
     "knowledge",                 // start-up reconciliation and gauges over all bases
     "agents",                    // gauges

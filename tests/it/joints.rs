@@ -18,7 +18,7 @@ use crate::{
 const NO_ROOMS: [&str; 4] = ["app", "cli", "kit", "platform"];
 
 /// Rooms that `kit` stands on.
-const BELOW_KIT: [&str; 3] = ["console", "jobs", "storage"];
+const BELOW_KIT: [&str; 4] = ["console", "events", "jobs", "storage"];
 
 /// Name and folder of each room.
 fn rooms() -> Vec<(String, PathBuf)> {
@@ -59,7 +59,7 @@ struct Joint {
 /// The room's own `module.rs`; of the rooms below `kit` it is `app/rooms.rs` that makes their value.
 const MODULE: &str = "src/{room}/module.rs";
 
-const JOINTS: [Joint; 12] = [
+const JOINTS: [Joint; 13] = [
     Joint { part: "module", has: "pub static ROOM", file: "src/app/rooms.rs", says: &["&{room}::ROOM"] },
     Joint { part: "module", has: "pub fn build(", file: "src/app/rooms.rs", says: &["{room}::build("] },
     Joint {
@@ -78,6 +78,7 @@ const JOINTS: [Joint; 12] = [
     Joint { part: "overview", has: "impl OverviewPart for", file: MODULE, says: &[".overview("] },
     Joint { part: "doctor", has: "pub fn checks(", file: MODULE, says: &[".checks("] },
     Joint { part: "metrics", has: "pub fn register(", file: MODULE, says: &["metrics: Some("] },
+    Joint { part: "events", has: "pub const EVENTS:", file: MODULE, says: &["events: EVENTS,"] },
     Joint { part: "mod", has: "pub use jobs::register;", file: MODULE, says: &[".jobs("] },
     Joint { part: "config", has: "pub struct Config", file: "src/app/config.rs", says: &["raw.section(\"{room}\""] },
     Joint { part: "config", has: "pub struct Config", file: "config/holdfast.toml", says: &["[{room}]", "[{room}."] },

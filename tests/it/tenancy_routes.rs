@@ -28,6 +28,8 @@ struct Theirs {
     session: String,
     organisation: String,
     job: String,
+    webhook: String,
+    delivery: String,
 }
 
 fn id(value: &Value) -> String {
@@ -57,7 +59,25 @@ impl Theirs {
         let organisation = me["organisation_id"].as_str().unwrap_or_else(|| panic!("{me}")).to_owned();
         let session = id(&admin.get("/api/v1/sessions").await.expect(200)["data"][0]);
         let job = id(&admin.get("/api/v1/jobs").await.expect(200)["data"][0]);
-        Self { base, document, agent, model, conversation, key, link, user, session, organisation, job }
+        // Nobody listens there.
+        let webhook = admin.post("/api/v1/webhooks", &json!({"url": "http://127.0.0.1:9/"})).await.expect(201);
+        let webhook = id(&webhook);
+        let delivery = id(&admin.post(&format!("/api/v1/webhooks/{webhook}/test"), &json!({})).await.expect(202));
+        Self {
+            base,
+            document,
+            agent,
+            model,
+            conversation,
+            key,
+            link,
+            user,
+            session,
+            organisation,
+            job,
+            webhook,
+            delivery,
+        }
     }
 
     /// The id for a path's parameter; `None` for names, which belong to the whole installation.
@@ -76,6 +96,8 @@ impl Theirs {
             ("organisations", "id") => &self.organisation,
             ("sessions", "id") => &self.session,
             ("jobs", "id") => &self.job,
+            ("webhooks", "id") => &self.webhook,
+            ("webhook-deliveries", "id") => &self.delivery,
             ("v1", "*id") => &self.model,
             // Backups and alerts are the installation's own: for operators, whatever the id. Runbooks are files.
             ("jobs" | "queues" | "llm" | "models" | "runbooks", "name")
@@ -130,7 +152,7 @@ fn sample(document: &Value, schema: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_organisations_ids_are_404_on_every_route() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(&[("HOLDFAST_WEBHOOKS__PRIVATE_NETWORKS", "127.0.0.1/32")]).await;
     let (admin, stranger) = (app.admin().await, app.other_org("strangers").await);
     let theirs = Theirs::make(&app, &admin).await;
     let document = admin.get("/api/v1/openapi.json").await.expect(200);
@@ -214,7 +236,7 @@ async fn submit(client: &Client, path: &str, csrf: &str) -> Answer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_organisations_ids_are_404_on_every_page() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(&[("HOLDFAST_WEBHOOKS__PRIVATE_NETWORKS", "127.0.0.1/32")]).await;
     let (admin, stranger) = (app.admin().await, app.other_org("strangers").await);
     let theirs = Theirs::make(&app, &admin).await;
     let me = stranger.get("/api/v1/auth/me").await.expect(200);

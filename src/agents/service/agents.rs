@@ -6,9 +6,11 @@ use super::Agents;
 use crate::{
     agents::{
         error::AgentError,
+        events::{AgentChanged, AgentCreated, AgentDeleted},
         model::{Agent, AgentId, AgentSettings, Draft, Version},
         store::agents as store,
     },
+    events,
     knowledge::KnowledgeError,
     llm::RefusedModel,
     platform::{db, error::FieldError, http::Principal, ids::OrgId},
@@ -44,6 +46,8 @@ impl Agents {
         let mut tx = self.0.db.tenant(who.org_id).await?;
         store::insert(&mut tx, who.org_id, &agent).await.map_err(|e| slug_error(e, &agent.slug))?;
         store::insert_version(&mut tx, who.org_id, agent.id, &version_of(&agent, draft.note, who)).await?;
+        let event = AgentCreated { agent_id: agent.id, slug: agent.slug.clone() };
+        events::publish(&mut tx, &self.0.clock, Some(who.org_id), &event).await?;
         tx.commit().await?;
         tracing::info!(agent_id = %agent.id, slug = agent.slug, subject = who.subject(), "agent created");
         Ok(agent)
@@ -100,6 +104,8 @@ impl Agents {
             store::insert_version(&mut tx, who.org_id, id, &version_of(&agent, draft.note, who)).await?;
         }
         store::update(&mut tx, &agent).await.map_err(|e| slug_error(e, &agent.slug))?;
+        let event = AgentChanged { agent_id: id, slug: agent.slug.clone(), version: agent.version };
+        events::publish(&mut tx, &self.0.clock, Some(who.org_id), &event).await?;
         tx.commit().await?;
         tracing::info!(agent_id = %id, version = agent.version, subject = who.subject(), "agent changed");
         Ok(agent)
@@ -135,6 +141,8 @@ impl Agents {
         agent.updated_at = self.0.clock.now();
         store::update(&mut tx, &agent).await?;
         let agent = store::get(&mut tx, id).await?.ok_or(AgentError::NotFound("agent"))?;
+        let event = AgentChanged { agent_id: id, slug: agent.slug.clone(), version };
+        events::publish(&mut tx, &self.0.clock, Some(who.org_id), &event).await?;
         tx.commit().await?;
         tracing::info!(agent_id = %id, version, subject = who.subject(), "agent rolled back");
         Ok(agent)
@@ -143,11 +151,11 @@ impl Agents {
     /// Deletes an agent with its versions and conversations.
     pub async fn delete(&self, who: &Principal, id: AgentId) -> Result<(), AgentError> {
         let mut tx = self.0.db.tenant(who.org_id).await?;
-        let found = store::delete(&mut tx, id).await?;
-        tx.commit().await?;
-        if !found {
+        if !store::delete(&mut tx, id).await? {
             return Err(AgentError::NotFound("agent"));
         }
+        events::publish(&mut tx, &self.0.clock, Some(who.org_id), &AgentDeleted { agent_id: id }).await?;
+        tx.commit().await?;
         tracing::info!(agent_id = %id, subject = who.subject(), "agent deleted");
         Ok(())
     }

@@ -10,9 +10,11 @@ use crate::{
     agents::{
         answer::Begun,
         error::AgentError,
+        events::ConversationDeleted,
         model::{Agent, AgentId, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker},
         store::conversations::{self as store, Owner},
     },
+    events,
     platform::{
         db::{self, DbError, Tx},
         error::FieldError,
@@ -144,11 +146,12 @@ impl Agents {
     ) -> Result<(), AgentError> {
         let subject = who.subject();
         let mut tx = self.0.db.tenant(who.org_id).await?;
-        let found = store::delete(&mut tx, Owner { agent, subject: &subject }, id).await?;
-        tx.commit().await?;
-        if !found {
+        if !store::delete(&mut tx, Owner { agent, subject: &subject }, id).await? {
             return Err(AgentError::NotFound("conversation"));
         }
+        let event = ConversationDeleted { conversation_id: id, agent_id: agent };
+        events::publish(&mut tx, &self.0.clock, Some(who.org_id), &event).await?;
+        tx.commit().await?;
         // Only after the ownership check: an id alone must not stop somebody else's answer.
         self.0.writers.stop(id);
         Ok(())

@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 
 use super::{answer::Engine, backend::backend, config::Config, error::AgentError, metrics::Metrics, store};
 use crate::{
+    jobs::{By, Loops},
     knowledge::Knowledge,
     llm::Llm,
     platform::{clock::Clock, db::Db, lifecycle::Lifecycle},
@@ -82,19 +83,12 @@ impl Agents {
         &self.0.engine.knowledge
     }
 
-    /// Looks for abandoned answers until the shutdown.
-    pub fn start_sweep(&self, lifecycle: &Lifecycle) {
-        let (agents, soft) = (self.clone(), lifecycle.soft().clone());
-        lifecycle.spawn("agents.sweep", async move {
-            loop {
-                if let Err(error) = agents.sweep_abandoned().await {
-                    tracing::warn!(%error, "cannot look for abandoned answers");
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(SWEEP_EVERY) => {}
-                    () = soft.cancelled() => return,
-                }
-            }
+    /// Starts the search for abandoned answers.
+    pub fn start_loops(&self, loops: &Loops) {
+        let agents = self.clone();
+        loops.every("agents.sweep", SWEEP_EVERY, By::Leader, move || {
+            let agents = agents.clone();
+            async move { Ok(agents.sweep_abandoned().await.map(drop)?) }
         });
     }
 

@@ -2,15 +2,14 @@
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret as _;
-use serde::Serialize;
 
 use super::Alerting;
 use crate::{
     alerting::{
         AlertingError,
-        jobs::{Deliver, Heartbeat},
-        model::{self, Alert, DeliveryId, Notification, NotifiedStatus, Status, Taken},
-        store::{self, NewDelivery},
+        jobs::Heartbeat,
+        model::{self, Alert, Notification, NotifiedStatus, Status, Taken},
+        store,
     },
     jobs::{self, Enqueue},
     platform::{crypto, db::Tx},
@@ -20,25 +19,6 @@ use crate::{
 /// "firing" within this time after "resolved" is the late message of the slower one; after it, the alert did not end
 /// (Prometheus was cut off for a while).
 const STRAGGLER: TimeDelta = TimeDelta::seconds(45);
-
-/// Body of a webhook.
-#[derive(Serialize)]
-struct Event<'a> {
-    /// `alert.firing`, `alert.resolved`
-    #[serde(rename = "type")]
-    kind: String,
-    timestamp: chrono::DateTime<chrono::Utc>,
-    data: EventData<'a>,
-}
-
-#[derive(Serialize)]
-struct EventData<'a> {
-    #[serde(flatten)]
-    alert: &'a Alert,
-    status: &'static str,
-    /// The alert's page here.
-    url: String,
-}
 
 impl Alerting {
     /// `Err` unless `presented` is Alertmanager's token.
@@ -89,7 +69,7 @@ impl Alerting {
             unreadable: unreadable.len(),
             watchdog,
         };
-        self.tell(&changed).await;
+        self.tell(&changed);
         self.inner.metrics.accepted(taken, truncated);
         Ok(taken)
     }
@@ -104,50 +84,8 @@ impl Alerting {
         Ok(())
     }
 
-    /// Queues the deliveries of new and resolved alerts.
-    pub(super) async fn pass_on(&self, tx: &mut Tx, changed: &[Alert]) -> Result<(), AlertingError> {
-        let (clock, now) = (&self.inner.clock, self.inner.clock.now());
-        let mut deliveries = Vec::new();
-        for alert in changed {
-            let status = alert.status().as_str();
-            let event = Event {
-                kind: format!("alert.{status}"),
-                timestamp: now,
-                data: EventData { alert, status, url: format!("{}/alerts/{}", self.inner.base_url, alert.id) },
-            };
-            let wanting = self.inner.config.webhooks.iter().filter(|(_, webhook)| webhook.takes(alert.severity));
-            for (name, _) in wanting {
-                deliveries.push(NewDelivery {
-                    id: DeliveryId::generate(clock),
-                    alert_id: alert.id,
-                    webhook: name.clone(),
-                    event: status,
-                    body: serde_json::to_string(&event)?,
-                });
-            }
-        }
-        if deliveries.is_empty() {
-            return Ok(());
-        }
-        store::insert_deliveries(tx, &deliveries, now).await?;
-        for delivery in &deliveries {
-            // One at a time per receiver: keeps the order, and a hanging receiver does not use up the worker's slots.
-            let key = format!("alerting.webhook.{}", delivery.webhook);
-            let options = Enqueue { concurrency_key: Some(key), ..Enqueue::default() };
-            jobs::enqueue(tx, clock, None, &Deliver { delivery_id: delivery.id }, &options).await?;
-        }
-        Ok(())
-    }
-
     /// Logs and counts committed changes.
-    pub(super) async fn tell(&self, changed: &[Alert]) {
-        for alert in changed {
-            self.inner.metrics.changed(alert);
-        }
-        if !changed.is_empty()
-            && let Err(error) = self.refresh_gauges().await
-        {
-            tracing::debug!(error = &error as &dyn std::error::Error, "alerting gauges could not be read");
-        }
+    pub(super) fn tell(&self, changed: &[Alert]) {
+        changed.iter().for_each(|alert| self.inner.metrics.changed(alert));
     }
 }

@@ -17,7 +17,10 @@ use super::{
     model::{Alert, AlertDetail, AlertId, Filter},
     store,
 };
-use crate::platform::{clock::Clock, db::Db, http_client::HttpClients, lifecycle::Lifecycle};
+use crate::{
+    platform::{clock::Clock, db::Db, http_client::HttpClients},
+    webhooks::Webhooks,
+};
 
 /// What the service is built from.
 #[derive(Clone)]
@@ -28,8 +31,8 @@ pub struct Deps {
     pub db: Db,
     pub clock: Clock,
     pub http: HttpClients,
-    pub lifecycle: Lifecycle,
     pub metrics: Metrics,
+    pub webhooks: Webhooks,
 }
 
 /// The alerting service. Cheap to clone.
@@ -104,9 +107,9 @@ impl Alerting {
     pub async fn get(&self, id: AlertId) -> Result<AlertDetail, AlertingError> {
         let mut tx = self.inner.db.system().await?;
         let alert = store::alert(&mut tx, id).await?.ok_or(AlertingError::NotFound)?;
-        let deliveries = store::deliveries(&mut tx, id).await?;
         tx.commit().await?;
-        Ok(AlertDetail { alert, deliveries })
+        let deliveries = self.inner.webhooks.deliveries_about(&id.to_string()).await?;
+        Ok(AlertDetail { alert, deliveries: deliveries.into_iter().map(Into::into).collect() })
     }
 
     /// When the last Watchdog was received.

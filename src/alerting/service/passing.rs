@@ -4,80 +4,95 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use uuid::Uuid;
 
 use super::Alerting;
 use crate::{
     alerting::{
-        config::{HeartbeatMethod, Webhook},
-        metrics::DeliveryOutcome,
-        model::{DeliveryId, DeliveryState},
-        store,
-        webhook::{BadSecret, SigningKey},
+        AlertingError,
+        config::HeartbeatMethod,
+        events::{AlertFiring, AlertResolved},
+        model::{Alert, Status},
+        store::{self, Outgoing},
     },
+    events::{self, Event as _},
     jobs::{JobContext, JobError},
+    platform::db::Tx,
+    webhooks::{DeliveryId, Message},
 };
 
-/// A slower receiver should queue the event and answer first.
+/// Timeout of the outside heartbeat service.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
-enum SendError {
+enum HeartbeatError {
     #[error("cannot be reached")]
     Unreachable(#[source] reqwest::Error),
     #[error("the receiver answered {0}")]
     Answered(StatusCode),
-    #[error("the receiver answered 410 Gone: remove it from [alerting.webhooks]")]
-    Gone,
-    #[error("[alerting.webhooks.{0}] was removed from the configuration")]
-    Unknown(String),
-    #[error(transparent)]
-    Secret(#[from] BadSecret),
 }
 
-impl SendError {
-    /// Whether another attempt would fail the same way.
-    fn is_final(&self) -> bool {
-        matches!(self, Self::Gone | Self::Unknown(_) | Self::Secret(_))
-    }
+/// Body of a webhook.
+#[derive(Serialize)]
+struct Event<'a> {
+    /// `alert.firing`, `alert.resolved`
+    #[serde(rename = "type")]
+    kind: String,
+    timestamp: chrono::DateTime<chrono::Utc>,
+    data: EventData<'a>,
+}
+
+#[derive(Serialize)]
+struct EventData<'a> {
+    #[serde(flatten)]
+    alert: &'a Alert,
+    status: &'static str,
+    /// The alert's page here.
+    url: String,
 }
 
 impl Alerting {
-    /// One attempt. Delivery is at least once: every attempt has the same id and body.
-    pub(in crate::alerting) async fn deliver(&self, context: &JobContext, id: DeliveryId) -> Result<(), JobError> {
-        let mut tx = self.inner.db.system().await?;
-        let outgoing = store::outgoing(&mut tx, id).await?;
-        tx.commit().await?;
-        // Retention has removed it, or an earlier attempt delivered it before its worker was lost.
-        let Some(outgoing) = outgoing.filter(|o| o.state != DeliveryState::Delivered.as_str()) else { return Ok(()) };
-        let sent = match self.inner.config.webhooks.get(&outgoing.webhook) {
-            Some(webhook) => self.send(webhook, id, &outgoing.body).await,
-            None => Err(SendError::Unknown(outgoing.webhook.clone())),
-        };
-        let given_up = sent.as_ref().is_err_and(SendError::is_final) || context.is_last_attempt();
-        let (state, outcome) = match (&sent, given_up) {
-            (Ok(()), _) => (DeliveryState::Delivered, DeliveryOutcome::Delivered),
-            (Err(_), false) => (DeliveryState::Queued, DeliveryOutcome::Retried),
-            (Err(_), true) => (DeliveryState::Dead, DeliveryOutcome::Dead),
-        };
-        let error = sent.as_ref().err().map(|error| crate::platform::error::chain(error));
-        let mut tx = self.inner.db.system().await?;
-        store::attempted(&mut tx, id, state, error.as_deref(), self.inner.clock.now()).await?;
-        tx.commit().await?;
-        self.inner.metrics.delivered(id, &outgoing.webhook, outcome, error.as_deref());
-        sent.map_err(|error| if error.is_final() { JobError::permanent(error) } else { JobError::retry(error) })
+    /// Publishes new and resolved alerts: as events, and to the configured webhooks that take them.
+    pub(super) async fn pass_on(&self, tx: &mut Tx, changed: &[Alert]) -> Result<(), AlertingError> {
+        let (clock, now) = (&self.inner.clock, self.inner.clock.now());
+        for alert in changed {
+            let status = alert.status();
+            let topic = match status {
+                Status::Firing => {
+                    events::publish(tx, clock, None, &AlertFiring::from(alert)).await?;
+                    AlertFiring::TOPIC
+                }
+                Status::Resolved => {
+                    events::publish(tx, clock, None, &AlertResolved::from(alert)).await?;
+                    AlertResolved::TOPIC
+                }
+            };
+            let url = format!("{}/alerts/{}", self.inner.base_url, alert.id);
+            let event = Event {
+                kind: format!("alert.{}", status.as_str()),
+                timestamp: now,
+                data: EventData { alert, status: status.as_str(), url },
+            };
+            let message = Message { topic, subject: alert.id.to_string(), body: serde_json::to_string(&event)? };
+            let wanting = self.inner.config.webhooks.iter().filter(|(_, webhook)| webhook.takes(alert.severity));
+            for (name, _) in wanting {
+                self.inner.webhooks.send(tx, name, DeliveryId::generate(clock), &message).await?;
+            }
+        }
+        Ok(())
     }
 
-    async fn send(&self, webhook: &Webhook, id: DeliveryId, body: &str) -> Result<(), SendError> {
-        let key = SigningKey::parse(webhook.secret.as_ref().ok_or(BadSecret)?)?;
-        let (id, timestamp) = (id.to_string(), self.inner.clock.now().timestamp());
-        let request = self.inner.http.operator().post(&webhook.url).timeout(TIMEOUT);
-        let request = request
-            .header("content-type", "application/json")
-            .header("webhook-id", &id)
-            .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", key.sign(&id, timestamp, body))
-            .body(body.to_owned());
-        answered(request).await
+    /// Hands a delivery of the version before webhooks over; nothing where that has happened.
+    pub(in crate::alerting) async fn hand_over(&self, id: Uuid) -> Result<(), AlertingError> {
+        let mut tx = self.inner.db.system().await?;
+        if let Some(Outgoing { alert_id, webhook, event, body }) = store::take_over(&mut tx, id).await? {
+            let topic = if event == Status::Firing.as_str() { AlertFiring::TOPIC } else { AlertResolved::TOPIC };
+            let message = Message { topic, subject: alert_id.to_string(), body };
+            self.inner.webhooks.send(&mut tx, &webhook, DeliveryId(id), &message).await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Calls the outside heartbeat service. A failure is not a dead letter: the next Watchdog comes in minutes, and the
@@ -99,11 +114,10 @@ impl Alerting {
 }
 
 /// The body of the answer is not needed. Errors leave out the address, which may hold secrets.
-async fn answered(request: reqwest::RequestBuilder) -> Result<(), SendError> {
-    let response = request.send().await.map_err(|error| SendError::Unreachable(error.without_url()))?;
+async fn answered(request: reqwest::RequestBuilder) -> Result<(), HeartbeatError> {
+    let response = request.send().await.map_err(|error| HeartbeatError::Unreachable(error.without_url()))?;
     match response.status() {
         status if status.is_success() => Ok(()),
-        StatusCode::GONE => Err(SendError::Gone),
-        status => Err(SendError::Answered(status)),
+        status => Err(HeartbeatError::Answered(status)),
     }
 }

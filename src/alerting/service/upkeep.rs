@@ -5,11 +5,17 @@ use std::{collections::HashMap, time::Duration};
 use chrono::TimeDelta;
 
 use super::Alerting;
-use crate::alerting::{
-    AlertingError,
-    model::{AlertId, Severity},
-    store,
+use crate::{
+    alerting::{
+        AlertingError,
+        model::{AlertId, Severity},
+        store,
+    },
+    jobs::Loops,
 };
+
+/// Prometheus usually asks as often.
+const GAUGES_EVERY: Duration = Duration::from_secs(15);
 
 /// After its start Alertmanager knows nothing until Prometheus has notified it again, which takes a minute or two.
 const WARM_UP: TimeDelta = TimeDelta::minutes(10);
@@ -42,7 +48,7 @@ impl Alerting {
         let ended = store::close(&mut tx, ids, self.inner.clock.now()).await?;
         self.pass_on(&mut tx, &ended).await?;
         tx.commit().await?;
-        self.tell(&ended).await;
+        self.tell(&ended);
         Ok(ended.len())
     }
 
@@ -57,22 +63,14 @@ impl Alerting {
         Ok((self.end(&stale).await?, removed))
     }
 
-    /// Updates the gauges until shutdown.
-    pub fn start_gauges(&self) {
-        let (alerting, soft) = (self.clone(), self.inner.lifecycle.soft().clone());
-        self.inner.lifecycle.spawn("alerting.gauges", async move {
-            let mut ticks = tokio::time::interval(Duration::from_secs(15));
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                tokio::select! {
-                    () = soft.cancelled() => return,
-                    _ = ticks.tick() => {}
-                }
-                if let Err(error) = alerting.refresh_gauges().await {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "alerting gauges could not be read");
-                }
-            }
-        });
+    /// Starts refreshing the gauges.
+    pub fn start_loops(&self, loops: &Loops) {
+        let (this, forget) = (self.clone(), self.inner.metrics.clone());
+        let read = move || {
+            let alerting = this.clone();
+            async move { Ok(alerting.refresh_gauges().await?) }
+        };
+        loops.figures("alerting.gauges", GAUGES_EVERY, read, move || forget.forget_figures());
     }
 
     /// Sets the gauges from the tables.

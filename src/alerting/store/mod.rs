@@ -4,7 +4,7 @@ mod deliveries;
 mod intake;
 mod view;
 
-pub use deliveries::{NewDelivery, attempted, deliveries, insert as insert_deliveries, outgoing};
+pub use deliveries::{Outgoing, take_over};
 pub use intake::{close, lock, maintain, seen_watchdog, take, unheard};
 pub use view::{alert, alerts, firing, firing_counts, firing_fingerprints, watchdog};
 

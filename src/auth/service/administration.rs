@@ -8,6 +8,7 @@ use crate::{
     auth::{
         AuthError, LinkPurpose, Organisation, User,
         email::spellings,
+        events::MemberAdded,
         model::check_slug,
         password::one_time_password,
         store::{
@@ -15,7 +16,9 @@ use crate::{
             links, sessions,
         },
     },
+    events,
     platform::{
+        db::Tx,
         http::{Principal, Role},
         ids::{OrgId, UserId},
         slug::slug_of,
@@ -109,6 +112,7 @@ impl Auth {
             accounts::organisation_by_slug(&mut tx, org_slug).await?.ok_or(AuthError::NotFound("organisation"))?;
         accounts::insert_user(&mut tx, &user).await?;
         accounts::insert_membership(&mut tx, org.id, id, role, user.created_at).await?;
+        self.publish_member_added(&mut tx, org.id, id, role).await?;
         tx.commit().await?;
         tracing::info!(user_id = %id, org_id = %org.id, role = role.as_str(), is_operator, "user created");
         Ok((id, password))
@@ -139,11 +143,25 @@ impl Auth {
         let org =
             accounts::organisation_by_slug(&mut tx, org_slug).await?.ok_or(AuthError::NotFound("organisation"))?;
         accounts::insert_membership(&mut tx, org.id, account.id, role, self.now()).await?;
+        self.publish_member_added(&mut tx, org.id, account.id, role).await?;
         // A reset link of one organisation must not open the other.
         links::delete_for(&mut tx, &account.email, LinkPurpose::Reset).await?;
         tx.commit().await?;
         self.changed();
         tracing::info!(user_id = %account.id, org_id = %org.id, role = role.as_str(), "member added");
+        Ok(())
+    }
+
+    /// In the transaction that made the membership.
+    pub(super) async fn publish_member_added(
+        &self,
+        tx: &mut Tx,
+        org: OrgId,
+        user_id: UserId,
+        role: Role,
+    ) -> Result<(), AuthError> {
+        let event = MemberAdded { user_id, role: role.as_str() };
+        events::publish(tx, &self.inner.clock, Some(org), &event).await?;
         Ok(())
     }
 }

@@ -196,6 +196,7 @@ impl Auth {
         let link = usable(&mut tx, token, now).await?;
         let role = link.role.ok_or(AuthError::LinkInvalid)?;
         accounts::insert_membership(&mut tx, link.org_id, account.id, role, now).await?;
+        self.publish_member_added(&mut tx, link.org_id, account.id, role).await?;
         // A reset link of one organisation must not open the other.
         links::delete_for(&mut tx, &account.email, LinkPurpose::Reset).await?;
         sessions::set_organisation(&mut tx, session, link.org_id).await?;
@@ -231,6 +232,7 @@ impl Auth {
         };
         accounts::insert_user(&mut tx, &user).await?;
         accounts::insert_membership(&mut tx, link.org_id, id, role, now).await?;
+        self.publish_member_added(&mut tx, link.org_id, id, role).await?;
         links::mark_used(&mut tx, link.id, now).await?;
         let signed_in = self.open_session(&mut tx, id, link.org_id, false, client).await?;
         tx.commit().await?;

@@ -6,8 +6,10 @@ use super::{Auth, search, settled, text};
 use crate::{
     auth::{
         AuthError, LinkPurpose, Member,
+        events::MemberRemoved,
         store::{keys, links, members},
     },
+    events,
     platform::{
         db::Tx,
         http::{Actor, Principal, Role, Scope},
@@ -94,6 +96,7 @@ impl Auth {
         links::delete_made_by(&mut tx, user).await?;
         let revoked = if revoke_keys { keys::revoke_made_by(&mut tx, user, self.now()).await? } else { 0 };
         members::delete(&mut tx, user).await?;
+        events::publish(&mut tx, &self.inner.clock, Some(who.org_id), &MemberRemoved { user_id: user }).await?;
         tx.commit().await?;
         self.changed();
         tracing::info!(

@@ -12,38 +12,43 @@ use crate::{
         model::{CopyStatus, Status},
         store,
     },
+    jobs::{By, Loops},
     platform::data_dir::free_bytes,
 };
 
+const GAUGES_EVERY: Duration = Duration::from_secs(30);
+
 impl Backups {
-    /// Updates the gauges until shutdown.
-    pub fn start_gauges(&self) {
-        let (backups, soft) = (self.clone(), self.inner.lifecycle.soft().clone());
-        self.inner.lifecycle.spawn("backup.gauges", async move {
-            let mut ticks = tokio::time::interval(Duration::from_secs(30));
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                tokio::select! {
-                    () = soft.cancelled() => return,
-                    _ = ticks.tick() => {}
-                }
-                if let Err(error) = backups.refresh_gauges().await {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "gauges of backup could not be read");
-                }
-            }
+    /// Starts refreshing the gauges.
+    pub fn start_loops(&self, loops: &Loops) {
+        let (this, forget) = (self.clone(), self.inner.metrics.clone());
+        let read = move || {
+            let backups = this.clone();
+            async move { Ok(backups.refresh_gauges().await?) }
+        };
+        let destinations: Vec<String> = self.inner.config.destinations.keys().cloned().collect();
+        loops.figures("backup.gauges", GAUGES_EVERY, read, move || forget.forget_figures(&destinations));
+        let this = self.clone();
+        loops.every("backup.settings", GAUGES_EVERY, By::EveryProcess, move || {
+            this.refresh_settings();
+            std::future::ready(Ok(()))
         });
     }
 
-    /// Reads the tables into the gauges.
-    pub async fn refresh_gauges(&self) -> Result<(), BackupError> {
-        let metrics = &self.inner.metrics;
-        let (config, now) = (&self.inner.config, self.inner.clock.now());
+    /// Shows what this process is configured to do, and has room for.
+    pub fn refresh_settings(&self) {
+        let (metrics, config, now) = (&self.inner.metrics, &self.inner.config, self.inner.clock.now());
         let seconds = |gap: Option<TimeDelta>| gap.map_or(0.0, |gap| gap.num_milliseconds() as f64 / 1e3);
         metrics.enabled.set(i64::from(config.is_on()));
         metrics.interval.set(seconds(config.interval(now)));
         metrics.drill_interval.set(seconds(config.drill_interval(now)));
         metrics.key_missing.set(i64::from(config.is_on() && self.key_problem().is_some()));
         metrics.drill_space_free.set(free_bytes(&self.work_dir()).map_or(0, signed));
+    }
+
+    /// Reads the tables into the gauges.
+    pub async fn refresh_gauges(&self) -> Result<(), BackupError> {
+        let (metrics, now) = (&self.inner.metrics, self.inner.clock.now());
         let mut tx = self.inner.db.system().await?;
         let backups = store::backups(&mut tx, None, 200).await?;
         let proven = store::last_proven(&mut tx).await?;
@@ -52,20 +57,17 @@ impl Backups {
         metrics.recent(&backups, &drills, now);
         // A backup dated in the future would look fresh until then.
         let mut whole = backups.iter().filter(|backup| backup.status == Status::Verified && !backup.is_ahead(now));
-        if let Some(newest) = whole.next() {
-            metrics.last_verified.set(newest.started_at.timestamp_millis() as f64 / 1e3);
-            metrics.total_size.set(newest.total_bytes);
-            let dump = u64::try_from(newest.database_bytes).unwrap_or_default();
-            metrics.drill_space_needed.set(signed(scratch_bytes(dump, 0)));
-        }
+        let newest = whole.next();
+        metrics.last_verified.set(newest.map_or(0.0, |newest| newest.started_at.timestamp_millis() as f64 / 1e3));
+        metrics.total_size.set(newest.map_or(0.0, |newest| newest.total_bytes as f64));
+        let dump = newest.map(|newest| u64::try_from(newest.database_bytes).unwrap_or_default());
+        metrics.drill_space_needed.set(dump.map_or(0.0, |dump| scratch_bytes(dump, 0) as f64));
         let mut made = backups.iter().filter(|backup| backup.database_bytes > 0);
-        metrics.database_size.set(made.next().map_or(0, |backup| backup.database_bytes));
+        metrics.database_size.set(made.next().map_or(0.0, |backup| backup.database_bytes as f64));
         let mut earlier = made.filter(|backup| backup.status == Status::Verified);
-        metrics.previous_database_size.set(earlier.next().map_or(0, |backup| backup.database_bytes));
-        if let Some((at, seconds)) = proven {
-            metrics.last_proven.set(at.timestamp_millis() as f64 / 1e3);
-            metrics.restore_duration.set(seconds);
-        }
+        metrics.previous_database_size.set(earlier.next().map_or(0.0, |backup| backup.database_bytes as f64));
+        metrics.last_proven.set(proven.map_or(0.0, |(at, _)| at.timestamp_millis() as f64 / 1e3));
+        metrics.restore_duration.set(proven.map_or(0.0, |(_, seconds)| seconds));
         let ended = backups.iter().find(|backup| backup.status != Status::Running);
         for name in self.inner.config.destinations.keys() {
             let labels = DestinationLabels { destination: name.clone() };
@@ -73,8 +75,12 @@ impl Backups {
                 backup.copies.iter().any(|copy| copy.destination == *name && copy.status == CopyStatus::Verified)
             };
             let count = backups.iter().filter(has).count();
-            metrics.destination_backups.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
-            metrics.destination_failing.get_or_create(&labels).set(i64::from(ended.is_some_and(|b| !has(&b))));
+            metrics.destination_backups.get_or_create(&labels).set(count as f64);
+            metrics.destination_failing.get_or_create(&labels).set(if ended.is_some_and(|b| !has(&b)) {
+                1.0
+            } else {
+                0.0
+            });
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures::{TryStreamExt as _, stream};
 use secrecy::ExposeSecret as _;
+use sqlx::Connection as _;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -25,6 +26,7 @@ use crate::{
         BackupError, BackupId, Destination,
         catalogue::Catalogue,
         dump::Snapshot,
+        events::{BackupFailed, BackupFinished},
         keys::SIGNING_PURPOSE,
         manifest::{Blob, Database, FORMAT, Manifest, Part, Tree},
         model::{Backup, Copy, CopyStatus, Kind, Status},
@@ -34,7 +36,12 @@ use crate::{
         store, tree,
         writer::Writer,
     },
-    platform::{data_dir::free_bytes, db, error::chain},
+    events,
+    platform::{
+        data_dir::free_bytes,
+        db::{self, Tx},
+        error::chain,
+    },
     storage::{self, Storage},
 };
 
@@ -46,6 +53,8 @@ const SHRUNK: f64 = 0.5;
 const PIECE: usize = 1024;
 /// Spool space per file besides its content, bytes: in the catalogue, the index and the list of blobs.
 const LISTED: u64 = 1024;
+/// SQLSTATE: there is no such table or sequence.
+const UNDEFINED_TABLE: &str = "42P01";
 /// Bytes of the spool's disk that stay free.
 const RESERVE: u64 = 256 << 20;
 
@@ -412,8 +421,29 @@ impl Backups {
             })
             .collect();
         store::finish(&mut tx, &backup).await?;
+        self.publish_end(&mut tx, &backup).await?;
         tx.commit().await?;
         Ok(backup)
+    }
+
+    /// A backup of a database that is older than events, as before an upgrade, is none the worse for it.
+    async fn publish_end(&self, tx: &mut Tx, backup: &Backup) -> Result<(), BackupError> {
+        let (clock, backup_id) = (&self.inner.clock, backup.id);
+        let mut inner = tx.begin().await?;
+        let published = if backup.status == Status::Failed {
+            events::publish(&mut inner, clock, None, &BackupFailed { backup_id }).await
+        } else {
+            let event = BackupFinished { backup_id, status: backup.status.as_str(), bytes: backup.total_bytes };
+            events::publish(&mut inner, clock, None, &event).await
+        };
+        match published {
+            Ok(_) => inner.commit().await?,
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => {
+                inner.rollback().await?
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 }
 

@@ -59,8 +59,9 @@ pub(in crate::jobs) async fn insert(
     loop {
         let inserted = sqlx::query_scalar!(
             r#"WITH job AS (
-                 INSERT INTO jobs (id, org_id, queue, kind, max_attempts, priority, run_at, order_at, unique_key, concurrency_key)
-                 SELECT $1, $2, $3, $4, $5, $6::smallint, t.run_at, t.run_at - $6::smallint * interval '1 minute', $8, $9
+                 INSERT INTO jobs (id, org_id, queue, kind, max_attempts, priority, run_at, order_at, unique_key, concurrency_key, ordinal)
+                 SELECT $1, $2, $3, $4, $5, $6::smallint, t.run_at, t.run_at - $6::smallint * interval '1 minute', $8, $9,
+                   CASE WHEN $15 THEN nextval('jobs_ordinal_seq') END
                  FROM (SELECT coalesce($7, now()) AS run_at) t
                  ON CONFLICT (org_id, kind, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
                  RETURNING id, org_id, created_at
@@ -82,6 +83,7 @@ pub(in crate::jobs) async fn insert(
             context.as_ref().map(Context::trace_id),
             context.as_ref().map(Context::span_id),
             context.as_ref().map(Context::is_sampled),
+            options.ordered,
         )
         .fetch_optional(&mut *conn)
         .await?;

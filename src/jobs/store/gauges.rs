@@ -4,7 +4,8 @@ use sqlx::PgConnection;
 
 use crate::jobs::model::QueueStatus;
 
-/// Every queue. Counts what the transaction may see: an organisation's jobs, or (as `system`) all.
+/// Every queue. A job that waits for an earlier one of its order is not due. Counts what the transaction may see: an organisation's jobs, or
+/// (as `system`) all.
 pub(in crate::jobs) async fn queues(conn: &mut PgConnection) -> Result<Vec<QueueStatus>, sqlx::Error> {
     sqlx::query_as!(
         QueueStatus,
@@ -15,10 +16,12 @@ pub(in crate::jobs) async fn queues(conn: &mut PgConnection) -> Result<Vec<Queue
            FROM job_queues q
            LEFT JOIN (
              SELECT queue, count(*) FILTER (WHERE state = 'queued') AS depth,
-               count(*) FILTER (WHERE state = 'queued' AND run_at <= now()) AS due,
+               count(*) FILTER (WHERE state = 'queued' AND run_at <= now() AND NOT held) AS due,
                count(*) FILTER (WHERE state = 'running') AS running,
-               max(extract(epoch FROM now() - run_at)) FILTER (WHERE state = 'queued' AND run_at <= now()) AS oldest
-             FROM jobs GROUP BY queue
+               max(extract(epoch FROM now() - run_at)) FILTER (WHERE state = 'queued' AND run_at <= now() AND NOT held) AS oldest
+             FROM (SELECT w.*, EXISTS (
+                 SELECT FROM jobs e WHERE e.concurrency_key = w.concurrency_key AND e.ordinal < w.ordinal) AS held
+               FROM jobs w) w GROUP BY queue
            ) j ON j.queue = q.name
            LEFT JOIN (
              SELECT queue, count(*) AS failed FROM job_history
@@ -50,6 +53,7 @@ pub(in crate::jobs) async fn due(conn: &mut PgConnection) -> Result<Vec<Due>, sq
              max(extract(epoch FROM now() - j.run_at))::float8 AS "oldest_seconds!"
            FROM jobs j LEFT JOIN job_queues q ON q.name = j.queue
            WHERE j.state = 'queued' AND j.run_at <= now() AND q.paused IS NOT TRUE
+             AND NOT EXISTS (SELECT FROM jobs e WHERE e.concurrency_key = j.concurrency_key AND e.ordinal < j.ordinal)
            GROUP BY j.queue, j.kind ORDER BY j.queue, j.kind"#
     )
     .fetch_all(conn)

@@ -84,7 +84,8 @@ async fn take(
     open: &[String],
 ) -> Result<Vec<Leased>, sqlx::Error> {
     // room: what each queue's limits leave (rate: GCRA with 6 s of burst, at least one job), and one for an idle queue.
-    // oldest: candidates in order; of the jobs with one concurrency key only the first, and none while another runs.
+    // oldest: candidates in order; of the jobs with one concurrency key only the first, and none while another runs;
+    // one with an ordinal waits for the end of all with a lower one.
     // fair: candidates among the two hundred oldest jobs of each organisation that has any (up to a hundred; NULL is
     // the system), by id, which grows with time: one index lookup each. Beyond that, `oldest` finds them.
     // ranked: turn is how many of the queue's jobs the organisation would then run.
@@ -110,6 +111,7 @@ async fn take(
                  AND NOT EXISTS (
                    SELECT FROM jobs f WHERE f.concurrency_key = j.concurrency_key AND f.state = 'queued' AND f.queue = j.queue
                      AND f.run_at <= now() AND f.kind = ANY($3) AND (f.order_at, f.id) < (j.order_at, j.id))
+                 AND NOT EXISTS (SELECT FROM jobs e WHERE e.concurrency_key = j.concurrency_key AND e.ordinal < j.ordinal)
                ORDER BY j.order_at, j.id LIMIT room.free FOR UPDATE OF j SKIP LOCKED
              ) c
            ), fair AS MATERIALIZED (
@@ -125,6 +127,7 @@ async fn take(
                  AND NOT EXISTS (
                    SELECT FROM jobs f WHERE f.concurrency_key = j.concurrency_key AND f.state = 'queued' AND f.queue = j.queue
                      AND f.run_at <= now() AND f.kind = ANY($3) AND (f.order_at, f.id) < (j.order_at, j.id))
+                 AND NOT EXISTS (SELECT FROM jobs e WHERE e.concurrency_key = j.concurrency_key AND e.ordinal < j.ordinal)
                ORDER BY j.order_at, j.id LIMIT room.free
              ) c
              WHERE room.free > 0

@@ -3,6 +3,7 @@
 
 mod enqueue;
 mod gauges;
+mod leader;
 mod lease;
 mod schedules;
 mod settle;
@@ -11,6 +12,7 @@ mod view;
 pub(super) use enqueue::{NewJob, insert};
 pub use enqueue::{enqueue, is_live};
 pub(super) use gauges::*;
+pub(super) use leader::*;
 pub(super) use lease::*;
 pub(super) use schedules::*;
 pub(super) use settle::*;

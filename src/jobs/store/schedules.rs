@@ -1,5 +1,7 @@
 //! Rows of schedules and queues, and the partitions. As role `system`.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -62,15 +64,18 @@ pub(in crate::jobs) struct DueSchedule {
     pub now: DateTime<Utc>,
 }
 
-/// Schedules among `names` whose tick is due.
+/// Schedules among `names` whose tick came at least `late` ago.
 pub(in crate::jobs) async fn due_schedules(
     conn: &mut PgConnection,
     names: &[String],
+    late: Duration,
 ) -> Result<Vec<DueSchedule>, sqlx::Error> {
     sqlx::query_as!(
         DueSchedule,
-        r#"SELECT name, next_at AS tick, now() AS "now!" FROM job_schedules WHERE name = ANY($1) AND next_at <= now() ORDER BY name"#,
+        r#"SELECT name, next_at AS tick, now() AS "now!" FROM job_schedules
+           WHERE name = ANY($1) AND next_at <= now() - make_interval(secs => $2) ORDER BY name"#,
         names,
+        late.as_secs_f64(),
     )
     .fetch_all(conn)
     .await

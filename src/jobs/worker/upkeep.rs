@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::{LEASE, LogOnChange, Worker, jittered};
 use crate::{
     jobs::{
-        Enqueue, JobId, JobState, Jobs, JobsError, Registry,
+        Enqueue, JobId, JobState, Jobs, JobsError, Registry, leader,
         metrics::QueueLabels,
         model::{AttemptOutcome, Reason},
         schedule,
@@ -17,7 +17,7 @@ use crate::{
     platform::db::Tx,
 };
 
-/// A tick fires at most this late.
+/// A tick fires at most this late, while the leader lives.
 const TICK: Duration = Duration::from_secs(1);
 /// A lost worker's job is found at most this long after its lease expired.
 const RESCUE: Duration = Duration::from_secs(3);
@@ -35,7 +35,10 @@ pub(super) async fn run(worker: Arc<Worker>) {
     let (mut last_rescue, mut last_look) = (None::<Instant>, None::<Instant>);
     let is_due = |last: Option<Instant>, every: Duration| last.is_none_or(|at| at.elapsed() >= every);
     while !worker.lifecycle.soft().is_cancelled() {
-        ticks.watch(fire_schedules(&worker.jobs, &worker.registry).await);
+        let leads = worker.jobs.schedules_leader().leads();
+        if leads {
+            ticks.watch(fire_schedules(&worker.jobs, &worker.registry, Duration::ZERO).await);
+        }
         if is_due(last_rescue, RESCUE) {
             rescues.watch(rescue(&worker.jobs, &worker.registry).await);
             last_rescue = Some(Instant::now());
@@ -46,7 +49,12 @@ pub(super) async fn run(worker: Arc<Worker>) {
                 signs.watch(worker.seen().await);
             }
             looks.watch(see_waiting(&worker).await);
-            clocks.watch(bring_back(&worker.jobs, &worker.registry).await);
+            if leads {
+                clocks.watch(bring_back(&worker.jobs, &worker.registry).await);
+            } else {
+                // The leader may be of another version or configuration, and not know a schedule that this worker knows.
+                ticks.watch(fire_schedules(&worker.jobs, &worker.registry, leader::LEASE).await);
+            }
             last_look = Some(Instant::now());
         }
         tokio::select! { () = worker.lifecycle.soft().cancelled() => {}, () = sleep(jittered(TICK)) => {} }
@@ -86,14 +94,14 @@ fn names(registry: &Registry) -> Vec<String> {
     registry.schedules.iter().map(|s| s.name.to_owned()).collect()
 }
 
-/// Enqueues the jobs of due schedules; of all workers that see the same tick, only one does. Returns how many this one
-/// enqueued.
-async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsError> {
+/// Enqueues the jobs of schedules whose tick came at least `late` ago; of all workers that see the same tick, only one does. Returns how
+/// many this one enqueued.
+async fn fire_schedules(jobs: &Jobs, registry: &Registry, late: Duration) -> Result<usize, JobsError> {
     if registry.schedules.is_empty() {
         return Ok(0);
     }
     let mut tx = jobs.db().system().await?;
-    let due = store::due_schedules(&mut tx, &names(registry)).await?;
+    let due = store::due_schedules(&mut tx, &names(registry), late).await?;
     tx.commit().await?;
     let mut fired = 0;
     for due in due {

@@ -4,9 +4,11 @@ use tokio::time::Instant;
 
 use super::{Embed, MAX_LOST_ATTEMPTS, Optimize, org};
 use crate::{
+    events,
     jobs::{self, JobContext, JobError},
     knowledge::{
         ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
+        events::DocumentReady,
         index::{IndexError, IndexRow, Tidied, table_name},
         metrics::Stage,
         store::{self, bases::IndexState, chunks::Pending, documents::Work},
@@ -273,6 +275,10 @@ impl Knowledge {
         let mut tx = self.inner.db.tenant(target.org).await?;
         let seconds = store::documents::set_ready(&mut tx, id, words_only, self.inner.clock.now()).await?;
         let settled = self.measure_if_outdated(&mut tx, target.org, target.base).await?;
+        if seconds.is_some() {
+            let event = DocumentReady { document_id: id, knowledge_base_id: target.base, words_only };
+            events::publish(&mut tx, &self.inner.clock, Some(target.org), &event).await?;
+        }
         tx.commit().await?;
         if let Some(seconds) = seconds {
             self.inner.metrics.ready(id, seconds, words_only);

@@ -13,9 +13,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Embed, Extract, MAX_LOST_ATTEMPTS, embed::is_missing, or_snooze, org};
 use crate::{
+    events,
     jobs::{self, JobContext, JobError},
     knowledge::{
         ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
+        events::DocumentFailed,
         extract::{ExtractError, Extracted, child::extract_in_child, chunk_while},
         metrics::Stage,
         model::{original_key, searchable_text},
@@ -26,7 +28,7 @@ use crate::{
         },
     },
     llm::{self, LlmError, embed::LocalEmbedder, estimate_tokens},
-    platform::ids::OrgId,
+    platform::{db::Tx, ids::OrgId},
     storage::StorageError,
 };
 
@@ -171,11 +173,25 @@ impl Knowledge {
         // The base may have been waiting for this last pending document before its self-test.
         if let Some(work) = work.filter(|_| failed) {
             self.measure_if_outdated(&mut tx, org, work.knowledge_base_id).await?;
+            self.publish_failed(&mut tx, org, work.knowledge_base_id, id, code).await?;
         }
         tx.commit().await?;
         if failed {
             self.inner.metrics.failed(id, code, reason);
         }
+        Ok(())
+    }
+
+    pub(super) async fn publish_failed(
+        &self,
+        tx: &mut Tx,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        id: DocumentId,
+        code: &str,
+    ) -> Result<(), KnowledgeError> {
+        let event = DocumentFailed { document_id: id, knowledge_base_id: base, code: code.to_owned() };
+        events::publish(tx, &self.inner.clock, Some(org), &event).await?;
         Ok(())
     }
 

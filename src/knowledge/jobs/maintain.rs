@@ -77,6 +77,7 @@ impl Knowledge {
             let (code, reason) = ("internal", "its job ended without a result: retry it");
             store::documents::set_failed(&mut tx, id, code, reason, self.inner.clock.now()).await?;
             self.measure_if_outdated(&mut tx, org, work.knowledge_base_id).await?;
+            self.publish_failed(&mut tx, org, work.knowledge_base_id, id, code).await?;
             tx.commit().await?;
             self.inner.metrics.failed(id, code, reason);
         }

@@ -29,6 +29,18 @@ const PART_BUCKETS: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 /// 50 ms (a short note) to 5 min (the vectors of a large library).
 const UPDATE_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0];
 
+/// Of whole tables, told by the leader; NaN elsewhere.
+type Figure = Gauge<f64, AtomicU64>;
+
+/// Rows of the installation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub bases: usize,
+    pub chunks: i64,
+    pub doubted: i64,
+    pub words_only: i64,
+}
+
 type Stages = Family<StageLabels, Histogram, fn() -> Histogram>;
 type Searches = Family<ModeLabels, Latency, fn() -> Latency>;
 type Parts = Family<PartLabels, Latency, fn() -> Latency>;
@@ -36,11 +48,11 @@ type Updates = Family<UpdateLabels, Histogram, fn() -> Histogram>;
 
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    pub documents: Family<StatusLabels, Gauge>,
-    pub chunks: Gauge,
-    pub bases: Gauge,
-    pub documents_doubted: Gauge,
-    pub documents_words_only: Gauge,
+    documents: Family<StatusLabels, Figure>,
+    chunks: Figure,
+    bases: Figure,
+    documents_doubted: Figure,
+    documents_words_only: Figure,
     doubts: Family<DoubtLabels, Counter>,
     left_out: Family<LeftOutLabels, Counter>,
     pages: Family<PageLabels, Counter>,
@@ -61,11 +73,11 @@ pub struct Metrics {
     last_maintenance: Gauge<f64, AtomicU64>,
     repaired: Counter,
     index_lost: Counter,
-    index_tables: Gauge,
-    index_unindexed: Gauge,
-    index_fragments: Gauge,
-    index_versions: Gauge,
-    index_size: Gauge,
+    index_tables: Figure,
+    index_unindexed: Figure,
+    index_fragments: Figure,
+    index_versions: Figure,
+    index_size: Figure,
     held_vectors: Gauge,
 }
 
@@ -73,10 +85,10 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             documents: Family::default(),
-            chunks: Gauge::default(),
-            bases: Gauge::default(),
-            documents_doubted: Gauge::default(),
-            documents_words_only: Gauge::default(),
+            chunks: Figure::default(),
+            bases: Figure::default(),
+            documents_doubted: Figure::default(),
+            documents_words_only: Figure::default(),
             doubts: Family::default(),
             left_out: Family::default(),
             pages: Family::default(),
@@ -95,11 +107,11 @@ impl Metrics {
             last_maintenance: Gauge::default(),
             repaired: Counter::default(),
             index_lost: Counter::default(),
-            index_tables: Gauge::default(),
-            index_unindexed: Gauge::default(),
-            index_fragments: Gauge::default(),
-            index_versions: Gauge::default(),
-            index_size: Gauge::default(),
+            index_tables: Figure::default(),
+            index_unindexed: Figure::default(),
+            index_fragments: Figure::default(),
+            index_versions: Figure::default(),
+            index_size: Figure::default(),
             held_vectors: Gauge::default(),
         };
         metrics.at_zero();
@@ -146,14 +158,42 @@ impl Metrics {
         }
     }
 
-    pub(super) fn measured_index(&self, tables: usize, sum: &TableStats, bytes: u64, held_bytes: u64) {
-        let count = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-        self.index_tables.set(count(tables));
-        self.index_unindexed.set(count(sum.unindexed_rows));
-        self.index_fragments.set(count(sum.fragments));
-        self.index_versions.set(count(sum.versions));
-        self.index_size.set(i64::try_from(bytes).unwrap_or(i64::MAX));
-        self.held_vectors.set(i64::try_from(held_bytes).unwrap_or(i64::MAX));
+    /// What the tables of the database say.
+    pub(super) fn counted(&self, statuses: &[(DocumentStatus, i64)], tables: &Counted) {
+        for status in DocumentStatus::ALL {
+            let count = statuses.iter().find(|(found, _)| *found == status).map_or(0, |(_, count)| *count);
+            self.documents.get_or_create(&StatusLabels { status: status.into() }).set(count as f64);
+        }
+        self.chunks.set(tables.chunks as f64);
+        self.bases.set(tables.bases as f64);
+        self.documents_doubted.set(tables.doubted as f64);
+        self.documents_words_only.set(tables.words_only as f64);
+    }
+
+    pub(super) fn measured_index(&self, tables: usize, sum: &TableStats, bytes: u64) {
+        self.index_tables.set(tables as f64);
+        self.index_unindexed.set(sum.unindexed_rows as f64);
+        self.index_fragments.set(sum.fragments as f64);
+        self.index_versions.set(sum.versions as f64);
+        self.index_size.set(bytes as f64);
+    }
+
+    /// Vectors that this process holds in memory.
+    pub(super) fn holds(&self, bytes: u64) {
+        self.held_vectors.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// The figures of whole tables are another process's to tell, or not read yet.
+    pub(super) fn forget_figures(&self) {
+        for status in DocumentStatus::ALL {
+            self.documents.get_or_create(&StatusLabels { status: status.into() }).set(f64::NAN);
+        }
+        let tables = [&self.chunks, &self.bases, &self.documents_doubted, &self.documents_words_only];
+        let index =
+            [&self.index_tables, &self.index_unindexed, &self.index_fragments, &self.index_versions, &self.index_size];
+        tables.into_iter().chain(index).for_each(|figure| {
+            figure.set(f64::NAN);
+        });
     }
 
     pub(super) fn index_lost(&self, base: KnowledgeBaseId, documents: usize) {

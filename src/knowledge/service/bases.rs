@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use super::Knowledge;
 use crate::{
-    jobs,
+    events, jobs,
     knowledge::{
         KnowledgeBase, KnowledgeBaseId, KnowledgeError,
+        events::BaseDeleted,
         jobs::Sync,
         model::{BaseChanges, Counts},
         store::{
@@ -138,6 +139,7 @@ impl Knowledge {
         self.forget(&mut tx, &hashes).await?;
         let sync = Sync { knowledge_base_id: id, deleted: None };
         jobs::enqueue(&mut tx, &self.inner.clock, Some(org), &sync, &Sync::options(id)).await?;
+        events::publish(&mut tx, &self.inner.clock, Some(org), &BaseDeleted { knowledge_base_id: id }).await?;
         tx.commit().await?;
         tracing::info!(knowledge_base = %id, "knowledge base {id} deleted");
         Ok(())

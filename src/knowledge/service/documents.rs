@@ -2,9 +2,10 @@
 
 use super::Knowledge;
 use crate::{
-    jobs,
+    events, jobs,
     knowledge::{
         ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError,
+        events::DocumentDeleted,
         jobs::{Embed, Extract, Sync},
         model::{self, Chunk, TextPart, clean_filename},
         store::{self, documents::Filter},
@@ -74,6 +75,8 @@ impl Knowledge {
         self.forget(&mut tx, &hashes).await?;
         let sync = Sync { knowledge_base_id: base, deleted: Some(id) };
         jobs::enqueue(&mut tx, &self.inner.clock, Some(org), &sync, &Sync::options(base)).await?;
+        let event = DocumentDeleted { document_id: id, knowledge_base_id: base };
+        events::publish(&mut tx, &self.inner.clock, Some(org), &event).await?;
         tx.commit().await?;
         tracing::info!(knowledge_base = %base, document = %id, "document {id} deleted");
         Ok(())

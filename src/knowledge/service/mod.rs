@@ -18,10 +18,11 @@ use super::{
     Config, KnowledgeBaseId, KnowledgeError, Metrics,
     extract::ocr::Programs,
     index::{IndexError, TableStats, VectorIndex},
-    metrics::StatusLabels,
+    metrics::Counted,
     store,
 };
 use crate::{
+    jobs::{By, Loops},
     llm::Llm,
     platform::{
         clock::Clock,
@@ -32,6 +33,8 @@ use crate::{
     storage::{DeleteGuard, Deletions, Storage, StorageError},
 };
 
+/// Prometheus usually asks as often.
+const GAUGES_EVERY: Duration = Duration::from_secs(15);
 /// The index is measured on every 20th refresh of the gauges: every five minutes.
 const INDEX_EVERY: u32 = 20;
 
@@ -130,8 +133,8 @@ impl Knowledge {
     }
 
     /// Starts its loops, and compares the index with the database once.
-    pub fn start(&self, lifecycle: &Lifecycle) {
-        self.start_gauges(lifecycle);
+    pub fn start(&self, loops: &Loops, lifecycle: &Lifecycle) {
+        self.start_loops(loops);
         let knowledge = self.clone();
         lifecycle.spawn("knowledge.start", async move {
             if let Err(error) = knowledge.reconcile_soon().await {
@@ -140,31 +143,28 @@ impl Knowledge {
         });
     }
 
-    /// Refreshes the gauges until shutdown.
-    fn start_gauges(&self, lifecycle: &Lifecycle) {
-        let (knowledge, soft) = (self.clone(), lifecycle.soft().clone());
-        lifecycle.spawn("knowledge.gauges", async move {
-            let mut ticks = tokio::time::interval(Duration::from_secs(15));
-            let mut count = 0_u32;
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                let refreshed = async {
-                    ticks.tick().await;
-                    knowledge.refresh_gauges().await?;
-                    if count.is_multiple_of(INDEX_EVERY) { knowledge.measure_index().await } else { Ok(()) }
-                };
-                // An unresponsive store must not delay shutdown.
-                let refreshed = tokio::select! {
-                    () = soft.cancelled() => return,
-                    refreshed = refreshed => refreshed,
-                };
-                if let Err(error) = refreshed {
-                    tracing::debug!(
-                        error = &error as &dyn std::error::Error,
-                        "knowledge gauges could not be refreshed"
-                    );
+    /// Starts refreshing the gauges.
+    fn start_loops(&self, loops: &Loops) {
+        let (this, forget) = (self.clone(), self.inner.metrics.clone());
+        let mut turn = 0_u32;
+        let read = move || {
+            let (knowledge, measures) = (this.clone(), turn.is_multiple_of(INDEX_EVERY));
+            turn = turn.wrapping_add(1);
+            async move {
+                knowledge.refresh_gauges().await?;
+                if measures {
+                    knowledge.measure_index().await?;
                 }
-                count = count.wrapping_add(1);
+                Ok(())
+            }
+        };
+        loops.figures("knowledge.gauges", GAUGES_EVERY, read, move || forget.forget_figures());
+        let this = self.clone();
+        loops.every("knowledge.held_vectors", GAUGES_EVERY, By::EveryProcess, move || {
+            let this = this.clone();
+            async move {
+                this.inner.metrics.holds(this.inner.index.held_bytes().await);
+                Ok(())
             }
         });
     }
@@ -175,15 +175,7 @@ impl Knowledge {
         let bases = store::system::bases(&mut tx).await?.len();
         let (doubted, words_only) = store::system::doubted(&mut tx).await?;
         tx.commit().await?;
-        let metrics = &self.inner.metrics;
-        for status in super::DocumentStatus::ALL {
-            let count = statuses.iter().find(|(found, _)| *found == status).map_or(0, |(_, count)| *count);
-            metrics.documents.get_or_create(&StatusLabels { status: status.into() }).set(count);
-        }
-        metrics.chunks.set(chunks);
-        metrics.documents_doubted.set(doubted);
-        metrics.documents_words_only.set(words_only);
-        metrics.bases.set(i64::try_from(bases).unwrap_or(i64::MAX));
+        self.inner.metrics.counted(&statuses, &Counted { bases, chunks, doubted, words_only });
         Ok(())
     }
 
@@ -204,7 +196,7 @@ impl Knowledge {
             }
         }
         let bytes = self.inner.index_files.size().await?;
-        self.inner.metrics.measured_index(tables.len(), &sum, bytes, self.inner.index.held_bytes().await);
+        self.inner.metrics.measured_index(tables.len(), &sum, bytes);
         Ok(())
     }
 

@@ -5,25 +5,15 @@ mod intake;
 mod pages;
 mod passing;
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU16, Ordering},
-};
-
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Method, StatusCode},
-};
 use chrono::{DateTime, SubsecRound as _, Utc};
-use holdfast::platform::{
-    health::{CheckResult, run_all},
-    lifecycle::Lifecycle,
-};
+use holdfast::platform::health::{CheckResult, run_all};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, Client, TestApp};
+use crate::support::{
+    app::{Answer, Client, TestApp},
+    receiver::{Received, Receiver},
+};
 
 const TOKEN: &str = "a-token-for-alertmanager";
 const PATH: &str = "/api/v1/alerts";
@@ -86,52 +76,4 @@ fn metric(app: &TestApp, series: &str) -> i64 {
 
 fn now(app: &TestApp) -> DateTime<Utc> {
     app.clock.now().trunc_subsecs(0)
-}
-
-/// A request received by the outside server.
-#[derive(Clone, Debug)]
-struct Received {
-    method: Method,
-    path: String,
-    headers: HeaderMap,
-    body: String,
-}
-
-/// An outside server: records requests, and answers with a status that a test can change.
-#[derive(Clone)]
-struct Receiver {
-    url: String,
-    status: Arc<AtomicU16>,
-    seen: Arc<Mutex<Vec<Received>>>,
-}
-
-impl Receiver {
-    async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let receiver = Self { url, status: Arc::new(AtomicU16::new(200)), seen: Arc::default() };
-        let router = Router::new().fallback(note).with_state(receiver.clone());
-        Lifecycle::new().spawn("receiver", async move { axum::serve(listener, router).await.unwrap() });
-        receiver
-    }
-
-    fn answer_with(&self, status: u16) {
-        self.status.store(status, Ordering::SeqCst);
-    }
-
-    fn seen(&self) -> Vec<Received> {
-        self.seen.lock().unwrap().clone()
-    }
-}
-
-async fn note(
-    State(receiver): State<Receiver>,
-    method: Method,
-    uri: axum::http::Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> StatusCode {
-    let body = String::from_utf8(body.to_vec()).unwrap();
-    receiver.seen.lock().unwrap().push(Received { method, path: uri.path().to_owned(), headers, body });
-    StatusCode::from_u16(receiver.status.load(Ordering::SeqCst)).unwrap()
 }

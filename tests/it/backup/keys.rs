@@ -66,6 +66,7 @@ async fn a_key_file_for_another_installation_is_refused_by_whatever_proves_a_bac
         "{}",
         said.summary
     );
+    backups.refresh_settings();
     backups.refresh_gauges().await.unwrap();
     assert!(app.app.telemetry.encode().contains("holdfast_backup_key_missing 1\n"));
 

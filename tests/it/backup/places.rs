@@ -228,6 +228,7 @@ async fn the_overview_tells_those_who_run_the_installation_when_a_restore_was_pr
     assert!(!page.contains("Last successful restore drill"), "not for other organisations");
     // What the alerts read.
     let says = async |line: &str| {
+        app.app.backups.refresh_settings();
         app.app.backups.refresh_gauges().await.unwrap();
         let text = app.app.telemetry.encode();
         assert!(

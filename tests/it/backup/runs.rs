@@ -105,6 +105,7 @@ async fn a_backup_is_made_proven_and_the_next_one_is_small() {
     assert_eq!(check(&app, "backup.key").await.status, Health::Warn, "the file names no installation");
     let result = check(&app, "backup.destinations").await;
     assert_eq!(result.status, Health::Warn, "on the same disk: {result:?}");
+    app.app.backups.refresh_settings();
     app.app.backups.refresh_gauges().await.unwrap();
     let metrics = app.app.telemetry.encode();
     for line in [
@@ -373,6 +374,7 @@ async fn a_backup_of_a_clock_that_was_ahead_is_not_taken_for_a_fresh_one() {
     app.clock.advance(TimeDelta::days(-30));
     let checked = check(&app, "backup.recent").await;
     assert!(checked.status == Health::Fail && checked.summary.contains("in the future"), "{checked:?}");
+    app.app.backups.refresh_settings();
     app.app.backups.refresh_gauges().await.unwrap();
     let metrics = app.app.telemetry.encode();
     let shown = metrics.lines().find_map(|line| line.strip_prefix("holdfast_backup_last_verified_timestamp_seconds "));

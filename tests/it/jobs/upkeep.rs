@@ -101,7 +101,7 @@ async fn metrics_say_when_a_schedule_last_succeeded_what_it_missed_and_that_it_i
         Jobs::new(bench.db.clone(), bench.clock.clone(), config(2), telemetry.register("jobs", Metrics::register));
     let lifecycle = Lifecycle::new();
     jobs.start_worker(registry.clone(), &lifecycle).unwrap();
-    jobs.start_figures(registry, &lifecycle).unwrap();
+    jobs.start_figures(registry, &jobs.start_loops(&lifecycle)).unwrap();
     let sample = |name: &str| sample(&telemetry, &format!("holdfast_jobs_schedule_{name}{{schedule=\"test.tick\"}} "));
     assert!(sample("last_success_timestamp_seconds").is_nan(), "not known yet is not never");
     bench.until("SELECT count(*) FROM job_schedules WHERE last_success_at > now() - interval '1 minute'", 1).await;
@@ -144,7 +144,7 @@ async fn a_process_without_a_worker_exports_the_queue_and_how_many_workers_live(
     let api =
         Jobs::new(bench.db.clone(), bench.clock.clone(), config(2), telemetry.register("jobs", Metrics::register));
     let lifecycle = Lifecycle::new();
-    api.start_figures(registry.clone(), &lifecycle).unwrap();
+    api.start_figures(registry.clone(), &api.start_loops(&lifecycle)).unwrap();
     let sees = async |figure: &str, expected: f64| {
         let begin = format!("holdfast_jobs_{figure}{{queue=\"test\"}} ");
         let waited = std::time::Instant::now();

@@ -11,6 +11,7 @@ pub mod documents;
 pub mod false_s3;
 pub mod loki;
 pub mod process;
+pub mod receiver;
 pub mod s3;
 pub mod sse;
 pub mod upstream;

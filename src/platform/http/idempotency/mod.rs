@@ -50,7 +50,8 @@ const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, heade
 
 /// How long a response is replayed.
 const KEPT: TimeDelta = TimeDelta::hours(24);
-const PURGE_EVERY: Duration = Duration::from_secs(3600);
+/// How often old keys are to be removed, with [`Idempotency::purge`].
+pub const PURGE_KEYS_EVERY: Duration = Duration::from_secs(3600);
 /// A create writes a few rows: one that takes longer hangs.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
 /// Longer than a run by more than the clock skew of two hosts.
@@ -267,22 +268,6 @@ impl Idempotency {
         }
         tx.commit().await?;
         Ok(())
-    }
-
-    /// Removes keys older than a day, hourly.
-    pub fn start_sweep(&self) {
-        let (keeper, stop) = (self.clone(), self.0.lifecycle.soft().clone());
-        self.0.lifecycle.spawn("http.idempotency_sweep", async move {
-            let mut purge = tokio::time::interval(PURGE_EVERY);
-            loop {
-                tokio::select! { _ = purge.tick() => {}, () = stop.cancelled() => return }
-                match keeper.purge().await {
-                    Ok(0) => {}
-                    Ok(count) => tracing::info!(count, "removed old idempotency keys"),
-                    Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot remove old idempotency keys"),
-                }
-            }
-        });
     }
 
     /// Removes keys older than a day; returns how many.

@@ -1,0 +1,26 @@
+//! `[events]`
+
+use serde::{Deserialize, Serialize};
+
+use crate::platform::config::ConfigErrors;
+
+/// What happened, kept for those who read it later.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Events are kept for this long, days (whole weeks are dropped).
+    pub retention_days: i32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { retention_days: 14 }
+    }
+}
+
+impl Config {
+    /// Reports values that cannot work.
+    pub fn validate(&self, errors: &mut ConfigErrors) {
+        errors.range("retention_days", self.retention_days, 2, 3650);
+    }
+}

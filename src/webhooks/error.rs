@@ -1,0 +1,50 @@
+//! What can go wrong with webhooks.
+
+use crate::{
+    jobs::JobsError,
+    platform::{
+        crypto::SealError,
+        db::DbError,
+        error::{ApiError, FieldError},
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum WebhooksError {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Jobs(#[from] JobsError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error("a message does not encode as JSON")]
+    Message(#[from] serde_json::Error),
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    #[error("some fields are wrong")]
+    Invalid(Vec<FieldError>),
+    #[error("an organisation has at most {0} endpoints")]
+    TooMany(i64),
+    #[error("this endpoint is disabled: enable it first")]
+    Disabled,
+}
+
+impl From<sqlx::Error> for WebhooksError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl From<WebhooksError> for ApiError {
+    fn from(error: WebhooksError) -> Self {
+        match error {
+            WebhooksError::Db(error) => error.into(),
+            WebhooksError::Jobs(error) => error.into(),
+            WebhooksError::NotFound(what) => Self::not_found(what),
+            WebhooksError::Invalid(errors) => Self::validation(errors),
+            error @ WebhooksError::TooMany(_) => Self::conflict("too_many_endpoints", error.to_string()),
+            error @ WebhooksError::Disabled => Self::conflict("endpoint_disabled", error.to_string()),
+            error @ (WebhooksError::Seal(_) | WebhooksError::Message(_)) => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The jobs of webhooks and their schedules.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Webhooks;
+use crate::jobs::{CatchUp, Cron, Job, JobsError, Registry};
+
+/// Sends what waits for a receiver.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Deliver {
+    pub receiver: String,
+}
+
+impl Job for Deliver {
+    const KIND: &'static str = "webhooks.deliver";
+    const QUEUE: &'static str = "webhooks";
+    /// Attempts of a message are counted in its row: this is for a database that is away.
+    const MAX_ATTEMPTS: i32 = 20;
+    const TIMEOUT: Duration = Duration::from_mins(10);
+}
+
+/// Makes the partitions of the coming weeks and drops those past retention.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Maintain {}
+
+impl Job for Maintain {
+    const KIND: &'static str = "webhooks.maintain";
+    const QUEUE: &'static str = "system";
+    const TIMEOUT: Duration = Duration::from_mins(1);
+}
+
+/// Registers what runs these jobs, and their schedules.
+pub fn register(registry: &mut Registry, webhooks: &Webhooks) -> Result<(), JobsError> {
+    let this = webhooks.clone();
+    registry.register::<Deliver, _, _>(move |context, job| {
+        let this = this.clone();
+        async move { this.deliver(&context, context.org_id, &job.receiver).await }
+    });
+    let this = webhooks.clone();
+    registry.register::<Maintain, _, _>(move |_, _| {
+        let this = this.clone();
+        async move {
+            let (created, dropped) = this.maintain().await?;
+            if created + dropped > 0 {
+                tracing::info!(created, dropped, "weekly partitions of the webhook deliveries");
+            }
+            Ok(())
+        }
+    });
+    registry.schedule(Maintain::KIND, Cron::parse("37 * * * *", "UTC")?, CatchUp::One, &Maintain {})
+}

@@ -1,0 +1,361 @@
+//! The pages Webhooks: endpoints, and what was sent to them.
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
+use serde::Deserialize;
+
+use super::{
+    Webhooks,
+    model::{
+        Delivery, DeliveryDetail, DeliveryId, DeliveryState, Endpoint, EndpointChanges, EndpointId, EndpointState,
+    },
+    routes::owner,
+    service::OVERLAP,
+    store::deliveries::Filter,
+};
+use crate::{
+    console::{Flash, Form, FormErrors, ListQuery, Nothing, PageResult, Pager, Shell},
+    platform::{
+        error::ApiError,
+        http::{Page, PageQuery, Path, Query, Scope},
+    },
+};
+
+const SHOWN: i64 = 50;
+
+/// The routes.
+pub fn router() -> Router<Webhooks> {
+    Router::new()
+        .route("/settings/webhooks", get(list).post(create))
+        .route("/settings/webhooks/{id}", get(show).post(update))
+        .route("/settings/webhooks/{id}/enabled", post(set_enabled))
+        .route("/settings/webhooks/{id}/secret", post(rotate))
+        .route("/settings/webhooks/{id}/test", post(test))
+        .route("/settings/webhooks/{id}/delete", post(delete))
+        .route("/settings/webhook-deliveries/{id}", get(show_delivery))
+        .route("/settings/webhook-deliveries/{id}/replay", post(replay))
+}
+
+/// What the form holds.
+#[derive(Default, Deserialize)]
+struct EndpointForm {
+    #[serde(default)]
+    url: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    topics: Vec<String>,
+    #[serde(default)]
+    installation: String,
+}
+
+impl EndpointForm {
+    fn of(endpoint: &Endpoint) -> Self {
+        Self {
+            url: endpoint.url.clone(),
+            description: endpoint.description.clone(),
+            topics: endpoint.topics.clone(),
+            installation: String::new(),
+        }
+    }
+
+    fn changes(&self) -> EndpointChanges {
+        EndpointChanges {
+            url: Some(self.url.clone()),
+            description: Some(self.description.clone()),
+            topics: Some(self.topics.clone()),
+            enabled: None,
+        }
+    }
+
+    fn has(&self, topic: &str) -> bool {
+        self.topics.iter().any(|chosen| chosen == topic)
+    }
+
+    fn is_of_installation(&self) -> bool {
+        !self.installation.is_empty()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "webhooks/templates/list.html")]
+struct List<'a> {
+    shell: &'a Shell,
+    endpoints: Vec<Endpoint>,
+    /// Of the installation, for operators.
+    installation: Vec<Endpoint>,
+    is_operator: bool,
+    topics: Vec<&'static str>,
+    /// Made just now: its secret is shown this once.
+    secret: String,
+    query: ListQuery,
+    pager: Pager,
+    form: EndpointForm,
+    errors: FormErrors,
+}
+
+#[derive(Template)]
+#[template(path = "webhooks/templates/show.html")]
+struct Show<'a> {
+    shell: &'a Shell,
+    endpoint: Endpoint,
+    topics: Vec<&'static str>,
+    /// Made just now.
+    secret: String,
+    overlap_hours: i64,
+    deliveries: Vec<Delivery>,
+    filter: DeliveryQuery,
+    pager: Pager,
+    form: EndpointForm,
+    errors: FormErrors,
+}
+
+#[derive(Template)]
+#[template(path = "webhooks/templates/delivery.html")]
+struct ShowDelivery<'a> {
+    shell: &'a Shell,
+    detail: DeliveryDetail,
+    /// The message, indented.
+    body: String,
+    /// Its endpoint's page; empty for a receiver of the configuration.
+    back: String,
+}
+
+impl List<'_> {
+    /// The organisation's, and those of the installation under a heading.
+    fn groups(&self) -> Vec<(String, &[Endpoint])> {
+        let all = [
+            (String::new(), &self.endpoints),
+            (self.shell.t("webhooks-of-installation").to_string(), &self.installation),
+        ];
+        all.into_iter().filter(|(_, list)| !list.is_empty()).map(|(heading, list)| (heading, list.as_slice())).collect()
+    }
+
+    fn state(&self, endpoint: &Endpoint) -> String {
+        self.shell.t(format!("webhooks-state-{}", endpoint.state.as_str())).to_string()
+    }
+}
+
+impl Show<'_> {
+    fn state(&self) -> String {
+        self.shell.t(format!("webhooks-state-{}", self.endpoint.state.as_str())).to_string()
+    }
+
+    fn reason(&self) -> String {
+        let reason = self.endpoint.disabled_reason.map(|reason| reason.as_str().replace('_', "-"));
+        reason.map(|reason| self.shell.t(format!("webhooks-reason-{reason}")).to_string()).unwrap_or_default()
+    }
+
+    fn is_disabled(&self) -> bool {
+        self.endpoint.state == EndpointState::Disabled
+    }
+
+    fn delivery(&self, state: DeliveryState) -> String {
+        self.shell.t(format!("webhooks-delivery-{}", state.as_str())).to_string()
+    }
+}
+
+impl ShowDelivery<'_> {
+    fn state(&self) -> String {
+        self.shell.t(format!("webhooks-delivery-{}", self.detail.delivery.state.as_str())).to_string()
+    }
+}
+
+/// The query of an endpoint's deliveries: search, page and state.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct DeliveryQuery {
+    q: String,
+    cursor: String,
+    state: String,
+}
+
+impl DeliveryQuery {
+    fn list(&self) -> ListQuery {
+        ListQuery { q: self.q.clone(), cursor: self.cursor.clone() }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.list().is_plain() && self.state.is_empty()
+    }
+
+    fn pager(&self, id: EndpointId, next: Option<&str>) -> Pager {
+        let state = DeliveryState::parse(&self.state).map(|state| format!("?state={}", state.as_str()));
+        self.list().pager(&format!("/settings/webhooks/{id}{}", state.unwrap_or_default()), next)
+    }
+}
+
+async fn render_list(
+    shell: &Shell,
+    webhooks: &Webhooks,
+    query: ListQuery,
+    secret: String,
+    form: EndpointForm,
+    errors: FormErrors,
+) -> PageResult {
+    let who = shell.principal();
+    let owners = owner(who, false)?;
+    let cursor = PageQuery { limit: None, cursor: query.cursor().map(str::to_owned) }.after()?;
+    let rows = webhooks.list_endpoints(owners, query.search(), cursor, SHOWN + 1).await?;
+    let page = Page::cut(rows, SHOWN, |endpoint| endpoint.id.0);
+    let is_operator = who.is_operator();
+    let installation = if is_operator && query.cursor().is_none() {
+        webhooks.list_endpoints(owner(who, true)?, query.search(), None, SHOWN).await?
+    } else {
+        Vec::new()
+    };
+    let pager = query.pager("/settings/webhooks", page.next_cursor.as_deref());
+    let refused = !errors.is_empty();
+    let topics = webhooks.topics();
+    let page =
+        List { shell, endpoints: page.data, installation, is_operator, topics, secret, query, pager, form, errors };
+    if refused { shell.render_invalid(&page) } else { shell.render(&page) }
+}
+
+async fn list(shell: Shell, State(webhooks): State<Webhooks>, Query(query): Query<ListQuery>) -> PageResult {
+    render_list(&shell, &webhooks, query, String::new(), EndpointForm::default(), FormErrors::default()).await
+}
+
+async fn create(shell: Shell, State(webhooks): State<Webhooks>, Form(form): Form<EndpointForm>) -> PageResult {
+    let owner = owner(shell.principal(), form.is_of_installation())?;
+    match webhooks.create_endpoint(shell.principal(), owner, form.changes()).await {
+        Ok(made) => {
+            let (query, fresh) = (ListQuery::default(), EndpointForm::default());
+            render_list(&shell, &webhooks, query, made.secret, fresh, FormErrors::default()).await
+        }
+        Err(error) => {
+            let errors = shell.form_errors(error.into())?;
+            render_list(&shell, &webhooks, ListQuery::default(), String::new(), form, errors).await
+        }
+    }
+}
+
+async fn render_endpoint(
+    shell: &Shell,
+    webhooks: &Webhooks,
+    id: EndpointId,
+    filter: DeliveryQuery,
+    secret: String,
+    refused: Option<(EndpointForm, FormErrors)>,
+) -> PageResult {
+    shell.principal().require(Scope::ADMIN)?;
+    let endpoint = webhooks.get_endpoint(shell.principal(), id).await?;
+    let (list, receiver) = (filter.list(), id.to_string());
+    let before = PageQuery { limit: None, cursor: list.cursor().map(str::to_owned) }.after()?;
+    let state = DeliveryState::parse(&filter.state);
+    let wanted = Filter { receiver: &receiver, state, search: list.search(), before };
+    let rows = webhooks.list_deliveries(shell.principal(), &wanted, SHOWN + 1).await?;
+    let page = Page::cut(rows, SHOWN, |delivery| delivery.id.0);
+    let pager = filter.pager(id, page.next_cursor.as_deref());
+    let is_refused = refused.is_some();
+    let (form, errors) = refused.unwrap_or_else(|| (EndpointForm::of(&endpoint), FormErrors::default()));
+    let (topics, overlap_hours) = (webhooks.topics(), OVERLAP.num_hours());
+    let page =
+        Show { shell, endpoint, topics, secret, overlap_hours, deliveries: page.data, filter, pager, form, errors };
+    if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
+}
+
+async fn show(
+    shell: Shell,
+    State(webhooks): State<Webhooks>,
+    Path(id): Path<EndpointId>,
+    Query(filter): Query<DeliveryQuery>,
+) -> PageResult {
+    render_endpoint(&shell, &webhooks, id, filter, String::new(), None).await
+}
+
+fn endpoint_path(id: EndpointId) -> String {
+    format!("/settings/webhooks/{id}")
+}
+
+async fn update(
+    shell: Shell,
+    State(webhooks): State<Webhooks>,
+    Path(id): Path<EndpointId>,
+    Form(form): Form<EndpointForm>,
+) -> PageResult {
+    shell.principal().require(Scope::ADMIN)?;
+    match webhooks.update_endpoint(shell.principal(), id, form.changes()).await {
+        Ok(_) => Ok(shell.redirect(&endpoint_path(id), &Flash::ok("webhooks-saved"))),
+        Err(error) => {
+            let errors = shell.form_errors(error.into())?;
+            render_endpoint(&shell, &webhooks, id, DeliveryQuery::default(), String::new(), Some((form, errors))).await
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct EnabledForm {
+    enabled: bool,
+}
+
+async fn set_enabled(
+    shell: Shell,
+    State(webhooks): State<Webhooks>,
+    Path(id): Path<EndpointId>,
+    Form(form): Form<EnabledForm>,
+) -> PageResult {
+    shell.principal().require(Scope::ADMIN)?;
+    let changes = EndpointChanges { enabled: Some(form.enabled), ..EndpointChanges::default() };
+    webhooks.update_endpoint(shell.principal(), id, changes).await?;
+    let said = if form.enabled { "webhooks-enabled" } else { "webhooks-disabled" };
+    Ok(shell.redirect(&endpoint_path(id), &Flash::ok(said)))
+}
+
+async fn rotate(
+    shell: Shell,
+    State(webhooks): State<Webhooks>,
+    Path(id): Path<EndpointId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::ADMIN)?;
+    let made = webhooks.rotate_secret(shell.principal(), id).await?;
+    render_endpoint(&shell, &webhooks, id, DeliveryQuery::default(), made.secret, None).await
+}
+
+async fn test(
+    shell: Shell,
+    State(webhooks): State<Webhooks>,
+    Path(id): Path<EndpointId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::ADMIN)?;
+    webhooks.test_endpoint(shell.principal(), id).await?;
+    Ok(shell.redirect(&endpoint_path(id), &Flash::ok("webhooks-test-sent")))
+}
+
+async fn delete(
+    shell: Shell,
+    State(webhooks): State<Webhooks>,
+    Path(id): Path<EndpointId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::ADMIN)?;
+    webhooks.delete_endpoint(shell.principal(), id).await?;
+    Ok(shell.redirect("/settings/webhooks", &Flash::ok("webhooks-deleted")))
+}
+
+async fn show_delivery(shell: Shell, State(webhooks): State<Webhooks>, Path(id): Path<DeliveryId>) -> PageResult {
+    shell.principal().require(Scope::ADMIN)?;
+    let detail = webhooks.get_delivery(shell.principal(), id).await?;
+    let body = serde_json::from_str::<serde_json::Value>(&detail.body)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| detail.body.clone());
+    let back = detail.delivery.receiver.parse::<EndpointId>().map(endpoint_path).unwrap_or_default();
+    shell.render(&ShowDelivery { shell: &shell, detail, body, back })
+}
+
+async fn replay(
+    shell: Shell,
+    State(webhooks): State<Webhooks>,
+    Path(id): Path<DeliveryId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::ADMIN)?;
+    let again = webhooks.replay(shell.principal(), id).await.map_err(ApiError::from)?;
+    Ok(shell.redirect(&format!("/settings/webhook-deliveries/{}", again.id), &Flash::ok("webhooks-replayed")))
+}

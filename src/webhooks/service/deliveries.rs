@@ -1,0 +1,171 @@
+//! Queueing deliveries, and looking at them.
+
+use serde::Serialize;
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::{Webhooks, endpoints::owners};
+use crate::{
+    jobs::{self, Enqueue},
+    platform::{db::Tx, http::Principal, ids::OrgId},
+    webhooks::{
+        WebhooksError,
+        jobs::Deliver,
+        model::{Delivery, DeliveryDetail, DeliveryId, EndpointId, Message, Owner},
+        store::{
+            deliveries::{self, Filter, NewDelivery},
+            endpoints,
+        },
+    },
+};
+
+/// The topic of a test message; no event has it.
+const TEST: &str = "webhooks.test";
+
+/// A message as it is posted.
+#[derive(Serialize)]
+pub(super) struct Posted<'a> {
+    pub id: uuid::Uuid,
+    #[serde(rename = "type")]
+    pub topic: &'a str,
+    pub timestamp: chrono::DateTime<chrono::Utc>,
+    pub data: &'a serde_json::Value,
+}
+
+impl Webhooks {
+    /// Queues a message for a receiver of the configuration, in the caller's transaction, which is the system's. Nothing where there is
+    /// one with this id.
+    pub async fn send(&self, tx: &mut Tx, name: &str, id: DeliveryId, message: &Message) -> Result<(), WebhooksError> {
+        let receiver = format!("alerting.{name}");
+        let Message { topic, subject, body } = message;
+        if deliveries::get(tx, None, id).await?.is_some() {
+            return Ok(());
+        }
+        self.queue(tx, &NewDelivery { id, message_id: id.0, org: None, receiver: &receiver, topic, subject, body })
+            .await
+    }
+
+    /// Writes the delivery down and sees to it that a job sends it.
+    pub(super) async fn queue(&self, conn: &mut PgConnection, new: &NewDelivery<'_>) -> Result<(), WebhooksError> {
+        deliveries::insert(conn, new).await?;
+        self.wake(conn, new.org, new.receiver, None).await
+    }
+
+    /// A job that sends what waits for this receiver. With `once`, none where one with this key is there already.
+    pub(super) async fn wake(
+        &self,
+        conn: &mut PgConnection,
+        org: Option<OrgId>,
+        receiver: &str,
+        once: Option<String>,
+    ) -> Result<(), WebhooksError> {
+        // One at a time to each receiver: in order, and one that hangs does not take all of the worker's room.
+        let options =
+            Enqueue { concurrency_key: Some(format!("webhooks:{receiver}")), unique_key: once, ..Enqueue::default() };
+        let job = Deliver { receiver: receiver.to_owned() };
+        jobs::enqueue(conn, &self.inner.clock, org, &job, &options).await?;
+        Ok(())
+    }
+
+    /// Sends a message that says that it is a test.
+    pub async fn test_endpoint(&self, who: &Principal, id: EndpointId) -> Result<Delivery, WebhooksError> {
+        let (mut tx, owner, row) = self.find(who, id).await?;
+        if row.disabled_at.is_some() {
+            return Err(WebhooksError::Disabled);
+        }
+        let (delivery, receiver) = (DeliveryId::generate(&self.inner.clock), id.to_string());
+        let data = json!({"endpoint_id": id});
+        let posted = Posted { id: delivery.0, topic: TEST, timestamp: self.inner.clock.now(), data: &data };
+        let body = serde_json::to_string(&posted)?;
+        let new = NewDelivery {
+            id: delivery,
+            message_id: delivery.0,
+            org: owner.org(),
+            receiver: &receiver,
+            topic: TEST,
+            subject: &receiver,
+            body: &body,
+        };
+        endpoints::set_retry(&mut tx, id, None).await?;
+        self.queue(&mut tx, &new).await?;
+        let made = deliveries::get(&mut tx, owner.org(), delivery).await?;
+        tx.commit().await?;
+        made.map(|made| made.delivery).ok_or(WebhooksError::NotFound("webhook_delivery"))
+    }
+
+    /// Newest first, at most `limit`. The caller has found the endpoint.
+    pub async fn list_deliveries(
+        &self,
+        who: &Principal,
+        filter: &Filter<'_>,
+        limit: i64,
+    ) -> Result<Vec<Delivery>, WebhooksError> {
+        let id = filter.receiver.parse().map_err(|_| WebhooksError::NotFound("webhook_endpoint"))?;
+        let (mut tx, _, _) = self.find(who, id).await?;
+        let found = deliveries::list(&mut tx, filter, limit).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// What was sent about a subject to receivers of the configuration, oldest first. The caller has checked that an operator asks.
+    pub async fn deliveries_about(&self, subject: &str) -> Result<Vec<Delivery>, WebhooksError> {
+        let mut tx = self.begin(Owner::Installation).await?;
+        let found = deliveries::about(&mut tx, subject).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    pub async fn get_delivery(&self, who: &Principal, id: DeliveryId) -> Result<DeliveryDetail, WebhooksError> {
+        let (_, _, detail) = self.find_delivery(who, id).await?;
+        Ok(detail)
+    }
+
+    /// Sends the message again, with the same `webhook-id` and body, as a delivery of its own; one that waits is tried at once.
+    pub async fn replay(&self, who: &Principal, id: DeliveryId) -> Result<Delivery, WebhooksError> {
+        let (mut tx, owner, DeliveryDetail { delivery, body }) = self.find_delivery(who, id).await?;
+        match delivery.receiver.parse::<EndpointId>() {
+            Ok(endpoint) => {
+                let row = endpoints::get(&mut tx, owner.org(), endpoint).await?;
+                if row.ok_or(WebhooksError::NotFound("webhook_endpoint"))?.disabled_at.is_some() {
+                    return Err(WebhooksError::Disabled);
+                }
+                endpoints::set_retry(&mut tx, endpoint, None).await?;
+            }
+            Err(_) => deliveries::set_receiver_retry(&mut tx, &delivery.receiver, None).await?,
+        }
+        let id = if delivery.state == crate::webhooks::DeliveryState::Queued {
+            self.wake(&mut tx, owner.org(), &delivery.receiver, None).await?;
+            id
+        } else {
+            let new = NewDelivery {
+                id: DeliveryId::generate(&self.inner.clock),
+                message_id: delivery.message_id,
+                org: owner.org(),
+                receiver: &delivery.receiver,
+                topic: &delivery.topic,
+                subject: &delivery.subject,
+                body: &body,
+            };
+            self.queue(&mut tx, &new).await?;
+            new.id
+        };
+        let again = deliveries::get(&mut tx, owner.org(), id).await?;
+        tx.commit().await?;
+        tracing::info!(delivery_id = %id, message_id = %delivery.message_id, by = who.subject(), "webhook message sent again");
+        again.map(|again| again.delivery).ok_or(WebhooksError::NotFound("webhook_delivery"))
+    }
+
+    async fn find_delivery(
+        &self,
+        who: &Principal,
+        id: DeliveryId,
+    ) -> Result<(Tx, Owner, DeliveryDetail), WebhooksError> {
+        for owner in owners(who) {
+            let mut tx = self.begin(owner).await?;
+            if let Some(found) = deliveries::get(&mut tx, owner.org(), id).await? {
+                return Ok((tx, owner, found));
+            }
+        }
+        Err(WebhooksError::NotFound("webhook_delivery"))
+    }
+}

@@ -1,0 +1,61 @@
+//! From events to deliveries.
+
+use super::{Webhooks, deliveries::Posted};
+use crate::{
+    events::{Occurred, Reader},
+    webhooks::{
+        WebhooksError,
+        model::DeliveryId,
+        store::{deliveries::NewDelivery, endpoints},
+    },
+};
+
+/// This room's cursor over the events.
+const READER: Reader = Reader { name: "webhooks" };
+/// One transaction's worth.
+pub(super) const BATCH: i64 = 200;
+
+impl Webhooks {
+    /// Makes the deliveries of the events that are new: an organisation's events go to its endpoints, those of the installation to the
+    /// installation's. They commit together with the cursor's step. Returns how many events there were.
+    pub async fn fan_out(&self) -> Result<i64, WebhooksError> {
+        let mut tx = self.inner.db.system().await?;
+        let events = READER.next(&mut tx, BATCH).await?;
+        if events.is_empty() {
+            // The step over a gap is one too.
+            tx.commit().await?;
+            return Ok(0);
+        }
+        let endpoints = endpoints::enabled(&mut tx).await?;
+        for event in &events {
+            let wanting = endpoints.iter().filter(|(_, org, topics)| {
+                *org == event.org_id && (topics.is_empty() || topics.contains(&event.topic))
+            });
+            let mut body = None;
+            for (endpoint, org, _) in wanting {
+                let body = match &body {
+                    Some(body) => body,
+                    None => body.insert(message(event)?),
+                };
+                let (id, receiver) = (DeliveryId::generate(&self.inner.clock), endpoint.to_string());
+                let new = NewDelivery {
+                    id,
+                    message_id: id.0,
+                    org: *org,
+                    receiver: &receiver,
+                    topic: &event.topic,
+                    subject: &event.key,
+                    body,
+                };
+                self.queue(&mut tx, &new).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(i64::try_from(events.len()).unwrap_or(i64::MAX))
+    }
+}
+
+fn message(event: &Occurred) -> Result<String, serde_json::Error> {
+    let Occurred { id, topic, payload, created_at, .. } = event;
+    serde_json::to_string(&Posted { id: id.0, topic, timestamp: *created_at, data: payload })
+}

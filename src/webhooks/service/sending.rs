@@ -1,0 +1,272 @@
+//! Sending what waits for a receiver.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Webhooks;
+use crate::{
+    events,
+    jobs::{JobContext, JobError},
+    platform::{crypto, error::chain, ids::OrgId},
+    webhooks::{
+        BadSecret, SigningKey, WebhooksError,
+        events::EndpointDisabled,
+        metrics::{DeliveryOutcome, Origin},
+        model::{DeliveryDetail, DeliveryState, DisabledReason, EndpointId, Owner},
+        sender::{Attempt, Attempted, By, SendError},
+        store::{
+            deliveries::{self, Outcome},
+            endpoints,
+        },
+    },
+};
+
+/// Deliveries of one turn: others wait for a worker, too.
+const TURN: usize = 25;
+/// Before the second attempt; doubles with each further one.
+const BACKOFF: Duration = Duration::from_secs(10);
+/// Longest wait between two attempts.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// A job that was put off until the time of the next attempt may come this much earlier, by another clock.
+const EARLY: TimeDelta = TimeDelta::seconds(5);
+
+/// A receiver, as an attempt needs it.
+struct Receiver {
+    name: String,
+    /// `None`: the configuration names it.
+    endpoint: Option<EndpointId>,
+    owner: Owner,
+    url: String,
+    keys: Vec<SigningKey>,
+    retry_at: Option<DateTime<Utc>>,
+    give_up_hours: u32,
+}
+
+/// What became of an attempt.
+enum Turn {
+    Sent,
+    /// Nothing is sent there before this time is over.
+    PutOff(Duration),
+    /// Nothing waits, or nothing is sent there any more.
+    Over,
+}
+
+impl Webhooks {
+    /// Sends what waits, oldest first, until nothing does or an attempt fails.
+    pub(in crate::webhooks) async fn deliver(
+        &self,
+        context: &JobContext,
+        org: Option<OrgId>,
+        name: &str,
+    ) -> Result<(), JobError> {
+        for _ in 0..TURN {
+            if context.cancel.is_cancelled() {
+                break;
+            }
+            match self.turn(org, name).await? {
+                Turn::Sent => {}
+                Turn::Over => return Ok(()),
+                Turn::PutOff(wait) => return Err(JobError::snooze(wait)),
+            }
+        }
+        Err(JobError::snooze(Duration::ZERO))
+    }
+
+    async fn turn(&self, org: Option<OrgId>, name: &str) -> Result<Turn, WebhooksError> {
+        let owner = org.map_or(Owner::Installation, Owner::Org);
+        let now = self.inner.clock.now();
+        let receiver = match self.receiver(owner, name).await {
+            Ok(Some(receiver)) => receiver,
+            Ok(None) => return Ok(Turn::Over),
+            Err(Refused::Unable(error)) => return self.refused(owner, name, &error).await,
+            Err(Refused::Other(error)) => return Err(error),
+        };
+        // After a failure the job that failed comes again at that time; this one is for a newer message, which waits its turn.
+        if receiver.retry_at.is_some_and(|at| at > now + EARLY) {
+            return Ok(Turn::Over);
+        }
+        let mut tx = self.begin(owner).await?;
+        let next = deliveries::next(&mut tx, name).await?;
+        tx.commit().await?;
+        let Some(DeliveryDetail { delivery, body }) = next else { return Ok(Turn::Over) };
+        let by = if matches!(owner, Owner::Org(_)) { By::Organisation } else { By::Operator };
+        let attempt = Attempt {
+            by,
+            url: &receiver.url,
+            keys: &receiver.keys,
+            message_id: delivery.message_id,
+            timestamp: now.timestamp(),
+            body: &body,
+        };
+        let attempted = self.inner.sender.send(&attempt).await;
+        self.settle(&receiver, &delivery, attempted).await
+    }
+
+    /// Who is meant; `None` where there is nobody to be told: the endpoint is disabled or deleted.
+    async fn receiver(&self, owner: Owner, name: &str) -> Result<Option<Receiver>, Refused> {
+        let Ok(id) = name.parse::<EndpointId>() else { return self.configured(name).await.map(Some) };
+        let mut tx = self.begin(owner).await?;
+        let row = endpoints::get(&mut tx, owner.org(), id).await?;
+        tx.commit().await?;
+        let Some(row) = row.filter(|row| row.disabled_at.is_none()) else { return Ok(None) };
+        let now = self.inner.clock.now();
+        let previous = row.previous_secret.as_deref().filter(|_| row.previous_until.is_some_and(|until| now < until));
+        let keys = [Some(row.secret.as_slice()), previous].into_iter().flatten();
+        let keys = keys.map(|sealed| Ok(SigningKey::parse(&self.open_secret(id, sealed)?)?));
+        let keys =
+            keys.collect::<anyhow::Result<Vec<_>>>().map_err(|error| Refused::Unable(SendError::Secret(error)))?;
+        Ok(Some(Receiver {
+            name: name.to_owned(),
+            endpoint: Some(id),
+            owner,
+            url: row.url,
+            keys,
+            retry_at: row.retry_at,
+            give_up_hours: self.inner.config.give_up_hours,
+        }))
+    }
+
+    async fn configured(&self, name: &str) -> Result<Receiver, Refused> {
+        let known = name.strip_prefix("alerting.").and_then(|name| self.inner.configured.get(name));
+        let known = known.ok_or(Refused::Unable(SendError::Unknown))?;
+        let key = known.secret.as_ref().ok_or(BadSecret).and_then(SigningKey::parse);
+        let key = key.map_err(|error| Refused::Unable(SendError::Secret(error.into())))?;
+        let mut tx = self.begin(Owner::Installation).await?;
+        let retry_at = deliveries::retry_at(&mut tx, name).await?;
+        tx.commit().await?;
+        Ok(Receiver {
+            name: name.to_owned(),
+            endpoint: None,
+            owner: Owner::Installation,
+            url: known.url.clone(),
+            keys: vec![key],
+            retry_at,
+            give_up_hours: known.give_up_hours,
+        })
+    }
+
+    /// Nothing can be sent to this receiver: what waits for it is given up.
+    async fn refused(&self, owner: Owner, name: &str, error: &SendError) -> Result<Turn, WebhooksError> {
+        let reason = chain(error);
+        let mut tx = self.begin(owner).await?;
+        let given_up = deliveries::give_up(&mut tx, name, None, &reason).await?;
+        tx.commit().await?;
+        self.inner.metrics.given_up(origin(owner, name), name, given_up, &reason);
+        Ok(Turn::Over)
+    }
+
+    /// Notes how an attempt ended, and what follows from it.
+    async fn settle(
+        &self,
+        receiver: &Receiver,
+        delivery: &crate::webhooks::Delivery,
+        attempted: Attempted,
+    ) -> Result<Turn, WebhooksError> {
+        let Attempted { status, took, result } = attempted;
+        let (now, name) = (self.inner.clock.now(), receiver.name.as_str());
+        let origin = origin(receiver.owner, name);
+        let error = result.as_ref().err().map(|error| chain(error));
+        let is_final = matches!(result, Err(SendError::Gone | SendError::Address(_)));
+        let state = match &result {
+            Ok(()) => DeliveryState::Delivered,
+            Err(_) if is_final => DeliveryState::Dead,
+            Err(_) => DeliveryState::Queued,
+        };
+        let outcome = Outcome {
+            state,
+            status: status.map(|status| i32::from(status.as_u16())),
+            milliseconds: i32::try_from(took.as_millis()).unwrap_or(i32::MAX),
+            error: error.as_deref(),
+            now,
+        };
+        let mut tx = self.begin(receiver.owner).await?;
+        if !deliveries::attempted(&mut tx, delivery.id, &outcome).await? {
+            return Ok(Turn::Sent);
+        }
+        let Err(error) = result else {
+            match receiver.endpoint {
+                Some(id) => endpoints::succeeded(&mut tx, id).await?,
+                None => deliveries::receiver_succeeded(&mut tx, name).await?,
+            }
+            tx.commit().await?;
+            self.inner.metrics.attempted(origin, delivery, DeliveryOutcome::Delivered, took, None);
+            return Ok(Turn::Sent);
+        };
+        let (failures, since) = match receiver.endpoint {
+            Some(id) => endpoints::failed(&mut tx, id, now).await?,
+            None => (deliveries::receiver_failed(&mut tx, name, now).await?, now),
+        };
+        let reason = chain(&error);
+        let disabled = self.should_disable(receiver, &error, since, now);
+        if let (Some(id), Some(why)) = (receiver.endpoint, disabled) {
+            endpoints::disable(&mut tx, id, why, now).await?;
+            let event = EndpointDisabled { endpoint_id: id, reason: why.as_str() };
+            events::publish(&mut tx, &self.inner.clock, receiver.owner.org(), &event).await?;
+        }
+        let old = now - TimeDelta::hours(i64::from(receiver.give_up_hours));
+        let before = if disabled.is_some() { None } else { Some(old) };
+        let given_up = deliveries::give_up(&mut tx, name, before, &reason).await?;
+        let wait = backoff(failures);
+        let retry_at = now + TimeDelta::from_std(wait).unwrap_or_default();
+        match receiver.endpoint {
+            Some(_) if disabled.is_some() => {}
+            Some(id) => endpoints::set_retry(&mut tx, id, Some(retry_at)).await?,
+            // The others may be wanted: an address can answer 410 to one message.
+            None if is_final => deliveries::set_receiver_retry(&mut tx, name, None).await?,
+            None => deliveries::set_receiver_retry(&mut tx, name, Some(retry_at)).await?,
+        }
+        tx.commit().await?;
+        let outcome = if state == DeliveryState::Dead { DeliveryOutcome::Dead } else { DeliveryOutcome::Retried };
+        self.inner.metrics.attempted(origin, delivery, outcome, took, Some(&reason));
+        self.inner.metrics.given_up(origin, name, given_up, &reason);
+        if let Some(why) = disabled {
+            self.inner.metrics.disabled(name, why, &reason);
+            return Ok(Turn::Over);
+        }
+        Ok(if is_final { Turn::Sent } else { Turn::PutOff(wait) })
+    }
+
+    /// Whether an endpoint is told nothing more after this failure.
+    fn should_disable(
+        &self,
+        receiver: &Receiver,
+        error: &SendError,
+        since: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Option<DisabledReason> {
+        receiver.endpoint?;
+        if matches!(error, SendError::Gone) {
+            return Some(DisabledReason::Gone);
+        }
+        let longest = TimeDelta::hours(i64::from(self.inner.config.disable_after_hours));
+        (now - since >= longest).then_some(DisabledReason::Failing)
+    }
+}
+
+/// Why there is nobody to send to.
+enum Refused {
+    /// Whoever it is cannot be sent anything.
+    Unable(SendError),
+    Other(WebhooksError),
+}
+
+impl<E: Into<WebhooksError>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+fn origin(owner: Owner, name: &str) -> Origin {
+    match owner {
+        Owner::Org(_) => Origin::Organisation,
+        Owner::Installation if name.starts_with("alerting.") => Origin::Alerting,
+        Owner::Installation => Origin::Installation,
+    }
+}
+
+/// 10 s, 20 s, ... an hour, with jitter: many receivers that one outage stopped would otherwise be asked at the same instants.
+pub(in crate::webhooks) fn backoff(failures: i32) -> Duration {
+    let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(0).min(16);
+    (BACKOFF * 2_u32.pow(doublings)).min(LONGEST).mul_f64(0.85 + 0.3 * crypto::random_unit())
+}

@@ -1,0 +1,71 @@
+//! What is done on a clock: making deliveries of events, waking receivers whose job was lost, gauges, partitions.
+
+use std::time::Duration;
+
+use super::{Webhooks, fan_out::BATCH};
+use crate::{
+    jobs::{By, Loops},
+    webhooks::{
+        WebhooksError,
+        store::{deliveries, endpoints},
+    },
+};
+
+/// How late an event is made into deliveries at most, while the leader lives.
+const FAN_OUT_EVERY: Duration = Duration::from_secs(1);
+const WAKE_EVERY: Duration = Duration::from_secs(30);
+const GAUGES_EVERY: Duration = Duration::from_secs(15);
+
+impl Webhooks {
+    /// Starts all of it.
+    pub fn start_loops(&self, loops: &Loops) {
+        let this = self.clone();
+        loops.every("webhooks.fan_out", FAN_OUT_EVERY, By::Leader, move || {
+            let this = this.clone();
+            async move {
+                while this.fan_out().await? == BATCH {}
+                Ok(())
+            }
+        });
+        let this = self.clone();
+        loops.every("webhooks.wake", WAKE_EVERY, By::Leader, move || {
+            let this = this.clone();
+            async move { Ok(this.wake_waiting().await?) }
+        });
+        let (this, forget) = (self.clone(), self.inner.metrics.clone());
+        let read = move || {
+            let this = this.clone();
+            async move { Ok(this.refresh_gauges().await?) }
+        };
+        loops.figures("webhooks.gauges", GAUGES_EVERY, read, move || forget.forget_figures());
+    }
+
+    /// Queues a job for each receiver that something waits for though it may be asked: an operator cancelled its job, or a dead letter
+    /// holds it.
+    pub async fn wake_waiting(&self) -> Result<(), WebhooksError> {
+        let mut tx = self.inner.db.system().await?;
+        for (org, receiver) in deliveries::waiting(&mut tx).await? {
+            self.wake(&mut tx, org, &receiver, Some(receiver.clone())).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Reads the tables into the gauges.
+    pub async fn refresh_gauges(&self) -> Result<(), WebhooksError> {
+        let mut tx = self.inner.db.system().await?;
+        let counts = endpoints::counts(&mut tx).await?;
+        let backlog = deliveries::backlog(&mut tx).await?;
+        tx.commit().await?;
+        self.inner.metrics.set(counts, backlog);
+        Ok(())
+    }
+
+    /// Partitions made and dropped.
+    pub(in crate::webhooks) async fn maintain(&self) -> Result<(i32, i32), WebhooksError> {
+        let mut tx = self.inner.db.system().await?;
+        let done = deliveries::maintain(&mut tx, self.inner.config.retention_days).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+}

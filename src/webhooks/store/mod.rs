@@ -1,0 +1,4 @@
+//! The only SQL on the tables of webhooks.
+
+pub mod deliveries;
+pub mod endpoints;
