@@ -98,18 +98,6 @@ pub struct Version {
     pub created_at: DateTime<Utc>,
 }
 
-impl Version {
-    /// The number in the form of an id, for the cursors of lists.
-    pub fn cursor_id(&self) -> Uuid {
-        Uuid::from_u128(u128::from(self.version.unsigned_abs()))
-    }
-
-    /// The number behind [`Self::cursor_id`]; what is none names the version before the first.
-    pub fn number_of(cursor: Uuid) -> i32 {
-        i32::try_from(cursor.as_u128()).unwrap_or_default()
-    }
-}
-
 /// A new agent, or all of an agent's changeable parts.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]

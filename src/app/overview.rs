@@ -7,7 +7,10 @@ use super::App;
 use crate::{
     backup::Status,
     console::{Overview, OverviewSource, Recovery},
-    platform::{error::ApiError, http::Principal},
+    platform::{
+        error::ApiError,
+        http::{Principal, Slice},
+    },
 };
 
 /// Days of the little pictures.
@@ -21,7 +24,7 @@ pub struct Numbers(pub App);
 impl Numbers {
     async fn recovery(&self) -> Result<Recovery, ApiError> {
         let backups = &self.0.backups;
-        let recent = backups.list(None, 50).await?;
+        let recent = backups.list(&Slice::first(50)).await?;
         let last = recent.iter().find(|backup| backup.status != Status::Running);
         Ok(Recovery {
             is_on: backups.config().is_on(),
@@ -37,7 +40,7 @@ impl OverviewSource for Numbers {
     async fn overview(&self, who: &Principal) -> Result<Overview, ApiError> {
         let app = &self.0;
         let org = who.org_id;
-        let bases = app.knowledge.list_bases(org, None, None, 1000).await?;
+        let bases = app.knowledge.list_bases(org, None, &Slice::first(1000)).await?;
         let (agents, conversations_today) = app.agents.counts(org).await?;
         let today = app.runtime.clock.now();
         let (by_day, _) = app.llm.usage(org, today - TimeDelta::days(DAYS)).await?;

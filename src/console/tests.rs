@@ -15,10 +15,10 @@ use serde_json::json;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{Console, Flash, Form, FormErrors, Lang, ListQuery, NavItem, Overview, OverviewSource, PageResult, Pager};
+use super::{Console, Flash, Form, FormErrors, Lang, NavItem, Overview, OverviewSource, PageResult, Pager};
 use super::{Parts, Shell, embedded, i18n};
 use crate::platform::error::ApiError;
-use crate::platform::http::{Actor, OrgRef, Principal, Role, SessionUser};
+use crate::platform::http::{Actor, ListQuery, OrgRef, Principal, Role, SessionUser};
 use crate::platform::ids::{OrgId, UserId};
 
 fn sources() -> PathBuf {
@@ -149,7 +149,7 @@ struct Style<'a> {
 
 async fn style(shell: Shell) -> PageResult {
     let errors = FormErrors::default().with("slug", "Taken");
-    let pager = ListQuery::default().pager("/style", Some("next"));
+    let pager = Pager::new("/style", &[], &ListQuery::default(), Some("next"));
     shell.render(&Style { shell: &shell, errors, pager, now: DateTime::UNIX_EPOCH })
 }
 

@@ -15,10 +15,10 @@ use crate::{
         },
         service::{Agents, Ask},
     },
-    console::{Flash, Form, ListQuery, PageResult, Pager, Shell, markdown},
+    console::{Flash, Form, PageResult, Pager, Shell, markdown},
     platform::{
         error::ApiError,
-        http::{Page, PageQuery, Path, Query, Scope},
+        http::{ListQuery, Path, Query, Scope},
         names::with_directions_shown,
     },
 };
@@ -192,11 +192,10 @@ async fn page(
         }
         None => (None, Vec::new()),
     };
-    let paging = PageQuery { limit: Some(20), cursor: query.cursor().map(str::to_owned) };
-    let limit = paging.limit()?;
-    let found = agents.conversations(shell.principal(), id, query.search(), paging.after()?, limit).await?;
-    let list = Page::cut(found, limit, |c| c.id.0);
-    let pager = query.pager(&format!("/agents/{id}"), list.next_cursor.as_deref());
+    let query = query.sized(20);
+    let slice = query.slice()?;
+    let list = slice.page(agents.conversations(shell.principal(), id, query.search(), &slice).await?, |c| c.id.0);
+    let pager = Pager::new(&format!("/agents/{id}"), &[], &query, list.next_cursor.as_deref());
     let model =
         if agent.settings.model.is_empty() { agents.default_model().to_owned() } else { agent.settings.model.clone() };
     let (seen_from, gone) = (agents.seen_from(&messages), agents.bases_gone(shell.org_id(), &agent).await?);

@@ -14,7 +14,7 @@ use crate::{
     knowledge::{KnowledgeBaseId, SearchMode},
     platform::{
         error::FieldError,
-        http::{Path, Scope},
+        http::{Path, Scope, Slice},
     },
 };
 
@@ -141,7 +141,7 @@ async fn page<'a>(
     form: Fields,
     errors: FormErrors,
 ) -> Result<Edit<'a>, AgentError> {
-    let known = agents.knowledge().list_bases(shell.org_id(), None, None, 200).await?;
+    let known = agents.knowledge().list_bases(shell.org_id(), None, &Slice::first(200)).await?;
     let bases = known
         .into_iter()
         .map(|b| Base { chosen: form.kb.contains(&b.id), id: b.id, name: b.name, documents: b.documents })

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     console::FiringAlert,
-    platform::{clock::Clock, db::Db, http_client::HttpClients, lifecycle::Lifecycle},
+    platform::{clock::Clock, db::Db, http::Slice, http_client::HttpClients, lifecycle::Lifecycle},
 };
 
 /// What the service is built from.
@@ -75,14 +75,9 @@ impl Alerting {
     }
 
     /// Newest first, below `before`.
-    pub async fn list(
-        &self,
-        filter: &Filter,
-        before: Option<AlertId>,
-        limit: i64,
-    ) -> Result<Vec<Alert>, AlertingError> {
+    pub async fn list(&self, filter: &Filter, slice: &Slice) -> Result<Vec<Alert>, AlertingError> {
         let mut tx = self.inner.db.system().await?;
-        let alerts = store::alerts(&mut tx, filter, before, limit).await?;
+        let alerts = store::alerts(&mut tx, filter, slice).await?;
         tx.commit().await?;
         Ok(alerts)
     }

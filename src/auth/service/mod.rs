@@ -165,8 +165,3 @@ pub(super) fn email(value: &str) -> Result<String, AuthError> {
     super::email::check_email(&email).map_err(|why| AuthError::Field("/email", why.to_owned()))?;
     Ok(email)
 }
-
-/// A search text as the store takes it; PostgreSQL has no NUL.
-pub(super) fn search(value: Option<&str>) -> String {
-    value.unwrap_or_default().trim().replace('\0', "")
-}

@@ -12,7 +12,7 @@ use crate::{
         model::{CopyStatus, Status},
         store,
     },
-    platform::data_dir::free_bytes,
+    platform::{data_dir::free_bytes, http::Slice},
 };
 
 impl Backups {
@@ -45,7 +45,7 @@ impl Backups {
         metrics.key_missing.set(i64::from(config.is_on() && self.key_problem().is_some()));
         metrics.drill_space_free.set(free_bytes(&self.work_dir()).map_or(0, signed));
         let mut tx = self.inner.db.system().await?;
-        let backups = store::backups(&mut tx, None, 200).await?;
+        let backups = store::backups(&mut tx, &Slice::first(200)).await?;
         let proven = store::last_proven(&mut tx).await?;
         tx.commit().await?;
         // One of a clock that was ahead would look fresh until the time that it bears.

@@ -64,6 +64,7 @@ label_enum! {
         JobPayloads = "job_payloads",
         JobQueues = "job_queues",
         Jobs = "jobs",
+        KnowledgeBaseCounts = "knowledge_base_counts",
         KnowledgeChunks = "knowledge_chunks",
         KnowledgeDocuments = "knowledge_documents",
         KnowledgeTexts = "knowledge_texts",

@@ -14,6 +14,7 @@ pub mod managed;
 mod metrics;
 pub mod migrate;
 pub mod roles;
+mod search;
 mod statements;
 mod statistics;
 pub mod tools;
@@ -33,6 +34,7 @@ pub use config::Config;
 pub use doctor::{DoctorDeps, checks};
 pub use error::{DbError, constraint};
 pub use metrics::Metrics;
+pub use search::contains;
 pub use statistics::EVERY as STATISTICS_EVERY;
 pub use tx::Tx;
 

@@ -1,4 +1,4 @@
-//! Extractors that answer bad input with problem+json, and the page of a list.
+//! Extractors that answer bad input with problem+json.
 
 use axum::{
     RequestExt as _,
@@ -7,12 +7,9 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header::CONTENT_ENCODING, request::Parts},
     response::{IntoResponse, Response},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http_body_util::{BodyExt as _, LengthLimitError};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
-use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use super::{memory::Share, objects::Objects, unreadable_body};
 use crate::platform::error::{ApiError, FieldError};
@@ -161,58 +158,4 @@ fn composed(query: &str) -> Option<Uri> {
     }
     let pairs: Vec<(String, String)> = pairs.into_iter().map(|(name, value)| (name, value.nfc().collect())).collect();
     format!("/?{}", serde_html_form::to_string(&pairs).ok()?).parse().ok()
-}
-
-/// `?limit=50&cursor=...` of a list.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct PageQuery {
-    /// Rows on a page: 1 to 200, default 50.
-    #[param(minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    #[param(pattern = "^[A-Za-z0-9_-]*$")]
-    pub cursor: Option<String>,
-}
-
-impl PageQuery {
-    /// Rows to return; errors 422 outside 1 to 200.
-    pub fn limit(&self) -> Result<i64, ApiError> {
-        match self.limit.unwrap_or(50) {
-            n @ 1..=200 => Ok(i64::from(n)),
-            n => Err(ApiError::validation(vec![FieldError::new(
-                "/limit",
-                "out_of_range",
-                format!("{n} is outside 1 to 200"),
-            )])),
-        }
-    }
-
-    /// The last id of the page before; errors 422 for what is no cursor.
-    pub fn after(&self) -> Result<Option<Uuid>, ApiError> {
-        let Some(text) = self.cursor.as_deref().filter(|c| !c.is_empty()) else { return Ok(None) };
-        let id = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
-        id.map(Some).ok_or_else(|| {
-            ApiError::validation(vec![FieldError::new("/cursor", "invalid", "not a cursor of this list")])
-        })
-    }
-}
-
-/// One page of a list.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Page<T> {
-    pub data: Vec<T>,
-    /// Pass as `cursor` for the next page; null on the last.
-    pub next_cursor: Option<String>,
-}
-
-impl<T> Page<T> {
-    /// From one row more than the page holds: fetch `limit + 1`, so that a last page that is full is known as the last.
-    pub fn cut(mut rows: Vec<T>, limit: i64, id: impl Fn(&T) -> Uuid) -> Self {
-        let limit = usize::try_from(limit).unwrap_or_default();
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| more).map(|row| URL_SAFE_NO_PAD.encode(id(row).as_bytes()));
-        Self { data: rows, next_cursor }
-    }
 }

@@ -70,7 +70,7 @@ async fn webhooks_are_signed_and_every_attempt_says_the_same() {
     send(&app, &[alert.clone(), firing("NotForThem", "info", now(&app))]).await;
     until("no attempt", async || receiver.seen().len() == 1).await;
     until("no note of it", async || metric(&app, "holdfast_alerting_deliveries_total{outcome=\"retried\"}") == 1).await;
-    let waiting = list(&admin, "search=JobsStuck").await[0]["id"].as_str().unwrap().to_owned();
+    let waiting = list(&admin, "q=JobsStuck").await[0]["id"].as_str().unwrap().to_owned();
     let detail = admin.get(&format!("{PATH}/{waiting}")).await.expect(200);
     let delivery = &detail["deliveries"][0];
     assert_eq!((&delivery["state"], &delivery["attempts"]), (&json!("queued"), &json!(1)));

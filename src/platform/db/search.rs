@@ -1,0 +1,69 @@
+//! Searching by a part of a text.
+
+use async_trait::async_trait;
+
+use super::{Db, DbError};
+use crate::platform::{
+    error::chain,
+    health::{Check, CheckResult},
+};
+
+/// The pattern of `ILIKE` that finds `text` anywhere, whatever signs are in it.
+pub fn contains(text: &str) -> String {
+    let escaped = text.trim().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}
+
+/// Are the indexes there that searches want? Their definitions are the migrations' (`search_indexes`).
+pub(super) struct SearchIndexes(pub Db);
+
+#[async_trait]
+impl Check for SearchIndexes {
+    fn name(&self) -> &'static str {
+        "database.search"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let (missing, database) = match self.0.missing_search_indexes().await {
+            Ok((missing, _)) if missing.is_empty() => return CheckResult::pass("lists are searched by their indexes"),
+            Ok(found) => found,
+            Err(error) => {
+                return CheckResult::fail(format!("cannot look: {}", chain(&error)), "see database.reachable");
+            }
+        };
+        CheckResult::warn(
+            format!(
+                "searching a list reads all rows of the organisation: these indexes are missing: {}",
+                missing.join(", ")
+            ),
+            format!(
+                "let the server's administrator install PostgreSQL's contrib modules where they are missing, and run in the database \
+                 {database}:\nCREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE EXTENSION IF NOT EXISTS btree_gin;\nThen restart Holdfast, which \
+                 makes the indexes (or run: holdfast migrate)"
+            ),
+        )
+    }
+}
+
+impl Db {
+    /// The search indexes that are not there, and the name of the database.
+    async fn missing_search_indexes(&self) -> Result<(Vec<String>, String), DbError> {
+        let mut tx = self.system().await?;
+        let missing =
+            sqlx::query_scalar!("SELECT name FROM search_indexes WHERE to_regclass(name) IS NULL ORDER BY name")
+                .fetch_all(&mut *tx)
+                .await?;
+        let database = sqlx::query_scalar!(r#"SELECT current_database() AS "name!""#).fetch_one(&mut *tx).await?;
+        Ok((missing, database))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contains;
+
+    #[test]
+    fn a_searched_text_means_itself() {
+        assert_eq!(contains(" 100%_\\ "), r"%100\%\_\\%");
+    }
+}
