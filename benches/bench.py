@@ -183,7 +183,7 @@ def run(args, appliance):
         print(f"{what}: {value}", flush=True)
 
     row("first start, cluster made and migrated, to ready", f"{appliance.start():.2f} s")
-    key = first_key(appliance.url, EMAIL, one_time_password(appliance.log))
+    key = first_key(appliance.url, EMAIL, one_time_password(appliance.folder / "data"))
     row("`serve` to ready on existing data, private PostgreSQL included (median of 5)", f"{measure_starts(appliance):.2f} s", "2 s")
     time.sleep(20)
     row("idle resident memory", f"{appliance.resident_mb():.0f} MB", "150 MB")
@@ -206,7 +206,7 @@ def run_apart(args, measure):
         appliance = Appliance(args.binary, args.models, settings)
         started.append(appliance)
         appliance.start()
-        api = first_sign_in(appliance.url, EMAIL, one_time_password(appliance.log))
+        api = first_sign_in(appliance.url, EMAIL, one_time_password(appliance.folder / "data"))
         return appliance, api, make_key(api)
 
     try:

@@ -1,4 +1,4 @@
--- Searching the lists of agents and conversations; how, says 20261129210100_knowledge_search.sql.
+-- Searching the lists of agents and conversations; how, says 20261129210000_platform_search.sql.
 
 SELECT holdfast_search_index('agents_search_idx',
   $$agents USING gin (org_id, (name || ' ' || slug || ' ' || description) gin_trgm_ops)$$);
@@ -32,15 +32,11 @@ END $$;
 ALTER TABLE messages ADD COLUMN words tsvector GENERATED ALWAYS AS (holdfast_words(content)) STORED;
 SELECT holdfast_search_index('messages_words_idx', 'messages USING gin (org_id, words)');
 
-CREATE FUNCTION agents_found(pattern text, below uuid, most bigint) RETURNS SETOF uuid LANGUAGE plpgsql STABLE
-SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
-DECLARE
-  org CONSTANT uuid := holdfast_current_org();
-BEGIN
-  RETURN QUERY SELECT a.id FROM agents a
-    WHERE a.org_id = org AND (a.name || ' ' || a.slug || ' ' || a.description) ILIKE pattern AND a.id < below
-    ORDER BY a.id DESC LIMIT most;
-END $$;
+CREATE FUNCTION agents_found(pattern text, below uuid, most bigint) RETURNS SETOF uuid LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT holdfast_found(format('agents a WHERE a.org_id = %L', holdfast_current_org()),
+    'a.id', $q$(a.name || ' ' || a.slug || ' ' || a.description)$q$, pattern, below, false, most)
+$$;
 SELECT holdfast_found_by('agents_found(text, uuid, bigint)', 'app');
 
 -- The conversations of up to `most` messages that are found. Only by the index: how many messages have a word that begins so is a guess, and
@@ -62,14 +58,13 @@ SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   org CONSTANT uuid := holdfast_current_org();
   every CONSTANT tsquery := holdfast_words_query(wanted);
-  few CONSTANT bigint := 2000;
+  few CONSTANT bigint := 1000;
   hits CONSTANT uuid[] := ARRAY(SELECT agents_messages_found(every, few + 1));
   are_few CONSTANT boolean := cardinality(hits) <= few;
 BEGIN
   RETURN QUERY
-    (SELECT c.id FROM conversations c
-     WHERE c.org_id = org AND c.agent_id = agent AND c.subject = who AND c.id < below AND c.title ILIKE pattern
-     ORDER BY c.id DESC LIMIT most)
+    SELECT holdfast_found(
+      format('conversations c WHERE c.org_id = %L AND c.agent_id = %L AND c.subject = %L', org, agent, who), 'c.id', 'c.title', pattern, below, false, most)
     UNION
     (SELECT c.id FROM conversations c
      WHERE are_few AND c.id = ANY (hits) AND c.org_id = org AND c.agent_id = agent AND c.subject = who AND c.id < below
@@ -77,7 +72,7 @@ BEGIN
     UNION
     (SELECT c.id FROM conversations c
      WHERE NOT are_few AND c.org_id = org AND c.agent_id = agent AND c.subject = who AND c.id < below
-       AND EXISTS (SELECT FROM messages m WHERE m.conversation_id = c.id AND m.words @@ every)
+       AND EXISTS (SELECT FROM messages m WHERE m.conversation_id = c.id AND m.conversation_id < below AND m.words @@ every)
      ORDER BY c.id DESC LIMIT most)
     ORDER BY 1 DESC LIMIT most;
 END $$;

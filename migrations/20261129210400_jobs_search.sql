@@ -1,4 +1,4 @@
--- Searching and filtering the list of jobs; how, says 20261129210100_knowledge_search.sql. What waits or runs is few and changes all the time: no
+-- Searching and filtering the list of jobs; how, says 20261129210000_platform_search.sql. What waits or runs is few and changes all the time: no
 -- index is added there.
 
 CREATE INDEX job_history_kind_idx ON job_history (org_id, kind, id);

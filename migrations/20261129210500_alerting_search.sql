@@ -1,4 +1,4 @@
--- Searching and filtering the list of alerts; how, says 20261129210100_knowledge_search.sql. Alerts have no organisation, and no row-level
+-- Searching and filtering the list of alerts; how, says 20261129210000_platform_search.sql. Alerts have no organisation, and no row-level
 -- security.
 
 -- What an alert is found by: its name, its summary and the values of its labels.
@@ -13,13 +13,14 @@ CREATE INDEX alerts_worst_idx ON alerts (array_position(ARRAY['critical', 'warni
 
 -- NULL is no filter. `since`, `until`: what fired between.
 CREATE FUNCTION alerts_found(
-  firing boolean, of_severity text, pattern text, since timestamptz, until timestamptz, below uuid, most bigint
-) RETURNS SETOF uuid LANGUAGE plpgsql STABLE SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
-BEGIN
-  RETURN QUERY SELECT a.id FROM alerts a
-    WHERE a.id < below AND (firing IS NULL OR (a.ends_at IS NULL) = firing) AND (of_severity IS NULL OR a.severity = of_severity)
-      AND (pattern IS NULL OR alerts_text(a.name, a.annotations, a.labels) ILIKE pattern)
-      AND (since IS NULL OR a.ends_at IS NULL OR a.ends_at >= since) AND (until IS NULL OR a.starts_at < until)
-    ORDER BY a.id DESC LIMIT most;
-END $$;
+  firing boolean, severity text, pattern text, since timestamptz, until timestamptz, below uuid, most bigint
+) RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT holdfast_found(concat(
+      'alerts a WHERE true',
+      CASE firing WHEN true THEN ' AND a.ends_at IS NULL' WHEN false THEN ' AND a.ends_at IS NOT NULL' END,
+      CASE WHEN severity IS NOT NULL THEN format(' AND a.severity = %L', severity) END,
+      CASE WHEN since IS NOT NULL THEN format(' AND (a.ends_at IS NULL OR a.ends_at >= %L)', since) END,
+      CASE WHEN until IS NOT NULL THEN format(' AND a.starts_at < %L', until) END),
+    'a.id', 'alerts_text(a.name, a.annotations, a.labels)', pattern, below, false, most)
+$$;
 SELECT holdfast_found_by('alerts_found(boolean, text, text, timestamptz, timestamptz, uuid, bigint)', 'system');

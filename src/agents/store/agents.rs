@@ -75,14 +75,17 @@ pub async fn insert_version(
     .map(drop)
 }
 
-/// The agents that `$from` gives, with the settings of the version that answers.
+/// The agents that `$from` gives, with the settings of the version that answers. LATERAL with a LIMIT: looked up for each of the page's rows,
+/// however many the planner takes a page for.
 macro_rules! select {
     ($from:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             Row,
             r#"SELECT a.id, a.slug, a.name, a.description, a.current_version AS version, v.settings AS "settings: Json<AgentSettings>",
                  a.created_at, a.updated_at
-               FROM "# + $from + r#" a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.current_version
+               FROM "# + $from + r#" a CROSS JOIN LATERAL (
+                 SELECT * FROM agent_versions v WHERE v.agent_id = a.id AND v.version = a.current_version LIMIT 1
+               ) v
                ORDER BY a.id DESC"#,
             $($argument),+
         )

@@ -54,7 +54,7 @@ macro_rules! select {
         sqlx::query_as!(
             Row,
             "SELECT k.id, k.name, k.prefix, k.scopes, k.expires_at, k.last_used_at, k.revoked_at, u.email AS \"created_by?\", k.created_at \
-             FROM " + $from + " k LEFT JOIN users u ON u.id = k.created_by ORDER BY k.id DESC",
+             FROM " + $from + " k LEFT JOIN LATERAL (SELECT p.email FROM users p WHERE p.id = k.created_by LIMIT 1) u ON true ORDER BY k.id DESC",
             $($argument),+
         )
     };

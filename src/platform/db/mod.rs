@@ -192,6 +192,17 @@ impl Db {
         Ok(found)
     }
 
+    /// The indexes that searches want and that are not there, and the name of the database.
+    async fn missing_search_indexes(&self) -> Result<(Vec<String>, String), DbError> {
+        let mut tx = self.system().await?;
+        let missing =
+            sqlx::query_scalar!("SELECT name FROM search_indexes WHERE to_regclass(name) IS NULL ORDER BY name")
+                .fetch_all(&mut *tx)
+                .await?;
+        let name = sqlx::query_scalar!("SELECT current_database() AS \"name!\"").fetch_one(&mut *tx).await?;
+        Ok((missing, name))
+    }
+
     /// The server's version, e.g. `15.18`.
     pub async fn server_version(&self) -> Result<String, DbError> {
         let mut tx = self.system().await?;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Db, DbError};
+use super::Db;
 use crate::platform::{
     error::chain,
     health::{Check, CheckResult},
@@ -42,19 +42,6 @@ impl Check for SearchIndexes {
                  makes the indexes (or run: holdfast migrate)"
             ),
         )
-    }
-}
-
-impl Db {
-    /// The search indexes that are not there, and the name of the database.
-    async fn missing_search_indexes(&self) -> Result<(Vec<String>, String), DbError> {
-        let mut tx = self.system().await?;
-        let missing =
-            sqlx::query_scalar!("SELECT name FROM search_indexes WHERE to_regclass(name) IS NULL ORDER BY name")
-                .fetch_all(&mut *tx)
-                .await?;
-        let database = sqlx::query_scalar!(r#"SELECT current_database() AS "name!""#).fetch_one(&mut *tx).await?;
-        Ok((missing, database))
     }
 }
 

@@ -42,10 +42,12 @@ impl TestApp {
         Self::start_on(settings, &[], true).await
     }
 
-    /// The router alone, without a worker and without anything that runs on a clock, so that a request is all that happens. `sql` is run in
+    /// The router alone, without a worker, without anything that runs on a clock and without limits, so that a request is all that happens. `sql` is run in
     /// the database before anybody connects to it, as the administrator; `{name}` is the database's name.
     pub async fn start_quiet(sql: &[&str]) -> Self {
-        Self::start_on(&[], sql, false).await
+        let unlimited =
+            [("HOLDFAST_SERVER__REQUEST_BURST", "1000000"), ("HOLDFAST_SERVER__PRINCIPAL_REQUEST_BURST", "1000000")];
+        Self::start_on(&unlimited, sql, false).await
     }
 
     async fn start_on(settings: &[(&str, &str)], sql: &[&str], busy: bool) -> Self {
