@@ -2,7 +2,7 @@
 """The figures of docs/benchmarks.md, measured on a real appliance. Run by scripts/bench; standard library and wrk.
 
     bench.py --binary PATH --models DIR --report FILE [--seconds N] [--documents N] [--first-run SECONDS]
-             [--backup-megabytes N] [--passages N,N] [--only backup|objects|telemetry|reads|ingest|search]
+             [--backup-megabytes N] [--passages N,N] [--rows N] [--only backup|objects|telemetry|reads|lists|ingest|search]
 
 What --first-run measured stays in the report when a later run does not measure it again.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "clients"))
 import backup  # noqa: E402
+import lists  # noqa: E402
 import objects  # noqa: E402
 import reads  # noqa: E402
 import search  # noqa: E402
@@ -182,7 +183,7 @@ def run(args, appliance):
         print(f"{what}: {value}", flush=True)
 
     row("first start, cluster made and migrated, to ready", f"{appliance.start():.2f} s")
-    key = first_key(appliance.url, EMAIL, one_time_password(appliance.log))
+    key = first_key(appliance.url, EMAIL, one_time_password(appliance.folder / "data"))
     row("`serve` to ready on existing data, private PostgreSQL included (median of 5)", f"{measure_starts(appliance):.2f} s", "2 s")
     time.sleep(20)
     row("idle resident memory", f"{appliance.resident_mb():.0f} MB", "150 MB")
@@ -205,7 +206,7 @@ def run_apart(args, measure):
         appliance = Appliance(args.binary, args.models, settings)
         started.append(appliance)
         appliance.start()
-        api = first_sign_in(appliance.url, EMAIL, one_time_password(appliance.log))
+        api = first_sign_in(appliance.url, EMAIL, one_time_password(appliance.folder / "data"))
         return appliance, api, make_key(api)
 
     try:
@@ -244,6 +245,10 @@ def run_reads(args):
     return run_apart(args, lambda start, folder: reads.measure(with_rows(start), folder, measure_reads, READ_ROWS, args.seconds))
 
 
+def run_lists(args):
+    return run_apart(args, lambda start, folder: lists.measure(start, folder, args.rows))
+
+
 def run_ingest(args):
     def measure(start, _):
         appliance, _, key = start({})
@@ -271,10 +276,11 @@ def main():
     parser.add_argument("--backup-megabytes", type=int, default=1300, help="size of the database that is backed up; 0 leaves backups out")
     parser.add_argument("--passages", type=lambda text: [int(size) for size in text.split(",") if size], default=[10_000, 100_000],
                         help="sizes of the bases that are searched, with a comma between them; none leaves them out")
-    parser.add_argument("--only", choices=("backup", "objects", "telemetry", "reads", "ingest", "search"), help="print the figures of this part, and write no report")
+    parser.add_argument("--rows", type=int, default=100_000, help="of each kind, in the organisation whose lists are read")
+    parser.add_argument("--only", choices=("backup", "objects", "telemetry", "reads", "lists", "ingest", "search"), help="print the figures of this part, and write no report")
     args = parser.parse_args()
     if args.only:
-        parts = {"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry, "reads": run_reads, "ingest": run_ingest, "search": run_search}
+        parts = {"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry, "reads": run_reads, "lists": run_lists, "ingest": run_ingest, "search": run_search}
         list(parts[args.only](args))
         return
     appliance = Appliance(args.binary, args.models)
@@ -284,6 +290,7 @@ def main():
     finally:
         appliance.remove()
     rows += run_reads(args)
+    rows += run_lists(args)
     if args.passages:
         rows += run_search(args)
     rows += run_telemetry(args)

@@ -16,9 +16,11 @@ CONNECTIONS = 32
 def query():
     """The statement of the list, as the program sends it, with this benchmark's parameters."""
     text = STORE.read_text()
-    function = text[text.index("pub async fn list("):]
-    statement = re.search(r'r#"(.*?)"#', function, re.S).group(1)
-    for parameter, value in {"$1": "NULL::uuid[]", "$2": "NULL::text", "$3": "NULL::uuid", "$4": "51"}.items():
+    # The statement stands in the macro in two parts, with the page's bases between them, which the list names first.
+    head, tail = re.findall(r'r#"(.*?)"#', text[text.index("macro_rules! select"):text.index("pub async fn list(")], re.S)
+    page = re.search(r'"(\(SELECT.*?)"', text[text.index("pub async fn list("):]).group(1)
+    statement = head + page + tail
+    for parameter, value in {"$1": "'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid", "$2": "51"}.items():
         statement = statement.replace(parameter, value)
     # What follows AS in quotes names a column for the program alone.
     return re.sub(r'"(\w+)[!:][^"]*"', r'"\1"', " ".join(statement.split()))

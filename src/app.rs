@@ -27,7 +27,7 @@ use crate::{
         db::{Db, STATISTICS_EVERY, Target},
         disk::{Disks, Folder},
         health::Check,
-        http::{self, Idempotency},
+        http::{self, Idempotency, Slice},
         http_client::HttpClients,
         lifecycle::Lifecycle,
         telemetry::{Logger, Telemetry},
@@ -114,7 +114,7 @@ impl App {
 
     /// Loads a small demo knowledge base and agent into the first organisation; idempotent.
     pub async fn load_demo(&self) -> anyhow::Result<()> {
-        let first = self.auth.list_organisations(None, None, 1).await?.into_iter().next();
+        let first = self.auth.list_organisations(None, &Slice::oldest(1)).await?.into_iter().next();
         let org = first.context("there is no organisation")?.id;
         let base = self.knowledge.load_demo(org).await?;
         self.agents.load_demo(org, base.id).await?;

@@ -99,18 +99,6 @@ pub struct Version {
     pub created_at: DateTime<Utc>,
 }
 
-impl Version {
-    /// The number as a UUID, for list cursors.
-    pub fn cursor_id(&self) -> Uuid {
-        Uuid::from_u128(u128::from(self.version.unsigned_abs()))
-    }
-
-    /// Inverse of [`Self::cursor_id`]; other ids name the version before the first.
-    pub fn number_of(cursor: Uuid) -> i32 {
-        i32::try_from(cursor.as_u128()).unwrap_or_default()
-    }
-}
-
 /// A new agent, or all changeable fields of one.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]

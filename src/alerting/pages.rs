@@ -11,7 +11,6 @@ use axum::{
     routing::{get, post},
 };
 use chrono::{DateTime, Days, NaiveDate, Utc};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::{
@@ -23,10 +22,10 @@ use super::{
     service::{DURATIONS, SilenceRequest, parse_matchers, silence_of},
 };
 use crate::{
-    console::{AnonymousShell, Flash, Form, FormErrors, Html, ListQuery, Nothing, PageResult, Pager, Shell},
+    console::{AnonymousShell, Flash, Form, FormErrors, Html, Nothing, PageResult, Pager, Shell},
     platform::{
         error::ApiError,
-        http::{Path, Query},
+        http::{ListQuery, Path, Query},
     },
 };
 
@@ -50,12 +49,10 @@ pub fn router() -> Router<Alerting> {
         .route("/runbooks/{name}", get(show_runbook))
 }
 
-/// The query of the history: search, page and filters.
+/// The filters of the history.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct ListFilter {
-    q: String,
-    cursor: String,
     severity: String,
     /// Days in UTC, as a browser's date field sends them; both included.
     from: String,
@@ -64,7 +61,7 @@ struct ListFilter {
 
 impl ListFilter {
     fn is_plain(&self) -> bool {
-        [&self.q, &self.cursor, &self.severity, &self.from, &self.to].iter().all(|text| text.is_empty())
+        [&self.severity, &self.from, &self.to].iter().all(|text| text.is_empty())
     }
 
     fn api(&self) -> AlertFilter {
@@ -72,27 +69,16 @@ impl ListFilter {
         let begin_of = |day: NaiveDate| day.and_time(chrono::NaiveTime::MIN).and_utc();
         let day = |text: &str| text.parse::<NaiveDate>().ok();
         AlertFilter {
-            limit: Some(50),
-            cursor: given(&self.cursor),
             status: Some(Status::Resolved.as_str().to_owned()),
             severity: given(&self.severity),
-            search: given(&self.q),
             since: day(&self.from).map(begin_of),
             until: day(&self.to).and_then(|day| day.checked_add_days(Days::new(1))).map(begin_of),
         }
     }
 
-    fn pager(&self, next: Option<&str>) -> Pager {
-        let mut path = "/alerts".to_owned();
-        for (name, value) in [("severity", &self.severity), ("from", &self.from), ("to", &self.to)] {
-            if !value.is_empty() {
-                path.push(if path.contains('?') { '&' } else { '?' });
-                path.push_str(name);
-                path.push('=');
-                path.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
-            }
-        }
-        ListQuery { q: self.q.clone(), cursor: self.cursor.clone() }.pager(&path, next)
+    fn pager(&self, query: &ListQuery, next: Option<&str>) -> Pager {
+        let filters = [("severity", &*self.severity), ("from", &*self.from), ("to", &*self.to)];
+        Pager::new("/alerts", &filters, query, next)
     }
 }
 
@@ -107,6 +93,7 @@ struct List<'a> {
     /// Fingerprints of silenced alerts.
     silenced: HashSet<String>,
     history: Vec<Alert>,
+    query: ListQuery,
     filter: ListFilter,
     pager: Pager,
 }
@@ -223,18 +210,25 @@ impl Silence {
     }
 }
 
-async fn list(shell: Shell, State(alerting): State<Alerting>, Query(filter): Query<ListFilter>) -> PageResult {
+async fn list(
+    shell: Shell,
+    State(alerting): State<Alerting>,
+    Query(query): Query<ListQuery>,
+    Query(filter): Query<ListFilter>,
+) -> PageResult {
     require(shell.principal())?;
     let firing = alerting.firing(MOST_FIRING).await?;
-    let history = filter.api().page(&alerting).await?;
+    let query = query.sized(50);
+    let history = filter.api().page(&alerting, &query).await?;
     let page = List {
         is_on: alerting.is_on(),
         can_silence: alerting.inner.alertmanager.is_on(),
         watchdog: alerting.watchdog().await?,
         silenced: if firing.is_empty() { HashSet::new() } else { alerting.silenced().await },
         firing,
-        pager: filter.pager(history.next_cursor.as_deref()),
+        pager: filter.pager(&query, history.next_cursor.as_deref()),
         history: history.data,
+        query,
         filter,
         shell: &shell,
     };

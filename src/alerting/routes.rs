@@ -17,7 +17,7 @@ use super::{
 };
 use crate::platform::{
     error::{ApiError, FieldError},
-    http::{self, Auth, Json, Page, PageQuery, Path, Principal, Query, idempotent},
+    http::{self, Auth, Json, ListQuery, Page, Path, Principal, Query, idempotent},
 };
 
 /// The route Alertmanager posts to: authentication is left to its handler.
@@ -66,17 +66,10 @@ async fn receive(alerting: &Alerting, mut request: Request) -> Result<Taken, Api
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 pub(super) struct AlertFilter {
-    /// Rows on a page: 1 to 200, default 50.
-    #[param(minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    pub cursor: Option<String>,
     /// `firing`, `resolved`
     pub status: Option<String>,
     /// `critical`, `warning`, `info`, `none`
     pub severity: Option<String>,
-    /// Text in the name, the summary or a label's value.
-    pub search: Option<String>,
     /// Only alerts that started after.
     pub since: Option<DateTime<Utc>>,
     /// Only alerts that started before.
@@ -85,7 +78,7 @@ pub(super) struct AlertFilter {
 
 impl AlertFilter {
     /// Empty fields, as forms send them, do not filter.
-    pub(super) fn resolve(&self) -> Result<Filter, ApiError> {
+    fn resolve(&self, search: Option<&str>) -> Result<Filter, ApiError> {
         let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
         let unknown = |field: &str, text: &str| {
             let detail = format!("{text:?} is not known");
@@ -100,26 +93,28 @@ impl AlertFilter {
                 found.ok_or_else(|| unknown("status", &text))
             })
             .transpose()?;
-        Ok(Filter { status, severity, search: given(&self.search), since: self.since, until: self.until })
+        Ok(Filter { status, severity, search: search.map(str::to_owned), since: self.since, until: self.until })
     }
 
-    pub(super) async fn page(&self, alerting: &Alerting) -> Result<Page<Alert>, ApiError> {
-        let page = PageQuery { limit: self.limit, cursor: self.cursor.clone() };
-        let limit = page.limit()?;
-        let rows = alerting.list(&self.resolve()?, page.after()?.map(AlertId), limit + 1).await?;
-        Ok(Page::cut(rows, limit, |alert| alert.id.0))
+    pub(super) async fn page(&self, alerting: &Alerting, query: &ListQuery) -> Result<Page<Alert>, ApiError> {
+        let slice = query.slice()?;
+        let rows = alerting.list(&self.resolve(query.search())?, &slice).await?;
+        Ok(slice.page(rows, |alert| alert.id.0))
     }
 }
 
 /// Alerts, newest first
-#[utoipa::path(get, path = "/api/v1/alerts", tag = "Alerts", params(AlertFilter), responses((status = 200, body = Page<Alert>), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/alerts", tag = "Alerts",
+    params(ListQuery, AlertFilter, ("q" = Option<String>, Query, description = "A part of the name, the summary or a label's value.")),
+    responses((status = 200, body = Page<Alert>), (status = 403)))]
 async fn list_alerts(
     State(alerting): State<Alerting>,
     Auth(who): Auth,
+    Query(query): Query<ListQuery>,
     Query(filter): Query<AlertFilter>,
 ) -> Result<Json<Page<Alert>>, ApiError> {
     require(&who)?;
-    Ok(Json(filter.page(&alerting).await?))
+    Ok(Json(filter.page(&alerting, &query).await?))
 }
 
 /// An alert with its deliveries

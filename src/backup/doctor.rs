@@ -16,6 +16,7 @@ use crate::platform::{
     db::{RoleKind, roles, tools::Tools},
     error::chain,
     health::{Check, CheckResult},
+    http::Slice,
 };
 use crate::storage;
 
@@ -56,7 +57,7 @@ impl Check for Recent {
                 "holdfast backup keys generate --out FILE creates a key and prints the settings for [backup]",
             );
         }
-        let backups = match self.0.list(None, 100).await {
+        let backups = match self.0.list(&Slice::first(100)).await {
             Ok(backups) => backups,
             Err(error) => return cannot_look(&error),
         };

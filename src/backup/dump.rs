@@ -227,12 +227,29 @@ async fn contents(tools: &Tools, head: Vec<u8>, schema: &Schema) -> Result<u64, 
     Ok(entries.len() as u64)
 }
 
+/// Those that indexes are made of: a dump of one schema holds none. As the owner, as the migrations made them. A server that refuses one
+/// may not need it (the dump may be older than the indexes); where it does, `pg_restore` says so.
+async fn make_extensions(target: &Target) -> Result<(), DumpError> {
+    let mut conn = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await?;
+    for extension in [
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public",
+        "CREATE EXTENSION IF NOT EXISTS btree_gin SCHEMA public",
+    ] {
+        if let Err(error) = conn.execute(extension).await {
+            tracing::warn!(%error, "this server does not make an extension that indexes may need");
+        }
+    }
+    let _ = conn.close().await;
+    Ok(())
+}
+
 /// Restores a streamed dump into an empty database in one transaction, stopping at the first error.
 pub async fn restore<S, E>(target: &Target, tools: &Tools, data: S) -> Result<(), DumpError>
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
     E: std::error::Error + Send + Sync + 'static,
 {
+    make_extensions(target).await?;
     let (url, password) = tools::connection(&target.admin);
     let mut command = tools.command("pg_restore");
     command

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     Router,
-    extract::{Query, State},
+    extract::State,
     response::Response,
     routing::{get, post},
 };
@@ -14,10 +14,10 @@ use super::{
     model::{Backup, BackupId, Copy, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status},
 };
 use crate::{
-    console::{Flash, Form, ListQuery, Nothing, PageResult, Pager, Shell, svg},
+    console::{Flash, Form, Nothing, PageResult, Pager, Shell, svg},
     platform::{
         error::ApiError,
-        http::{Page, PageQuery, Path},
+        http::{ListQuery, Path, Query, Slice},
     },
 };
 
@@ -60,11 +60,10 @@ fn require(shell: &Shell) -> Result<(), ApiError> {
 
 async fn show(shell: Shell, State(backups): State<Backups>, Query(query): Query<ListQuery>) -> PageResult {
     require(&shell)?;
-    let page = PageQuery { limit: Some(20), cursor: query.cursor().map(str::to_owned) };
-    let limit = page.limit()?;
-    let rows = backups.list(page.after()?.map(BackupId), limit + 1).await?;
-    let rows = Page::cut(rows, limit, |backup| backup.id.0);
-    let recent = backups.list(None, 200).await?;
+    let query = query.sized(20);
+    let slice = query.slice()?;
+    let rows = slice.page(backups.list(&slice).await?, |backup| backup.id.0);
+    let recent = backups.list(&Slice::first(200)).await?;
     let drills = backups.drills(PICTURED.into()).await?;
     let made: Vec<&Backup> = recent.iter().filter(|b| b.total_bytes > 0).take(PICTURED.into()).collect();
     let picture = |values: Vec<f64>, key: &str| {
@@ -83,7 +82,7 @@ async fn show(shell: Shell, State(backups): State<Backups>, Query(query): Query<
         sizes: picture(made.iter().rev().map(|backup| backup.total_bytes as f64).collect(), "backup-sizes"),
         durations: picture(made.iter().rev().map(|backup| seconds(&backup)).collect(), "backup-durations"),
         recovery: picture(passed, "backup-recovery-times"),
-        pager: query.pager(PATH, rows.next_cursor.as_deref()),
+        pager: Pager::new(PATH, &[], &query, rows.next_cursor.as_deref()),
         backups: rows.data,
         drills: drills.into_iter().take(10).collect(),
         shell: &shell,

@@ -14,7 +14,7 @@ use crate::{
     jobs::{self, Job, JobId},
     platform::{
         error::ApiError,
-        http::{Auth, Json, Page, PageQuery, Path, Principal, Query},
+        http::{Auth, Json, ListQuery, Page, Path, Principal, Query},
     },
 };
 
@@ -42,16 +42,16 @@ struct Queued {
 }
 
 /// Backups, newest first.
-#[utoipa::path(get, path = "/api/v1/backups", tag = "Backups", params(PageQuery), responses((status = 200, body = Page<Backup>), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/backups", tag = "Backups", params(ListQuery), responses((status = 200, body = Page<Backup>), (status = 403)))]
 async fn list_backups(
     State(backups): State<Backups>,
     Auth(who): Auth,
-    Query(page): Query<PageQuery>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Backup>>, ApiError> {
     require(&who)?;
-    let limit = page.limit()?;
-    let rows = backups.list(page.after()?.map(BackupId), limit + 1).await?;
-    Ok(Json(Page::cut(rows, limit, |backup| backup.id.0)))
+    let slice = query.slice()?;
+    let rows = backups.list(&slice).await?;
+    Ok(Json(slice.page(rows, |backup| backup.id.0)))
 }
 
 /// Make a backup now. If one is queued or running, no second one is queued.

@@ -10,7 +10,7 @@ use super::{
     model::{Backup, BackupId, Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Kind, Status},
     tree::{Known, KnownFile},
 };
-use crate::storage::Entry;
+use crate::{platform::http::Slice, storage::Entry};
 
 /// A row whose enums are text; check constraints guarantee valid values.
 struct Row {
@@ -55,37 +55,35 @@ impl From<Row> for Backup {
     }
 }
 
-/// Newest first, before `before`: by sequence number, which does not depend on the clock.
-pub async fn backups(conn: &mut PgConnection, before: Option<BackupId>, limit: i64) -> sqlx::Result<Vec<Backup>> {
-    select(conn, before, None, limit).await
+/// The backups that `$which` names, with their copies.
+macro_rules! select {
+    ($which:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT b.id AS "id: BackupId", b.sequence, b.kind, b.status, b.started_at, b.finished_at, b.step, b.database_bytes,
+                 b.rows, b.objects, b.vector_files, b.total_bytes, b.added_bytes, b.held, b.error,
+                 coalesce((SELECT jsonb_agg(jsonb_build_object('destination', c.destination, 'status', c.status,
+                   'verified_at', c.verified_at, 'error', c.error) ORDER BY c.destination)
+                   FROM backup_copies c WHERE c.backup_id = b.id), '[]') AS "copies!: sqlx::types::Json<Vec<Copy>>"
+               FROM backups b WHERE "# + $which,
+            $($argument),+
+        )
+    };
+}
+
+/// Newest first: by sequence number, which does not depend on the clock. The slice's key is an id.
+pub async fn backups(conn: &mut PgConnection, slice: &Slice) -> sqlx::Result<Vec<Backup>> {
+    let rows = select!(
+        "b.sequence < coalesce((SELECT o.sequence FROM backups o WHERE o.id = $1), 9223372036854775807) \
+         ORDER BY b.sequence DESC LIMIT $2",
+        slice.beyond(),
+        slice.rows()
+    );
+    Ok(rows.fetch_all(conn).await?.into_iter().map(Into::into).collect())
 }
 
 pub async fn backup(conn: &mut PgConnection, id: BackupId) -> sqlx::Result<Option<Backup>> {
-    Ok(select(conn, None, Some(id), 1).await?.pop())
-}
-
-async fn select(
-    conn: &mut PgConnection,
-    before: Option<BackupId>,
-    only: Option<BackupId>,
-    limit: i64,
-) -> sqlx::Result<Vec<Backup>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT b.id AS "id: BackupId", b.sequence, b.kind, b.status, b.started_at, b.finished_at, b.step, b.database_bytes,
-             b.rows, b.objects, b.vector_files, b.total_bytes, b.added_bytes, b.held, b.error,
-             coalesce((SELECT jsonb_agg(jsonb_build_object('destination', c.destination, 'status', c.status,
-               'verified_at', c.verified_at, 'error', c.error) ORDER BY c.destination)
-               FROM backup_copies c WHERE c.backup_id = b.id), '[]') AS "copies!: sqlx::types::Json<Vec<Copy>>"
-           FROM backups b
-           WHERE ($1::uuid IS NULL OR (b.sequence, b.id) < (SELECT o.sequence, o.id FROM backups o WHERE o.id = $1))
-             AND ($2::uuid IS NULL OR b.id = $2)
-           ORDER BY b.sequence DESC, b.id DESC LIMIT $3"#,
-        before.map(|id| id.0),
-        only.map(|id| id.0),
-        limit
-    );
-    Ok(rows.fetch_all(conn).await?.into_iter().map(Into::into).collect())
+    Ok(select!("b.id = $1", id.0).fetch_optional(conn).await?.map(Into::into))
 }
 
 /// Sequence number of the next run.

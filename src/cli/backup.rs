@@ -14,7 +14,10 @@ use crate::{
     backup::{
         Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, KeyFile, Kind, ProgressReporter, Status,
     },
-    platform::lifecycle::{Lifecycle, Signals},
+    platform::{
+        http::Slice,
+        lifecycle::{Lifecycle, Signals},
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -157,7 +160,7 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
             Ok(code(backup.status == Status::Verified))
         }
         Command::List { limit, json } => {
-            let list = backups.list(None, i64::from(limit)).await?;
+            let list = backups.list(&Slice::first(limit.into())).await?;
             print(json, &list, || list.iter().for_each(show_backup))?;
             Ok(ExitCode::SUCCESS)
         }

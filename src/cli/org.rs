@@ -60,7 +60,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::List { search, json } => {
             let orgs = super::user::all_pages(
-                async |after, limit| auth.list_organisations(search.as_deref(), after, limit).await,
+                async |slice| auth.list_organisations(search.as_deref(), &slice).await,
                 |o| o.id.0,
             )
             .await?;

@@ -10,7 +10,12 @@ use super::{boot::Booted, print_line};
 use crate::{
     app::Config,
     auth::{Auth, AuthError, Metrics},
-    platform::{clock::Clock, db::Db, http::Role, telemetry::Telemetry},
+    platform::{
+        clock::Clock,
+        db::Db,
+        http::{ListQuery, Role, Slice},
+        telemetry::Telemetry,
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -104,7 +109,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(auth: &Auth, search: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let users = all_pages(async |after, limit| auth.list_users(search, after, limit).await, |u| u.id.0).await?;
+    let users = all_pages(async |slice| auth.list_users(search, &slice).await, |u| u.id.0).await?;
     if json {
         print_line(&serde_json::to_string_pretty(&users)?);
         return Ok(());
@@ -171,26 +176,25 @@ pub(super) async fn operators(booted: &Booted) -> anyhow::Result<Vec<String>> {
     )?;
     auth.keeps_first_password_in(&booted.data_dir.path);
     auth.review_first_password().await;
-    let people = all_pages(async |after, limit| auth.list_users(None, after, limit).await, |u| u.id.0).await;
+    let people = all_pages(async |slice| auth.list_users(None, &slice).await, |u| u.id.0).await;
     db.close().await;
     Ok(people?.into_iter().filter(|user| user.is_operator && !user.disabled).map(|user| user.email).take(5).collect())
 }
 
-/// All rows of a paged list.
+/// All rows of a list, the oldest first.
 pub(super) async fn all_pages<T>(
-    fetch: impl AsyncFn(Option<Uuid>, i64) -> Result<Vec<T>, AuthError>,
+    fetch: impl AsyncFn(Slice) -> Result<Vec<T>, AuthError>,
     id: impl Fn(&T) -> Uuid,
 ) -> anyhow::Result<Vec<T>> {
-    const PAGE: usize = 200;
+    let mut query = ListQuery { limit: Some(200), sort: "oldest".into(), ..ListQuery::default() };
     let mut rows: Vec<T> = Vec::new();
     loop {
-        // One extra row is returned if there is another page.
-        let mut page = fetch(rows.last().map(&id), 200).await?;
-        let more = page.len() > PAGE;
-        page.truncate(PAGE);
-        rows.append(&mut page);
-        if !more {
-            return Ok(rows);
+        let slice = query.slice().map_err(|error| anyhow::anyhow!(error.detail))?;
+        let page = slice.page(fetch(slice).await?, &id);
+        rows.extend(page.data);
+        match page.next_cursor {
+            Some(next) => query.cursor = next,
+            None => return Ok(rows),
         }
     }
 }

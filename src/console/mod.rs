@@ -8,15 +8,16 @@
 //! Translations, assets and links of the navigation are named in the room's `module.rs`.
 //!
 //! ```ignore
-//! use crate::console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell};
+//! use crate::console::{Flash, Form, FormErrors, PageResult, Pager, Shell};
 //!
 //! #[derive(Template)]
 //! #[template(path = "agents/templates/list.html")]
 //! struct List<'a> { shell: &'a Shell, agents: Vec<Agent>, query: ListQuery, pager: Pager }
 //!
 //! async fn list(shell: Shell, State(agents): State<Agents>, Query(query): Query<ListQuery>) -> PageResult {
-//!     let page = agents.list(shell.principal(), query.search(), query.cursor()).await?; // errors become error pages
-//!     let pager = query.pager("/agents", page.next_cursor.as_deref());
+//!     let slice = query.clone().sized(30).slice()?; // errors become error pages
+//!     let page = slice.page(agents.list(shell.org_id(), query.search(), &slice).await?, |agent| agent.id.0);
+//!     let pager = Pager::new("/agents", &[], &query, page.next_cursor.as_deref());
 //!     shell.render(&List { shell: &shell, agents: page.data, query, pager })
 //! }
 //!
@@ -82,7 +83,7 @@ pub use flash::Flash;
 pub use form::{Form, FormErrors, Nothing};
 pub use format::{Html, browser, escape, markdown};
 pub use i18n::{Lang, Locale, Texts};
-pub use list::{ListQuery, Pager};
+pub use list::Pager;
 pub use overview::{Action, Notice, Overview, OverviewPart, Remark, Step, Tile};
 pub use shell::{NavSection, PASSWORD_PAGE, Shell};
 pub use state::{Console, NavItem, Parts, Section};

@@ -12,10 +12,10 @@ use serde_json::json;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{ASSETS, Console, Flash, Form, FormErrors, LOCALE, Lang, ListQuery, NavItem, Overview, OverviewPart};
+use super::{ASSETS, Console, Flash, Form, FormErrors, LOCALE, Lang, NavItem, Overview, OverviewPart};
 use super::{PageResult, Pager, Parts, Section, Shell, Step, Tile};
 use crate::platform::error::ApiError;
-use crate::platform::http::{Actor, OrgRef, Principal, Role, SessionUser};
+use crate::platform::http::{Actor, ListQuery, OrgRef, Principal, Role, SessionUser};
 use crate::platform::ids::{OrgId, UserId};
 
 #[test]
@@ -57,7 +57,7 @@ struct Style<'a> {
 
 async fn style(shell: Shell) -> PageResult {
     let errors = FormErrors::default().with("slug", "Taken");
-    let pager = ListQuery::default().pager("/style", Some("next"));
+    let pager = Pager::new("/style", &[], &ListQuery::default(), Some("next"));
     shell.render(&Style { shell: &shell, errors, pager, now: DateTime::UNIX_EPOCH })
 }
 

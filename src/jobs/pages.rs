@@ -15,10 +15,10 @@ use super::{
     routes::{JobFilter, require_operator},
 };
 use crate::{
-    console::{Flash, Form, ListQuery, Nothing, PageResult, Pager, Shell},
+    console::{Flash, Form, Nothing, PageResult, Pager, Shell},
     platform::{
         error::ApiError,
-        http::{Page, Path, Query, Role},
+        http::{ListQuery, Path, Query, Role},
     },
 };
 
@@ -34,12 +34,10 @@ pub fn router() -> Router<Jobs> {
         .route("/jobs/queues/{name}/resume", post(resume))
 }
 
-/// The query of the list: search, page and filters.
+/// The filters of the list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct ListFilter {
-    q: String,
-    cursor: String,
     state: String,
     queue: String,
     /// `system` for the installation's own jobs.
@@ -48,33 +46,21 @@ struct ListFilter {
 
 impl ListFilter {
     fn is_plain(&self) -> bool {
-        [&self.q, &self.cursor, &self.state, &self.queue, &self.whose].iter().all(|text| text.is_empty())
+        [&self.state, &self.queue, &self.whose].iter().all(|text| text.is_empty())
     }
 
     fn api(&self) -> JobFilter {
-        let given = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
         JobFilter {
-            cursor: given(&self.cursor),
-            state: given(&self.state),
-            queue: given(&self.queue),
-            search: given(&self.q),
+            state: Some(self.state.clone()),
+            queue: Some(self.queue.clone()),
             system: (self.whose == "system").then_some(true),
             ..JobFilter::default()
         }
     }
 
-    fn pager(&self, next: Option<&str>) -> Pager {
-        let mut path = "/jobs".to_owned();
-        for (name, value) in [("state", &self.state), ("queue", &self.queue), ("whose", &self.whose)] {
-            // Values are plain words: anything else has not passed the filter.
-            if !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c)) {
-                path.push(if path.contains('?') { '&' } else { '?' });
-                path.push_str(name);
-                path.push('=');
-                path.push_str(value);
-            }
-        }
-        ListQuery { q: self.q.clone(), cursor: self.cursor.clone() }.pager(&path, next)
+    fn pager(&self, query: &ListQuery, next: Option<&str>) -> Pager {
+        let filters = [("state", &*self.state), ("queue", &*self.queue), ("whose", &*self.whose)];
+        Pager::new("/jobs", &filters, query, next)
     }
 }
 
@@ -84,6 +70,7 @@ struct List<'a> {
     shell: &'a Shell,
     queues: Vec<QueueStatus>,
     jobs: Vec<JobSummary>,
+    query: ListQuery,
     filter: ListFilter,
     pager: Pager,
     operator: bool,
@@ -179,15 +166,22 @@ impl Show<'_> {
     }
 }
 
-async fn list(shell: Shell, State(jobs): State<Jobs>, Query(filter): Query<ListFilter>) -> PageResult {
+async fn list(
+    shell: Shell,
+    State(jobs): State<Jobs>,
+    Query(query): Query<ListQuery>,
+    Query(filter): Query<ListFilter>,
+) -> PageResult {
     let who = shell.principal();
     who.require(READ)?;
-    let (owner, wanted, limit) = filter.api().resolve(who)?;
+    let (owner, wanted) = filter.api().resolve(who, query.search())?;
+    let query = query.sized(50);
+    let slice = query.slice()?;
     let queues = jobs.queues(who).await?;
-    let page = Page::cut(jobs.list(who, owner, wanted, limit).await?, limit, |job| job.id.0);
-    let pager = filter.pager(page.next_cursor.as_deref());
+    let page = slice.page(jobs.list(who, owner, wanted, &slice).await?, |job| job.id.0);
+    let pager = filter.pager(&query, page.next_cursor.as_deref());
     let operator = who.is_operator();
-    shell.render(&List { shell: &shell, queues, jobs: page.data, filter, pager, operator })
+    shell.render(&List { shell: &shell, queues, jobs: page.data, query, filter, pager, operator })
 }
 
 async fn show(shell: Shell, State(jobs): State<Jobs>, Path(id): Path<JobId>) -> PageResult {

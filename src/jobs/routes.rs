@@ -13,7 +13,7 @@ use super::{
 };
 use crate::platform::{
     error::{ApiError, FieldError},
-    http::{Auth, Json, Page, PageQuery, Path, Principal, Query},
+    http::{Auth, Json, ListQuery, Page, Path, Principal, Query},
 };
 
 /// The routes of this capability.
@@ -33,27 +33,19 @@ pub fn router() -> OpenApiRouter<Jobs> {
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 pub(super) struct JobFilter {
-    /// Rows on a page: 1 to 200, default 50.
-    #[param(minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    pub cursor: Option<String>,
     #[param(value_type = Option<JobState>)]
     pub state: Option<String>,
     pub queue: Option<String>,
     /// e.g. `knowledge.extract`
     pub kind: Option<String>,
-    /// Text in the kind or (for an operator's session) in the last error, or the beginning of an id.
-    pub search: Option<String>,
     /// The installation's own jobs instead of the organisation's; operators only.
     pub system: Option<bool>,
 }
 
 impl JobFilter {
     /// Empty fields, as forms send them, do not filter.
-    pub(super) fn resolve(&self, who: &Principal) -> Result<(Owner, Filter, i64), ApiError> {
+    pub(super) fn resolve(&self, who: &Principal, search: Option<&str>) -> Result<(Owner, Filter), ApiError> {
         let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
-        let page = PageQuery { limit: self.limit, cursor: self.cursor.clone() };
         let state = given(&self.state)
             .map(|s| s.parse::<JobState>())
             .transpose()
@@ -68,25 +60,29 @@ impl JobFilter {
             state,
             queue: given(&self.queue),
             kind: given(&self.kind),
-            search: given(&self.search),
+            search: search.map(str::to_owned),
             search_errors: false,
-            before: page.after()?,
         };
-        Ok((owner, filter, page.limit()?))
+        Ok((owner, filter))
     }
 }
 
 /// Jobs, newest first.
-#[utoipa::path(get, path = "/api/v1/jobs", tag = "Jobs", params(JobFilter), responses((status = 200, body = Page<JobSummary>)))]
+#[utoipa::path(get, path = "/api/v1/jobs", tag = "Jobs",
+    params(ListQuery, JobFilter,
+        ("q" = Option<String>, Query, description = "A part of the kind or (for an operator's session) of the last error, or the beginning of an id.")),
+    responses((status = 200, body = Page<JobSummary>)))]
 async fn list_jobs(
     State(jobs): State<Jobs>,
     Auth(who): Auth,
+    Query(query): Query<ListQuery>,
     Query(filter): Query<JobFilter>,
 ) -> Result<Json<Page<JobSummary>>, ApiError> {
     who.require(READ)?;
-    let (owner, filter, limit) = filter.resolve(&who)?;
-    let rows = jobs.list(&who, owner, filter, limit).await?;
-    Ok(Json(Page::cut(rows, limit, |job| job.id.0)))
+    let (owner, filter) = filter.resolve(&who, query.search())?;
+    let slice = query.slice()?;
+    let rows = jobs.list(&who, owner, filter, &slice).await?;
+    Ok(Json(slice.page(rows, |job| job.id.0)))
 }
 
 /// A job with its attempts and errors.

@@ -14,7 +14,7 @@ use crate::platform::{
     clock::Clock,
     db::{Db, Tx},
     health::CheckResult,
-    http::Principal,
+    http::{Principal, Slice},
     ids::OrgId,
     lifecycle::Lifecycle,
 };
@@ -148,18 +148,18 @@ impl Jobs {
         Ok(done)
     }
 
-    /// A page of jobs, newest first: up to `limit + 1`, so that the caller sees whether more follow.
+    /// Jobs, newest first.
     pub(super) async fn list(
         &self,
         who: &Principal,
         owner: Owner,
         mut filter: Filter,
-        limit: i64,
+        slice: &Slice,
     ) -> Result<Vec<JobSummary>, JobsError> {
         filter.org = owner.org();
         filter.search_errors = who.is_operator();
         let mut tx = self.begin(owner).await?;
-        let rows = store::list(&mut tx, &filter, limit + 1).await?;
+        let rows = store::list(&mut tx, &filter, slice).await?;
         tx.commit().await?;
         Ok(rows.into_iter().map(|job| as_seen_by(who, job)).collect())
     }

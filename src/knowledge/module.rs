@@ -21,6 +21,7 @@ pub const WRITE: Scope = Scope::new("knowledge_write", Role::Member);
 pub static ROOM: Room = Room {
     scopes: &[READ, WRITE],
     tables: &[
+        Table::watched("knowledge_base_counts"),
         Table::watched("knowledge_chunks"),
         Table::watched("knowledge_documents"),
         Table::watched("knowledge_texts"),

@@ -7,13 +7,11 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::LogsError;
-use crate::platform::{error::FieldError, telemetry::Level};
-
-/// Default number of lines on a page.
-const LIMIT: u32 = 50;
-const MOST: u32 = 200;
-/// Longest search text, characters.
-const MOST_TEXT: usize = 200;
+use crate::platform::{
+    error::FieldError,
+    http::{ListQuery, Slice},
+    telemetry::Level,
+};
 
 /// Where lines were searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -73,7 +71,7 @@ pub struct LogPage {
     pub source: Source,
 }
 
-/// The query of a search.
+/// Where to search, beside the query of every list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LogQuery {
@@ -83,15 +81,8 @@ pub struct LogQuery {
     pub to: Option<DateTime<Utc>>,
     /// `error`, `warn`, `info`, `debug` or `trace`: this severity or worse.
     pub level: Option<String>,
-    /// Text anywhere in the line; case is ignored.
-    pub q: Option<String>,
     /// Trace id or request id.
     pub id: Option<String>,
-    /// Lines on a page: 1 to 200, default 50.
-    #[param(minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    pub cursor: Option<String>,
 }
 
 /// A validated search.
@@ -106,12 +97,20 @@ pub struct Search {
     /// Matched against the stored line (JSON).
     pub text: Option<Regex>,
     pub id: Option<String>,
-    pub limit: usize,
+    /// Its key is the time of a line, nanoseconds since 1970.
+    pub slice: Slice<i64>,
+}
+
+impl Search {
+    /// Lines to read.
+    pub fn rows(&self) -> usize {
+        usize::try_from(self.slice.rows()).unwrap_or_default()
+    }
 }
 
 impl LogQuery {
     /// Validates the query; reports all invalid fields at once.
-    pub fn search(&self, now: DateTime<Utc>) -> Result<Search, LogsError> {
+    pub fn search(&self, list: &ListQuery, now: DateTime<Utc>) -> Result<Search, LogsError> {
         let mut wrong = Vec::new();
         let mut refuse = |field: &str, code, why: String| wrong.push(FieldError::new(format!("/{field}"), code, why));
         let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
@@ -124,13 +123,7 @@ impl LogQuery {
         }
         let level =
             given(&self.level).and_then(|text| text.parse().map_err(|why| refuse("level", "invalid_value", why)).ok());
-        let text = given(&self.q).and_then(|text| {
-            if text.chars().count() > MOST_TEXT {
-                refuse("q", "too_long", format!("at most {MOST_TEXT} characters"));
-                return None;
-            }
-            pattern(&text)
-        });
+        let text = list.search().and_then(pattern);
         let id = given(&self.id);
         let fits = |id: &String| {
             (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
@@ -138,19 +131,12 @@ impl LogQuery {
         if id.as_ref().is_some_and(|id| !fits(id)) {
             refuse("id", "invalid_value", "a trace id or a request id: 8 to 64 letters, digits, - and _".into());
         }
-        let limit = self.limit.unwrap_or(LIMIT);
-        if !(1..=MOST).contains(&limit) {
-            refuse("limit", "out_of_range", format!("{limit} is outside 1 to {MOST}"));
-        }
-        let before = given(&self.cursor).map(|cursor| cursor.parse::<i64>());
-        if matches!(before, Some(Err(_))) {
-            refuse("cursor", "invalid", "not a cursor of this list".into());
-        }
-        if !wrong.is_empty() {
+        let slice = list.slice().map_err(|error| wrong.extend(error.errors));
+        let Ok(slice) = slice.and_then(|slice: Slice<i64>| if wrong.is_empty() { Ok(slice) } else { Err(()) }) else {
             return Err(LogsError::Invalid(wrong));
-        }
-        let to = before.and_then(Result::ok).map_or(nanos(to), |before| before.min(nanos(to)));
-        Ok(Search { from: nanos(from), to, level, text, id, limit: usize::try_from(limit).unwrap_or_default() })
+        };
+        let to = nanos(to).min(slice.beyond());
+        Ok(Search { from: nanos(from), to, level, text, id, slice })
     }
 }
 

@@ -11,8 +11,12 @@ use super::{
     routes::require,
 };
 use crate::{
-    console::{ListQuery, PageResult, Pager, Shell},
-    platform::{error::ApiError, http::Query, telemetry::Level},
+    console::{PageResult, Pager, Shell},
+    platform::{
+        error::ApiError,
+        http::{ListQuery, Query},
+        telemetry::Level,
+    },
 };
 
 const PATH: &str = "/logs";
@@ -37,20 +41,19 @@ pub fn router() -> Router<Logs> {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Filter {
-    q: String,
     level: String,
     id: String,
     range: String,
     /// UTC, as a `datetime-local` field sends it; takes precedence over `range`.
     from: String,
     to: String,
-    cursor: String,
 }
 
 #[derive(Template)]
 #[template(path = "logs/templates/list.html")]
 struct List<'a> {
     shell: &'a Shell,
+    query: ListQuery,
     filter: Filter,
     lines: Vec<LogLine>,
     pager: Pager,
@@ -59,14 +62,19 @@ struct List<'a> {
     in_memory: bool,
 }
 
-async fn list(shell: Shell, State(logs): State<Logs>, Query(mut filter): Query<Filter>) -> PageResult {
+async fn list(
+    shell: Shell,
+    State(logs): State<Logs>,
+    Query(query): Query<ListQuery>,
+    Query(mut filter): Query<Filter>,
+) -> PageResult {
     require(shell.principal())?;
     if !RANGES.iter().any(|(name, _)| *name == filter.range) {
         USUAL.0.clone_into(&mut filter.range);
     }
     let now = logs.now();
     let found = match filter.query(now) {
-        Ok(query) => logs.search(&query).await,
+        Ok(where_to) => logs.search(&query, &where_to).await,
         Err(error) => Err(error),
     };
     let (page, failure, status) = match found {
@@ -78,9 +86,9 @@ async fn list(shell: Shell, State(logs): State<Logs>, Query(mut filter): Query<F
             (none, error.detail, error.status)
         }
     };
-    let pager = filter.pager(page.next_cursor.as_deref(), now);
-    let list =
-        List { shell: &shell, lines: page.data, pager, failure, in_memory: page.source == Source::Memory, filter };
+    let pager = filter.pager(&query, page.next_cursor.as_deref(), now);
+    let in_memory = page.source == Source::Memory;
+    let list = List { shell: &shell, lines: page.data, pager, failure, in_memory, query, filter };
     let mut response = shell.render(&list)?.into_response();
     *response.status_mut() = status;
     Ok(response)
@@ -104,7 +112,7 @@ fn local(text: &str, field: &str) -> Result<Option<DateTime<Utc>>, LogsError> {
 
 impl Filter {
     fn is_plain(&self) -> bool {
-        [&self.q, &self.level, &self.id, &self.from, &self.to, &self.cursor].iter().all(|text| text.is_empty())
+        [&self.level, &self.id, &self.from, &self.to].iter().all(|text| text.is_empty())
     }
 
     fn has_times(&self) -> bool {
@@ -120,28 +128,17 @@ impl Filter {
         let back = self.back();
         let to = local(&self.to, "to")?.unwrap_or(now);
         let from = local(&self.from, "from")?.unwrap_or(to - back);
-        Ok(LogQuery {
-            from: Some(from),
-            to: Some(to),
-            level: given(&self.level),
-            q: given(&self.q),
-            id: given(&self.id),
-            limit: None,
-            cursor: given(&self.cursor),
-        })
+        Ok(LogQuery { from: Some(from), to: Some(to), level: given(&self.level), id: given(&self.id) })
     }
 
     /// Older pages keep the time range of the first page, however late they are opened.
-    fn pager(&self, next: Option<&str>, now: DateTime<Utc>) -> Pager {
+    fn pager(&self, query: &ListQuery, next: Option<&str>, now: DateTime<Utc>) -> Pager {
         let back = self.back();
         let from =
             if self.has_times() { self.from.clone() } else { (now - back).format("%Y-%m-%dT%H:%M:%S").to_string() };
-        let parts =
-            [("level", &self.level), ("id", &self.id), ("range", &self.range), ("from", &from), ("to", &self.to)];
-        let parts: Vec<_> = parts.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        let query = serde_html_form::to_string(&parts).unwrap_or_default();
-        let list = ListQuery { q: self.q.clone(), cursor: self.cursor.clone() };
-        list.pager(&format!("{PATH}?{query}"), next)
+        let filters =
+            [("level", &*self.level), ("id", &self.id), ("range", &self.range), ("from", &from), ("to", &self.to)];
+        Pager::new(PATH, &filters, query, next)
     }
 }
 

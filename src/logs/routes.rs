@@ -19,7 +19,7 @@ use super::{
 use crate::platform::{
     crypto::{self, MasterKey},
     error::{ApiError, FieldError},
-    http::{Auth, Json, Principal, Query, decode},
+    http::{Auth, Json, ListQuery, Principal, Query, decode},
     telemetry::levels::{LevelStatus, MOST_SECONDS},
 };
 
@@ -61,14 +61,17 @@ pub(super) fn require(who: &Principal) -> Result<(), ApiError> {
 }
 
 /// Search the log, newest lines first: in Loki where configured, else in the recent lines of this process.
-#[utoipa::path(get, path = "/api/v1/logs", tag = "Logs", params(LogQuery), responses((status = 200, body = LogPage), (status = 403), (status = 422), (status = 502)))]
+#[utoipa::path(get, path = "/api/v1/logs", tag = "Logs",
+    params(ListQuery, LogQuery, ("q" = Option<String>, Query, description = "A text anywhere in the line; case is ignored.")),
+    responses((status = 200, body = LogPage), (status = 403), (status = 422), (status = 502)))]
 async fn search_logs(
     State(logs): State<Logs>,
     Auth(who): Auth,
+    Query(list): Query<ListQuery>,
     Query(query): Query<LogQuery>,
 ) -> Result<Json<LogPage>, ApiError> {
     require(&who)?;
-    Ok(Json(logs.search(&query).await?))
+    Ok(Json(logs.search(&list, &query).await?))
 }
 
 async fn get_level(State(logs): State<Logs>) -> Json<LevelStatus> {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::platform::{
     clock::Clock,
+    http::{ListQuery, Page},
     http_client::HttpClients,
     lifecycle::Lifecycle,
     telemetry::{self, Logger, Recent},
@@ -60,17 +61,14 @@ impl Logs {
     }
 
     /// A page of lines, newest first.
-    pub async fn search(&self, query: &LogQuery) -> Result<LogPage, LogsError> {
-        let search = query.search(self.now())?;
-        // One more than fits on the page tells whether there are older ones.
-        let mut found = match &self.0.loki {
-            Some(loki) => loki.search(&search, search.limit + 1).await?,
-            None => look_through(&self.0.deps.logger.recent.all(), &search, search.limit + 1),
+    pub async fn search(&self, list: &ListQuery, query: &LogQuery) -> Result<LogPage, LogsError> {
+        let search = query.search(list, self.now())?;
+        let found = match &self.0.loki {
+            Some(loki) => loki.search(&search, search.rows()).await?,
+            None => look_through(&self.0.deps.logger.recent.all(), &search, search.rows()),
         };
-        let more = found.len() > search.limit;
-        found.truncate(search.limit);
-        let next_cursor = found.last().filter(|_| more).map(|line| line.nanos.to_string());
-        let data = found.into_iter().map(|s| LogLine::read(s.nanos, &s.level, &s.line)).collect();
+        let Page { data, next_cursor } = search.slice.page(found, |line| line.nanos);
+        let data = data.into_iter().map(|s| LogLine::read(s.nanos, &s.level, &s.line)).collect();
         Ok(LogPage { data, next_cursor, source: self.source() })
     }
 }

@@ -9,10 +9,17 @@ use super::{
     model::{LogLine, LogQuery},
     service::look_through,
 };
-use crate::platform::telemetry::{Level, Recent};
+use crate::platform::{
+    http::{ListQuery, Slice},
+    telemetry::{Level, Recent},
+};
 
 fn now() -> DateTime<Utc> {
     "2026-11-23T03:00:00Z".parse().unwrap()
+}
+
+fn text(q: &str) -> ListQuery {
+    ListQuery { q: q.into(), ..ListQuery::default() }
 }
 
 fn line(nanos: i64, level: Level, json: &str) -> Recent {
@@ -21,29 +28,25 @@ fn line(nanos: i64, level: Level, json: &str) -> Recent {
 
 #[test]
 fn a_search_is_of_the_last_hour_unless_it_says_otherwise() {
-    let search = LogQuery::default().search(now()).unwrap();
+    let search = LogQuery::default().search(&ListQuery::default(), now()).unwrap();
     assert_eq!(search.to - search.from, 3_600_000_000_000);
     let wrong = LogQuery {
         from: Some(now()),
         to: Some(now() - TimeDelta::hours(1)),
         level: Some("loud".into()),
-        q: Some("x".repeat(201)),
         id: Some("\"} or 1=1".into()),
-        limit: Some(0),
-        cursor: Some("x".into()),
     };
-    let LogsError::Invalid(errors) = wrong.search(now()).unwrap_err() else { panic!() };
+    let list = ListQuery { limit: Some(0), cursor: "x".into(), q: "x".repeat(201), sort: String::new() };
+    let LogsError::Invalid(errors) = wrong.search(&list, now()).unwrap_err() else { panic!() };
     let fields: Vec<_> = errors.iter().map(|e| e.pointer.as_str()).collect();
-    assert_eq!(fields, ["/from", "/level", "/q", "/id", "/limit", "/cursor"]);
+    assert_eq!(fields, ["/from", "/level", "/id", "/limit", "/cursor", "/q"]);
 }
 
 #[test]
 fn lokis_language_is_spoken_and_never_by_who_searches() {
     let of = |q: &str, level: &str, id: &str| {
         let given = |text: &str| Some(text.to_owned());
-        query(
-            &LogQuery { q: given(q), level: given(level), id: given(id), ..LogQuery::default() }.search(now()).unwrap(),
-        )
+        query(&LogQuery { level: given(level), id: given(id), ..LogQuery::default() }.search(&text(q), now()).unwrap())
     };
     assert_eq!(of("", "", ""), r#"{service="holdfast"}"#);
     assert_eq!(of("", "warn", ""), r#"{service="holdfast",level=~"error|warn"}"#);
@@ -61,7 +64,7 @@ proptest! {
     /// The search text stays inside one string: the fixed selector in front of it remains the only one.
     #[test]
     fn nothing_gets_out_of_its_string(text in "\\PC{1,60}") {
-        let asked = query(&LogQuery { q: Some(text.clone()), ..LogQuery::default() }.search(now()).unwrap());
+        let asked = query(&LogQuery::default().search(&super::tests::text(&text), now()).unwrap());
         let rest = asked.strip_prefix(r#"{service="holdfast"}"#).unwrap();
         if !text.trim().is_empty() {
             let string = rest.strip_prefix(" |~ ").unwrap();
@@ -82,20 +85,22 @@ fn memory_is_searched_as_loki_is() {
         line(base + 2, Level::Debug, r#"{"message":"aaaaaaaa is only said here","other_trace_id":"aaaaaaaa"}"#),
         line(base + 5000, Level::Info, r#"{"message":"later"}"#),
     ];
-    let found = |query: LogQuery| -> Vec<i64> {
-        look_through(&lines, &query.search(now()).unwrap(), 10).iter().map(|s| s.nanos - base).collect()
+    let find = |list: ListQuery, query: LogQuery| -> Vec<i64> {
+        look_through(&lines, &query.search(&list, now()).unwrap(), 10).iter().map(|s| s.nanos - base).collect()
     };
-    let text = |q: &str| LogQuery { q: Some(q.into()), ..LogQuery::default() };
+    let found = |query: LogQuery| find(ListQuery::default(), query);
+    let with = |q: &str| find(text(q), LogQuery::default());
     assert_eq!(found(LogQuery::default()), [2, 1, 0], "newest first, none of after `to`");
-    assert_eq!(found(text("STARTED")), [0]);
-    assert_eq!(found(text(r#""x""#)), [0]);
-    assert_eq!(found(text(".*")), Vec::<i64>::new(), "a text, no expression");
+    assert_eq!(with("STARTED"), [0]);
+    assert_eq!(with(r#""x""#), [0]);
+    assert_eq!(with(".*"), Vec::<i64>::new(), "a text, no expression");
     let level = |level: &str| LogQuery { level: Some(level.into()), ..LogQuery::default() };
     assert_eq!((found(level("error")), found(level("info"))), (vec![1], vec![1, 0]));
     let id = |id: &str| LogQuery { id: Some(id.into()), ..LogQuery::default() };
     assert_eq!((found(id("aaaaaaaa")), found(id("req-0001"))), (vec![0], vec![0]));
-    let cursor = LogQuery { cursor: Some((base + 1).to_string()), ..LogQuery::default() };
-    assert_eq!(found(cursor), [0]);
+    let first: Slice<i64> = ListQuery { limit: Some(1), ..ListQuery::default() }.slice().unwrap();
+    let cursor = first.page(vec![base + 1, base], |nanos| *nanos).next_cursor.unwrap();
+    assert_eq!(find(ListQuery { cursor, ..ListQuery::default() }, LogQuery::default()), [0]);
 }
 
 #[test]

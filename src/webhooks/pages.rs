@@ -18,14 +18,14 @@ use super::{
     store::deliveries::Filter,
 };
 use crate::{
-    console::{Flash, Form, FormErrors, ListQuery, Nothing, PageResult, Pager, Shell},
+    console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell},
     platform::{
         error::ApiError,
-        http::{Page, PageQuery, Path, Query, Scope},
+        http::{ListQuery, Path, Query, Scope, Slice},
     },
 };
 
-const SHOWN: i64 = 50;
+const SHOWN: u32 = 50;
 
 /// The routes.
 pub fn router() -> Router<Webhooks> {
@@ -108,7 +108,8 @@ struct Show<'a> {
     secret: String,
     overlap_hours: i64,
     deliveries: Vec<Delivery>,
-    filter: DeliveryQuery,
+    query: ListQuery,
+    filter: DeliveryFilter,
     pager: Pager,
     form: EndpointForm,
     errors: FormErrors,
@@ -165,28 +166,11 @@ impl ShowDelivery<'_> {
     }
 }
 
-/// The query of an endpoint's deliveries: search, page and state.
+/// Filter of an endpoint's deliveries, beside search and page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct DeliveryQuery {
-    q: String,
-    cursor: String,
+struct DeliveryFilter {
     state: String,
-}
-
-impl DeliveryQuery {
-    fn list(&self) -> ListQuery {
-        ListQuery { q: self.q.clone(), cursor: self.cursor.clone() }
-    }
-
-    fn is_plain(&self) -> bool {
-        self.list().is_plain() && self.state.is_empty()
-    }
-
-    fn pager(&self, id: EndpointId, next: Option<&str>) -> Pager {
-        let state = DeliveryState::parse(&self.state).map(|state| format!("?state={}", state.as_str()));
-        self.list().pager(&format!("/settings/webhooks/{id}{}", state.unwrap_or_default()), next)
-    }
 }
 
 async fn render_list(
@@ -199,16 +183,16 @@ async fn render_list(
 ) -> PageResult {
     let who = shell.principal();
     let owners = owner(who, false)?;
-    let cursor = PageQuery { limit: None, cursor: query.cursor().map(str::to_owned) }.after()?;
-    let rows = webhooks.list_endpoints(owners, query.search(), cursor, SHOWN + 1).await?;
-    let page = Page::cut(rows, SHOWN, |endpoint| endpoint.id.0);
+    let query = query.sized(SHOWN);
+    let slice = query.slice()?;
+    let page = slice.page(webhooks.list_endpoints(owners, query.search(), &slice).await?, |endpoint| endpoint.id.0);
     let is_operator = who.is_operator();
-    let installation = if is_operator && query.cursor().is_none() {
-        webhooks.list_endpoints(owner(who, true)?, query.search(), None, SHOWN).await?
+    let installation = if is_operator && query.cursor.is_empty() {
+        webhooks.list_endpoints(owner(who, true)?, query.search(), &Slice::first(SHOWN.into())).await?
     } else {
         Vec::new()
     };
-    let pager = query.pager("/settings/webhooks", page.next_cursor.as_deref());
+    let pager = Pager::new("/settings/webhooks", &[], &query, page.next_cursor.as_deref());
     let refused = !errors.is_empty();
     let topics = webhooks.topics();
     let page =
@@ -238,24 +222,34 @@ async fn render_endpoint(
     shell: &Shell,
     webhooks: &Webhooks,
     id: EndpointId,
-    filter: DeliveryQuery,
+    (query, filter): (ListQuery, DeliveryFilter),
     secret: String,
     refused: Option<(EndpointForm, FormErrors)>,
 ) -> PageResult {
     shell.principal().require(Scope::ADMIN)?;
     let endpoint = webhooks.get_endpoint(shell.principal(), id).await?;
-    let (list, receiver) = (filter.list(), id.to_string());
-    let before = PageQuery { limit: None, cursor: list.cursor().map(str::to_owned) }.after()?;
-    let state = DeliveryState::parse(&filter.state);
-    let wanted = Filter { receiver: &receiver, state, search: list.search(), before };
-    let rows = webhooks.list_deliveries(shell.principal(), &wanted, SHOWN + 1).await?;
-    let page = Page::cut(rows, SHOWN, |delivery| delivery.id.0);
-    let pager = filter.pager(id, page.next_cursor.as_deref());
+    let query = query.sized(SHOWN);
+    let (slice, receiver, state) = (query.slice()?, id.to_string(), DeliveryState::parse(&filter.state));
+    let wanted = Filter { receiver: &receiver, state, search: query.search() };
+    let page =
+        slice.page(webhooks.list_deliveries(shell.principal(), &wanted, &slice).await?, |delivery| delivery.id.0);
+    let pager = Pager::new(&endpoint_path(id), &[("state", &*filter.state)], &query, page.next_cursor.as_deref());
     let is_refused = refused.is_some();
     let (form, errors) = refused.unwrap_or_else(|| (EndpointForm::of(&endpoint), FormErrors::default()));
     let (topics, overlap_hours) = (webhooks.topics(), OVERLAP.num_hours());
-    let page =
-        Show { shell, endpoint, topics, secret, overlap_hours, deliveries: page.data, filter, pager, form, errors };
+    let page = Show {
+        shell,
+        endpoint,
+        topics,
+        secret,
+        overlap_hours,
+        deliveries: page.data,
+        query,
+        filter,
+        pager,
+        form,
+        errors,
+    };
     if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 
@@ -263,9 +257,10 @@ async fn show(
     shell: Shell,
     State(webhooks): State<Webhooks>,
     Path(id): Path<EndpointId>,
-    Query(filter): Query<DeliveryQuery>,
+    Query(query): Query<ListQuery>,
+    Query(filter): Query<DeliveryFilter>,
 ) -> PageResult {
-    render_endpoint(&shell, &webhooks, id, filter, String::new(), None).await
+    render_endpoint(&shell, &webhooks, id, (query, filter), String::new(), None).await
 }
 
 fn endpoint_path(id: EndpointId) -> String {
@@ -283,7 +278,7 @@ async fn update(
         Ok(_) => Ok(shell.redirect(&endpoint_path(id), &Flash::ok("webhooks-saved"))),
         Err(error) => {
             let errors = shell.form_errors(error.into())?;
-            render_endpoint(&shell, &webhooks, id, DeliveryQuery::default(), String::new(), Some((form, errors))).await
+            render_endpoint(&shell, &webhooks, id, Default::default(), String::new(), Some((form, errors))).await
         }
     }
 }
@@ -314,7 +309,7 @@ async fn rotate(
 ) -> PageResult {
     shell.principal().require(Scope::ADMIN)?;
     let made = webhooks.rotate_secret(shell.principal(), id).await?;
-    render_endpoint(&shell, &webhooks, id, DeliveryQuery::default(), made.secret, None).await
+    render_endpoint(&shell, &webhooks, id, Default::default(), made.secret, None).await
 }
 
 async fn test(

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::platform::{
     error::ApiError,
-    http::{Auth, Json, Page, PageQuery, Path, Principal, Query, Scope, idempotent},
+    http::{Auth, Json, ListQuery, Page, Path, Principal, Query, Scope, idempotent},
 };
 
 /// The routes of this capability.
@@ -45,29 +45,24 @@ pub(super) fn owner(who: &Principal, installation: bool) -> Result<Owner, ApiErr
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 struct EndpointFilter {
-    /// Rows on a page: 1 to 200, default 50.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-    /// Text in the address or the description.
-    q: Option<String>,
     /// Those of the installation, for operators.
     installation: bool,
 }
 
 /// Webhook endpoints, newest first
-#[utoipa::path(get, path = "/api/v1/webhooks", tag = "Webhooks", params(EndpointFilter), responses((status = 200, body = Page<Endpoint>), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/webhooks", tag = "Webhooks",
+    params(ListQuery, EndpointFilter, ("q" = Option<String>, Query, description = "Substring of the URL or the description.")),
+    responses((status = 200, body = Page<Endpoint>), (status = 403), (status = 422)))]
 async fn list_webhooks(
     State(webhooks): State<Webhooks>,
     Auth(who): Auth,
+    Query(query): Query<ListQuery>,
     Query(filter): Query<EndpointFilter>,
 ) -> Result<Json<Page<Endpoint>>, ApiError> {
     let owner = owner(&who, filter.installation)?;
-    let page = PageQuery { limit: filter.limit, cursor: filter.cursor };
-    let limit = page.limit()?;
-    let rows = webhooks.list_endpoints(owner, filter.q.as_deref(), page.after()?, limit + 1).await?;
-    Ok(Json(Page::cut(rows, limit, |endpoint| endpoint.id.0)))
+    let slice = query.slice()?;
+    let rows = webhooks.list_endpoints(owner, query.search(), &slice).await?;
+    Ok(Json(slice.page(rows, |endpoint| endpoint.id.0)))
 }
 
 /// A new webhook endpoint.
@@ -183,32 +178,26 @@ async fn test_webhook(
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 struct DeliveryFilter {
-    /// Rows on a page: 1 to 200, default 50.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-    /// Text in the topic, the subject, the error or the message.
-    q: Option<String>,
     /// Only those in this state.
     state: Option<DeliveryState>,
 }
 
 /// What was sent to an endpoint, newest first
-#[utoipa::path(get, path = "/api/v1/webhooks/{id}/deliveries", tag = "Webhooks", params(("id" = EndpointId, Path), DeliveryFilter), responses((status = 200, body = Page<Delivery>), (status = 403), (status = 404)))]
+#[utoipa::path(get, path = "/api/v1/webhooks/{id}/deliveries", tag = "Webhooks", 
+    params(("id" = EndpointId, Path), ListQuery, DeliveryFilter, ("q" = Option<String>, Query, description = "Substring of the topic, the subject, the error or the message.")),
+    responses((status = 200, body = Page<Delivery>), (status = 403), (status = 404), (status = 422)))]
 async fn list_webhook_deliveries(
     State(webhooks): State<Webhooks>,
     Auth(who): Auth,
     Path(id): Path<EndpointId>,
+    Query(query): Query<ListQuery>,
     Query(filter): Query<DeliveryFilter>,
 ) -> Result<Json<Page<Delivery>>, ApiError> {
     who.require(Scope::ADMIN)?;
-    let page = PageQuery { limit: filter.limit, cursor: filter.cursor };
-    let (limit, receiver) = (page.limit()?, id.to_string());
-    let wanted =
-        Filter { receiver: &receiver, state: filter.state, search: filter.q.as_deref(), before: page.after()? };
-    let rows = webhooks.list_deliveries(&who, &wanted, limit + 1).await?;
-    Ok(Json(Page::cut(rows, limit, |delivery| delivery.id.0)))
+    let (slice, receiver) = (query.slice()?, id.to_string());
+    let filter = Filter { receiver: &receiver, state: filter.state, search: query.search() };
+    let rows = webhooks.list_deliveries(&who, &filter, &slice).await?;
+    Ok(Json(slice.page(rows, |delivery| delivery.id.0)))
 }
 
 /// A delivery with the message that was sent

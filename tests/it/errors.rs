@@ -108,7 +108,7 @@ async fn what_openai_clients_meet_before_a_route_is_in_openais_shape() {
     let refused = admin.post("/v1/chat/completions", &larger).await;
     is_openai(&refused, 413, "invalid_request_error", "payload_too_large");
     assert_eq!(refused.headers[header::CONNECTION], "close", "nobody reads the rest: the next request goes elsewhere");
-    is_problem(&admin.get("/api/v1/knowledge-bases?search=%00").await, 400, "invalid_text");
+    is_problem(&admin.get("/api/v1/knowledge-bases?q=%00").await, 400, "invalid_text");
     let large = Value::String("x".repeat(3 << 20));
     let misfit = admin.post("/v1/chat/completions", &large).await;
     assert!(misfit.status == 400 && misfit.text.len() < 2000, "{} repeats {} bytes", misfit.status, misfit.text.len());
@@ -172,7 +172,7 @@ async fn query_parameters_that_an_endpoint_does_not_know_are_refused() {
     for fine in [
         "/api/v1/knowledge-bases?limit=1",
         "/api/v1/knowledge-bases?",
-        "/api/v1/knowledge-bases?cursor=&search=&limit=2",
+        "/api/v1/knowledge-bases?cursor=&q=&limit=2",
         "/api/v1/openapi.json?x=1",
     ] {
         assert_eq!(admin.get(fine).await.status, 200, "{fine}");

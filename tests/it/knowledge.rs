@@ -206,8 +206,7 @@ async fn unsupported_files_are_rejected_at_upload() {
     assert_eq!(mixed["data"][0]["filename"], "b.md");
     assert_eq!(mixed["rejected"][0]["code"], "unsupported_media_type");
     app.wait_for_jobs().await;
-    let list =
-        admin.get(&format!("/api/v1/knowledge-bases/{base}/documents?status=ready&search=B.M")).await.expect(200);
+    let list = admin.get(&format!("/api/v1/knowledge-bases/{base}/documents?status=ready&q=B.M")).await.expect(200);
     assert_eq!(list["data"].as_array().unwrap().len(), 1);
     assert_eq!(files(&app.data_dir.join("objects")).len(), 1, "what was refused is not kept");
     app.stop().await;

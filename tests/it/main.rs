@@ -39,6 +39,7 @@ mod knowledge;
 mod knowledge_matches;
 mod knowledge_reading;
 mod knowledge_s3;
+mod lists;
 mod llm;
 mod llm_answers;
 mod llm_providers;

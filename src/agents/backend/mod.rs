@@ -16,7 +16,7 @@ use super::{
 use crate::llm::{
     self, BackendKind, CallContext, ChatChunk, ChatRequest, ChatStream, Completion, LlmError, ModelBackend, ModelInfo,
 };
-use crate::platform::error::ApiError;
+use crate::platform::{error::ApiError, http::Slice};
 
 /// Answers for `agent/<slug>`. Holds a weak reference to the service: the service holds the gateway, which holds this.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl ModelBackend for AgentBackend {
     }
 
     async fn models(&self, org: crate::platform::ids::OrgId) -> Result<Vec<ModelInfo>, LlmError> {
-        let agents = self.agents()?.list(org, None, None, 500).await.map_err(gateway_error)?;
+        let agents = self.agents()?.list(org, None, &Slice::first(500)).await.map_err(gateway_error)?;
         Ok(agents.into_iter().map(|a| ModelInfo { id: a.model_name(), owned_by: "agents".into() }).collect())
     }
 

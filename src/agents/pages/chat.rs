@@ -15,11 +15,11 @@ use crate::{
         },
         service::{Agents, Ask},
     },
-    console::{Flash, Form, ListQuery, Nothing, PageResult, Pager, Shell, markdown},
+    console::{Flash, Form, Nothing, PageResult, Pager, Shell, markdown},
     llm::INFERENCE,
     platform::{
         error::ApiError,
-        http::{Page, PageQuery, Path, Query},
+        http::{ListQuery, Path, Query},
         names::with_directions_shown,
     },
 };
@@ -193,11 +193,10 @@ async fn page(
         }
         None => (None, Vec::new()),
     };
-    let paging = PageQuery { limit: Some(20), cursor: query.cursor().map(str::to_owned) };
-    let limit = paging.limit()?;
-    let found = agents.conversations(shell.principal(), id, query.search(), paging.after()?, limit).await?;
-    let list = Page::cut(found, limit, |c| c.id.0);
-    let pager = query.pager(&format!("/agents/{id}"), list.next_cursor.as_deref());
+    let query = query.sized(20);
+    let slice = query.slice()?;
+    let list = slice.page(agents.conversations(shell.principal(), id, query.search(), &slice).await?, |c| c.id.0);
+    let pager = Pager::new(&format!("/agents/{id}"), &[], &query, list.next_cursor.as_deref());
     let model =
         if agent.settings.model.is_empty() { agents.default_model().to_owned() } else { agent.settings.model.clone() };
     let (seen_from, gone) = (agents.seen_from(&messages), agents.bases_gone(shell.org_id(), &agent).await?);

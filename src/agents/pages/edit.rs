@@ -13,7 +13,10 @@ use crate::{
     },
     console::{Flash, Form, FormErrors, PageResult, Shell},
     knowledge::{KnowledgeBaseId, SearchMode},
-    platform::{error::FieldError, http::Path},
+    platform::{
+        error::FieldError,
+        http::{Path, Slice},
+    },
 };
 
 /// The form's fields as typed; numbers are text, so that invalid ones can be shown again.
@@ -139,7 +142,7 @@ async fn page<'a>(
     form: Fields,
     errors: FormErrors,
 ) -> Result<Edit<'a>, AgentError> {
-    let known = agents.knowledge().list_bases(shell.org_id(), None, None, 200).await?;
+    let known = agents.knowledge().list_bases(shell.org_id(), None, &Slice::first(200)).await?;
     let bases = known
         .into_iter()
         .map(|b| Base { chosen: form.kb.contains(&b.id), id: b.id, name: b.name, documents: b.documents })

@@ -10,8 +10,8 @@ use crate::{
         model::{Agent, AgentId, Version},
         service::Agents,
     },
-    console::{Flash, Form, ListQuery, Nothing, PageResult, Pager, Shell},
-    platform::http::{Page, PageQuery, Path, Query},
+    console::{Flash, Form, Nothing, PageResult, Pager, Shell},
+    platform::http::{ListQuery, Path, Query},
 };
 
 #[derive(Template)]
@@ -26,11 +26,10 @@ struct List<'a> {
 
 pub async fn list(shell: Shell, State(agents): State<Agents>, Query(query): Query<ListQuery>) -> PageResult {
     shell.principal().require(READ)?;
-    let page = PageQuery { limit: Some(30), cursor: query.cursor().map(str::to_owned) };
-    let limit = page.limit()?;
-    let found = agents.list(shell.org_id(), query.search(), page.after()?, limit).await?;
-    let page = Page::cut(found, limit, |a| a.id.0);
-    let pager = query.pager("/agents", page.next_cursor.as_deref());
+    let query = query.sized(30);
+    let slice = query.slice()?;
+    let page = slice.page(agents.list(shell.org_id(), query.search(), &slice).await?, |a| a.id.0);
+    let pager = Pager::new("/agents", &[], &query, page.next_cursor.as_deref());
     shell.render(&List { shell: &shell, agents: page.data, query, pager, default_model: agents.default_model() })
 }
 
@@ -52,11 +51,10 @@ pub async fn versions(
 ) -> PageResult {
     shell.principal().require(READ)?;
     let agent = agents.get(shell.org_id(), id).await?;
-    let page = PageQuery { limit: Some(30), cursor: query.cursor().map(str::to_owned) };
-    let limit = page.limit()?;
-    let found = agents.versions(shell.org_id(), id, query.search(), page.after()?, limit).await?;
-    let page = Page::cut(found, limit, Version::cursor_id);
-    let pager = query.pager(&format!("/agents/{id}/versions"), page.next_cursor.as_deref());
+    let query = query.sized(30);
+    let slice = query.slice()?;
+    let page = slice.page(agents.versions(shell.org_id(), id, query.search(), &slice).await?, |v| v.version.into());
+    let pager = Pager::new(&format!("/agents/{id}/versions"), &[], &query, page.next_cursor.as_deref());
     shell.render(&Versions { shell: &shell, agent, versions: page.data, query, pager })
 }
 

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::{
     agents::{
@@ -16,18 +16,11 @@ use crate::{
     },
     platform::{
         error::{ApiError, Problem},
-        http::{Auth, Json, Page, PageQuery, Path, Query},
+        http::{Auth, Json, ListQuery, Page, Path, Query},
     },
 };
 
 const TAG: &str = "Agents";
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Search {
-    /// Text to find in name, slug and description.
-    q: Option<String>,
-}
 
 /// An agent with its `ETag`, for `If-Match`.
 struct Tagged(StatusCode, Agent);
@@ -56,17 +49,18 @@ pub(super) async fn create_agent(
 }
 
 /// List agents, newest first
-#[utoipa::path(get, path = "/api/v1/agents", tag = TAG, params(PageQuery, Search), responses((status = 200, body = Page<Agent>)))]
+#[utoipa::path(get, path = "/api/v1/agents", tag = TAG,
+    params(ListQuery, ("q" = Option<String>, Query, description = "A part of the name, the slug or the description.")),
+    responses((status = 200, body = Page<Agent>)))]
 pub(super) async fn list_agents(
     State(agents): State<Agents>,
     Auth(who): Auth,
-    Query(page): Query<PageQuery>,
-    Query(search): Query<Search>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Agent>>, ApiError> {
     who.require(READ)?;
-    let limit = page.limit()?;
-    let found = agents.list(who.org_id, search.q.as_deref(), page.after()?, limit).await?;
-    Ok(Json(Page::cut(found, limit, |a| a.id.0)))
+    let slice = query.slice()?;
+    let found = agents.list(who.org_id, query.search(), &slice).await?;
+    Ok(Json(slice.page(found, |a| a.id.0)))
 }
 
 /// Read an agent
@@ -111,27 +105,21 @@ pub(super) async fn delete_agent(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct SearchVersions {
-    /// Text to find in note and instructions.
-    q: Option<String>,
-}
-
 /// List an agent's versions, newest first
-#[utoipa::path(get, path = "/api/v1/agents/{agent}/versions", tag = TAG, params(("agent" = AgentId, Path), PageQuery, SearchVersions),
+#[utoipa::path(get, path = "/api/v1/agents/{agent}/versions", tag = TAG, 
+    params(("agent" = AgentId, Path), ListQuery,
+        ("q" = Option<String>, Query, description = "A part of the note or of the instructions.")),
     responses((status = 200, body = Page<Version>), (status = 404, body = Problem)))]
 pub(super) async fn list_versions(
     State(agents): State<Agents>,
     Auth(who): Auth,
     Path(id): Path<AgentId>,
-    Query(page): Query<PageQuery>,
-    Query(search): Query<SearchVersions>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Version>>, ApiError> {
     who.require(READ)?;
-    let limit = page.limit()?;
-    let found = agents.versions(who.org_id, id, search.q.as_deref(), page.after()?, limit).await?;
-    Ok(Json(Page::cut(found, limit, Version::cursor_id)))
+    let slice = query.slice()?;
+    let found = agents.versions(who.org_id, id, query.search(), &slice).await?;
+    Ok(Json(slice.page(found, |v| v.version.into())))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

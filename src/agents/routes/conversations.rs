@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::sse;
 use crate::{
@@ -17,18 +17,11 @@ use crate::{
     llm::INFERENCE,
     platform::{
         error::{ApiError, Problem},
-        http::{Auth, Json, Page, PageQuery, Path, Query},
+        http::{Auth, Json, ListQuery, Page, Path, Query},
     },
 };
 
 const TAG: &str = "Conversations";
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Search {
-    /// Text to find in titles and messages.
-    q: Option<String>,
-}
 
 /// A conversation with its messages, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,19 +44,20 @@ pub(super) async fn start_conversation(
 }
 
 /// List your conversations with an agent, newest first
-#[utoipa::path(get, path = "/api/v1/agents/{agent}/conversations", tag = TAG, params(("agent" = AgentId, Path), PageQuery, Search),
+#[utoipa::path(get, path = "/api/v1/agents/{agent}/conversations", tag = TAG,
+    params(("agent" = AgentId, Path), ListQuery,
+        ("q" = Option<String>, Query, description = "A part of the title, or words of one message: each as it stands, as the beginning of a longer one, or with another ending (English, Russian).")),
     responses((status = 200, body = Page<Conversation>), (status = 404, body = Problem)))]
 pub(super) async fn list_conversations(
     State(agents): State<Agents>,
     Auth(who): Auth,
     Path(agent): Path<AgentId>,
-    Query(page): Query<PageQuery>,
-    Query(search): Query<Search>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Conversation>>, ApiError> {
     who.require(INFERENCE)?;
-    let limit = page.limit()?;
-    let found = agents.conversations(&who, agent, search.q.as_deref(), page.after()?, limit).await?;
-    Ok(Json(Page::cut(found, limit, |c| c.id.0)))
+    let slice = query.slice()?;
+    let found = agents.conversations(&who, agent, query.search(), &slice).await?;
+    Ok(Json(slice.page(found, |c| c.id.0)))
 }
 
 /// Read a conversation with its messages

@@ -1,7 +1,5 @@
 //! Creating, changing and rolling back agents.
 
-use uuid::Uuid;
-
 use super::Agents;
 use crate::{
     agents::{
@@ -13,7 +11,12 @@ use crate::{
     events,
     knowledge::KnowledgeError,
     llm::RefusedModel,
-    platform::{db, error::FieldError, http::Principal, ids::OrgId},
+    platform::{
+        db,
+        error::FieldError,
+        http::{Principal, Slice},
+        ids::OrgId,
+    },
 };
 
 /// Slug of the demo's agent.
@@ -68,15 +71,9 @@ impl Agents {
     }
 
     /// Newest first; up to `limit + 1` rows, so that the caller can tell whether there are more.
-    pub async fn list(
-        &self,
-        org: OrgId,
-        search: Option<&str>,
-        after: Option<Uuid>,
-        limit: i64,
-    ) -> Result<Vec<Agent>, AgentError> {
+    pub async fn list(&self, org: OrgId, search: Option<&str>, slice: &Slice) -> Result<Vec<Agent>, AgentError> {
         let mut tx = self.0.db.tenant(org).await?;
-        let agents = store::list(&mut tx, search, after, limit + 1).await?;
+        let agents = store::list(&mut tx, search, slice).await?;
         drop(tx);
         Ok(agents)
     }
@@ -111,18 +108,17 @@ impl Agents {
         Ok(agent)
     }
 
-    /// Newest first; up to `limit + 1` rows. `after` is the cursor's id ([`Version::cursor_id`]).
+    /// Newest first.
     pub async fn versions(
         &self,
         org: OrgId,
         id: AgentId,
         search: Option<&str>,
-        after: Option<Uuid>,
-        limit: i64,
+        slice: &Slice<i64>,
     ) -> Result<Vec<Version>, AgentError> {
         let mut tx = self.0.db.tenant(org).await?;
         store::get(&mut tx, id).await?.ok_or(AgentError::NotFound("agent"))?;
-        let versions = store::versions(&mut tx, id, search, after.map(Version::number_of), limit + 1).await?;
+        let versions = store::versions(&mut tx, id, search, slice).await?;
         tx.commit().await?;
         Ok(versions)
     }
@@ -219,7 +215,7 @@ impl Agents {
     pub async fn bases_gone(&self, org: OrgId, agent: &Agent) -> Result<usize, AgentError> {
         let mut gone = 0;
         for id in &agent.settings.knowledge_bases {
-            match self.knowledge().get_base(org, *id).await {
+            match self.knowledge().require_base(org, *id).await {
                 Ok(_) => {}
                 Err(KnowledgeError::BaseNotFound) => gone += 1,
                 Err(error) => return Err(error.into()),
@@ -233,7 +229,7 @@ impl Agents {
         let mut errors = Vec::new();
         let settings = &draft.settings;
         for (i, id) in settings.knowledge_bases.iter().enumerate() {
-            match self.knowledge().get_base(org, *id).await {
+            match self.knowledge().require_base(org, *id).await {
                 Ok(_) => {}
                 Err(KnowledgeError::BaseNotFound) => {
                     errors.push(FieldError::new(

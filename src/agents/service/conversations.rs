@@ -1,7 +1,5 @@
 //! Conversations: their owners, and asking questions.
 
-use uuid::Uuid;
-
 use super::{
     Agents,
     writing::{Asked, Job},
@@ -18,7 +16,7 @@ use crate::{
     platform::{
         db::{self, DbError, Tx},
         error::FieldError,
-        http::Principal,
+        http::{Principal, Slice},
         ids::OrgId,
         lifecycle::uncancelled,
         names::tidy,
@@ -90,13 +88,12 @@ impl Agents {
         who: &Principal,
         agent: AgentId,
         search: Option<&str>,
-        after: Option<Uuid>,
-        limit: i64,
+        slice: &Slice,
     ) -> Result<Vec<Conversation>, AgentError> {
         self.get(who.org_id, agent).await?;
         let subject = who.subject();
         let mut tx = self.0.db.tenant(who.org_id).await?;
-        let found = store::list(&mut tx, Owner { agent, subject: &subject }, search, after, limit + 1).await?;
+        let found = store::list(&mut tx, Owner { agent, subject: &subject }, search, slice).await?;
         tx.commit().await?;
         Ok(found)
     }

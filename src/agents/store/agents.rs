@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     agents::model::{Agent, AgentId, AgentSettings, Version},
-    platform::ids::OrgId,
+    platform::{db::contains, http::Slice, ids::OrgId},
 };
 
 struct Row {
@@ -75,53 +75,53 @@ pub async fn insert_version(
     .map(drop)
 }
 
+/// The agents that `$from` gives, with the settings of the version that answers. LATERAL with a LIMIT: looked up for each of the page's rows,
+/// however many the planner takes a page for.
+macro_rules! select {
+    ($from:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT a.id, a.slug, a.name, a.description, a.current_version AS version, v.settings AS "settings: Json<AgentSettings>",
+                 a.created_at, a.updated_at
+               FROM "# + $from + r#" a CROSS JOIN LATERAL (
+                 SELECT * FROM agent_versions v WHERE v.agent_id = a.id AND v.version = a.current_version LIMIT 1
+               ) v
+               ORDER BY a.id DESC"#,
+            $($argument),+
+        )
+    };
+}
+
 pub async fn get(conn: &mut PgConnection, id: AgentId) -> sqlx::Result<Option<Agent>> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"SELECT a.id, a.slug, a.name, a.description, a.current_version AS version, v.settings AS "settings: Json<AgentSettings>",
-             a.created_at, a.updated_at
-           FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.current_version WHERE a.id = $1"#,
-        id.0
-    )
-    .fetch_optional(conn)
-    .await?;
+    let row = select!("(SELECT * FROM agents WHERE id = $1)", id.0).fetch_optional(conn).await?;
     Ok(row.map(Agent::from))
 }
 
 pub async fn get_by_slug(conn: &mut PgConnection, slug: &str) -> sqlx::Result<Option<Agent>> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"SELECT a.id, a.slug, a.name, a.description, a.current_version AS version, v.settings AS "settings: Json<AgentSettings>",
-             a.created_at, a.updated_at
-           FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.current_version WHERE a.slug = $1"#,
-        slug
-    )
-    .fetch_optional(conn)
-    .await?;
+    let row = select!("(SELECT * FROM agents WHERE slug = $1)", slug).fetch_optional(conn).await?;
     Ok(row.map(Agent::from))
 }
 
-/// Newest first; `after` is the last id of the previous page. `search` covers name, slug and description.
-pub async fn list(
-    conn: &mut PgConnection,
-    search: Option<&str>,
-    after: Option<Uuid>,
-    limit: i64,
-) -> sqlx::Result<Vec<Agent>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT a.id, a.slug, a.name, a.description, a.current_version AS version, v.settings AS "settings: Json<AgentSettings>",
-             a.created_at, a.updated_at
-           FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.current_version
-           WHERE ($1::uuid IS NULL OR a.id < $1)
-             AND ($2::text IS NULL OR strpos(lower(a.name || ' ' || a.slug || ' ' || a.description), lower($2)) > 0)
-           ORDER BY a.id DESC LIMIT $3"#,
-        after,
-        search,
-        limit
-    )
-    .fetch_all(conn)
-    .await?;
+/// Newest first; `search` is a substring of name, slug or description.
+pub async fn list(conn: &mut PgConnection, search: Option<&str>, slice: &Slice) -> sqlx::Result<Vec<Agent>> {
+    let (beyond, rows) = (slice.beyond(), slice.rows());
+    let rows = match search.map(contains) {
+        None => {
+            select!("(SELECT * FROM agents WHERE id < $1 ORDER BY id DESC LIMIT $2)", beyond, rows)
+                .fetch_all(conn)
+                .await?
+        }
+        Some(pattern) => {
+            select!(
+                "(SELECT * FROM agents WHERE id = ANY (ARRAY(SELECT agents_found($1, $2, $3))))",
+                pattern,
+                beyond,
+                rows
+            )
+            .fetch_all(conn)
+            .await?
+        }
+    };
     Ok(rows.into_iter().map(Agent::from).collect())
 }
 
@@ -162,23 +162,22 @@ pub async fn delete(conn: &mut PgConnection, id: AgentId) -> sqlx::Result<bool> 
     Ok(done.rows_affected() > 0)
 }
 
-/// Newest first; `before` is the last number of the previous page. `search` covers note and instructions.
+/// Newest first; `search` is a substring of note or instructions. An agent has few versions: no index serves the search.
 pub async fn versions(
     conn: &mut PgConnection,
     id: AgentId,
     search: Option<&str>,
-    before: Option<i32>,
-    limit: i64,
+    slice: &Slice<i64>,
 ) -> sqlx::Result<Vec<Version>> {
     let rows = sqlx::query!(
         r#"SELECT version, settings AS "settings: Json<AgentSettings>", note, created_by, created_at
-           FROM agent_versions WHERE agent_id = $1 AND ($2::integer IS NULL OR version < $2)
-             AND ($3::text IS NULL OR strpos(lower(note || ' ' || coalesce(settings->>'instructions', '')), lower($3)) > 0)
+           FROM agent_versions WHERE agent_id = $1 AND version < $2
+             AND ($3::text IS NULL OR (note || ' ' || coalesce(settings->>'instructions', '')) ILIKE $3)
            ORDER BY version DESC LIMIT $4"#,
         id.0,
-        before,
-        search,
-        limit
+        i32::try_from(slice.beyond()).unwrap_or(i32::MAX),
+        search.map(contains),
+        slice.rows()
     )
     .fetch_all(conn)
     .await?;

@@ -2,13 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
-use uuid::Uuid;
 
 use crate::{
     agents::model::{
         AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall, Speaker,
     },
-    platform::ids::OrgId,
+    platform::{db::contains, http::Slice, ids::OrgId},
 };
 
 /// Owner of conversations: people and keys see their own.
@@ -38,39 +37,41 @@ pub async fn insert(
     .map(drop)
 }
 
-pub async fn get(conn: &mut PgConnection, owner: Owner<'_>, id: ConversationId) -> sqlx::Result<Option<Conversation>> {
-    sqlx::query_as!(
-        Conversation,
-        r#"SELECT id AS "id: ConversationId", agent_id AS "agent_id: AgentId", title, created_at, updated_at
-           FROM conversations WHERE id = $1 AND agent_id = $2 AND subject = $3"#,
-        id.0,
-        owner.agent.0,
-        owner.subject
-    )
-    .fetch_optional(conn)
-    .await
+/// Conversations of the agent `$1` that are the subject `$2`'s.
+macro_rules! select {
+    ($rest:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Conversation,
+            r#"SELECT id AS "id: ConversationId", agent_id AS "agent_id: AgentId", title, created_at, updated_at
+               FROM conversations WHERE agent_id = $1 AND subject = $2 AND "# + $rest,
+            $($argument),+
+        )
+    };
 }
 
-/// Newest first; `search` covers the title and the messages.
+pub async fn get(conn: &mut PgConnection, owner: Owner<'_>, id: ConversationId) -> sqlx::Result<Option<Conversation>> {
+    select!("id = $3", owner.agent.0, owner.subject, id.0).fetch_optional(conn).await
+}
+
+/// Newest first; `search` is a substring of the title, or words of one message.
 pub async fn list(
     conn: &mut PgConnection,
     owner: Owner<'_>,
     search: Option<&str>,
-    after: Option<Uuid>,
-    limit: i64,
+    slice: &Slice,
 ) -> sqlx::Result<Vec<Conversation>> {
-    sqlx::query_as!(
-        Conversation,
-        r#"SELECT id AS "id: ConversationId", agent_id AS "agent_id: AgentId", title, created_at, updated_at
-           FROM conversations c WHERE agent_id = $1 AND subject = $2 AND ($3::uuid IS NULL OR id < $3)
-             AND ($4::text IS NULL OR strpos(lower(title), lower($4)) > 0
-                  OR EXISTS (SELECT FROM messages m WHERE m.conversation_id = c.id AND strpos(lower(m.content), lower($4)) > 0))
-           ORDER BY id DESC LIMIT $5"#,
-        owner.agent.0,
-        owner.subject,
-        after,
+    let (Owner { agent, subject }, beyond, rows) = (owner, slice.beyond(), slice.rows());
+    let Some(search) = search else {
+        return select!("id < $3 ORDER BY id DESC LIMIT $4", agent.0, subject, beyond, rows).fetch_all(conn).await;
+    };
+    select!(
+        "id = ANY (ARRAY(SELECT agents_conversations_found($1, $2, $3, $4, $5, $6))) ORDER BY id DESC",
+        agent.0,
+        subject,
+        contains(search),
         search,
-        limit
+        beyond,
+        rows
     )
     .fetch_all(conn)
     .await

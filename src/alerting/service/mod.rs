@@ -18,7 +18,7 @@ use super::{
     store,
 };
 use crate::{
-    platform::{clock::Clock, db::Db, http_client::HttpClients},
+    platform::{clock::Clock, db::Db, http::Slice, http_client::HttpClients},
     webhooks::Webhooks,
 };
 
@@ -75,14 +75,9 @@ impl Alerting {
     }
 
     /// Newest first, below `before`.
-    pub async fn list(
-        &self,
-        filter: &Filter,
-        before: Option<AlertId>,
-        limit: i64,
-    ) -> Result<Vec<Alert>, AlertingError> {
+    pub async fn list(&self, filter: &Filter, slice: &Slice) -> Result<Vec<Alert>, AlertingError> {
         let mut tx = self.inner.db.system().await?;
-        let alerts = store::alerts(&mut tx, filter, before, limit).await?;
+        let alerts = store::alerts(&mut tx, filter, slice).await?;
         tx.commit().await?;
         Ok(alerts)
     }

@@ -4,32 +4,25 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
 use super::Row;
-use crate::alerting::model::{Alert, AlertId, Filter, Labels, Severity, Status};
+use crate::{
+    alerting::model::{Alert, AlertId, Filter, Labels, Severity, Status},
+    platform::{db::contains, http::Slice},
+};
 
-/// Newest first, below `before`.
-pub async fn alerts(
-    conn: &mut PgConnection,
-    filter: &Filter,
-    before: Option<AlertId>,
-    limit: i64,
-) -> sqlx::Result<Vec<Alert>> {
+/// Newest first.
+pub async fn alerts(conn: &mut PgConnection, filter: &Filter, slice: &Slice) -> sqlx::Result<Vec<Alert>> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: AlertId", fingerprint, name, severity, starts_at, ends_at, labels AS "labels: Json<Labels>",
              annotations AS "annotations: Json<Labels>", generator_url, received_at, heard_at
-           FROM alerts WHERE ($1::uuid IS NULL OR id < $1) AND ($2::bool IS NULL OR (ends_at IS NULL) = $2)
-             AND ($3::text IS NULL OR severity = $3)
-             AND ($4::text IS NULL OR strpos(lower(name || ' ' || coalesce(annotations->>'summary', '')), lower($4)) > 0
-                  OR EXISTS (SELECT FROM jsonb_each_text(labels) l WHERE strpos(lower(l.value), lower($4)) > 0))
-             AND ($5::timestamptz IS NULL OR ends_at IS NULL OR ends_at >= $5) AND ($6::timestamptz IS NULL OR starts_at < $6)
-           ORDER BY id DESC LIMIT $7"#,
-        before.map(|id| id.0),
+           FROM alerts WHERE id = ANY (ARRAY(SELECT alerts_found($1, $2, $3, $4, $5, $6, $7))) ORDER BY id DESC"#,
         filter.status.map(|status| status == Status::Firing),
         filter.severity.map(Severity::as_str),
-        filter.search,
+        filter.search.as_deref().map(contains),
         filter.since,
         filter.until,
-        limit
+        slice.beyond(),
+        slice.rows()
     );
     Ok(rows.fetch_all(conn).await?.into_iter().map(Into::into).collect())
 }

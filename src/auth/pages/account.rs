@@ -8,12 +8,12 @@ use serde::Deserialize;
 use super::with_cookie;
 use crate::{
     auth::{Auth, Session, SessionId, clear_session_cookie},
-    console::{Flash, Form, FormErrors, ListQuery, Nothing, PageResult, Pager, Shell, see_other},
-    platform::http::{Page, PageQuery, Path, Query},
+    console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell, see_other},
+    platform::http::{ListQuery, Path, Query},
 };
 
 /// Sessions on a page.
-const SHOWN: i64 = 50;
+const SHOWN: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "auth/templates/account.html")]
@@ -26,10 +26,10 @@ struct AccountPage<'a> {
 }
 
 async fn render(shell: &Shell, auth: &Auth, query: &ListQuery, name: &str, errors: FormErrors) -> PageResult {
-    let cursor = PageQuery { limit: None, cursor: query.cursor().map(str::to_owned) }.after()?;
-    let rows = auth.list_sessions(shell.principal(), cursor, SHOWN).await?;
-    let page = Page::cut(rows, SHOWN, |s| s.id.0);
-    let pager = query.pager("/account", page.next_cursor.as_deref());
+    let query = query.clone().sized(SHOWN);
+    let slice = query.slice()?;
+    let page = slice.page(auth.list_sessions(shell.principal(), &slice).await?, |s| s.id.0);
+    let pager = Pager::new("/account", &[], &query, page.next_cursor.as_deref());
     let refused = !errors.is_empty();
     let page = AccountPage { shell, entered_name: name, sessions: page.data, pager, errors };
     if refused { shell.render_invalid(&page) } else { shell.render(&page) }

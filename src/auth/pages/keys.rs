@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::{
     auth::{ApiKey, ApiKeyId, Auth, AuthError, NewApiKey},
-    console::{Flash, Form, FormErrors, ListQuery, Nothing, PageResult, Pager, Shell},
-    platform::http::{Page, PageQuery, Path, Query, Scope},
+    console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell},
+    platform::http::{ListQuery, Path, Query, Scope},
 };
 
-const SHOWN: i64 = 50;
+const SHOWN: u32 = 50;
 
 /// The form.
 #[derive(Default, Deserialize)]
@@ -80,10 +80,10 @@ async fn render(
     errors: FormErrors,
 ) -> PageResult {
     shell.principal().require(Scope::ADMIN)?;
-    let cursor = PageQuery { limit: None, cursor: query.cursor().map(str::to_owned) }.after()?;
-    let rows = auth.list_api_keys(shell.principal(), query.search(), cursor, SHOWN).await?;
-    let page = Page::cut(rows, SHOWN, |k| k.id.0);
-    let pager = query.pager("/settings/api-keys", page.next_cursor.as_deref());
+    let query = query.sized(SHOWN);
+    let slice = query.slice()?;
+    let page = slice.page(auth.list_api_keys(shell.principal(), query.search(), &slice).await?, |k| k.id.0);
+    let pager = Pager::new("/settings/api-keys", &[], &query, page.next_cursor.as_deref());
     let refused = !errors.is_empty();
     let page = KeysPage {
         shell,

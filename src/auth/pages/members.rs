@@ -9,14 +9,14 @@ use crate::{
         Auth, AuthError, Link, LinkId, Member, NewLink,
         service::{may_grant, may_manage},
     },
-    console::{Flash, Form, FormErrors, ListQuery, Nothing, PageResult, Pager, Shell},
+    console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell},
     platform::{
-        http::{Page, PageQuery, Path, Query, Role, Scope},
+        http::{ListQuery, Path, Query, Role, Scope, Slice},
         ids::UserId,
     },
 };
 
-const SHOWN: i64 = 50;
+const SHOWN: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "auth/templates/members.html")]
@@ -70,18 +70,19 @@ impl Default for Shown<'_> {
 
 async fn render(shell: &Shell, auth: &Auth, shown: Shown<'_>) -> PageResult {
     shell.principal().require(Scope::ADMIN)?;
-    let cursor = PageQuery { limit: None, cursor: shown.query.cursor().map(str::to_owned) }.after()?;
-    let rows = auth.list_members(shell.principal(), shown.query.search(), cursor, SHOWN).await?;
-    let page = Page::cut(rows, SHOWN, |m| m.user_id.0);
-    let links = Page::cut(auth.list_links(shell.principal(), None, SHOWN).await?, SHOWN, |l| l.id.0).data;
-    let pager = shown.query.pager("/settings/members", page.next_cursor.as_deref());
+    let query = shown.query.sized(SHOWN);
+    let slice = query.slice()?;
+    let rows = auth.list_members(shell.principal(), query.search(), &slice).await?;
+    let page = slice.page(rows, |m| m.user_id.0);
+    let links = auth.list_links(shell.principal(), &Slice::first(SHOWN.into())).await?;
+    let pager = Pager::new("/settings/members", &[], &query, page.next_cursor.as_deref());
     let refused = !shown.errors.is_empty();
     let page = MembersPage {
         shell,
         members: page.data,
         links,
         new_link: shown.new_link,
-        query: shown.query,
+        query,
         pager,
         email: shown.email,
         role: shown.role,

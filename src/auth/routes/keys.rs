@@ -5,27 +5,27 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::ListQuery;
 use crate::{
     auth::{ApiKey, ApiKeyId, Auth, NewApiKey},
     platform::{
         error::ApiError,
-        http::{self, Json, Page, Path, Query, Scope},
+        http::{self, Json, ListQuery, Page, Path, Query, Scope},
     },
 };
 
 /// API keys of the organisation, newest first, revoked ones included.
-#[utoipa::path(get, path = "/api/v1/api-keys", tag = "API keys", params(ListQuery), responses((status = 200, body = Page<ApiKey>), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/api-keys", tag = "API keys",
+    params(ListQuery, ("q" = Option<String>, Query, description = "A part of the name or of the key's first eight characters.")),
+    responses((status = 200, body = Page<ApiKey>), (status = 403)))]
 pub(super) async fn list_api_keys(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<ApiKey>>, ApiError> {
     who.require(Scope::ADMIN)?;
-    let page = query.page();
-    let limit = page.limit()?;
-    let rows = auth.list_api_keys(&who, query.q.as_deref(), page.after()?, limit).await?;
-    Ok(Json(Page::cut(rows, limit, |k| k.id.0)))
+    let slice = query.slice()?;
+    let rows = auth.list_api_keys(&who, query.search(), &slice).await?;
+    Ok(Json(slice.page(rows, |k| k.id.0)))
 }
 
 /// A new API key.

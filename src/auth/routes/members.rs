@@ -4,28 +4,29 @@ use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::ListQuery;
 use crate::{
     auth::{Auth, Link, LinkId, Member, NewLink},
     platform::{
         error::ApiError,
-        http::{self, Json, Page, PageQuery, Path, Query, Role, Scope},
+        http::{self, Json, ListQuery, Page, Path, Query, Role, Scope, Sort},
         ids::UserId,
     },
 };
 
-/// Members of the organisation.
-#[utoipa::path(get, path = "/api/v1/members", tag = "Members", params(ListQuery), responses((status = 200, body = Page<Member>), (status = 403)))]
+/// Members of the organisation, the newest account first.
+#[utoipa::path(get, path = "/api/v1/members", tag = "Members",
+    params(ListQuery, ("q" = Option<String>, Query, description = "A part of the e-mail or the name."),
+        ("sort" = Option<Sort>, Query, description = "`newest` first (where it is absent) or `oldest` first.")),
+    responses((status = 200, body = Page<Member>), (status = 403)))]
 pub(super) async fn list_members(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Member>>, ApiError> {
     who.require(Scope::ADMIN)?;
-    let page = query.page();
-    let limit = page.limit()?;
-    let rows = auth.list_members(&who, query.q.as_deref(), page.after()?, limit).await?;
-    Ok(Json(Page::cut(rows, limit, |m| m.user_id.0)))
+    let slice = query.slice()?;
+    let rows = auth.list_members(&who, query.search(), &slice).await?;
+    Ok(Json(slice.page(rows, |m| m.user_id.0)))
 }
 
 /// A member's new role.
@@ -86,16 +87,16 @@ pub(super) async fn create_reset_link(
 }
 
 /// One-time links that can still be used.
-#[utoipa::path(get, path = "/api/v1/members/links", tag = "Members", params(PageQuery), responses((status = 200, body = Page<Link>), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/members/links", tag = "Members", params(ListQuery), responses((status = 200, body = Page<Link>), (status = 403)))]
 pub(super) async fn list_links(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
-    Query(page): Query<PageQuery>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Link>>, ApiError> {
     who.require(Scope::ADMIN)?;
-    let limit = page.limit()?;
-    let rows = auth.list_links(&who, page.after()?, limit).await?;
-    Ok(Json(Page::cut(rows, limit, |l| l.id.0)))
+    let slice = query.slice()?;
+    let rows = auth.list_links(&who, &slice).await?;
+    Ok(Json(slice.page(rows, |l| l.id.0)))
 }
 
 /// Whom to add, with which role.

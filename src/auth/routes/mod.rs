@@ -11,14 +11,12 @@ use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Auth, Client};
 use crate::platform::{
     error::ApiError,
-    http::{ClientAddress, PageQuery, idempotent},
+    http::{ClientAddress, idempotent},
 };
 
 /// Every route of this capability.
@@ -41,25 +39,6 @@ pub fn router() -> OpenApiRouter<Auth> {
         .routes(routes!(members::delete_link))
         .routes(idempotent(routes!(keys::list_api_keys, keys::create_api_key)))
         .routes(routes!(keys::revoke_api_key))
-}
-
-/// Query of a list.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
-    /// Finds rows that contain this text.
-    pub q: Option<String>,
-    /// Rows on a page: 1 to 200, default 50.
-    #[param(minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    pub cursor: Option<String>,
-}
-
-impl ListQuery {
-    pub(super) fn page(&self) -> PageQuery {
-        PageQuery { limit: self.limit, cursor: self.cursor.clone() }
-    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Client {

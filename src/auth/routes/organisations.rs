@@ -4,28 +4,29 @@ use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::ListQuery;
 use crate::{
     auth::{Auth, Organisation, service},
     platform::{
         error::ApiError,
-        http::{self, Json, Page, Path, Query, Scope},
+        http::{self, Json, ListQuery, Page, Path, Query, Scope, Sort},
         ids::OrgId,
     },
 };
 
-/// All organisations of the installation. For operators.
-#[utoipa::path(get, path = "/api/v1/organisations", tag = "Organisations", params(ListQuery), responses((status = 200, body = Page<Organisation>), (status = 403)))]
+/// All organisations of the installation, newest first. For operators.
+#[utoipa::path(get, path = "/api/v1/organisations", tag = "Organisations",
+    params(ListQuery, ("q" = Option<String>, Query, description = "A part of the name or the slug."),
+        ("sort" = Option<Sort>, Query, description = "`newest` first (where it is absent) or `oldest` first.")),
+    responses((status = 200, body = Page<Organisation>), (status = 403)))]
 pub(super) async fn list_organisations(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Organisation>>, ApiError> {
     service::operator(&who)?;
-    let page = query.page();
-    let limit = page.limit()?;
-    let rows = auth.list_organisations(query.q.as_deref(), page.after()?, limit).await?;
-    Ok(Json(Page::cut(rows, limit, |o| o.id.0)))
+    let slice = query.slice()?;
+    let rows = auth.list_organisations(query.search(), &slice).await?;
+    Ok(Json(slice.page(rows, |o| o.id.0)))
 }
 
 /// A new organisation.

@@ -17,7 +17,7 @@ use crate::{
     },
     platform::{
         error::ApiError,
-        http::{self, Actor, Authenticator as _, Json, Page, PageQuery, Path, Principal, Query, Role, Scope},
+        http::{self, Actor, Authenticator as _, Json, ListQuery, Page, Path, Principal, Query, Role, Scope},
         ids::{OrgId, UserId},
     },
 };
@@ -238,15 +238,15 @@ pub(super) async fn accept_link(
 }
 
 /// Your sessions, newest first.
-#[utoipa::path(get, path = "/api/v1/sessions", tag = "Authentication", params(PageQuery), responses((status = 200, body = Page<Session>)))]
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "Authentication", params(ListQuery), responses((status = 200, body = Page<Session>)))]
 pub(super) async fn list_sessions(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
-    Query(page): Query<PageQuery>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Session>>, ApiError> {
-    let limit = page.limit()?;
-    let rows = auth.list_sessions(&who, page.after()?, limit).await?;
-    Ok(Json(Page::cut(rows, limit, |s| s.id.0)))
+    let slice = query.slice()?;
+    let rows = auth.list_sessions(&who, &slice).await?;
+    Ok(Json(slice.page(rows, |s| s.id.0)))
 }
 
 /// Sign out everywhere else.

@@ -1,9 +1,7 @@
 //! For operators: organisations and people of the whole installation. The command line calls these directly; the API
 //! checks [`super::operator`] first.
 
-use uuid::Uuid;
-
-use super::{Auth, email, search, text};
+use super::{Auth, email, text};
 use crate::{
     auth::{
         AuthError, LinkPurpose, Organisation, User,
@@ -19,22 +17,21 @@ use crate::{
     events,
     platform::{
         db::Tx,
-        http::{Principal, Role},
+        http::{Principal, Role, Slice},
         ids::{OrgId, UserId},
         slug::slug_of,
     },
 };
 
 impl Auth {
-    /// One row more than `limit`, by id.
+    /// The newest first, or the oldest.
     pub async fn list_organisations(
         &self,
-        find: Option<&str>,
-        after: Option<Uuid>,
-        limit: i64,
+        search: Option<&str>,
+        slice: &Slice,
     ) -> Result<Vec<Organisation>, AuthError> {
         let mut tx = self.inner.db.system().await?;
-        let list = accounts::list_organisations(&mut tx, &search(find), after, limit + 1).await?;
+        let list = accounts::list_organisations(&mut tx, search, slice).await?;
         tx.commit().await?;
         Ok(list)
     }
@@ -72,15 +69,10 @@ impl Auth {
         self.create_organisation(name, slug, Some(user.user_id)).await
     }
 
-    /// One row more than `limit`, by id.
-    pub async fn list_users(
-        &self,
-        find: Option<&str>,
-        after: Option<Uuid>,
-        limit: i64,
-    ) -> Result<Vec<User>, AuthError> {
+    /// The oldest account first.
+    pub async fn list_users(&self, search: Option<&str>, slice: &Slice) -> Result<Vec<User>, AuthError> {
         let mut tx = self.inner.db.system().await?;
-        let list = accounts::list_users(&mut tx, &search(find), after, limit + 1).await?;
+        let list = accounts::list_users(&mut tx, search, slice).await?;
         tx.commit().await?;
         Ok(list)
     }

@@ -1,9 +1,8 @@
 //! API keys of an organisation.
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
-use super::{Auth, search, text};
+use super::{Auth, text};
 use crate::{
     auth::{
         ApiKey, ApiKeyId, AuthError, NewApiKey,
@@ -11,7 +10,7 @@ use crate::{
     },
     platform::{
         crypto,
-        http::{Actor, Principal, Scope},
+        http::{Actor, Principal, Scope, Slice},
     },
 };
 
@@ -19,16 +18,15 @@ use crate::{
 const PREFIX_ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 impl Auth {
-    /// One row more than `limit`, newest first. The caller has checked the scope.
+    /// Newest first. The caller has checked the scope.
     pub async fn list_api_keys(
         &self,
         who: &Principal,
-        find: Option<&str>,
-        before: Option<Uuid>,
-        limit: i64,
+        search: Option<&str>,
+        slice: &Slice,
     ) -> Result<Vec<ApiKey>, AuthError> {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
-        let list = keys::list(&mut tx, &search(find), before, limit + 1).await?;
+        let list = keys::list(&mut tx, search, slice).await?;
         tx.commit().await?;
         Ok(list)
     }

@@ -4,7 +4,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{Auth, Client, email, may_grant, may_manage, settled, text};
 use crate::{
@@ -21,7 +20,7 @@ use crate::{
     platform::{
         crypto,
         db::Tx,
-        http::{Principal, Role, address_key},
+        http::{Principal, Role, Slice, address_key},
         ids::{OrgId, UserId},
     },
 };
@@ -56,10 +55,10 @@ pub enum Accepted {
 }
 
 impl Auth {
-    /// One row more than `limit`, newest first. The caller has checked the scope.
-    pub async fn list_links(&self, who: &Principal, before: Option<Uuid>, limit: i64) -> Result<Vec<Link>, AuthError> {
+    /// Newest first. The caller has checked the scope.
+    pub async fn list_links(&self, who: &Principal, slice: &Slice) -> Result<Vec<Link>, AuthError> {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
-        let list = links::list(&mut tx, self.now(), before, limit + 1).await?;
+        let list = links::list(&mut tx, self.now(), slice).await?;
         tx.commit().await?;
         Ok(list)
     }

@@ -1,8 +1,6 @@
 //! Members of an organisation.
 
-use uuid::Uuid;
-
-use super::{Auth, search, settled, text};
+use super::{Auth, settled, text};
 use crate::{
     auth::{
         AuthError, LinkPurpose, Member,
@@ -12,7 +10,7 @@ use crate::{
     events,
     platform::{
         db::Tx,
-        http::{Actor, Principal, Role, Scope},
+        http::{Actor, Principal, Role, Scope, Slice},
         ids::{OrgId, UserId},
     },
 };
@@ -36,16 +34,15 @@ fn covers(who: &Principal, role: Role, scopes: &[Scope]) -> bool {
 }
 
 impl Auth {
-    /// One row more than `limit`, by user id. The caller has checked the scope.
+    /// The newest account first, or the oldest. The caller has checked the scope.
     pub async fn list_members(
         &self,
         who: &Principal,
-        find: Option<&str>,
-        after: Option<Uuid>,
-        limit: i64,
+        search: Option<&str>,
+        slice: &Slice,
     ) -> Result<Vec<Member>, AuthError> {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
-        let list = members::list(&mut tx, &search(find), after, limit + 1).await?;
+        let list = members::list(&mut tx, search, slice).await?;
         tx.commit().await?;
         Ok(list)
     }

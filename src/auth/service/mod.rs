@@ -174,8 +174,3 @@ pub(super) fn email(value: &str) -> Result<String, AuthError> {
     super::email::check_email(&email).map_err(|why| AuthError::Field("/email", why.to_owned()))?;
     Ok(email)
 }
-
-/// A search text for the store; PostgreSQL stores no NUL.
-pub(super) fn search(value: Option<&str>) -> String {
-    value.unwrap_or_default().trim().replace('\0', "")
-}

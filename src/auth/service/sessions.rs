@@ -1,21 +1,14 @@
 //! A person's own sessions.
 
-use uuid::Uuid;
-
 use super::{Auth, settled};
 use crate::{
     auth::{AuthError, Session, SessionId, store::sessions},
-    platform::http::Principal,
+    platform::http::{Principal, Slice},
 };
 
 impl Auth {
-    /// The person's active sessions, newest sign-in first; one row more than `limit`.
-    pub async fn list_sessions(
-        &self,
-        who: &Principal,
-        before: Option<Uuid>,
-        limit: i64,
-    ) -> Result<Vec<Session>, AuthError> {
+    /// The person's active sessions, newest sign-in first.
+    pub async fn list_sessions(&self, who: &Principal, slice: &Slice) -> Result<Vec<Session>, AuthError> {
         let user = settled(who)?;
         let now = self.now();
         let mine = sessions::Mine {
@@ -23,8 +16,7 @@ impl Auth {
             current: user.session_id.into(),
             now,
             idle_since: self.idle_since(now),
-            before,
-            limit: limit + 1,
+            slice: *slice,
         };
         let mut tx = self.inner.db.system().await?;
         let list = sessions::list(&mut tx, &mine).await?;

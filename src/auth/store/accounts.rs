@@ -6,7 +6,8 @@ use sqlx::PgConnection;
 use crate::{
     auth::model::{Account, Organisation, User},
     platform::{
-        http::{OrgRef, Role},
+        db::contains,
+        http::{OrgRef, Role, Slice},
         ids::{OrgId, UserId},
     },
 };
@@ -36,23 +37,43 @@ pub async fn insert_organisation(conn: &mut PgConnection, org: &Organisation) ->
     Ok(())
 }
 
-/// A page of all organisations, by id; `search` matches name and slug, `''` everything.
+/// Organisations of the installation. `$rest` says which, and their order.
+macro_rules! organisations {
+    ($rest:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Organisation,
+            "SELECT id AS \"id: OrgId\", slug, name, created_at FROM organisations WHERE " + $rest,
+            $($argument),+
+        )
+    };
+}
+
+/// `search` is a part of name or slug.
 pub async fn list_organisations(
     conn: &mut PgConnection,
-    search: &str,
-    after: Option<uuid::Uuid>,
-    limit: i64,
+    search: Option<&str>,
+    slice: &Slice,
 ) -> sqlx::Result<Vec<Organisation>> {
-    sqlx::query_as!(
-        Organisation,
-        "SELECT id AS \"id: OrgId\", slug, name, created_at FROM organisations \
-         WHERE ($1::uuid IS NULL OR id > $1) AND strpos(lower(name || ' ' || slug), lower($2)) > 0 ORDER BY id LIMIT $3",
-        after,
-        search,
-        limit
-    )
-    .fetch_all(conn)
-    .await
+    let (beyond, rows, oldest) = (slice.beyond(), slice.rows(), slice.is_oldest_first());
+    let mut found = match search.map(contains) {
+        None if oldest => organisations!("id > $1 ORDER BY id LIMIT $2", beyond, rows).fetch_all(conn).await?,
+        None => organisations!("id < $1 ORDER BY id DESC LIMIT $2", beyond, rows).fetch_all(conn).await?,
+        Some(pattern) => {
+            organisations!(
+                "id = ANY (ARRAY(SELECT auth_organisations_found($1, $2, $3, $4))) ORDER BY id DESC",
+                pattern,
+                beyond,
+                oldest,
+                rows
+            )
+            .fetch_all(conn)
+            .await?
+        }
+    };
+    if search.is_some() && oldest {
+        found.reverse();
+    }
+    Ok(found)
 }
 
 pub async fn organisation_by_slug(conn: &mut PgConnection, slug: &str) -> sqlx::Result<Option<Organisation>> {
@@ -135,21 +156,16 @@ pub async fn account_by_id(conn: &mut PgConnection, id: UserId) -> sqlx::Result<
     .await
 }
 
-/// A page of all people, by id; `search` matches e-mail and name.
-pub async fn list_users(
-    conn: &mut PgConnection,
-    search: &str,
-    after: Option<uuid::Uuid>,
-    limit: i64,
-) -> sqlx::Result<Vec<User>> {
+/// People of the installation, the oldest account first; `search` is a part of e-mail or name.
+pub async fn list_users(conn: &mut PgConnection, search: Option<&str>, slice: &Slice) -> sqlx::Result<Vec<User>> {
     sqlx::query_as!(
         User,
         "SELECT id AS \"id: UserId\", email, name, is_operator, must_change_password, disabled_at IS NOT NULL AS \"disabled!\", \
            last_sign_in_at, created_at FROM users \
-         WHERE ($1::uuid IS NULL OR id > $1) AND strpos(lower(email || ' ' || name), lower($2)) > 0 ORDER BY id LIMIT $3",
-        after,
-        search,
-        limit
+         WHERE id > $1 AND ($2::text IS NULL OR (email || ' ' || name) ILIKE $2) ORDER BY id LIMIT $3",
+        slice.above(),
+        search.map(contains),
+        slice.rows()
     )
     .fetch_all(conn)
     .await

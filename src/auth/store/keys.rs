@@ -5,7 +5,11 @@ use sqlx::PgConnection;
 
 use crate::{
     auth::model::{ApiKey, ApiKeyId, KeyRow},
-    platform::ids::{OrgId, UserId},
+    platform::{
+        db::contains,
+        http::Slice,
+        ids::{OrgId, UserId},
+    },
 };
 
 /// A key to insert.
@@ -43,23 +47,50 @@ pub async fn insert(conn: &mut PgConnection, key: &NewKey<'_>) -> sqlx::Result<(
     Ok(())
 }
 
-/// A page of the organisation's keys, newest first; `search` matches name and prefix.
-pub async fn list(
-    conn: &mut PgConnection,
-    search: &str,
-    before: Option<uuid::Uuid>,
-    limit: i64,
-) -> sqlx::Result<Vec<ApiKey>> {
-    let rows = sqlx::query!(
-        "SELECT k.id, k.name, k.prefix, k.scopes, k.expires_at, k.last_used_at, k.revoked_at, u.email AS \"created_by?\", k.created_at \
-         FROM api_keys k LEFT JOIN users u ON u.id = k.created_by \
-         WHERE ($1::uuid IS NULL OR k.id < $1) AND strpos(lower(k.name || ' hf_' || k.prefix), lower($2)) > 0 ORDER BY k.id DESC LIMIT $3",
-        before,
-        search,
-        limit
-    )
-    .fetch_all(conn)
-    .await?;
+/// The keys that `$from` gives, with who made them.
+macro_rules! select {
+    ($from:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Row,
+            "SELECT k.id, k.name, k.prefix, k.scopes, k.expires_at, k.last_used_at, k.revoked_at, u.email AS \"created_by?\", k.created_at \
+             FROM " + $from + " k LEFT JOIN LATERAL (SELECT p.email FROM users p WHERE p.id = k.created_by LIMIT 1) u ON true ORDER BY k.id DESC",
+            $($argument),+
+        )
+    };
+}
+
+struct Row {
+    id: uuid::Uuid,
+    name: String,
+    prefix: String,
+    scopes: Vec<String>,
+    expires_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    created_by: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+/// The organisation's keys, newest first; `search` is a part of name or prefix.
+pub async fn list(conn: &mut PgConnection, search: Option<&str>, slice: &Slice) -> sqlx::Result<Vec<ApiKey>> {
+    let (beyond, rows) = (slice.beyond(), slice.rows());
+    let rows = match search.map(contains) {
+        None => {
+            select!("(SELECT * FROM api_keys WHERE id < $1 ORDER BY id DESC LIMIT $2)", beyond, rows)
+                .fetch_all(conn)
+                .await?
+        }
+        Some(pattern) => {
+            select!(
+                "(SELECT * FROM api_keys WHERE id = ANY (ARRAY(SELECT auth_keys_found($1, $2, $3))))",
+                pattern,
+                beyond,
+                rows
+            )
+            .fetch_all(conn)
+            .await?
+        }
+    };
     let keys = rows.into_iter().map(|r| ApiKey {
         id: r.id.into(),
         name: r.name,

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use crate::{
     auth::model::{Link, LinkId, LinkPurpose, LinkRow},
     platform::{
-        http::Role,
+        http::{Role, Slice},
         ids::{OrgId, UserId},
     },
 };
@@ -37,18 +37,13 @@ pub async fn insert(
 }
 
 /// Links of the organisation that can still be used, newest first.
-pub async fn list(
-    conn: &mut PgConnection,
-    now: DateTime<Utc>,
-    before: Option<uuid::Uuid>,
-    limit: i64,
-) -> sqlx::Result<Vec<Link>> {
+pub async fn list(conn: &mut PgConnection, now: DateTime<Utc>, slice: &Slice) -> sqlx::Result<Vec<Link>> {
     let rows = sqlx::query!(
         "SELECT id, purpose, email, role AS \"role: Role\", created_at, expires_at FROM one_time_links \
-         WHERE used_at IS NULL AND expires_at > $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+         WHERE used_at IS NULL AND expires_at > $1 AND id < $2 ORDER BY id DESC LIMIT $3",
         now,
-        before,
-        limit
+        slice.beyond(),
+        slice.rows()
     )
     .fetch_all(conn)
     .await?;

@@ -5,40 +5,64 @@ use sqlx::PgConnection;
 use crate::{
     auth::model::{Member, Organisation},
     platform::{
-        http::Role,
+        db::contains,
+        http::{Role, Slice},
         ids::{OrgId, UserId},
     },
 };
 
-/// A page of members by user id; `search` matches e-mail and name.
-pub async fn list(
-    conn: &mut PgConnection,
-    search: &str,
-    after: Option<uuid::Uuid>,
-    limit: i64,
-) -> sqlx::Result<Vec<Member>> {
-    sqlx::query_as!(
-        Member,
-        "SELECT m.user_id AS \"user_id: UserId\", u.email, u.name, m.role AS \"role: Role\", u.last_sign_in_at, m.created_at \
-         FROM memberships m JOIN users u ON u.id = m.user_id \
-         WHERE ($1::uuid IS NULL OR m.user_id > $1) AND strpos(lower(u.email || ' ' || u.name), lower($2)) > 0 ORDER BY m.user_id LIMIT $3",
-        after,
-        search,
-        limit
-    )
-    .fetch_all(conn)
-    .await
+/// The members that `$from` gives, with their accounts. `$order` repeats its order.
+macro_rules! select {
+    ($from:literal, $order:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Member,
+            "SELECT m.user_id AS \"user_id: UserId\", u.email, u.name, m.role AS \"role: Role\", u.last_sign_in_at, m.created_at \
+             FROM " + $from + " m CROSS JOIN LATERAL (SELECT * FROM users p WHERE p.id = m.user_id LIMIT 1) u ORDER BY m.user_id " + $order,
+            $($argument),+
+        )
+    };
+}
+
+/// The newest account first, or the oldest; `search` is a part of e-mail or name.
+pub async fn list(conn: &mut PgConnection, search: Option<&str>, slice: &Slice) -> sqlx::Result<Vec<Member>> {
+    let (beyond, rows, oldest) = (slice.beyond(), slice.rows(), slice.is_oldest_first());
+    match search.map(contains) {
+        None if oldest => {
+            select!("(SELECT * FROM memberships WHERE user_id > $1 ORDER BY user_id LIMIT $2)", "ASC", beyond, rows)
+                .fetch_all(conn)
+                .await
+        }
+        None => {
+            select!(
+                "(SELECT * FROM memberships WHERE user_id < $1 ORDER BY user_id DESC LIMIT $2)",
+                "DESC",
+                beyond,
+                rows
+            )
+            .fetch_all(conn)
+            .await
+        }
+        Some(pattern) => {
+            let mut found = select!(
+                "(SELECT * FROM memberships WHERE user_id = ANY (ARRAY(SELECT auth_members_found($1, $2, $3, $4))))",
+                "DESC",
+                pattern,
+                beyond,
+                oldest,
+                rows
+            )
+            .fetch_all(conn)
+            .await?;
+            if oldest {
+                found.reverse();
+            }
+            Ok(found)
+        }
+    }
 }
 
 pub async fn get(conn: &mut PgConnection, user: UserId) -> sqlx::Result<Option<Member>> {
-    sqlx::query_as!(
-        Member,
-        "SELECT m.user_id AS \"user_id: UserId\", u.email, u.name, m.role AS \"role: Role\", u.last_sign_in_at, m.created_at \
-         FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.user_id = $1",
-        user.0
-    )
-    .fetch_optional(conn)
-    .await
+    select!("(SELECT * FROM memberships WHERE user_id = $1)", "DESC", user.0).fetch_optional(conn).await
 }
 
 pub async fn by_email(conn: &mut PgConnection, spellings: &[String]) -> sqlx::Result<bool> {

@@ -5,7 +5,10 @@ use sqlx::PgConnection;
 
 use crate::{
     auth::model::{Session, SessionId, SessionRow},
-    platform::ids::{OrgId, UserId},
+    platform::{
+        http::Slice,
+        ids::{OrgId, UserId},
+    },
 };
 
 /// A session to insert.
@@ -69,8 +72,7 @@ pub struct Mine {
     pub current: SessionId,
     pub now: DateTime<Utc>,
     pub idle_since: DateTime<Utc>,
-    pub before: Option<uuid::Uuid>,
-    pub limit: i64,
+    pub slice: Slice,
 }
 
 /// A page of a person's active sessions, newest sign-in first.
@@ -78,13 +80,13 @@ pub async fn list(conn: &mut PgConnection, mine: &Mine) -> sqlx::Result<Vec<Sess
     sqlx::query_as!(
         Session,
         "SELECT id AS \"id: SessionId\", user_agent, address, created_at, last_seen_at, expires_at, id = $2 AS \"current!\" FROM sessions \
-         WHERE user_id = $1 AND expires_at > $3 AND last_seen_at > $4 AND ($5::uuid IS NULL OR id < $5) ORDER BY id DESC LIMIT $6",
+         WHERE user_id = $1 AND expires_at > $3 AND last_seen_at > $4 AND id < $5 ORDER BY id DESC LIMIT $6",
         mine.user.0,
         mine.current.0,
         mine.now,
         mine.idle_since,
-        mine.before,
-        mine.limit
+        mine.slice.beyond(),
+        mine.slice.rows()
     )
     .fetch_all(conn)
     .await

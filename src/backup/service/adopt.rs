@@ -12,7 +12,7 @@ use crate::{
         model::{Copy, CopyStatus, Status},
         store,
     },
-    platform::error::chain,
+    platform::{error::chain, http::Slice},
 };
 
 impl Backups {
@@ -24,7 +24,7 @@ impl Backups {
             // A destination that does not respond fails later by itself.
             let Ok(found) = destination.backups().await else { continue };
             let mut tx = self.inner.db.system().await?;
-            let rows = store::backups(&mut tx, None, 100_000).await?;
+            let rows = store::backups(&mut tx, &Slice::first(100_000)).await?;
             tx.commit().await?;
             let by_id: HashMap<BackupId, &Backup> = rows.iter().map(|backup| (backup.id, backup)).collect();
             for id in found {

@@ -18,6 +18,7 @@ use crate::{
         data_dir::free_bytes,
         db::{managed::Managed, roles},
         error::chain,
+        http::Slice,
     },
     storage::{self, Storage},
 };
@@ -119,7 +120,7 @@ impl Backups {
                 Ok((id, name))
             }
             Choice::Old => {
-                let all = self.list(None, 1000).await?;
+                let all = self.list(&Slice::first(1000)).await?;
                 let old: Vec<_> =
                     all.iter().filter_map(|b| Some((b.id, self.whole_copy(b, destination)?))).skip(1).collect();
                 if old.is_empty() {

@@ -13,7 +13,7 @@ use crate::{
         store,
     },
     jobs::{By, Loops},
-    platform::data_dir::free_bytes,
+    platform::{data_dir::free_bytes, http::Slice},
 };
 
 const GAUGES_EVERY: Duration = Duration::from_secs(30);
@@ -50,7 +50,7 @@ impl Backups {
     pub async fn refresh_gauges(&self) -> Result<(), BackupError> {
         let (metrics, now) = (&self.inner.metrics, self.inner.clock.now());
         let mut tx = self.inner.db.system().await?;
-        let backups = store::backups(&mut tx, None, 200).await?;
+        let backups = store::backups(&mut tx, &Slice::first(200)).await?;
         let proven = store::last_proven(&mut tx).await?;
         let drills = store::drills(&mut tx, 200).await?;
         tx.commit().await?;

@@ -41,6 +41,7 @@ use crate::{
         crypto::MasterKey,
         data_dir,
         db::{Db, SessionLock, Target, lock_key},
+        http::Slice,
         lifecycle::Lifecycle,
         pools::{CpuPool, Traffic},
     },
@@ -134,10 +135,10 @@ impl Backups {
         &self.inner.config
     }
 
-    /// Newest first, before `before`.
-    pub async fn list(&self, before: Option<BackupId>, limit: i64) -> Result<Vec<Backup>, BackupError> {
+    /// Newest first.
+    pub async fn list(&self, slice: &Slice) -> Result<Vec<Backup>, BackupError> {
         let mut tx = self.inner.db.system().await?;
-        let backups = store::backups(&mut tx, before, limit).await?;
+        let backups = store::backups(&mut tx, slice).await?;
         tx.commit().await?;
         Ok(backups)
     }
@@ -151,7 +152,8 @@ impl Backups {
 
     /// The newest that is not running.
     pub async fn newest(&self) -> Result<Backup, BackupError> {
-        let found = self.list(None, 50).await?.into_iter().find(|backup| backup.status != super::Status::Running);
+        let found =
+            self.list(&Slice::first(50)).await?.into_iter().find(|backup| backup.status != super::Status::Running);
         found.ok_or(BackupError::None)
     }
 
@@ -285,7 +287,7 @@ impl Backups {
 
     /// The newest backup with a complete copy, at `destination` or anywhere, and the place.
     pub(super) async fn newest_whole(&self, destination: Option<&str>) -> Result<(Backup, String), BackupError> {
-        let backups = self.list(None, 1000).await?;
+        let backups = self.list(&Slice::first(1000)).await?;
         let found = backups.into_iter().find_map(|backup| {
             let name = self.whole_copy(&backup, destination)?;
             Some((backup, name))

@@ -19,7 +19,7 @@ use crate::{
         retention::{self, Candidate},
         store,
     },
-    platform::error::chain,
+    platform::{error::chain, http::Slice},
     storage::Entry,
 };
 
@@ -67,7 +67,7 @@ impl Backups {
     }
 
     async fn prune_at(&self, from: &Destination, dry_run: bool) -> Result<Pruned, BackupError> {
-        let backups = self.list(None, 10_000).await?;
+        let backups = self.list(&Slice::first(10_000)).await?;
         let whole = backups.iter().enumerate().filter_map(|(at, backup)| {
             let copy = backup.copies.iter().find(|copy| copy.destination == from.name)?;
             (copy.status == CopyStatus::Verified).then(|| Candidate {

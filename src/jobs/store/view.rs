@@ -9,7 +9,7 @@ use crate::{
         JobId, JobState, JobSummary, Progress,
         model::{Attempt, AttemptOutcome},
     },
-    platform::ids::OrgId,
+    platform::{db::contains, http::Slice, ids::OrgId},
 };
 
 /// Filters of the list; `None` does not filter.
@@ -20,12 +20,18 @@ pub(in crate::jobs) struct Filter {
     pub state: Option<JobState>,
     pub queue: Option<String>,
     pub kind: Option<String>,
-    /// Text in the kind, or the beginning of the id.
+    /// A part of the kind, or the beginning of the id.
     pub search: Option<String>,
     /// Whether to search errors too: not for readers who may not see them, or they could probe for their text.
     pub search_errors: bool,
-    /// Ids below this one.
-    pub before: Option<Uuid>,
+}
+
+/// The range of ids that begin with `text`.
+fn ids_from(text: &str) -> Option<(Uuid, Uuid)> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    let padded =
+        |with: &str| Uuid::try_parse(&format!("{digits}{}", with.repeat(32_usize.saturating_sub(digits.len())))).ok();
+    (!digits.is_empty()).then(|| padded("0").zip(padded("f"))).flatten()
 }
 
 struct Row {
@@ -70,40 +76,38 @@ impl From<Row> for JobSummary {
     }
 }
 
-/// Newest first. Each table gives its own `limit` rows by index; the union is cut again.
+/// Newest first.
 pub(in crate::jobs) async fn list(
     conn: &mut PgConnection,
     filter: &Filter,
-    limit: i64,
+    slice: &Slice,
 ) -> Result<Vec<JobSummary>, sqlx::Error> {
+    let ids = filter.search.as_deref().and_then(ids_from);
     let rows = sqlx::query_as!(
         Row,
-        r#"(SELECT id AS "id!", org_id, queue AS "queue!", kind AS "kind!", state AS "state!", priority AS "priority!",
+        r#"WITH page AS MATERIALIZED (
+             SELECT ARRAY(SELECT jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)) AS ids
+           )
+           SELECT id AS "id!", org_id, queue AS "queue!", kind AS "kind!", state AS "state!", priority AS "priority!",
               attempt AS "attempts!", max_attempts AS "max_attempts!", progress AS "percent!", progress_note AS "note!",
               cancel_requested AS "cancel_requested!", created_at AS "created_at!", run_at AS "run_at!", started_at,
               NULL::timestamptz AS finished_at, last_error
-            FROM jobs
-            WHERE org_id IS NOT DISTINCT FROM $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR queue = $3)
-              AND ($4::text IS NULL OR kind = $4) AND ($6::uuid IS NULL OR id < $6)
-              AND ($5::text IS NULL OR strpos(lower(concat_ws(' ', kind, CASE WHEN $8 THEN last_error END)), lower($5)) > 0 OR starts_with(id::text, lower($5)))
-            ORDER BY id DESC LIMIT $7)
+           FROM jobs WHERE id = ANY ((SELECT ids FROM page)::uuid[])
            UNION ALL
-           (SELECT id, org_id, queue, kind, state, priority, attempts, max_attempts,
+           SELECT id, org_id, queue, kind, state, priority, attempts, max_attempts,
               CASE state WHEN 'succeeded' THEN 100::smallint ELSE 0::smallint END, '', false, created_at, run_at, started_at, finished_at, last_error
-            FROM job_history
-            WHERE org_id IS NOT DISTINCT FROM $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR queue = $3)
-              AND ($4::text IS NULL OR kind = $4) AND ($6::uuid IS NULL OR id < $6)
-              AND ($5::text IS NULL OR strpos(lower(concat_ws(' ', kind, CASE WHEN $8 THEN last_error END)), lower($5)) > 0 OR starts_with(id::text, lower($5)))
-            ORDER BY id DESC LIMIT $7)
-           ORDER BY 1 DESC LIMIT $7"#,
-        filter.org.map(|o| o.0),
+           FROM job_history WHERE id = ANY ((SELECT ids FROM page)::uuid[])
+           ORDER BY 1 DESC"#,
+        filter.org.is_none(),
         filter.state.map(JobState::as_str),
         filter.queue,
         filter.kind,
-        filter.search,
-        filter.before,
-        limit,
+        filter.search.as_deref().map(contains),
         filter.search_errors,
+        ids.map(|(first, _)| first),
+        ids.map(|(_, last)| last),
+        slice.beyond(),
+        slice.rows(),
     )
     .fetch_all(conn)
     .await?;

@@ -5,13 +5,13 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use crate::{
-    console::{Flash, Form, FormErrors, ListQuery, Nothing, PageResult, Pager, Shell},
+    console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell},
     knowledge::{
         Knowledge, KnowledgeBase, KnowledgeBaseId, READ, WRITE,
         index::LanguageWeights,
         model::{BaseChanges, ReadingMode},
     },
-    platform::http::{Page, PageQuery, Path, Query},
+    platform::http::{ListQuery, Path, Query},
 };
 
 #[derive(Template)]
@@ -25,11 +25,11 @@ struct List<'a> {
 
 pub async fn list(shell: Shell, State(knowledge): State<Knowledge>, Query(query): Query<ListQuery>) -> PageResult {
     shell.principal().require(READ)?;
-    let page = PageQuery { limit: Some(30), cursor: query.cursor().map(str::to_owned) };
-    let limit = page.limit()?;
-    let found = knowledge.list_bases(shell.org_id(), query.search(), page.after()?, limit + 1).await?;
-    let page = Page::cut(found, limit, |base| base.id.0);
-    let pager = query.pager("/knowledge", page.next_cursor.as_deref());
+    let query = query.sized(30);
+    let slice = query.slice()?;
+    let found = knowledge.list_bases(shell.org_id(), query.search(), &slice).await?;
+    let page = slice.page(found, |base| base.id.0);
+    let pager = Pager::new("/knowledge", &[], &query, page.next_cursor.as_deref());
     shell.render(&List { shell: &shell, bases: page.data, query, pager })
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::report;
 use crate::{
-    console::{Flash, Form, FormErrors, Lang, ListQuery, Nothing, PageResult, Pager, Shell},
+    console::{Flash, Form, FormErrors, Lang, Nothing, PageResult, Pager, Shell},
     knowledge::{
         ChunkId, Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBase, KnowledgeBaseId, KnowledgeError, READ,
         WRITE,
@@ -21,7 +21,7 @@ use crate::{
     },
     platform::{
         error::ApiError,
-        http::{Page, Path, Query},
+        http::{ListQuery, Path, Query},
         names::with_directions_shown,
     },
 };
@@ -66,25 +66,20 @@ pub async fn list(
     let base = knowledge.get_base(shell.org_id(), id).await?;
     // Two additional filter states: ready with doubts, and ready without vectors.
     let (doubted, words_only) = (status == DOUBTED, status == WORDS_ONLY);
-    let filter = DocumentFilter {
-        cursor: query.cursor().map(str::to_owned),
-        status: (!doubted && !words_only).then(|| status.clone()),
-        ..DocumentFilter::default()
-    };
-    let page = filter.page();
-    let limit = page.limit()?;
-    let rows = Filter {
+    let filter =
+        DocumentFilter { status: (!doubted && !words_only).then(|| status.clone()), ..DocumentFilter::default() };
+    let filter = Filter {
         search: query.search(),
         status: filter.status()?,
         doubted: doubted.then_some(true),
         words_only: words_only.then_some(true),
-        after: page.after()?,
-        limit: Some(limit + 1),
         ..Filter::default()
     };
-    let page = Page::cut(knowledge.list_documents(shell.org_id(), id, &rows).await?, limit, |document| document.id.0);
-    let path = if status.is_empty() { format!("/knowledge/{id}") } else { format!("/knowledge/{id}?status={status}") };
-    let pager = query.pager(&path, page.next_cursor.as_deref());
+    let slice = query.slice()?;
+    let page =
+        slice.page(knowledge.list_documents(shell.org_id(), id, &filter, &slice).await?, |document| document.id.0);
+    let path = format!("/knowledge/{id}");
+    let pager = Pager::new(&path, &[("status", &status)], &query, page.next_cursor.as_deref());
     let limit = shell.bytes(i64::try_from(knowledge.max_upload_bytes()).unwrap_or(i64::MAX));
     let documents = page.data;
     let [queued, extracting, embedding, ready, failed] = DocumentStatus::ALL.map(DocumentStatus::as_str);
@@ -158,8 +153,8 @@ pub struct OpenQuery {
     from: Option<i32>,
     /// `passages` lists the chunks instead of the text.
     view: String,
-    /// First chunk of the list.
-    cursor: Option<i32>,
+    /// Cursor of the list of chunks.
+    cursor: String,
 }
 
 #[derive(Template)]
@@ -180,7 +175,7 @@ struct Open<'a> {
     table_header: Option<String>,
     page: Option<i32>,
     chunks: Vec<Chunk>,
-    next_chunk: Option<i32>,
+    next_chunk: Option<String>,
     filename: String,
     errors: FormErrors,
 }
@@ -266,10 +261,9 @@ async fn page<'a>(
     let passages = query.view == "passages";
     let (mut chunks, mut next_chunk) = (Vec::new(), None);
     if passages {
-        chunks = knowledge.chunks(org, base.id, id, query.cursor.unwrap_or(0).max(0), 51).await?;
-        if chunks.len() > 50 {
-            next_chunk = chunks.pop().map(|next| next.ordinal);
-        }
+        let slice = ListQuery { cursor: query.cursor.clone(), ..ListQuery::default() }.slice()?;
+        let page = slice.page(knowledge.chunks(org, base.id, id, &slice).await?, |chunk| chunk.ordinal.into());
+        (chunks, next_chunk) = (page.data, page.next_cursor);
     }
     let cited = match query.chunk.parse::<ChunkId>() {
         Ok(chunk) => knowledge.chunk(org, id, chunk).await?,

@@ -22,7 +22,7 @@ use crate::{
     },
     platform::{
         error::{ApiError, FieldError},
-        http::{Auth, Json, Page, PageQuery, Path, Query},
+        http::{Auth, Json, ListQuery, Page, Path, Query, Sort},
     },
     storage::Object,
 };
@@ -44,13 +44,6 @@ pub(super) fn router() -> OpenApiRouter<Knowledge> {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::knowledge) struct DocumentFilter {
-    /// Page size: 1 to 200, default 50.
-    #[param(minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// `next_cursor` of the previous page.
-    pub cursor: Option<String>,
-    /// Substring of the file name or title.
-    pub search: Option<String>,
     #[param(value_type = Option<DocumentStatus>)]
     pub status: Option<String>,
     /// `true`: ready documents with doubts in their reading report; `false`: ready documents without doubts.
@@ -90,10 +83,6 @@ impl DocumentFilter {
     pub fn words_only(&self) -> Result<Option<bool>, ApiError> {
         flag("/words_only", self.words_only.as_deref())
     }
-
-    pub fn page(&self) -> PageQuery {
-        PageQuery { limit: self.limit, cursor: self.cursor.clone() }
-    }
 }
 
 /// Empty (as sent by a form) means no filter.
@@ -127,16 +116,6 @@ struct UpdateDocument {
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct ChunkFilter {
-    /// Page size: 1 to 200, default 50.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    /// `next_cursor` of the previous page: the position of the next chunk.
-    cursor: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
 struct TextRange {
     /// First character, from 0.
     start: Option<i32>,
@@ -146,28 +125,28 @@ struct TextRange {
 
 /// Lists the documents of a knowledge base, newest first.
 #[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents", tag = "Knowledge",
-    params(("id" = KnowledgeBaseId, Path), DocumentFilter), responses((status = 200, body = Page<Document>), (status = 404)))]
+    params(("id" = KnowledgeBaseId, Path), ListQuery, DocumentFilter,
+        ("q" = Option<String>, Query, description = "A part of the file name or the title."),
+        ("sort" = Option<Sort>, Query, description = "`newest` first (where it is absent) or `oldest` first.")),
+    responses((status = 200, body = Page<Document>), (status = 404)))]
 async fn list_documents(
     State(knowledge): State<Knowledge>,
     Auth(who): Auth,
     Path(id): Path<KnowledgeBaseId>,
+    Query(query): Query<ListQuery>,
     Query(filter): Query<DocumentFilter>,
 ) -> Result<Json<Page<Document>>, ApiError> {
     who.require(READ)?;
-    let page = filter.page();
-    let limit = page.limit()?;
-    let rows = Filter {
-        search: filter.search.as_deref(),
+    let slice = query.slice()?;
+    let filter = Filter {
+        search: query.search(),
         status: filter.status()?,
         doubted: filter.doubts()?,
         doubt: filter.doubt()?,
         words_only: filter.words_only()?,
-        after: page.after()?,
-        limit: Some(limit + 1),
-        ..Filter::default()
     };
-    let rows = knowledge.list_documents(who.org_id, id, &rows).await?;
-    Ok(Json(Page::cut(rows, limit, |document| document.id.0)))
+    let rows = knowledge.list_documents(who.org_id, id, &filter, &slice).await?;
+    Ok(Json(slice.page(rows, |document| document.id.0)))
 }
 
 /// Returns a document with its status and reading report.
@@ -250,26 +229,18 @@ fn disposition(filename: &str) -> HeaderValue {
 
 /// Lists the chunks (passages) of a document in order.
 #[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/chunks", tag = "Knowledge",
-    params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path), ChunkFilter),
+    params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path), ListQuery),
     responses((status = 200, body = Page<Chunk>), (status = 404)))]
 async fn list_chunks(
     State(knowledge): State<Knowledge>,
     Auth(who): Auth,
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
-    Query(filter): Query<ChunkFilter>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Chunk>>, ApiError> {
     who.require(READ)?;
-    let limit = PageQuery { limit: filter.limit, cursor: None }.limit()?;
-    let from = match filter.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
-        None => 0,
-        Some(text) => text.parse::<u32>().ok().and_then(|n| i32::try_from(n).ok()).ok_or_else(|| {
-            ApiError::validation(vec![FieldError::new("/cursor", "invalid", "not a cursor of this list")])
-        })?,
-    };
-    let mut data = knowledge.chunks(who.org_id, base, id, from, limit + 1).await?;
-    let more = i64::try_from(data.len()).unwrap_or(i64::MAX) > limit;
-    let next_cursor = if more { data.pop().map(|next| next.ordinal.to_string()) } else { None };
-    Ok(Json(Page { data, next_cursor }))
+    let slice = query.slice()?;
+    let rows = knowledge.chunks(who.org_id, base, id, &slice).await?;
+    Ok(Json(slice.page(rows, |chunk| chunk.ordinal.into())))
 }
 
 /// Returns the text of a document; offsets of chunks and citations refer to it. Empty before it was read.

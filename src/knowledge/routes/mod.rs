@@ -5,7 +5,7 @@ mod upload;
 
 use axum::{extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) use documents::DocumentFilter;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::platform::{
     error::ApiError,
-    http::{Auth, Json, Page, PageQuery, Path, Query, idempotent},
+    http::{Auth, Json, ListQuery, Page, Path, Query, idempotent},
 };
 
 pub fn router() -> OpenApiRouter<Knowledge> {
@@ -63,31 +63,19 @@ struct UpdateKnowledgeBase {
     vision_model: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct BaseFilter {
-    /// Page size: 1 to 200, default 50.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    /// `next_cursor` of the previous page.
-    cursor: Option<String>,
-    /// Substring of the name or description.
-    search: Option<String>,
-}
-
 /// Lists knowledge bases, newest first.
-#[utoipa::path(get, path = "/api/v1/knowledge-bases", tag = "Knowledge", params(BaseFilter),
+#[utoipa::path(get, path = "/api/v1/knowledge-bases", tag = "Knowledge",
+    params(ListQuery, ("q" = Option<String>, Query, description = "Substring of the name or description.")),
     responses((status = 200, body = Page<KnowledgeBase>)))]
 async fn list_knowledge_bases(
     State(knowledge): State<Knowledge>,
     Auth(who): Auth,
-    Query(filter): Query<BaseFilter>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<KnowledgeBase>>, ApiError> {
     who.require(READ)?;
-    let page = PageQuery { limit: filter.limit, cursor: filter.cursor };
-    let limit = page.limit()?;
-    let rows = knowledge.list_bases(who.org_id, filter.search.as_deref(), page.after()?, limit + 1).await?;
-    Ok(Json(Page::cut(rows, limit, |base| base.id.0)))
+    let slice = query.slice()?;
+    let rows = knowledge.list_bases(who.org_id, query.search(), &slice).await?;
+    Ok(Json(slice.page(rows, |base| base.id.0)))
 }
 
 /// Creates an empty knowledge base.

@@ -67,7 +67,7 @@ async fn upload_documents(
     multipart: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Result<(StatusCode, Json<UploadResponse>), ApiError> {
     who.require(WRITE)?;
-    knowledge.get_base(who.org_id, id).await?;
+    knowledge.require_base(who.org_id, id).await?;
     let multipart = multipart.map_err(|_| ApiError::unsupported_media_type("send files as `multipart/form-data`"))?;
     let (mut uploads, problem) = receive(&knowledge, &who, id, multipart).await?;
     if uploads.data.is_empty() {

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use uuid::Uuid;
-
 use super::Knowledge;
 use crate::{
     events, jobs,
@@ -12,13 +10,16 @@ use crate::{
         events::BaseDeleted,
         jobs::Sync,
         model::{BaseChanges, Counts},
-        store::{
-            self,
-            bases::{Filter, NewBase},
-        },
+        store::{self, bases::NewBase},
     },
     llm::EXTRACTIVE_MODEL,
-    platform::{db::Tx, error::FieldError, http::Principal, ids::OrgId, names::tidy},
+    platform::{
+        db::Tx,
+        error::FieldError,
+        http::{Principal, Slice},
+        ids::OrgId,
+        names::tidy,
+    },
 };
 
 /// Each additional language costs OCR time and, with many, accuracy.
@@ -61,12 +62,10 @@ impl Knowledge {
         &self,
         org: OrgId,
         search: Option<&str>,
-        after: Option<Uuid>,
-        limit: i64,
+        slice: &Slice,
     ) -> Result<Vec<KnowledgeBase>, KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
-        let filter = Filter { search, after, limit: Some(limit), ..Filter::default() };
-        let bases = store::bases::list(&mut tx, &filter).await?;
+        let bases = store::bases::list(&mut tx, search, slice).await?;
         drop(tx);
         Ok(bases)
     }
@@ -84,6 +83,14 @@ impl Knowledge {
         let base = get(&mut tx, id).await?;
         drop(tx);
         Ok(base)
+    }
+
+    /// [`KnowledgeError::BaseNotFound`] where there is none. Costs nothing that grows with its documents, as [`Self::get_base`] does.
+    pub async fn require_base(&self, org: OrgId, id: KnowledgeBaseId) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let exists = store::bases::exists(&mut tx, id).await?;
+        drop(tx);
+        if exists { Ok(()) } else { Err(KnowledgeError::BaseNotFound) }
     }
 
     /// `None` leaves a field unchanged.

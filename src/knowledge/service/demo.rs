@@ -8,7 +8,7 @@ use rust_embed::RustEmbed;
 use super::Knowledge;
 use crate::{
     knowledge::{KnowledgeBase, KnowledgeError, model::BaseChanges},
-    platform::ids::OrgId,
+    platform::{http::Slice, ids::OrgId},
 };
 
 /// Identifies the demo base within an organisation.
@@ -24,7 +24,7 @@ impl Knowledge {
     /// Creates the demo base and its documents. Idempotent: a base with this name counts as the demo base, and
     /// documents it already holds are not added again.
     pub async fn load_demo(&self, org: OrgId) -> Result<KnowledgeBase, KnowledgeError> {
-        let named = self.list_bases(org, Some(NAME), None, 200).await?;
+        let named = self.list_bases(org, Some(NAME), &Slice::first(200)).await?;
         let base = match named.into_iter().find(|base| base.name == NAME) {
             Some(base) => base,
             None => {

@@ -10,7 +10,7 @@ use crate::{
         model::{self, Chunk, TextPart, clean_filename},
         store::{self, documents::Filter},
     },
-    platform::{db::Tx, ids::OrgId},
+    platform::{db::Tx, http::Slice, ids::OrgId},
     storage::Object,
 };
 
@@ -21,9 +21,10 @@ impl Knowledge {
         org: OrgId,
         base: KnowledgeBaseId,
         filter: &Filter<'_>,
+        slice: &Slice,
     ) -> Result<Vec<Document>, KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
-        let documents = store::documents::list(&mut tx, base, filter).await?;
+        let documents = store::documents::list(&mut tx, base, filter, slice).await?;
         if documents.is_empty() && !store::bases::exists(&mut tx, base).await? {
             return Err(KnowledgeError::BaseNotFound);
         }
@@ -179,12 +180,11 @@ impl Knowledge {
         org: OrgId,
         base: KnowledgeBaseId,
         id: DocumentId,
-        from_ordinal: i32,
-        limit: i64,
+        slice: &Slice<i64>,
     ) -> Result<Vec<Chunk>, KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         get(&mut tx, base, id).await?;
-        let chunks = store::chunks::list(&mut tx, id, from_ordinal, limit).await?;
+        let chunks = store::chunks::list(&mut tx, id, slice).await?;
         tx.commit().await?;
         Ok(chunks)
     }

@@ -17,10 +17,7 @@ use crate::{
         extract::{Kind, Unsupported, sniff},
         jobs::{self as work, Extract},
         model::{clean_filename, document_prefix, original_key},
-        store::{
-            self,
-            documents::{Filter, NewDocument},
-        },
+        store::{self, documents::NewDocument},
     },
     platform::{db, error::chain, http::Principal, ids::OrgId, lifecycle::uncancelled},
     storage::{StorageError, Stored},
@@ -89,7 +86,7 @@ impl Knowledge {
         E: std::error::Error + Send + Sync + 'static,
     {
         // Checked first, so that nobody sends 100 MB to a deleted base.
-        self.get_base(org, base).await?;
+        self.require_base(org, base).await?;
         let id = DocumentId::generate(&self.inner.clock);
         let limit = self.inner.config.max_upload_bytes;
         let stored = match self.inner.storage.put_stream(&original_key(org, base, id), data, limit).await {
@@ -169,9 +166,8 @@ impl Knowledge {
             Some("knowledge_documents_knowledge_base_id_fkey") => KnowledgeError::BaseNotFound,
             _ => error.into(),
         })?;
-        let filter = Filter { sha256: Some(&stored.sha256), ..Filter::default() };
-        let found = store::documents::list(&mut tx, *base, &filter).await?;
-        let mut document = found.into_iter().next().ok_or(KnowledgeError::DocumentNotFound)?;
+        let found = store::documents::by_content(&mut tx, *base, &stored.sha256).await?;
+        let mut document = found.ok_or(KnowledgeError::DocumentNotFound)?;
         // Uploading a failed document again retries it: OCR may have been installed or a limit raised meanwhile.
         if !inserted && document.status == DocumentStatus::Failed {
             document = match self.retry_failed(&mut tx, *org, &document).await {

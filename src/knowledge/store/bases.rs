@@ -4,13 +4,12 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::contains;
 use crate::{
     knowledge::{
         index::{ANALYSIS, Weights},
         model::{BaseChanges, Counts, KnowledgeBase, KnowledgeBaseId, ReadingMode},
     },
-    platform::ids::OrgId,
+    platform::{db::contains, http::Slice, ids::OrgId},
 };
 
 pub struct NewBase<'a> {
@@ -46,45 +45,49 @@ pub async fn insert(conn: &mut PgConnection, new: &NewBase<'_>) -> sqlx::Result<
     Ok(())
 }
 
-/// Which bases to read; newest first.
-#[derive(Default)]
-pub struct Filter<'a> {
-    pub ids: Option<&'a [Uuid]>,
-    /// Substring of the name.
-    pub search: Option<&'a str>,
-    /// Only bases older than this one.
-    pub after: Option<Uuid>,
-    /// `None`: no limit.
-    pub limit: Option<i64>,
+/// The bases that `$from` yields, with the counts of their documents (kept by a trigger: nothing is counted here).
+macro_rules! select {
+    ($from:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            KnowledgeBase,
+            r#"SELECT b.id AS "id: KnowledgeBaseId", b.name, b.description, b.embedding_model, b.index_generation,
+                      coalesce(c.documents, 0) AS "documents!", coalesce(c.ready, 0) AS "documents_ready!",
+                      coalesce(c.failed, 0) AS "documents_failed!", coalesce(c.doubted, 0) AS "documents_doubted!",
+                      coalesce(c.words_only, 0) AS "documents_words_only!",
+                      b.reading AS "reading: ReadingMode", b.ocr_languages, b.vision_model,
+                      coalesce(c.chunks, 0) AS "chunks!", coalesce(c.size, 0) AS "size!",
+                      b.weights AS "weights: Json<Weights>", b.created_at, b.updated_at
+               FROM "# + $from + r#" b
+               LEFT JOIN LATERAL (SELECT * FROM knowledge_base_counts k WHERE k.knowledge_base_id = b.id LIMIT 1) c ON true
+               ORDER BY b.id DESC"#,
+            $($argument),+
+        )
+    };
 }
 
-pub async fn list(conn: &mut PgConnection, filter: &Filter<'_>) -> sqlx::Result<Vec<KnowledgeBase>> {
-    sqlx::query_as!(
-        KnowledgeBase,
-        r#"SELECT b.id AS "id: KnowledgeBaseId", b.name, b.description, b.embedding_model, b.index_generation,
-                  c.documents AS "documents!", c.ready AS "documents_ready!", c.failed AS "documents_failed!",
-                  c.doubted AS "documents_doubted!", c.words_only AS "documents_words_only!",
-                  b.reading AS "reading: ReadingMode", b.ocr_languages, b.vision_model,
-                  c.chunks AS "chunks!", c.size AS "size!", b.weights AS "weights: Json<Weights>", b.created_at, b.updated_at
-           FROM knowledge_bases b
-           CROSS JOIN LATERAL (
-             SELECT count(*) AS documents, count(*) FILTER (WHERE status = 'ready') AS ready,
-                    count(*) FILTER (WHERE status = 'failed') AS failed,
-                    count(*) FILTER (WHERE status = 'ready' AND doubts <> '{}') AS doubted,
-                    count(*) FILTER (WHERE status = 'ready' AND words_only) AS words_only,
-                    coalesce(sum(d.chunks), 0)::bigint AS chunks, coalesce(sum(d.size), 0)::bigint AS size
-             FROM knowledge_documents d WHERE d.org_id = b.org_id AND d.knowledge_base_id = b.id
-           ) c
-           WHERE ($1::uuid[] IS NULL OR b.id = ANY($1)) AND ($2::text IS NULL OR b.name ILIKE $2 OR b.description ILIKE $2)
-             AND ($3::uuid IS NULL OR b.id < $3)
-           ORDER BY b.id DESC LIMIT $4"#,
-        filter.ids as _,
-        contains(filter.search),
-        filter.after,
-        filter.limit,
-    )
-    .fetch_all(conn)
-    .await
+/// Newest first; `search` is a part of the name or description.
+pub async fn list(conn: &mut PgConnection, search: Option<&str>, slice: &Slice) -> sqlx::Result<Vec<KnowledgeBase>> {
+    match search.map(contains) {
+        None => {
+            select!(
+                "(SELECT * FROM knowledge_bases WHERE id < $1 ORDER BY id DESC LIMIT $2)",
+                slice.beyond(),
+                slice.rows()
+            )
+            .fetch_all(conn)
+            .await
+        }
+        Some(pattern) => {
+            select!(
+                "(SELECT * FROM knowledge_bases WHERE id = ANY (ARRAY(SELECT knowledge_bases_found($1, $2, $3))))",
+                pattern,
+                slice.beyond(),
+                slice.rows()
+            )
+            .fetch_all(conn)
+            .await
+        }
+    }
 }
 
 /// Knowledge bases, and documents by what became of them.
@@ -101,8 +104,7 @@ pub async fn counts(conn: &mut PgConnection) -> sqlx::Result<Counts> {
 }
 
 pub async fn get(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<Option<KnowledgeBase>> {
-    let found = list(conn, &Filter { ids: Some(&[id.0]), ..Filter::default() }).await?;
-    Ok(found.into_iter().next())
+    select!("(SELECT * FROM knowledge_bases WHERE id = $1)", id.0).fetch_optional(conn).await
 }
 
 /// The fields of a base that a search needs.
@@ -110,8 +112,7 @@ pub struct Searchable {
     pub id: KnowledgeBaseId,
     pub embedding_model: String,
     pub index_generation: i64,
-    /// Number of chunks if several bases are searched (they are weighted by size); for a single base only whether it
-    /// has any.
+    /// Number of chunks.
     pub chunks: i64,
     pub weights: Option<Json<Weights>>,
 }
@@ -120,13 +121,9 @@ pub async fn searchable(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<V
     sqlx::query_as!(
         Searchable,
         r#"SELECT b.id AS "id: KnowledgeBaseId", b.embedding_model, b.index_generation, b.weights AS "weights: Json<Weights>",
-                  CASE WHEN cardinality($1::uuid[]) > 1
-                    THEN (SELECT coalesce(sum(d.chunks), 0)::bigint FROM knowledge_documents d
-                          WHERE d.org_id = b.org_id AND d.knowledge_base_id = b.id)
-                    ELSE (SELECT count(*) FROM (SELECT FROM knowledge_documents d
-                          WHERE d.org_id = b.org_id AND d.knowledge_base_id = b.id AND d.chunks > 0 LIMIT 1) AS one)
-                  END AS "chunks!"
-           FROM knowledge_bases b WHERE b.id = ANY($1) ORDER BY b.id DESC"#,
+                  coalesce(c.chunks, 0) AS "chunks!"
+           FROM knowledge_bases b LEFT JOIN knowledge_base_counts c ON c.knowledge_base_id = b.id
+           WHERE b.id = ANY($1) ORDER BY b.id DESC"#,
         ids,
     )
     .fetch_all(conn)

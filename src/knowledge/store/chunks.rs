@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     knowledge::model::{Chunk, ChunkId, DocumentId, KnowledgeBaseId, searchable_text},
-    platform::ids::OrgId,
+    platform::{http::Slice, ids::OrgId},
 };
 
 /// Rows per INSERT: stays below PostgreSQL's message size for any chunk length.
@@ -65,20 +65,16 @@ pub async fn replace(
     Ok(())
 }
 
-/// A page of a document's chunks, from `ordinal` on.
-pub async fn list(
-    conn: &mut PgConnection,
-    document: DocumentId,
-    from_ordinal: i32,
-    limit: i64,
-) -> sqlx::Result<Vec<Chunk>> {
+/// A page of a document's chunks, in document order.
+pub async fn list(conn: &mut PgConnection, document: DocumentId, slice: &Slice<i64>) -> sqlx::Result<Vec<Chunk>> {
     sqlx::query_as!(
         Chunk,
         r#"SELECT id AS "id: ChunkId", ordinal, text, start_char AS start, end_char AS "end", page, heading, table_header, tokens
-           FROM knowledge_chunks WHERE document_id = $1 AND ordinal >= $2 ORDER BY ordinal LIMIT $3"#,
+           FROM knowledge_chunks WHERE document_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3"#,
         document.0,
-        from_ordinal,
-        limit,
+        // An ordinal is an i32: none lies beyond these.
+        i32::try_from(slice.above().clamp(-1, i64::from(i32::MAX))).unwrap_or(i32::MAX),
+        slice.rows(),
     )
     .fetch_all(conn)
     .await

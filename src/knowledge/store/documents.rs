@@ -2,15 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
-use uuid::Uuid;
 
-use super::contains;
 use crate::{
     knowledge::{
         extract::{Doubt, Report},
         model::{Document, DocumentId, DocumentStatus, KnowledgeBaseId, TextPart},
     },
-    platform::{ids::OrgId, names::tidy},
+    platform::{db::contains, http::Slice, ids::OrgId, names::tidy},
 };
 
 pub struct NewDocument<'a> {
@@ -47,11 +45,9 @@ pub async fn insert(conn: &mut PgConnection, new: &NewDocument<'_>) -> sqlx::Res
     Ok(done.rows_affected() > 0)
 }
 
-/// Which documents of a base to read; newest first.
+/// Which documents of a base to list; `None` is no filter.
 #[derive(Default)]
 pub struct Filter<'a> {
-    pub id: Option<DocumentId>,
-    pub sha256: Option<&'a [u8]>,
     /// Substring of the file name or the title.
     pub search: Option<&'a str>,
     pub status: Option<DocumentStatus>,
@@ -61,44 +57,75 @@ pub struct Filter<'a> {
     pub doubt: Option<Doubt>,
     /// Documents without vectors (true), or all others (false).
     pub words_only: Option<bool>,
-    /// Only documents older than this one.
-    pub after: Option<Uuid>,
-    /// `None`: no limit.
-    pub limit: Option<i64>,
 }
 
-pub async fn list(conn: &mut PgConnection, base: KnowledgeBaseId, filter: &Filter<'_>) -> sqlx::Result<Vec<Document>> {
-    sqlx::query_as!(
-        Document,
-        r#"SELECT id AS "id: DocumentId", knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", filename, title, kind, size,
-                  encode(sha256, 'hex') AS "sha256!", status AS "status: DocumentStatus", failure_code, failure_reason, progress,
-                  pages, chunks, attempts, created_at, updated_at, ready_at, doubts, words_only,
-                  CASE WHEN $2::uuid IS NOT NULL THEN reading_report END AS "report: Json<Report>"
-           FROM knowledge_documents
-           WHERE knowledge_base_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::bytea IS NULL OR sha256 = $3)
-             AND ($4::text IS NULL OR filename ILIKE $4 OR title ILIKE $4) AND ($5::text IS NULL OR status = $5)
-             AND ($6::uuid IS NULL OR id < $6)
-             AND ($8::boolean IS NULL OR (status = 'ready' AND (doubts <> '{}') = $8))
-             AND ($9::text IS NULL OR doubts @> ARRAY[$9]) AND ($10::boolean IS NULL OR words_only = $10)
-           ORDER BY id DESC LIMIT $7"#,
+impl Filter<'_> {
+    fn is_none(&self) -> bool {
+        let Self { search, status, doubted, doubt, words_only } = self;
+        search.is_none() && status.is_none() && doubted.is_none() && doubt.is_none() && words_only.is_none()
+    }
+}
+
+/// Documents of the base `$1`, without their reading reports, which can be long.
+macro_rules! select {
+    ($report:literal, $rest:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Document,
+            r#"SELECT id AS "id: DocumentId", knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", filename, title, kind, size,
+                      encode(sha256, 'hex') AS "sha256!", status AS "status: DocumentStatus", failure_code, failure_reason, progress,
+                      pages, chunks, attempts, created_at, updated_at, ready_at, doubts, words_only, "# + $report + r#" AS "report: Json<Report>"
+               FROM knowledge_documents WHERE knowledge_base_id = $1 AND "# + $rest,
+            $($argument),+
+        )
+    };
+}
+
+pub async fn list(
+    conn: &mut PgConnection,
+    base: KnowledgeBaseId,
+    filter: &Filter<'_>,
+    slice: &Slice,
+) -> sqlx::Result<Vec<Document>> {
+    let (beyond, rows) = (slice.beyond(), slice.rows());
+    if filter.is_none() && slice.is_oldest_first() {
+        return select!("NULL::jsonb", "id > $2 ORDER BY id LIMIT $3", base.0, beyond, rows).fetch_all(conn).await;
+    }
+    if filter.is_none() {
+        return select!("NULL::jsonb", "id < $2 ORDER BY id DESC LIMIT $3", base.0, beyond, rows).fetch_all(conn).await;
+    }
+    let mut found = select!(
+        "NULL::jsonb",
+        "id = ANY (ARRAY(SELECT knowledge_documents_found($1, $2, $3, $4, $5, $6, $7, $8, $9))) ORDER BY id DESC",
         base.0,
-        filter.id.map(|id| id.0),
-        filter.sha256,
-        contains(filter.search),
+        filter.search.map(contains),
         filter.status.map(DocumentStatus::as_str),
-        filter.after,
-        filter.limit,
         filter.doubted,
         filter.doubt.map(Doubt::as_str),
         filter.words_only,
+        beyond,
+        slice.is_oldest_first(),
+        rows
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    if slice.is_oldest_first() {
+        found.reverse();
+    }
+    Ok(found)
 }
 
+/// With its reading report.
 pub async fn get(conn: &mut PgConnection, base: KnowledgeBaseId, id: DocumentId) -> sqlx::Result<Option<Document>> {
-    let found = list(conn, base, &Filter { id: Some(id), ..Filter::default() }).await?;
-    Ok(found.into_iter().next())
+    select!("reading_report", "id = $2", base.0, id.0).fetch_optional(conn).await
+}
+
+/// The document with this content.
+pub async fn by_content(
+    conn: &mut PgConnection,
+    base: KnowledgeBaseId,
+    sha256: &[u8],
+) -> sqlx::Result<Option<Document>> {
+    select!("NULL::jsonb", "sha256 = $2", base.0, sha256).fetch_optional(conn).await
 }
 
 pub async fn rename(

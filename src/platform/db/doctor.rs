@@ -1,4 +1,4 @@
-//! Health checks of the database: reachable, version supported, statistics readable, collation, clock.
+//! Health checks of the database: reachable, version supported, statistics readable, collation, search indexes, clock.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -10,6 +10,7 @@ use super::{
     Db, DbError, RoleKind, Target,
     managed::upgrade::{Folders, Kept, newest_installed},
     roles,
+    search::SearchIndexes,
 };
 use crate::platform::{
     clock::Clock,
@@ -35,6 +36,7 @@ pub fn checks(deps: DoctorDeps) -> Vec<Box<dyn Check>> {
         Box::new(Version(deps.clone())),
         Box::new(Statistics(deps.db.clone(), roles::statistics_sql(&deps.target))),
         Box::new(Collation(deps.db.clone())),
+        Box::new(SearchIndexes(deps.db.clone())),
         Box::new(Clocks(deps.db, deps.clock)),
     ]
 }

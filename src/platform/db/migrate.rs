@@ -79,6 +79,16 @@ pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateEr
     }
     refuse_too_new(&mut conn, &before).await?;
     MIGRATIONS.run(&mut conn).await?;
+    // Again at each start: the server may have the extensions by now.
+    let are_indexed = sqlx::query_scalar!(r#"SELECT holdfast_search_indexes() AS "done!""#)
+        .fetch_one(&mut conn)
+        .await
+        .map_err(DbError::from)?;
+    if !are_indexed {
+        tracing::warn!(
+            "this server refuses the extensions of the search indexes: lists are searched row by row; doctor says what to run"
+        );
+    }
     let after = applied(&mut conn).await?;
     let found = sqlx::query_scalar!("SELECT id FROM installation").fetch_one(&mut conn).await.map_err(DbError::from)?;
     match expected {

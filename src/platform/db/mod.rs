@@ -14,6 +14,7 @@ pub mod managed;
 mod metrics;
 pub mod migrate;
 pub mod roles;
+mod search;
 mod statements;
 mod statistics;
 mod table;
@@ -34,6 +35,7 @@ pub use config::Config;
 pub use doctor::{DoctorDeps, checks};
 pub use error::{DbError, constraint};
 pub use metrics::Metrics;
+pub use search::contains;
 pub use statistics::EVERY as STATISTICS_EVERY;
 pub use table::{TABLES, Table};
 pub use tx::Tx;
@@ -194,6 +196,17 @@ impl Db {
         .await?;
         tx.commit().await?;
         Ok(found)
+    }
+
+    /// The missing search indexes, and the name of the database.
+    async fn missing_search_indexes(&self) -> Result<(Vec<String>, String), DbError> {
+        let mut tx = self.system().await?;
+        let missing =
+            sqlx::query_scalar!("SELECT name FROM search_indexes WHERE to_regclass(name) IS NULL ORDER BY name")
+                .fetch_all(&mut *tx)
+                .await?;
+        let name = sqlx::query_scalar!("SELECT current_database() AS \"name!\"").fetch_one(&mut *tx).await?;
+        Ok((missing, name))
     }
 
     /// The server's version, e.g. `15.18`.

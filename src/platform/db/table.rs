@@ -21,4 +21,5 @@ impl Table {
 }
 
 /// The tables of `platform`.
-pub const TABLES: &[Table] = &[Table::watched("idempotency_keys"), Table::small("installation")];
+pub const TABLES: &[Table] =
+    &[Table::watched("idempotency_keys"), Table::small("installation"), Table::small("search_indexes")];

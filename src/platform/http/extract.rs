@@ -1,4 +1,4 @@
-//! Extractors that answer invalid input with problem+json, and list pages.
+//! Extractors that answer invalid input with problem+json.
 
 use axum::{
     RequestExt as _,
@@ -7,12 +7,9 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header::CONTENT_ENCODING, request::Parts},
     response::{IntoResponse, Response},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http_body_util::{BodyExt as _, LengthLimitError};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
-use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use super::{buffer_budget::BufferReservation, objects::Objects, unreadable_body};
 use crate::platform::error::{ApiError, FieldError};
@@ -160,58 +157,4 @@ fn composed(query: &str) -> Option<Uri> {
     }
     let pairs: Vec<(String, String)> = pairs.into_iter().map(|(name, value)| (name, value.nfc().collect())).collect();
     format!("/?{}", serde_html_form::to_string(&pairs).ok()?).parse().ok()
-}
-
-/// `?limit=50&cursor=...` of a list endpoint.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct PageQuery {
-    /// Rows per page: 1 to 200, default 50.
-    #[param(minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// `next_cursor` of the previous page.
-    #[param(pattern = "^[A-Za-z0-9_-]*$")]
-    pub cursor: Option<String>,
-}
-
-impl PageQuery {
-    /// Rows per page; 422 outside 1 to 200.
-    pub fn limit(&self) -> Result<i64, ApiError> {
-        match self.limit.unwrap_or(50) {
-            n @ 1..=200 => Ok(i64::from(n)),
-            n => Err(ApiError::validation(vec![FieldError::new(
-                "/limit",
-                "out_of_range",
-                format!("{n} is outside 1 to 200"),
-            )])),
-        }
-    }
-
-    /// Last id of the previous page; 422 if the cursor is invalid.
-    pub fn after(&self) -> Result<Option<Uuid>, ApiError> {
-        let Some(text) = self.cursor.as_deref().filter(|c| !c.is_empty()) else { return Ok(None) };
-        let id = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
-        id.map(Some).ok_or_else(|| {
-            ApiError::validation(vec![FieldError::new("/cursor", "invalid", "not a cursor of this list")])
-        })
-    }
-}
-
-/// One page of a list.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Page<T> {
-    pub data: Vec<T>,
-    /// Pass as `cursor` for the next page; null on the last page.
-    pub next_cursor: Option<String>,
-}
-
-impl<T> Page<T> {
-    /// Takes up to `limit + 1` fetched rows; the extra row tells whether a next page exists.
-    pub fn cut(mut rows: Vec<T>, limit: i64, id: impl Fn(&T) -> Uuid) -> Self {
-        let limit = usize::try_from(limit).unwrap_or_default();
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| more).map(|row| URL_SAFE_NO_PAD.encode(id(row).as_bytes()));
-        Self { data: rows, next_cursor }
-    }
 }

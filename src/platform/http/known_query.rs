@@ -17,6 +17,9 @@ use serde_json::Value;
 
 use crate::platform::error::{ApiError, FieldError};
 
+/// Renamed parameters: former and present name.
+const RENAMED: [(&str, &str); 1] = [("search", "q")];
+
 /// Method and route -> names of its query parameters.
 #[derive(Clone, Debug)]
 pub struct KnownQuery(Arc<HashMap<(String, String), BTreeSet<String>>>);
@@ -62,21 +65,24 @@ fn unknown(known: &KnownQuery, request: &Request) -> Option<ApiError> {
     let odd: BTreeSet<&str> =
         pairs.iter().map(|(name, _)| name.as_str()).filter(|name| !names.contains(*name)).collect();
     let first = odd.first()?;
-    let there_are = if names.is_empty() {
-        "it takes none".to_owned()
-    } else {
-        format!("there are: {}", names.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+    let now = |name: &str| RENAMED.iter().find(|(old, new)| *old == name && names.contains(*new)).map(|(_, new)| *new);
+    let there_are = match now(first) {
+        Some(new) => format!("it is called {new:?} now"),
+        None if names.is_empty() => "it takes none".to_owned(),
+        None => format!("there are: {}", names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
     };
     // The names are echoed, up to a bounded length.
     let shown = |name: &str| name.chars().filter(|c| !c.is_control()).take(60).collect::<String>();
+    let field = |name: &&str| match now(name) {
+        Some(new) => {
+            FieldError::new(format!("/{name}"), "renamed_parameter", format!("this parameter is called {new:?} now"))
+        }
+        None => {
+            FieldError::new(format!("/{}", shown(name)), "unknown_parameter", "this endpoint has no such parameter")
+        }
+    };
     Some(ApiError {
-        errors: odd
-            .iter()
-            .take(20)
-            .map(|name| {
-                FieldError::new(format!("/{}", shown(name)), "unknown_parameter", "this endpoint has no such parameter")
-            })
-            .collect(),
+        errors: odd.iter().take(20).map(field).collect(),
         ..ApiError::bad_request(
             "unknown_parameter",
             format!("this endpoint has no query parameter {:?}; {there_are}", shown(first)),

@@ -7,7 +7,11 @@ use sqlx::PgConnection;
 use super::{Webhooks, endpoints::owners};
 use crate::{
     jobs::{self, Enqueue},
-    platform::{db::Tx, http::Principal, ids::OrgId},
+    platform::{
+        db::Tx,
+        http::{Principal, Slice},
+        ids::OrgId,
+    },
     webhooks::{
         WebhooksError,
         jobs::Deliver,
@@ -93,16 +97,16 @@ impl Webhooks {
         made.map(|made| made.delivery).ok_or(WebhooksError::NotFound("webhook_delivery"))
     }
 
-    /// Newest first, at most `limit`. The caller has found the endpoint.
+    /// Newest first. Fails if the caller may not see the endpoint.
     pub async fn list_deliveries(
         &self,
         who: &Principal,
         filter: &Filter<'_>,
-        limit: i64,
+        slice: &Slice,
     ) -> Result<Vec<Delivery>, WebhooksError> {
         let id = filter.receiver.parse().map_err(|_| WebhooksError::NotFound("webhook_endpoint"))?;
         let (mut tx, _, _) = self.find(who, id).await?;
-        let found = deliveries::list(&mut tx, filter, limit).await?;
+        let found = deliveries::list(&mut tx, filter, slice).await?;
         tx.commit().await?;
         Ok(found)
     }

@@ -2,11 +2,17 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
-use uuid::Uuid;
 
 use super::Webhooks;
 use crate::{
-    platform::{crypto, db::Tx, error::FieldError, http::Principal, http_client::AddressError, names::tidy},
+    platform::{
+        crypto,
+        db::Tx,
+        error::FieldError,
+        http::{Principal, Slice},
+        http_client::AddressError,
+        names::tidy,
+    },
     webhooks::{
         WebhooksError,
         model::{DisabledReason, Endpoint, EndpointChanges, EndpointId, EndpointWithSecret, Owner},
@@ -58,16 +64,15 @@ impl Webhooks {
         Ok(EndpointWithSecret { endpoint: endpoint.into(), secret })
     }
 
-    /// Newest first, below `before`; at most `limit`.
+    /// Newest first.
     pub async fn list_endpoints(
         &self,
         owner: Owner,
         search: Option<&str>,
-        before: Option<Uuid>,
-        limit: i64,
+        slice: &Slice,
     ) -> Result<Vec<Endpoint>, WebhooksError> {
         let mut tx = self.begin(owner).await?;
-        let rows = endpoints::list(&mut tx, owner.org(), search, before, limit).await?;
+        let rows = endpoints::list(&mut tx, owner.org(), search, slice).await?;
         tx.commit().await?;
         Ok(rows.into_iter().map(Endpoint::from).collect())
     }

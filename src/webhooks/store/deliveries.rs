@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    platform::ids::OrgId,
+    platform::{http::Slice, ids::OrgId},
     webhooks::model::{Delivery, DeliveryDetail, DeliveryId, DeliveryState},
 };
 
@@ -108,24 +108,23 @@ pub struct Filter<'a> {
     pub state: Option<DeliveryState>,
     /// In the topic, the subject, the error or the message.
     pub search: Option<&'a str>,
-    pub before: Option<Uuid>,
 }
 
 /// Newest first.
-pub async fn list(conn: &mut PgConnection, filter: &Filter<'_>, limit: i64) -> sqlx::Result<Vec<Delivery>> {
+pub async fn list(conn: &mut PgConnection, filter: &Filter<'_>, slice: &Slice) -> sqlx::Result<Vec<Delivery>> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id, message_id, receiver, topic, subject, '' AS "body!", state, attempts, status, milliseconds, error, created_at,
              attempted_at
            FROM webhook_deliveries
-           WHERE receiver = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR state = $3)
+           WHERE receiver = $1 AND id < $2 AND ($3::text IS NULL OR state = $3)
              AND ($4::text IS NULL OR strpos(lower(concat_ws(' ', topic, subject, error, body)), lower($4)) > 0)
            ORDER BY id DESC LIMIT $5"#,
         filter.receiver,
-        filter.before,
+        slice.beyond(),
         filter.state.map(DeliveryState::as_str),
         filter.search,
-        limit,
+        slice.rows(),
     )
     .fetch_all(conn)
     .await?;

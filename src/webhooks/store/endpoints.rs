@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    platform::ids::OrgId,
+    platform::{http::Slice, ids::OrgId},
     webhooks::model::{DisabledReason, Endpoint, EndpointId, EndpointState},
 };
 
@@ -98,21 +98,20 @@ pub async fn list(
     conn: &mut PgConnection,
     org: Option<OrgId>,
     search: Option<&str>,
-    before: Option<Uuid>,
-    limit: i64,
+    slice: &Slice,
 ) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
         "SELECT id, org_id, url, description, topics, secret, previous_secret, previous_until, disabled_at, disabled_reason, failing_since,
            retry_at, created_at, updated_at
          FROM webhook_endpoints
-         WHERE org_id IS NOT DISTINCT FROM $1 AND ($2::uuid IS NULL OR id < $2)
+         WHERE org_id IS NOT DISTINCT FROM $1 AND id < $2
            AND ($3::text IS NULL OR strpos(lower(url || ' ' || description), lower($3)) > 0)
          ORDER BY id DESC LIMIT $4",
         org.map(|org| org.0),
-        before,
+        slice.beyond(),
         search,
-        limit,
+        slice.rows(),
     )
     .fetch_all(conn)
     .await

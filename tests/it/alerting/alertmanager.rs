@@ -206,8 +206,8 @@ async fn alertmanagers_alerts_arrive_repeat_end_and_survive_our_absence() {
     assert_eq!(count(&admin, "status=firing").await, 1);
     gate.open.store(true, Ordering::SeqCst);
     until("what happened meanwhile is lost", async || {
-        count(&admin, "status=firing&search=DiskWillFill").await == 1
-            && count(&admin, "status=resolved&search=QueueStuck").await == 1
+        count(&admin, "status=firing&q=DiskWillFill").await == 1
+            && count(&admin, "status=resolved&q=QueueStuck").await == 1
     })
     .await;
     assert_eq!(count(&admin, "").await, 2);

@@ -144,8 +144,8 @@ async fn a_storm_is_taken_at_once_and_seen_by_pages() {
         path = format!("{PATH}?limit=150&status=firing&cursor={cursor}");
     }
     assert_eq!(seen.len(), 800);
-    assert_eq!(list(&admin, "search=storm77&severity=info").await.len(), 5, "77, 770, 773, 776, 779");
-    assert!(list(&admin, "search=no-such").await.is_empty());
+    assert_eq!(list(&admin, "q=storm77&severity=info").await.len(), 5, "77, 770, 773, 776, 779");
+    assert!(list(&admin, "q=no-such").await.is_empty());
     let later = (began + TimeDelta::hours(1)).to_rfc3339().replace('+', "%2B");
     assert_eq!(list(&admin, &format!("limit=5&since={later}")).await.len(), 5, "what still fires, fires then too");
     let earlier = (began - TimeDelta::hours(1)).to_rfc3339().replace('+', "%2B");

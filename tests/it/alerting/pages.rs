@@ -66,7 +66,7 @@ async fn operators_see_what_fires_and_what_did() {
         let found = history(&page(&admin, &format!("/alerts?{none}")).await);
         assert!(found.contains("Nothing found") || !found.contains("QueueStuck"), "{none}");
     }
-    let id = list(&admin, "search=DatabaseDown").await[0]["id"].as_str().unwrap().to_owned();
+    let id = list(&admin, "q=DatabaseDown").await[0]["id"].as_str().unwrap().to_owned();
     let detail = page(&admin, &format!("/alerts/{id}")).await;
     for words in ["critical", "holdfast:9464", "It went from 1 to 2.", "Not forwarded", "http://prometheus:9090/graph"]
     {

@@ -69,7 +69,7 @@ async fn webhooks_are_signed_and_every_attempt_says_the_same() {
     send(&app, &[alert.clone(), firing("NotForThem", "info", now(&app))]).await;
     until("no attempt", async || receiver.seen().len() == 1).await;
     until("no note of it", async || metric(&app, RETRIED) == 1).await;
-    let waiting = list(&admin, "search=JobsStuck").await[0]["id"].as_str().unwrap().to_owned();
+    let waiting = list(&admin, "q=JobsStuck").await[0]["id"].as_str().unwrap().to_owned();
     let detail = admin.get(&format!("{PATH}/{waiting}")).await.expect(200);
     let delivery = &detail["deliveries"][0];
     assert_eq!((&delivery["state"], &delivery["attempts"]), (&json!("queued"), &json!(1)));
@@ -159,7 +159,7 @@ async fn a_delivery_of_the_version_before_webhooks_is_sent_once() {
     let app = with_webhook(&receiver).await;
     let admin = app.admin().await;
     send(&app, &[firing("Unheard", "none", now(&app))]).await;
-    let alert = list(&admin, "search=Unheard").await[0]["id"].as_str().unwrap().to_owned();
+    let alert = list(&admin, "q=Unheard").await[0]["id"].as_str().unwrap().to_owned();
     let mut db = sqlx::PgConnection::connect_with(&app.target().admin).await.unwrap();
     for job in ["gen_random_uuid()", "gen_random_uuid()"] {
         let sql = format!(

@@ -13,6 +13,7 @@ use holdfast::{
     platform::{
         db::{Target, migrate},
         health::{Status as Health, run_all},
+        http::Slice,
     },
     storage,
 };
@@ -234,7 +235,7 @@ async fn two_runs_at_once_are_one() {
     });
     assert_eq!(first.unwrap().status, Status::Verified);
     assert!(matches!(second, Err(BackupError::Busy)), "{second:?}");
-    assert_eq!(backups.list(None, 10).await.unwrap().len(), 1);
+    assert_eq!(backups.list(&Slice::first(10)).await.unwrap().len(), 1);
     app.stop().await;
 }
 

@@ -8,6 +8,7 @@ use holdfast::{
     },
     platform::{
         health::{self, Status as Health, run_all},
+        http::{ListQuery, Slice},
         lifecycle::Lifecycle,
         telemetry::Telemetry,
     },
@@ -218,9 +219,12 @@ async fn the_newest_backup_is_the_last_one_also_when_the_clock_was_set_back() {
     let second = run(&app).await;
     assert!(second.started_at < first.started_at && second.sequence > first.sequence);
     let backups = &app.app.backups;
-    let ids: Vec<_> = backups.list(None, 10).await.unwrap().iter().map(|backup| backup.id).collect();
+    let ids: Vec<_> = backups.list(&Slice::first(10)).await.unwrap().iter().map(|backup| backup.id).collect();
     assert_eq!(ids, [second.id, first.id]);
-    let below: Vec<_> = backups.list(Some(second.id), 10).await.unwrap().iter().map(|backup| backup.id).collect();
+    let slice: Slice = ListQuery::default().sized(1).slice().unwrap();
+    let page = slice.page(backups.list(&slice).await.unwrap(), |backup| backup.id.0);
+    let next = ListQuery { cursor: page.next_cursor.unwrap(), ..ListQuery::default() }.slice().unwrap();
+    let below: Vec<_> = backups.list(&next).await.unwrap().iter().map(|backup| backup.id).collect();
     assert_eq!(below, [first.id]);
     assert_eq!(backups.check_key(&vault.keys()).await.unwrap().0, second.id);
     assert_eq!(on_an_empty_host(&vault, &app).await.unwrap().manifest.id, second.id);

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use holdfast::{
     backup::{Choice, CopyStatus, DrillStatus, Kind, ProgressReporter, Status},
-    platform::{lifecycle::Lifecycle, telemetry::Telemetry},
+    platform::{http::Slice, lifecycle::Lifecycle, telemetry::Telemetry},
     storage::{self, Storage},
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -199,7 +199,7 @@ async fn what_only_a_destination_knows_of_is_listed_proven_and_in_the_end_remove
         assert_eq!(backups.get(id).await.unwrap().status, Status::Verified);
     }
     let again = run(&app).await;
-    assert_eq!(backups.list(None, 10).await.unwrap().len(), 4, "once");
+    assert_eq!(backups.list(&Slice::first(10)).await.unwrap().len(), 4, "once");
     // One a day is kept: of these four the newest.
     let pruned = backups.prune(false).await.unwrap();
     assert_eq!(pruned[0].error, None);

@@ -11,6 +11,7 @@ use holdfast::{
     platform::{
         crypto,
         health::{self, Status as Health, run_all},
+        http::Slice,
     },
 };
 use serde_json::json;
@@ -141,7 +142,8 @@ async fn any_number_of_objects_is_gone_through_in_pieces() {
     let backups = &app.app.backups;
     let (first, shown) = tokio::join!(backups.run(Kind::Manual, &progress), async {
         loop {
-            let step = backups.list(None, 1).await.unwrap().pop().map(|backup| backup.step).unwrap_or_default();
+            let step =
+                backups.list(&Slice::first(1)).await.unwrap().pop().map(|backup| backup.step).unwrap_or_default();
             if step == "done" || step.starts_with("objects, ") {
                 break step;
             }
@@ -322,7 +324,7 @@ async fn retention_removes_what_is_old_and_only_that() {
     let last = run(&app).await;
     let pruned = backups.prune(false).await.unwrap();
     assert_eq!(pruned[0].error, None);
-    let kept: Vec<_> = backups.list(None, 100).await.unwrap();
+    let kept: Vec<_> = backups.list(&Slice::first(100)).await.unwrap();
     let whole = |id| {
         let backup = kept.iter().find(|backup| backup.id == id).unwrap();
         backup.copies[0].status == CopyStatus::Verified

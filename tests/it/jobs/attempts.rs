@@ -73,7 +73,7 @@ async fn failures_are_retried_then_given_up_and_run_again_on_request() {
     let listed = member.get("/api/v1/jobs?state=dead").await;
     assert!(listed["data"].as_array().unwrap().iter().all(|job| job["last_error"] == reason), "{listed}");
     for (api, found) in [(&member, 0), (&api, 2)] {
-        let list = api.get("/api/v1/jobs?search=refused").await;
+        let list = api.get("/api/v1/jobs?q=refused").await;
         assert_eq!(list["data"].as_array().unwrap().len(), found, "{list}");
     }
 

@@ -48,7 +48,7 @@ async fn members_see_their_organisations_jobs_and_only_operators_the_systems() {
     assert_eq!(seen, mine);
     assert_eq!(member.get("/api/v1/jobs?state=dead").await["data"], Value::Array(vec![]));
     assert_eq!(
-        member.get("/api/v1/jobs?search=PROBE&queue=test&kind=test.probe&state=queued").await["data"]
+        member.get("/api/v1/jobs?q=PROBE&queue=test&kind=test.probe&state=queued").await["data"]
             .as_array()
             .unwrap()
             .len(),

@@ -14,6 +14,7 @@ use holdfast::{
 };
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 
 use super::cluster::cluster;
 
@@ -38,8 +39,23 @@ impl TestApp {
 
     /// As [`Self::start`] with settings as in the environment: `("HOLDFAST_JOBS__...", "...")`.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::start_on(settings, &[], true).await
+    }
+
+    /// The router alone, without a worker, without anything that runs on a clock and without limits, so that a request is all that happens. `sql` is run in
+    /// the database before anybody connects to it, as the administrator; `{name}` is the database's name.
+    pub async fn start_quiet(sql: &[&str]) -> Self {
+        let unlimited =
+            [("HOLDFAST_SERVER__REQUEST_BURST", "1000000"), ("HOLDFAST_SERVER__PRINCIPAL_REQUEST_BURST", "1000000")];
+        Self::start_on(&unlimited, sql, false).await
+    }
+
+    async fn start_on(settings: &[(&str, &str)], sql: &[&str], busy: bool) -> Self {
         let database = cluster().await.database().await;
         let dir = tempfile::tempdir().unwrap();
+        for statement in sql {
+            cluster().await.execute(&statement.replace("{name}", &database)).await;
+        }
         let target = cluster().await.target(&database);
         let mut vars = vec![
             ("HOLDFAST_DATA_DIR".to_owned(), dir.path().display().to_string()),
@@ -63,8 +79,10 @@ impl TestApp {
         };
         let app = App::build(runtime).unwrap();
         app.bootstrap().await.unwrap();
-        app.start_worker().unwrap();
-        app.start_background();
+        if busy {
+            app.start_worker().unwrap();
+            app.start_background();
+        }
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let base_url = format!("http://{}", listener.address);
         let timeouts = Timeouts { grace: Duration::from_secs(5), ..Timeouts::default() };
@@ -75,7 +93,32 @@ impl TestApp {
     /// Stops everything; fails the test when work is left behind that nobody will do.
     pub async fn stop(self) {
         self.wait_for_jobs().await;
+        self.check_counts().await;
         Box::pin(self.kill()).await;
+    }
+
+    /// The counts that triggers keep are what counting gives.
+    async fn check_counts(&self) {
+        let mut admin = PgConnection::connect_with(&self.target().admin).await.unwrap();
+        let wrong: Vec<String> = sqlx::query_scalar(
+            "SELECT format('%s instead of %s', kept, counted) FROM (
+               SELECT to_jsonb(c) - 'org_id' AS kept, (SELECT jsonb_build_object(
+                   'knowledge_base_id', c.knowledge_base_id, 'documents', count(*), 'ready', count(*) FILTER (WHERE status = 'ready'),
+                   'failed', count(*) FILTER (WHERE status = 'failed'),
+                   'doubted', count(*) FILTER (WHERE status = 'ready' AND doubts <> '{}'),
+                   'words_only', count(*) FILTER (WHERE status = 'ready' AND words_only),
+                   'chunks', coalesce(sum(chunks), 0), 'size', coalesce(sum(size), 0))
+                 FROM knowledge_documents d WHERE d.knowledge_base_id = c.knowledge_base_id) AS counted
+               FROM knowledge_base_counts c) AS compared WHERE kept <> counted
+             UNION ALL
+             SELECT format('nothing instead of document %s', d.id) FROM knowledge_documents d
+             WHERE NOT EXISTS (SELECT FROM knowledge_base_counts c WHERE c.knowledge_base_id = d.knowledge_base_id)",
+        )
+        .fetch_all(&mut admin)
+        .await
+        .unwrap();
+        admin.close().await.unwrap();
+        assert!(wrong.is_empty(), "counts of documents: {wrong:?}");
     }
 
     /// Stops everything without looking at what is left.

@@ -126,6 +126,12 @@ impl Cluster {
         name
     }
 
+    /// What the server has logged from this byte on, and where it ends now.
+    pub fn log_from(&self, from: usize) -> (String, usize) {
+        let log = std::fs::read(self.dir.path().join("data/log")).unwrap();
+        (String::from_utf8_lossy(&log[from.min(log.len())..]).into_owned(), log.len())
+    }
+
     /// Runs a statement as the administrator of the whole cluster.
     pub async fn execute(&self, sql: &str) {
         let mut conn = PgConnection::connect_with(&self.admin).await.unwrap();
