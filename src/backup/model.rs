@@ -180,6 +180,8 @@ pub struct DrillReport {
     pub policies: u64,
     /// Objects that were opened and hashed.
     pub objects: u64,
+    /// Files of the embedding model that were opened and hashed.
+    pub model_files: u64,
     /// Vector tables that were opened, counted and searched.
     pub vector_tables: u64,
     pub vectors: u64,
