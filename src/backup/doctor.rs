@@ -342,7 +342,7 @@ impl Check for Key {
                 "put the right key file there, or set backup.recipients to its public key",
             ),
             Ok(_) if keys.installation.is_none() => CheckResult::warn(
-                "the key file does not say which installation it is for: a restore with it would believe whoever signed",
+                "the key file does not say which installation it is for: a restore with it has to be told whom to trust (--trust-signer)",
                 "holdfast backup keys adopt --key-file FILE writes it down; keep a copy of the file as it then is",
             ),
             Ok(identity) => CheckResult::pass(format!("{} opens new backups", identity.recipient())),

@@ -120,6 +120,9 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     trusted?;
+    if args.wants(DATABASE) {
+        restore.check_version(&migrate::known())?;
+    }
     match &begun {
         Some(begun) => {
             print_line(&format!("Going on with what was begun. Still to come: {}.", begun.parts.join(", ")));
@@ -129,7 +132,9 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let problems = Box::pin(work::bring_back(config.clone(), &args, &restore, begun, &lifecycle)).await?;
     lifecycle.drain(Duration::from_secs(5)).await;
     print_line("restored; looking at every part (holdfast doctor):");
+    let left = Unfinished::refuse(&config.data_dir);
     let looked = Box::pin(doctor::run(config, doctor::Args::default())).await?;
+    left.unwrap_or_else(|error| super::eprint_line(&error.to_string()));
     Ok(if problems.tell(&args.from, restore.manifest.id) { ExitCode::FAILURE } else { looked })
 }
 
@@ -156,7 +161,6 @@ fn check_signer(keys: &KeyFile, restore: &Restore) -> anyhow::Result<()> {
 /// What must be so before anything is begun; moves aside what is there.
 async fn make_room(config: &Config, args: &Args, restore: &Restore) -> anyhow::Result<()> {
     if args.wants(DATABASE) {
-        restore.check_version(&migrate::known())?;
         let server = refuse_full_server(config).await?;
         restore.check_tools(config.tools_dir().as_deref(), server)?;
     }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 
-use super::{Args, DATABASE, MODEL, OBJECTS, backup, parts, print_line, refuse_full};
+use super::{Args, DATABASE, MODEL, OBJECTS, backup, parts, print_line, refuse_full, refuse_running};
 use crate::{
     app::{Config, Stores},
     backup::{BackupError, BackupId, Restore, Restored, SettingsFiles, Unfinished, Watcher},
@@ -18,6 +18,9 @@ use crate::{
     platform::{data_dir::INSTALLATION_ID, db::roles, error::chain, lifecycle::Lifecycle, telemetry::Telemetry},
     storage::{self, Storage},
 };
+
+/// Begins the line of what another copy may have.
+const DAMAGED: &str = "DAMAGED:";
 
 /// What could not be brought back, because what the backup has of it is damaged.
 #[derive(Default)]
@@ -27,7 +30,7 @@ impl Problems {
     /// Says them; whether there are any.
     pub fn tell(&self, from: &str, backup: BackupId) -> bool {
         self.0.iter().for_each(|problem| eprint_line(problem));
-        if !self.0.is_empty() {
+        if self.0.iter().any(|problem| problem.starts_with(DAMAGED)) {
             eprint_line(&format!(
                 "Not everything came back from {from}. Another copy may have what is missing: holdfast restore --from OTHER --key-file FILE \
                  --backup {backup} --only PART"
@@ -42,7 +45,7 @@ impl Problems {
             return;
         }
         let all = restored.damaged + restored.written + restored.there;
-        self.0.push(format!("DAMAGED: {part}: {} of {all} files could not be brought back:", restored.damaged));
+        self.0.push(format!("{DAMAGED} {part}: {} of {all} files could not be brought back:", restored.damaged));
         let more = restored.damaged.saturating_sub(restored.problems.len() as u64);
         self.0.extend(restored.problems.into_iter().map(|problem| format!("  {problem}")));
         if more > 0 {
@@ -99,6 +102,10 @@ async fn begin(
         .chain(args.only.is_none().then_some(MODEL))
         .collect();
     private_folder(&config.data_dir)?;
+    if wanted != [OBJECTS] {
+        // Its mark would keep the one that runs from its next start.
+        refuse_running(&config)?;
+    }
     let left = match begun {
         Some(begun) => Some(begun),
         // One that was begun before this part was asked for by itself.
@@ -119,6 +126,10 @@ async fn begin(
     let result = work.each(&wanted).await;
     let problems = work.problems;
     booted.close().await;
+    if result.is_err() {
+        // Of parts that count as done, and are not looked at again.
+        problems.tell(&args.from, restore.manifest.id);
+    }
     result.map(|()| problems)
 }
 
@@ -135,7 +146,7 @@ impl Work<'_> {
                 Ok(()) => self.done(part)?,
                 // The others can be had all the same; this one is still to come, from elsewhere.
                 Err(error) if error.downcast_ref().is_some_and(BackupError::is_damage) => {
-                    self.problems.0.push(format!("DAMAGED: {part}: nothing could be brought back: {error:#}"));
+                    self.problems.0.push(format!("{DAMAGED} {part}: nothing could be brought back: {error:#}"));
                 }
                 Err(error) => return Err(error),
             }
