@@ -13,7 +13,7 @@ use crate::support::{app::Client, cluster::binaries, documents::files, process::
 
 /// A drill, whatever came out.
 async fn drill(site: &Site, args: &[&str]) -> Value {
-    let output = site.run(&[&["backup", "drill", "--json"], args].concat()).await;
+    let output = site.run(&[&["backup", "drill", "--json"][..], args].concat()).await;
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
 }
 
