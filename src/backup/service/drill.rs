@@ -114,7 +114,7 @@ impl Backups {
             Choice::Newest => {
                 let backups = self.list(None, 1000).await?;
                 for name in self.in_turn(destination).await? {
-                    if let Some(newest) = backups.iter().find(|backup| self.is_whole_at(backup, &name)) {
+                    if let Some(newest) = backups.iter().find(|backup| backup.is_whole_at(&name)) {
                         return Ok((newest.id, name));
                     }
                 }
@@ -123,13 +123,13 @@ impl Backups {
             Choice::This(id) => {
                 let backup = self.get(id).await?;
                 let mut names = self.in_turn(destination).await?.into_iter();
-                let name = names.find(|name| self.is_whole_at(&backup, name)).ok_or(BackupError::NotFound(id))?;
+                let name = names.find(|name| backup.is_whole_at(name)).ok_or(BackupError::NotFound(id))?;
                 Ok((id, name))
             }
             Choice::Old => {
                 let all = self.list(None, 1000).await?;
                 for name in self.in_turn(destination).await? {
-                    let old: Vec<_> = all.iter().filter(|backup| self.is_whole_at(backup, &name)).skip(1).collect();
+                    let old: Vec<_> = all.iter().filter(|backup| backup.is_whole_at(&name)).skip(1).collect();
                     if !old.is_empty() {
                         return Ok((old[crypto::random_below(old.len())].id, name));
                     }
@@ -148,12 +148,6 @@ impl Backups {
         let last = |name: &String| drills.iter().find(|drill| drill.destination == *name).map(|drill| drill.started_at);
         names.sort_by_cached_key(last);
         Ok(names)
-    }
-
-    /// Whether a backup lies whole at a destination.
-    pub(super) fn is_whole_at(&self, backup: &Backup, destination: &str) -> bool {
-        let whole = |copy: &Copy| copy.status == CopyStatus::Verified && copy.destination == destination;
-        backup.copies.iter().any(whole)
     }
 
     async fn write_down_drill(&self, drill: &Drill, blamed: Blamed) -> Result<(), BackupError> {

@@ -87,7 +87,7 @@ impl Backups {
         if let Some((_, bytes)) = known().filter(|(id, _)| *id == backup.id) {
             return bytes;
         }
-        for name in self.inner.config.destinations.keys().filter(|name| self.is_whole_at(backup, name)) {
+        for name in self.inner.config.destinations.keys().filter(|name| backup.is_whole_at(name)) {
             let read = async { self.manifest(&self.open_destination(name).await?, backup.id).await };
             if let Ok(Ok(manifest)) = tokio::time::timeout(LOOK, read).await {
                 let found = (backup.id, manifest.participant_bytes());

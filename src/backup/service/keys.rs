@@ -12,7 +12,7 @@ impl Backups {
         let backups = self.list(None, 1000).await?;
         let mut opened = Vec::new();
         for name in self.inner.config.destinations.keys() {
-            let Some(newest) = backups.iter().find(|backup| self.is_whole_at(backup, name)) else { continue };
+            let Some(newest) = backups.iter().find(|backup| backup.is_whole_at(name)) else { continue };
             Restore::open_newest(self.open_destination(name).await?, keys, newest.id).await?;
             opened.push((newest.id, name.clone()));
         }

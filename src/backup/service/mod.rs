@@ -290,7 +290,7 @@ impl Backups {
 
     /// The newest backup with a whole copy somewhere.
     pub(super) async fn newest_whole(&self) -> Result<Backup, BackupError> {
-        let whole = |backup: &Backup| self.inner.config.destinations.keys().any(|name| self.is_whole_at(backup, name));
+        let whole = |backup: &Backup| self.inner.config.destinations.keys().any(|name| backup.is_whole_at(name));
         self.list(None, 1000).await?.into_iter().find(whole).ok_or(BackupError::None)
     }
 

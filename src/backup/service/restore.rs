@@ -245,13 +245,11 @@ impl Restore {
         let tables = "SELECT to_regclass('installation') IS NOT NULL AND to_regclass('backups') IS NOT NULL";
         let ours =
             "SELECT EXISTS (SELECT FROM installation WHERE id = $1) AND EXISTS (SELECT FROM backups WHERE id = $2)";
-        let found = match sqlx::query_scalar(tables).fetch_one(&mut conn).await? {
-            true => {
-                let asked = sqlx::query_scalar(ours).bind(self.manifest.installation).bind(self.manifest.id.0);
-                asked.fetch_one(&mut conn).await?
-            }
-            false => false,
-        };
+        let mut found: bool = sqlx::query_scalar(tables).fetch_one(&mut conn).await?;
+        if found {
+            let asked = sqlx::query_scalar(ours).bind(self.manifest.installation).bind(self.manifest.id.0);
+            found = asked.fetch_one(&mut conn).await?;
+        }
         let _ = conn.close().await;
         Ok(found)
     }

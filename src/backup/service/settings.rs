@@ -116,7 +116,9 @@ fn below(path: &Path) -> Option<PathBuf> {
 
 /// A line for each, as a shell reads it.
 fn assignments(variables: &BTreeMap<String, String>) -> String {
-    variables.iter().map(|(name, value)| format!("{name}='{}'\n", value.replace('\'', r"'\''"))).collect()
+    let line =
+        |text: String, (name, value): (&String, &String)| text + name + "='" + &value.replace('\'', r"'\''") + "'\n";
+    variables.iter().fold(String::new(), line)
 }
 
 #[cfg(test)]
