@@ -1,7 +1,8 @@
 //! The whole configuration: one section per capability.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -37,6 +38,9 @@ pub struct Config {
     /// The file that this was read from and the secret files that it names: both are part of a backup.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
+    /// Settings from the environment, unparsed, by variable: a backup contains them, too.
+    #[serde(skip)]
+    pub environment: BTreeMap<String, SecretString>,
     /// Warnings: valid but suspicious settings, one line each.
     #[serde(skip)]
     pub warnings: Vec<String>,
@@ -139,7 +143,7 @@ impl Config {
         events.validate(&mut e);
         let webhooks: webhooks::Config = raw.section("webhooks", &mut e);
         webhooks.validate(&mut e);
-        let files = raw.files();
+        let (files, environment) = (raw.files(), raw.environment());
         let warnings = raw.finish(&mut e);
         let config = Self {
             plain,
@@ -160,6 +164,7 @@ impl Config {
             events,
             webhooks,
             files,
+            environment,
             warnings,
         };
         if e.is_empty() { Ok(config) } else { Err(e) }

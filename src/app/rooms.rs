@@ -217,6 +217,7 @@ fn backup_needs(runtime: &Runtime, stores: Stores, deletions: Deletions, familie
         participants: stores.participants,
         model_dir: embedding.is_local().then(|| embedding.dir(&runtime.data_dir)),
         settings_files: config.files.clone(),
+        environment: config.environment.clone(),
         server_dir: config.database.bin_dir.clone(),
         storage_metrics: families.storage.clone(),
     }

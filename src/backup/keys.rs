@@ -48,6 +48,12 @@ pub enum KeyError {
     Key { number: usize },
     #[error("the key file's line {line:?} cannot be parsed: it was changed or mistyped")]
     Line { line: String },
+    #[error("{signer:?} is not an installation's public key: `holdfast restore --plan` shows the signer of a backup")]
+    Signer { signer: String },
+    #[error(
+        "the passphrase decrypts keys of two installations ({ours}, {named}) at this destination: use the key file of one of them with --key-file"
+    )]
+    TwoInstallations { named: String, ours: String },
     #[error(
         "the key file is for installation {named}, this one is {ours}: a restore with it would refuse the backups made here. Use the right \
          file; if this one is meant for this installation, run `holdfast backup keys adopt --key-file FILE`"
@@ -140,6 +146,33 @@ impl KeyFile {
             }
         }
         Ok(Self { identities, installation: installation_key.map(|key| Installation { id, key }) })
+    }
+
+    /// The keys of both. Fails if they are for different installations: backups of one must not be taken for the other's.
+    pub fn with(mut self, other: Self) -> Result<Self, KeyError> {
+        match (&self.installation, &other.installation) {
+            (Some(ours), Some(theirs)) if ours.key != theirs.key => {
+                return Err(KeyError::TwoInstallations { named: theirs.to_string(), ours: ours.to_string() });
+            }
+            (None, _) => self.installation = other.installation,
+            _ => {}
+        }
+        for identity in other.identities {
+            if !self.identities.iter().any(|known| known.recipient() == identity.recipient()) {
+                self.identities.push(identity);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Trusts this signer, whose public key was given with `--trust-signer`.
+    pub fn trusting(mut self, signer: &str) -> Result<Self, KeyError> {
+        let key = STANDARD.decode(signer.trim()).ok().and_then(|key| key.try_into().ok());
+        let key = key.ok_or_else(|| KeyError::Signer { signer: signer.to_owned() })?;
+        let typed = Installation { id: None, key };
+        self.check_is_for(&typed)?;
+        self.installation.get_or_insert(typed);
+        Ok(self)
     }
 
     /// Writes a new file that only its owner can read.

@@ -258,6 +258,9 @@ pub struct Manifest {
     /// Reserved for data that continues a backup to a later time (WAL); readers that do not know it ignore it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wal: Option<serde_json::Value>,
+    /// The public key that its signature was checked with: the envelope's, not the signed text's.
+    #[serde(skip)]
+    pub signer: [u8; 32],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -332,6 +335,7 @@ impl Manifest {
             return Err(ManifestError::Format(format.format));
         }
         let mut manifest: Self = serde_json::from_str(&envelope.manifest).map_err(ManifestError::Malformed)?;
+        manifest.signer = own;
         if let (Some(tree), Some(state)) = (manifest.vectors.take(), manifest.vector_tables.take()) {
             manifest.participants.entry(FIRST.to_owned()).or_insert(Part { tree, state });
         }

@@ -36,6 +36,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod unfinished;
 mod writer;
 
 /// The migration that created the backup tables; older databases cannot record a backup.
@@ -48,9 +49,12 @@ pub use error::BackupError;
 pub use events::EVENTS;
 pub use jobs::register;
 pub use keys::{Installation, KeyError, KeyFile};
+pub use manifest::Manifest;
 pub use metrics::Metrics;
 pub use model::{Backup, BackupId, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status};
 pub use module::{Needs, ROOM, build};
 pub use progress::ProgressReporter;
 pub use seal::{Identity, SealError};
-pub use service::{Backups, Choice, Deps, Plan, Pruned, Restore, Verified};
+pub use service::{Backups, Choice, Deps, Plan, Pruned, Restore, SettingsFiles, Verified};
+pub use tree::Restored;
+pub use unfinished::Unfinished;

@@ -121,6 +121,11 @@ impl Backup {
         self.started_at > now + TimeDelta::hours(1)
     }
 
+    /// Whether a destination has a complete copy.
+    pub fn is_whole_at(&self, destination: &str) -> bool {
+        self.copies.iter().any(|copy| copy.destination == destination && copy.status == CopyStatus::Verified)
+    }
+
     /// A backup that has just started.
     pub fn begun(id: BackupId, sequence: i64, kind: Kind, started_at: DateTime<Utc>) -> Self {
         Self {
@@ -180,6 +185,8 @@ pub struct DrillReport {
     pub policies: u64,
     /// Objects decrypted and hashed.
     pub objects: u64,
+    /// Files of the embedding model that were decrypted and hashed.
+    pub model_files: u64,
     /// Vector tables opened, counted and searched.
     pub vector_tables: u64,
     pub vectors: u64,

@@ -1,6 +1,8 @@
 //! What this room hands over.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use secrecy::SecretString;
 
 use super::{Backups, Config, Deps, EVENTS, Metrics, checks, pages, register, routes};
 use crate::{
@@ -40,6 +42,8 @@ pub struct Needs {
     pub model_dir: Option<PathBuf>,
     /// The configuration's file and the files with secrets that it names.
     pub settings_files: Vec<PathBuf>,
+    /// Settings from the environment, by variable.
+    pub environment: BTreeMap<String, SecretString>,
     /// Server binaries for a scratch cluster.
     pub server_dir: Option<PathBuf>,
     pub storage_metrics: storage::Metrics,
@@ -47,8 +51,17 @@ pub struct Needs {
 
 pub fn build(context: &Context, config: Config, needs: Needs) -> (Backups, Module) {
     let Context { db, clock, master_key, lifecycle, telemetry, traffic, data_dir, .. } = context.clone();
-    let Needs { target, objects, deletions, participants, model_dir, settings_files, server_dir, storage_metrics } =
-        needs;
+    let Needs {
+        target,
+        objects,
+        deletions,
+        participants,
+        model_dir,
+        settings_files,
+        environment,
+        server_dir,
+        storage_metrics,
+    } = needs;
     let backups = Backups::new(Deps {
         config,
         data_dir,
@@ -64,6 +77,7 @@ pub fn build(context: &Context, config: Config, needs: Needs) -> (Backups, Modul
         participants,
         model_dir,
         settings_files,
+        environment,
         server_dir,
         traffic,
     });

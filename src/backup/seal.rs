@@ -42,7 +42,7 @@ pub enum SealError {
     WrongPassphrase,
     #[error("this is not an encrypted file, or it was changed: {0}")]
     Damaged(String),
-    #[error("the data to encrypt ended early")]
+    #[error("the data could not be read to its end")]
     Input(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("cannot write the encrypted file")]
     Output(#[source] io::Error),
@@ -110,23 +110,23 @@ impl Identity {
     pub fn recipient(&self) -> String {
         self.0.to_public().to_string()
     }
+}
 
-    /// The secret key encrypted with a passphrase, as by `age -p`: for a restore with a passphrase and a destination but no key file.
-    pub fn wrap(&self, passphrase: &SecretString) -> Result<Vec<u8>, SealError> {
-        let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
-        // About a second on any machine, because anyone who reads the destination can try passphrases.
-        recipient.set_work_factor(17);
-        age::encrypt(&recipient, self.secret().expose_secret().as_bytes())
-            .map_err(|error| SealError::Output(io::Error::other(error.to_string())))
-    }
+/// A key file's text encrypted with a passphrase, as by `age -p`: for a restore with a passphrase and a destination but no key file.
+pub fn wrap(text: &SecretString, passphrase: &SecretString) -> Result<Vec<u8>, SealError> {
+    let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
+    // About a second on any machine, because anyone who reads the destination can try passphrases.
+    recipient.set_work_factor(17);
+    age::encrypt(&recipient, text.expose_secret().as_bytes())
+        .map_err(|error| SealError::Output(io::Error::other(error.to_string())))
+}
 
-    /// Decrypts the output of [`Self::wrap`].
-    pub fn unwrap_with(wrapped: &[u8], passphrase: &SecretString) -> Result<Self, SealError> {
-        let mut identity = age::scrypt::Identity::new(passphrase.clone());
-        identity.set_max_work_factor(20);
-        let plain = age::decrypt(&identity, wrapped).map_err(|_| SealError::WrongPassphrase)?;
-        String::from_utf8(plain).map_err(|_| SealError::Identity)?.parse()
-    }
+/// Decrypts the output of [`wrap`].
+pub fn unwrap(wrapped: &[u8], passphrase: &SecretString) -> Result<SecretString, SealError> {
+    let mut identity = age::scrypt::Identity::new(passphrase.clone());
+    identity.set_max_work_factor(20);
+    let plain = age::decrypt(&identity, wrapped).map_err(|_| SealError::WrongPassphrase)?;
+    String::from_utf8(plain).map(Into::into).map_err(|_| SealError::Identity)
 }
 
 /// Length and SHA-256 of some bytes.

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use super::THIS_PROGRAM;
 use crate::{
     app::{App, Config, Runtime},
-    backup,
+    backup::{self, Unfinished},
     platform::{
         clock::Clock,
         data_dir::{self, DataDir},
@@ -72,10 +72,13 @@ impl Booted {
 
     /// Migrates the database and verifies tenancy. If backups are configured, makes one first; if that fails, the database is not migrated.
     pub async fn migrate(&self) -> anyhow::Result<migrate::Migrated> {
+        Unfinished::refuse(&self.data_dir.path)?;
         if self.config.backup.is_on() && self.config.backup.before_migration {
             let state = migrate::state(&self.target).await?;
             // A database that is too new is refused below, before anything is changed.
             if !state.applied.is_empty() && !state.missing.is_empty() && state.serves() {
+                // The backup is made as them.
+                migrate::ready_roles(&self.target, &self.data_dir.path).await?;
                 Box::pin(self.back_up_before_migration(&state)).await?;
             }
         }

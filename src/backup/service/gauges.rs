@@ -1,13 +1,13 @@
 //! Gauges for dashboards and alerts.
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
 use chrono::TimeDelta;
 
-use super::{Backups, drill::scratch_bytes};
+use super::{Backups, LOOK, drill::scratch_bytes};
 use crate::{
     backup::{
-        BackupError,
+        Backup, BackupError,
         metrics::DestinationLabels,
         model::{CopyStatus, Status},
         store,
@@ -60,8 +60,14 @@ impl Backups {
         let newest = whole.next();
         metrics.last_verified.set(newest.map_or(0.0, |newest| newest.started_at.timestamp_millis() as f64 / 1e3));
         metrics.total_size.set(newest.map_or(0.0, |newest| newest.total_bytes as f64));
-        let dump = newest.map(|newest| u64::try_from(newest.database_bytes).unwrap_or_default());
-        metrics.drill_space_needed.set(dump.map_or(0.0, |dump| scratch_bytes(dump, 0) as f64));
+        let needed = match newest {
+            None => 0,
+            Some(newest) => {
+                let dump = u64::try_from(newest.database_bytes).unwrap_or_default();
+                scratch_bytes(dump, self.participant_bytes(newest).await)
+            }
+        };
+        metrics.drill_space_needed.set(needed as f64);
         let mut made = backups.iter().filter(|backup| backup.database_bytes > 0);
         metrics.database_size.set(made.next().map_or(0.0, |backup| backup.database_bytes as f64));
         let mut earlier = made.filter(|backup| backup.status == Status::Verified);
@@ -71,7 +77,7 @@ impl Backups {
         let ended = backups.iter().find(|backup| backup.status != Status::Running);
         for name in self.inner.config.destinations.keys() {
             let labels = DestinationLabels { destination: name.clone() };
-            let has = |backup: &&crate::backup::Backup| {
+            let has = |backup: &&Backup| {
                 backup.copies.iter().any(|copy| copy.destination == *name && copy.status == CopyStatus::Verified)
             };
             let count = backups.iter().filter(has).count();
@@ -83,6 +89,25 @@ impl Backups {
             });
         }
         Ok(())
+    }
+}
+
+impl Backups {
+    /// Bytes of the participants in a backup, read once from its manifest. The last known value if no destination can be read now.
+    async fn participant_bytes(&self, backup: &Backup) -> u64 {
+        let known = || *self.inner.participant_bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bytes)) = known().filter(|(id, _)| *id == backup.id) {
+            return bytes;
+        }
+        for name in self.inner.config.destinations.keys().filter(|name| backup.is_whole_at(name)) {
+            let read = async { self.manifest(&self.open_destination(name).await?, backup.id).await };
+            if let Ok(Ok(manifest)) = tokio::time::timeout(LOOK, read).await {
+                let found = (backup.id, manifest.participant_bytes());
+                *self.inner.participant_bytes.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+                return found.1;
+            }
+        }
+        known().map_or(0, |(_, bytes)| bytes)
     }
 }
 

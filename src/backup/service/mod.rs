@@ -7,22 +7,24 @@ mod keys;
 mod prune;
 mod restore;
 mod run;
+mod settings;
 mod verify;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use secrecy::SecretString;
 use tokio::sync::OnceCell;
-use uuid::Uuid;
 
 pub use drill::Choice;
 pub use prune::Pruned;
 pub use restore::{Plan, Restore};
+pub use settings::SettingsFiles;
 pub use verify::Verified;
 
 use super::{
@@ -72,6 +74,8 @@ pub struct Deps {
     pub model_dir: Option<PathBuf>,
     /// The configuration file and the secret files that it names.
     pub settings_files: Vec<PathBuf>,
+    /// Settings from the environment, by variable.
+    pub environment: BTreeMap<String, SecretString>,
     /// Server binaries for a scratch cluster.
     pub server_dir: Option<PathBuf>,
     /// Sealing pauses while requests are served.
@@ -90,6 +94,8 @@ pub(super) struct Inner {
     pub pool: CpuPool,
     /// See [`Backups::has_copies_elsewhere`].
     elsewhere: OnceCell<bool>,
+    /// See [`Backups::participant_bytes`].
+    participant_bytes: Mutex<Option<(BackupId, u64)>>,
 }
 
 impl std::ops::Deref for Inner {
@@ -105,20 +111,17 @@ impl std::fmt::Debug for Backups {
     }
 }
 
-/// Settings that a restore needs besides database, objects and participants.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Settings {
-    /// 64 hexadecimal digits.
-    pub master_key: String,
-    pub installation: Uuid,
-    /// Base64 contents by path.
-    pub files: std::collections::BTreeMap<PathBuf, String>,
-}
-
 impl Backups {
     pub fn new(deps: Deps) -> Self {
         // A sealing thread mostly waits for the tool, the disk or the network.
-        Self { inner: Arc::new(Inner { deps, pool: CpuPool::background(8), elsewhere: OnceCell::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                deps,
+                pool: CpuPool::background(8),
+                elsewhere: OnceCell::new(),
+                participant_bytes: Mutex::default(),
+            }),
+        }
     }
 
     /// The dependencies, to build another service with more participants.
@@ -285,14 +288,10 @@ impl Backups {
         self.inner.db.try_session_lock(lock_key("backup.lock")).await?.ok_or(BackupError::Busy)
     }
 
-    /// The newest backup with a complete copy, at `destination` or anywhere, and the place.
-    pub(super) async fn newest_whole(&self, destination: Option<&str>) -> Result<(Backup, String), BackupError> {
-        let backups = self.list(&Slice::first(1000)).await?;
-        let found = backups.into_iter().find_map(|backup| {
-            let name = self.whole_copy(&backup, destination)?;
-            Some((backup, name))
-        });
-        found.ok_or(BackupError::None)
+    /// The newest backup with a complete copy at any destination.
+    pub(super) async fn newest_whole(&self) -> Result<Backup, BackupError> {
+        let whole = |backup: &Backup| self.inner.config.destinations.keys().any(|name| backup.is_whole_at(name));
+        self.list(&Slice::first(1000)).await?.into_iter().find(whole).ok_or(BackupError::None)
     }
 
     pub(super) async fn manifest(&self, from: &Destination, id: BackupId) -> Result<Manifest, BackupError> {

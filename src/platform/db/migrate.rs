@@ -20,6 +20,13 @@ pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     migrations
 });
 
+/// `SQLSTATE` for a missing database.
+const NO_DATABASE: &str = "3D000";
+/// `SQLSTATE` for a wrong password.
+const WRONG_PASSWORD: &str = "28P01";
+/// `SQLSTATE` class for a login that is not permitted.
+const MAY_NOT_SIGN_IN: &str = "28";
+
 /// The migration that creates the table `installation`.
 const INSTALLATION: i64 = 1;
 
@@ -50,6 +57,11 @@ pub enum MigrateError {
          (it must know {}): start the newer version, or roll back with `holdfast migrate --rollback`", list(.needed)
     )]
     TooNew { known: i64, needed: BTreeSet<i64> },
+    #[error(
+        "the database's content cannot be seen, and nothing was changed: is the server up and reachable, does it have connections left, and is \
+         `database.url` right? Fix that, and try again"
+    )]
+    Unseen(#[source] DbError),
     #[error("cannot write {0}")]
     Marker(String, #[source] std::io::Error),
     #[error(transparent)]
@@ -70,8 +82,7 @@ pub struct Migrated {
 /// from a new installation.
 pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateError> {
     let (marker, expected) = (data_dir.join(INSTALLATION_ID), installation_id(data_dir));
-    refuse_others(target, &marker, expected).await?;
-    roles::ensure(target).await?;
+    ready_roles(target, data_dir).await?;
     let mut conn = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await.map_err(DbError::from)?;
     let before = applied(&mut conn).await?;
     if let (Some(expected), true) = (expected, before.is_empty()) {
@@ -103,6 +114,12 @@ pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateEr
     Ok(Migrated { installation: found, applied: after.len() - before.len(), total: MIGRATIONS.iter().count() })
 }
 
+/// Creates or repairs the roles of this installation, never those of another.
+pub async fn ready_roles(target: &Target, data_dir: &Path) -> Result<(), MigrateError> {
+    refuse_others(target, &data_dir.join(INSTALLATION_ID), installation_id(data_dir)).await?;
+    Ok(roles::ensure(target).await?)
+}
+
 /// Called before any change: new passwords for the roles would lock out the installation that uses them.
 async fn refuse_others(target: &Target, marker: &Path, expected: Option<Uuid>) -> Result<(), MigrateError> {
     let found = installation_as_admin(target).await;
@@ -112,11 +129,11 @@ async fn refuse_others(target: &Target, marker: &Path, expected: Option<Uuid>) -
         return Err(MigrateError::OtherInstallation { marker: marker.display().to_string(), expected, found });
     }
     // A directory that knows its installation may have a new key; the backups' key file reports that.
-    if expected.is_some() || roles::owner_exists(target).await != Some(true) {
+    if expected.is_some() || !matches!(roles::owner_exists(target).await, Ok(true)) {
         return Ok(());
     }
     match PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await {
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("28P01") => {
+        Err(error) if has_code(&error, WRONG_PASSWORD) => {
             let id =
                 |id| format!("to go on with installation {id} and a new key, write that into {}; ", marker.display());
             let found = found.map(id).unwrap_or_default();
@@ -129,6 +146,11 @@ async fn refuse_others(target: &Target, marker: &Path, expected: Option<Uuid>) -
         // The next step reports other problems.
         Err(_) => Ok(()),
     }
+}
+
+/// Whether a server answered with this `SQLSTATE`, or one of this class.
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().is_some_and(|found| found.starts_with(code)))
 }
 
 /// Installation id in the database, if the administrator may read it.
@@ -175,19 +197,26 @@ pub fn newest_known() -> i64 {
     known().last().copied().unwrap_or_default()
 }
 
-/// Compares without changing anything.
-pub async fn state(target: &Target) -> Result<State, DbError> {
+/// Compares without changing anything. Fails if it cannot: a database that cannot be seen is not empty.
+pub async fn state(target: &Target) -> Result<State, MigrateError> {
     let known = known();
     let nothing = State { missing: known.clone(), ..State::default() };
+    let unseen = |error: sqlx::Error| MigrateError::Unseen(error.into());
     // Asked first, because a login as a missing role would show up in the server's log like an attack.
-    if roles::owner_exists(target).await == Some(false) {
-        return Ok(nothing);
+    match roles::owner_exists(target).await {
+        Ok(true) => {}
+        Ok(false) => return Ok(nothing),
+        Err(error) if has_code(&error, NO_DATABASE) => return Ok(nothing),
+        Err(error) => return Err(unseen(error)),
     }
-    let Ok(mut conn) = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await else {
-        return Ok(nothing);
-    };
-    let applied = applied(&mut conn).await?;
-    let needed = needed(&mut conn, &applied, &known).await?;
+    let mut conn = match PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await {
+        // Its password is set anew before anything is migrated.
+        Err(error) if has_code(&error, MAY_NOT_SIGN_IN) => PgConnection::connect_with(&target.admin).await,
+        conn => conn,
+    }
+    .map_err(unseen)?;
+    let applied = applied(&mut conn).await.map_err(MigrateError::Unseen)?;
+    let needed = needed(&mut conn, &applied, &known).await.map_err(MigrateError::Unseen)?;
     let _ = conn.close().await;
     Ok(State {
         missing: known.difference(&applied).copied().collect(),
