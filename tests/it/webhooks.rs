@@ -4,17 +4,19 @@ use std::{process::Stdio, time::Duration};
 
 use chrono::TimeDelta;
 use holdfast::platform::health::{CheckResult, Status as Health, run_all};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::support::{
-    app::{Client, TestApp},
-    cluster::PATIENCE,
-    documents::{add_document, make_base},
-    receiver::{Received, Receiver},
+use crate::{
+    alerting::pages::{open, submit},
+    support::{
+        app::{Client, TestApp},
+        cluster::PATIENCE,
+        documents::{add_document, make_base},
+        receiver::{Received, Receiver},
+    },
 };
 
 const PATH: &str = "/api/v1/webhooks";
@@ -118,7 +120,7 @@ async fn an_organisations_events_come_signed_and_in_order() {
     let admin = app.admin().await;
     let (endpoint, secret) = make(&admin, json!({"url": format!("{}/hook", receiver.url), "description": "CRM"})).await;
     let wanted = ["knowledge.document.deleted"];
-    let (some, _) = make(&admin, json!({"url": format!("{}/some", receiver.url), "topics": wanted})).await;
+    make(&admin, json!({"url": format!("{}/some", receiver.url), "topics": wanted})).await;
     let base = make_base(&admin, "Harbour").await;
     let document = add_document(&admin, &base, "tides.md", b"# Tides\n\nThe tide turns at noon.\n").await;
     app.wait_for_jobs().await;
@@ -159,7 +161,6 @@ async fn an_organisations_events_come_signed_and_in_order() {
     let kept: Vec<Vec<u8>> =
         sqlx::query_scalar("SELECT secret FROM webhook_endpoints").fetch_all(&mut db).await.unwrap();
     assert!(kept.iter().all(|sealed| !sealed.windows(8).any(|w| secret.as_bytes().windows(8).any(|s| s == w))));
-    let _ = some;
     app.stop().await;
 }
 
@@ -328,7 +329,7 @@ async fn an_organisation_neither_sees_nor_hears_of_another() {
     let admin = app.admin().await;
     let (ours, _) = make(&admin, json!({"url": format!("{}/ours", receiver.url)})).await;
     let other = app.other_org("other").await;
-    let (theirs, _) = make(&other, json!({"url": format!("{}/theirs", receiver.url)})).await;
+    make(&other, json!({"url": format!("{}/theirs", receiver.url)})).await;
     let delivery = test_message(&admin, &ours).await;
     for path in [
         format!("{PATH}/{ours}"),
@@ -354,7 +355,6 @@ async fn an_organisation_neither_sees_nor_hears_of_another() {
     other.get(&format!("{PATH}?installation=true")).await.expect(403);
     let member = app.person("default", holdfast::platform::http::Role::Member).await;
     member.get(PATH).await.expect(403);
-    let _ = theirs;
     app.stop().await;
 }
 
@@ -425,12 +425,7 @@ async fn addresses_inside_are_not_asked_for_an_organisation() {
 async fn the_pages_make_show_and_change_webhooks() {
     let (receiver, app) = (Receiver::start().await, start().await);
     let admin = app.admin().await;
-    let form = async |path: String, fields: &[(&str, &str)]| {
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        let request = admin.request(Method::POST, &path).header("content-type", "application/x-www-form-urlencoded");
-        admin.send(request.body(pairs.join("&"))).await
-    };
+    let form = async |path: String, fields: &[(&str, &str)]| submit(&admin, &path, fields).await;
     let empty = admin.get("/settings/webhooks").await;
     assert!(empty.status == 200 && empty.text.contains("No webhooks yet"), "{}", empty.text);
     let refused = form("/settings/webhooks".into(), &[("url", "http://10.0.0.1/")]).await;
@@ -464,7 +459,7 @@ async fn the_pages_make_show_and_change_webhooks() {
     let fields = [("url", receiver.url.as_str()), ("description", "Changed")];
     assert!(form(page.clone(), &fields).await.status.is_redirection());
     assert!(admin.get(&page).await.text.contains("Changed"));
-    let russian = admin.send(admin.request(Method::GET, &page).header("accept-language", "ru")).await.text;
+    let russian = open(&admin, &page, "ru").await.text;
     assert!(russian.contains("Вебхук отключён"), "{russian}");
     assert!(form(format!("{page}/delete"), &[]).await.status.is_redirection());
     assert_eq!(admin.get(&page).await.status, 404);

@@ -2,7 +2,7 @@
 
 mod alertmanager;
 mod intake;
-mod pages;
+pub mod pages;
 mod passing;
 
 use chrono::{DateTime, SubsecRound as _, Utc};

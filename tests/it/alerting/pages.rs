@@ -7,7 +7,7 @@ use reqwest::{Method, header};
 use super::{PATH, firing, list, now, resolved, send, start};
 use crate::support::app::{Answer, Client};
 
-async fn open(client: &Client, path: &str, lang: &str) -> Answer {
+pub async fn open(client: &Client, path: &str, lang: &str) -> Answer {
     let request = client.request(Method::GET, path).header(header::ACCEPT, "text/html");
     client.send(request.header(header::ACCEPT_LANGUAGE, lang)).await
 }
@@ -18,7 +18,7 @@ pub(super) async fn page(client: &Client, path: &str) -> String {
     answer.text
 }
 
-async fn submit(client: &Client, path: &str, fields: &[(&str, &str)]) -> Answer {
+pub async fn submit(client: &Client, path: &str, fields: &[(&str, &str)]) -> Answer {
     let me = client.get("/api/v1/auth/me").await.expect(200);
     let csrf = me["user"]["csrf_token"].as_str().unwrap();
     let encode =
