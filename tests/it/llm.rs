@@ -285,7 +285,7 @@ async fn start_with(more: &str) -> Fixture {
         "server",
         http::serve(
             listener,
-            http::wrap(router.with_state(llm.clone()), frame, |r| {
+            http::wrap(router.with_state(llm.clone()), stack, |r| {
                 r.layer(axum::middleware::from_fn(llm::map_openai_errors))
             }),
             timeouts,
