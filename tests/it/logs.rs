@@ -451,7 +451,7 @@ async fn operators_search_the_recent_lines() {
     assert!(older.text.contains("heron 9 ") && !older.text.contains("heron 10 "), "{next}");
     let wrong = admin.get("/logs?from=yesterday&q=kept").await;
     assert!(
-        wrong.status == 422 && wrong.text.contains("is no time") && wrong.text.contains("value=\"kept\""),
+        wrong.status == 422 && wrong.text.contains("is not a time") && wrong.text.contains("value=\"kept\""),
         "{}",
         wrong.text
     );
