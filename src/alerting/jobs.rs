@@ -11,7 +11,7 @@ use crate::jobs::{CatchUp, Cron, Job, JobsError, Registry};
 
 const QUEUE: &str = "alerting";
 
-/// Sends one alert to one webhook, by the version before webhooks, which may still serve beside this one.
+/// Job of the version before webhooks, which may still run beside this one: sends one alert to one webhook.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Deliver {
     pub delivery_id: Uuid,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform::config::ConfigErrors;
 
-/// What happened, kept for those who read it later.
+/// Events between rooms.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -19,7 +19,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reports values that cannot work.
+    /// Validates the settings.
     pub fn validate(&self, errors: &mut ConfigErrors) {
         errors.range("retention_days", self.retention_days, 2, 3650);
     }

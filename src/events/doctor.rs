@@ -1,4 +1,4 @@
-//! Do readers keep up?
+//! Health check: whether readers keep up.
 
 use async_trait::async_trait;
 
@@ -12,7 +12,7 @@ use crate::platform::{
     health::{Check, CheckResult},
 };
 
-/// Readers look each second; a transaction that is open for as long holds them up rightly.
+/// Seconds. Readers poll each second; an open transaction may delay them for a while.
 const BEHIND: f64 = 120.0;
 
 pub fn checks(events: &Events) -> Vec<Box<dyn Check>> {
@@ -37,7 +37,9 @@ impl Check for Readers {
         .await;
         match found {
             Ok(backlogs) => judge(&backlogs),
-            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see the check of the database"),
+            Err(error) => {
+                CheckResult::fail(format!("cannot read the events: {}", chain(&error)), "see the database check")
+            }
         }
     }
 }
@@ -53,6 +55,6 @@ pub(super) fn judge(backlogs: &[Backlog]) -> CheckResult {
     }
     CheckResult::warn(
         format!("events wait for {}", behind.join(", ")),
-        "see jobs.leader, which reads them; look for a transaction that is open for long (database.transactions)",
+        "see jobs.leader: the leader reads them; look for a transaction that has been open for long (database.transactions)",
     )
 }

@@ -1,8 +1,8 @@
-//! What can go wrong with events.
+//! Errors of events.
 
 use crate::{jobs::JobsError, platform::db::DbError};
 
-/// Events could not be handed on.
+/// Events could not be processed.
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
     #[error(transparent)]

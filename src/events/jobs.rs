@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Events;
 use crate::jobs::{CatchUp, Cron, Job, JobsError, Registry};
 
-/// Makes the partitions of the coming weeks and drops those past retention.
+/// Creates the partitions of the coming weeks and drops those past retention.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Maintain {}
 

@@ -1,11 +1,11 @@
-//! Events between rooms: what happened is written in the transaction in which it happened, and those who react to it read it later.
+//! Events between rooms: an event is written in the transaction in which it happens; readers process it later.
 //!
 //! A room declares its [`Event`]s in its `events.rs`, and writes one with [`publish`]. It reaches
-//! - [`Subscriber`]s: a job for each event of its topics, at least once, in order for each key;
-//! - readers that keep a cursor, as webhooks does: [`Reader`] gives them every event after it, in the order in which they were published,
-//!   and skips none of a transaction that is still open.
+//! - [`Subscriber`]s: one job per event of its topics, at least once, in order per key;
+//! - readers with a cursor, such as webhooks: [`Reader`] returns every later event in the order of publishing, and skips none of a
+//!   transaction that is still open.
 //!
-//! Two events with the same key are in order where their publishers took turns, as by a lock on the row that they changed.
+//! Two events with the same key are ordered if their publishers are serialised, for example by a lock on the changed row.
 //!
 //! Owns `events`, `event_cursors`. Jobs: `events.maintain`. Metrics: `holdfast_events_*`. Checks: `events.readers`.
 

@@ -1,4 +1,4 @@
-//! What an event is to those who publish it and to those who react to it.
+//! Events, for publishers and subscribers.
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
@@ -17,16 +17,16 @@ use crate::{
 
 id_type!(EventId, "Something that happened.");
 
-/// Something that happened. The value is the payload: it names things by id, holds no secret and no user's text, and later versions only
-/// add fields; one that must do otherwise has another [`Event::VERSION`].
+/// Something that happened. The value is the payload: it names things by id, contains no secret and no user's text, and later versions only
+/// add fields; an incompatible change needs another [`Event::VERSION`].
 pub trait Event: Serialize + ToSchema + Send + Sync {
     /// `<room>.<thing>.<what happened>`, e.g. `knowledge.document.ready`.
     const TOPIC: &'static str;
     const VERSION: i16 = 1;
-    /// When it happens, one sentence for the catalogue.
+    /// When it is published: one sentence for the catalogue.
     const ABOUT: &'static str;
 
-    /// The thing that it happened to: events with the same key are handled in order.
+    /// The subject: events with the same key are handled in order.
     fn key(&self) -> String;
 }
 
@@ -36,7 +36,7 @@ pub struct EventType {
     pub topic: &'static str,
     pub version: i16,
     pub about: &'static str,
-    /// Of the payload.
+    /// Schema of the payload.
     pub schema: fn() -> RefOr<Schema>,
 }
 
@@ -46,23 +46,23 @@ impl EventType {
     }
 }
 
-/// An event as it is read.
+/// An event as readers get it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Occurred {
     pub id: EventId,
-    /// `None`: of the installation.
+    /// `None`: an event of the installation.
     pub org_id: Option<OrgId>,
     pub topic: String,
     pub version: i16,
     pub key: String,
     pub payload: serde_json::Value,
     pub created_at: DateTime<Utc>,
-    /// The trace in which it happened.
+    /// The publisher's trace.
     pub trace_id: Option<String>,
 }
 
 impl Occurred {
-    /// The payload, where it is of this type.
+    /// The payload; `None` if the event is of another type.
     pub fn payload<E: Event + serde::de::DeserializeOwned>(&self) -> Result<Option<E>, serde_json::Error> {
         if (self.topic.as_str(), self.version) != (E::TOPIC, E::VERSION) {
             return Ok(None);
@@ -71,15 +71,15 @@ impl Occurred {
     }
 }
 
-/// Who reacts to events with a job: one for each event. Jobs with the same event key run one after another in the order of the events; one
-/// that gives up goes to the dead letters, and the next begins.
+/// A job type that reacts to events: one job per event. Jobs with the same event key run one after another in the order of the events; one that
+/// fails for good becomes a dead letter, and the next starts.
 pub trait Subscriber: Job + From<Occurred> {
     const TOPICS: &'static [&'static str];
 }
 
 type Queue = for<'a> fn(&'a mut PgConnection, &'a Clock, &'a Occurred) -> BoxFuture<'a, Result<(), JobsError>>;
 
-/// A [`Subscriber`], as the dispatcher knows it.
+/// A [`Subscriber`], for the dispatcher.
 #[derive(Clone, Copy, Debug)]
 pub struct Subscription {
     pub(super) topics: &'static [&'static str],
@@ -101,16 +101,16 @@ impl Subscription {
     }
 }
 
-/// How far a reader has come: everything up to `ordinal` is done.
+/// A reader's position: everything up to `ordinal` is processed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     pub ordinal: i64,
-    /// An ordinal is missing behind it.
+    /// An ordinal is missing after it.
     pub gap: Option<Gap>,
 }
 
-/// Ordinals up to `upto` that have no row were drawn by transactions with a lower number than `xid`: once those have all ended, what is
-/// missing will never come.
+/// Ordinals up to `upto` without a row were drawn by transactions with ids below `xid`: once those have all ended, missing rows will never
+/// appear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     pub xid: i64,

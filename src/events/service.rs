@@ -1,4 +1,4 @@
-//! Publishing, and handing on to subscribers.
+//! Publishing, and creating the jobs of subscribers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,16 +14,16 @@ use crate::{
     platform::{clock::Clock, db::Db, ids::OrgId, telemetry::trace},
 };
 
-/// The reader that makes subscribers' jobs.
+/// The reader that creates subscribers' jobs.
 const SUBSCRIBERS: Reader = Reader { name: "subscribers" };
-/// How late a subscriber hears of an event at most, while the leader lives.
+/// Longest delay until an event reaches its subscribers, while there is a leader.
 const EVERY: Duration = Duration::from_secs(1);
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
-/// One transaction's worth.
+/// Events per transaction.
 const BATCH: i64 = 500;
 
-/// Writes down that `event` happened, in the caller's transaction: it happened if and when that commits. `org` is the transaction's
-/// organisation, `None` (an event of the installation) needs `db.system()`. Call it after the statement that locks the event's subject.
+/// Publishes `event` in the caller's transaction: it takes effect if and when that commits. `org` is the transaction's organisation; `None`
+/// (an event of the installation) needs `db.system()`. Call it after the statement that locks the event's subject.
 pub async fn publish<E: Event>(
     conn: &mut PgConnection,
     clock: &Clock,
@@ -49,7 +49,7 @@ pub struct Deps {
     pub subscriptions: Vec<Subscription>,
 }
 
-/// The events of the house. Cheap to clone.
+/// The events service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Events {
     pub(super) inner: Arc<Deps>,
@@ -66,7 +66,7 @@ impl Events {
         &self.inner.types
     }
 
-    /// Starts handing on, and the gauges.
+    /// Starts dispatching and the gauges.
     pub fn start_loops(&self, loops: &Loops) {
         let this = self.clone();
         loops.every("events.dispatch", EVERY, crate::jobs::By::Leader, move || {
@@ -84,7 +84,7 @@ impl Events {
         loops.figures("events.gauges", GAUGES_EVERY, read, move || forget.forget_figures());
     }
 
-    /// Makes the jobs of the events that are new: these and the cursor's step commit together. Returns how many events there were.
+    /// Creates the jobs for new events, in the same transaction that moves the cursor. Returns how many events there were.
     pub async fn dispatch(&self) -> Result<i64, EventsError> {
         let Deps { db, clock, metrics, types, subscriptions, .. } = &*self.inner;
         let mut tx = db.system().await?;
@@ -96,7 +96,7 @@ impl Events {
         }
         tx.commit().await?;
         for event in &events {
-            // A newer version beside this one may publish what this one does not know.
+            // A newer version that runs beside this one may publish unknown topics.
             if let Some(known) = types.iter().find(|known| known.topic == event.topic) {
                 metrics.published(known.topic);
             }
@@ -112,7 +112,7 @@ impl Events {
         Ok(())
     }
 
-    /// Partitions made and dropped.
+    /// Returns how many partitions were created and dropped.
     pub(super) async fn maintain(&self) -> Result<(i32, i32), EventsError> {
         let mut tx = self.inner.db.system().await?;
         let done = store::maintain(&mut tx, self.inner.config.retention_days).await?;

@@ -1,10 +1,10 @@
 //! `events` and `event_cursors`.
 //!
-//! Why a reader misses nothing: an ordinal is drawn after its transaction has its number (see [`insert`]). When a reader finds an ordinal
-//! missing before a row that it sees, whoever drew it had a number by then, lower than the one that the reader's own transaction gets
-//! now. So the reader stops before the gap and remembers that number; as soon as every transaction below it has ended, the missing row is
-//! there, or will never be. Transactions that wrote no event hold nobody up while there is no gap, and readers of the database such as
-//! `pg_dump` never do: they have no number.
+//! Why a reader misses nothing: a transaction draws an ordinal after it has its transaction id (see [`insert`]). When a reader finds an ordinal
+//! missing before a row that it sees, the transaction that drew it already had an id, lower than the one that the reader's own transaction
+//! gets now. So the reader stops before the gap and remembers its id; once every transaction below it has ended, the missing row exists or
+//! never will. Without a gap, transactions that published no event delay nobody; read-only transactions such as `pg_dump` never do, because
+//! they have no id.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::model::{Cursor, EventId, Gap, Occurred};
 use crate::platform::{ids::OrgId, telemetry::trace::Context};
 
-/// An event on its way into the outbox.
+/// An event to insert.
 pub struct NewEvent<'a> {
     pub id: EventId,
     pub org: Option<OrgId>,
@@ -23,9 +23,9 @@ pub struct NewEvent<'a> {
     pub payload: serde_json::Value,
 }
 
-/// In the caller's transaction.
+/// Inserts an event.
 pub async fn insert(conn: &mut PgConnection, new: &NewEvent<'_>, context: Option<&Context>) -> sqlx::Result<()> {
-    // The transaction's number first: see above.
+    // The transaction id first: see above.
     sqlx::query!(
         "WITH numbered AS MATERIALIZED (SELECT pg_current_xact_id() AS xid)
          INSERT INTO events (ordinal, id, org_id, topic, version, key, payload, request_id, trace_id)
@@ -54,12 +54,12 @@ struct Row {
     payload: serde_json::Value,
     trace_id: Option<String>,
     created_at: DateTime<Utc>,
-    /// No transaction below this number was open when the rows were read.
+    /// No transaction with an id below this was open when the rows were read.
     oldest_open: i64,
 }
 
-/// The events after `cursor`, at most `limit`, in the order in which they were published, and the cursor behind them. Of all organisations,
-/// so as role `system`: who sees a part of them would take the rest for gaps.
+/// Up to `limit` events after `cursor` in the order of publishing, and the cursor after them. Needs role `system`: a role that sees only some
+/// organisations would take the other events for gaps.
 pub async fn read_after(conn: &mut PgConnection, cursor: Cursor, limit: i64) -> sqlx::Result<(Vec<Occurred>, Cursor)> {
     let rows = sqlx::query_as!(
         Row,
@@ -79,7 +79,7 @@ pub async fn read_after(conn: &mut PgConnection, cursor: Cursor, limit: i64) -> 
         if missing && !after.gap.is_some_and(|gap| row.ordinal <= gap.upto && gap.xid <= row.oldest_open) {
             let known = after.gap.filter(|gap| row.ordinal <= gap.upto);
             let xid = own_number(conn).await?;
-            // A number that is not below ours is of another server, from before a restore.
+            // An id that is not below ours is from another server, before a restore.
             let gap = known.filter(|gap| gap.xid < xid).unwrap_or(Gap { xid, upto: highest });
             return Ok((events, Cursor { gap: Some(gap), ..after }));
         }
@@ -96,30 +96,30 @@ fn occurred(row: Row) -> Occurred {
     Occurred { id, org_id, topic, version, key, payload, created_at, trace_id }
 }
 
-/// The number of this transaction, which it gets now if it had none.
+/// The id of this transaction; assigned now if it had none.
 async fn own_number(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"SELECT pg_current_xact_id()::text::bigint AS "xid!""#).fetch_one(conn).await
 }
 
-/// The cursor of somebody who wants what happens from now on. What is being published at this moment may be in front of it.
+/// A cursor for events from now on. Events being published at this moment may be before it.
 pub async fn end(conn: &mut PgConnection) -> sqlx::Result<Cursor> {
     let last =
         sqlx::query_scalar!(r#"SELECT coalesce(max(ordinal), 0) AS "last!" FROM events"#).fetch_one(conn).await?;
     Ok(Cursor { ordinal: last, gap: None })
 }
 
-/// Who reads with a cursor that the database keeps.
+/// A reader whose cursor is stored in the database.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader {
-    /// Stable; the label of its series.
+    /// Stable; also the label of its metrics.
     pub name: &'static str,
 }
 
 impl Reader {
-    /// What is new for this reader, at most `limit`. In the caller's transaction, which locks the cursor and moves it: what the caller
-    /// writes and the cursor's step commit together, so each event is handled once. A new reader begins with the oldest event.
+    /// Up to `limit` new events for this reader. Locks and moves the cursor in the caller's transaction: the caller's writes and the cursor commit
+    /// together, so each event is handled once. A new reader starts with the oldest event.
     pub async fn next(self, conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Occurred>> {
-        // An idle appliance writes nothing.
+        // So that an idle appliance writes nothing.
         let is_new = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT FROM events
                  WHERE ordinal > coalesce((SELECT ordinal FROM event_cursors WHERE reader = $1), 0)) AS "new!""#,
@@ -158,15 +158,15 @@ impl Reader {
     }
 }
 
-/// A reader and what lies before it.
+/// A reader's backlog.
 #[derive(Clone, Debug)]
 pub struct Backlog {
     pub reader: String,
-    /// Age of the oldest event that it has not read, seconds; 0 where it has read all.
+    /// Age of the oldest event that it has not read, seconds; 0 if it has read all.
     pub seconds: f64,
 }
 
-/// How far every reader is behind.
+/// Backlogs of all readers.
 pub async fn backlogs(conn: &mut PgConnection) -> sqlx::Result<Vec<Backlog>> {
     sqlx::query_as!(
         Backlog,
@@ -179,7 +179,7 @@ pub async fn backlogs(conn: &mut PgConnection) -> sqlx::Result<Vec<Backlog>> {
     .await
 }
 
-/// Makes coming partitions and drops those older than `days`; how many of each.
+/// Creates upcoming partitions and drops those older than `days`; returns how many of each.
 pub async fn maintain(conn: &mut PgConnection, days: i32) -> sqlx::Result<(i32, i32)> {
     let done = sqlx::query!(
         r#"SELECT created AS "created!", dropped AS "dropped!" FROM holdfast_events_maintain(make_interval(days => $1))"#,

@@ -1,10 +1,10 @@
-//! One process of the installation is its leader: what reads or sweeps whole tables runs there, and in no other process.
+//! Leader election: work that reads or sweeps whole tables runs in one process of the installation only.
 //!
-//! The lease is a row that expires by the database's clock: a leader that is killed, frozen or cut off from the database stops renewing
-//! it, and another process has it at most [`LEASE`] later. (A session lock would not do: the kernel of a frozen process keeps its
-//! connection alive.) A leader goes by its own clock as well, counted from before it asked: it stops at that time whether or not it
-//! hears of its successor, and one that was paused looks at the clock before it goes on. What remains is a statement that was on its way
-//! when the pause began; so whatever a leader does must be harmless when it is done twice.
+//! The lease is a row that expires by the database's clock: a leader that is killed, frozen or cut off from the database stops renewing it,
+//! and another process acquires it at most [`LEASE`] later. (A session lock would not do: the kernel keeps the connection of a frozen process
+//! alive.) A leader also uses its own clock, counted from before its request: it stops at that time whether or not it learns of a successor,
+//! and after a pause it checks the clock before it continues. A statement that was already sent when the pause began remains possible; so
+//! the work of a leader must be harmless when done twice.
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
@@ -25,22 +25,22 @@ use crate::{
     platform::{crypto, db::DbError},
 };
 
-/// A lost leader is replaced this much later at most.
+/// Longest time until a lost leader is replaced.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
-/// Three chances to keep the lease. A candidate looks as often, and when the lease that it found ends.
+/// Renewal interval: three attempts per lease. Candidates check as often, and when the lease that they saw expires.
 const RENEW: Duration = Duration::from_secs(4);
 
 label_enum! {
-    /// Duties that one process has.
+    /// Work that one process does.
     pub enum Lease {
         /// Figures of whole tables, and sweeps: any process that serves.
         Upkeep = "upkeep",
-        /// Firing schedules: a worker, because a schedule that no worker is there for is missed, and not queued up.
+        /// Firing schedules: workers only, because a tick without any worker is missed and not queued.
         Schedules = "schedules",
     }
 }
 
-/// A process's part in the election for one duty. Cheap to clone.
+/// This process's candidacy for one lease. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Leader(Arc<State>);
 
@@ -48,7 +48,7 @@ pub(super) struct Leader(Arc<State>);
 struct State {
     lease: Lease,
     id: Uuid,
-    /// Until when this process leads, by its own clock.
+    /// End of this process's leadership, by its own clock.
     until: watch::Sender<Option<Instant>>,
 }
 
@@ -72,7 +72,7 @@ impl Leader {
         }
     }
 
-    /// Runs `work` for as long as this process leads; `None` when that ended first. Looks at the clock before each step of `work`.
+    /// Runs `work` while this process leads; `None` if leadership ended first. Checks the clock before each poll of `work`.
     pub(super) async fn while_leading<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut changes = self.0.until.subscribe();
         let mut work = pin!(work);
@@ -89,15 +89,15 @@ impl Leader {
         }
     }
 
-    /// Stands for election, and keeps the lease once it has it, until the shutdown begins; then gives it back.
+    /// Tries to acquire the lease, and renews it, until the shutdown begins; then releases it.
     pub(super) async fn run(self, jobs: Jobs, soft: CancellationToken) {
         let mut errors = LogOnChange::new("stand for election as leader");
         self.show(&jobs);
         while !soft.is_cancelled() {
             let asked = Instant::now();
-            // A frozen server answers nothing, and breaks no connection either.
-            let patience = RENEW.min(self.left().unwrap_or(RENEW));
-            let found = timeout(patience, self.stand(&jobs)).await;
+            // A frozen server neither answers nor breaks the connection.
+            let limit = RENEW.min(self.left().unwrap_or(RENEW));
+            let found = timeout(limit, self.stand(&jobs)).await;
             let found = found.unwrap_or_else(|_| Err(DbError::from(sqlx::Error::PoolTimedOut).into()));
             let mut wait = jittered(RENEW);
             match errors.watch(found) {
@@ -117,7 +117,7 @@ impl Leader {
         self.resign(&jobs).await;
     }
 
-    /// Time that is left of the lease, where this process thought that it led.
+    /// Remaining time of the lease, if this process held it.
     fn left(&self) -> Option<Duration> {
         (*self.0.until.borrow()).map(|until| until.saturating_duration_since(Instant::now()))
     }
@@ -151,7 +151,7 @@ impl Leader {
         jobs.metrics().leads(self.0.lease, self.leads());
     }
 
-    /// Where the database is away the lease ends by itself.
+    /// Releases the lease. If the database is unreachable, it expires by itself.
     async fn resign(&self, jobs: &Jobs) {
         if self.0.until.send_replace(None).is_none() {
             return;
@@ -166,10 +166,10 @@ impl Leader {
         };
         match timeout(RENEW, resigned).await {
             Ok(Ok(())) => {
-                tracing::info!(lease, process = %self.0.id, "this process has given up the lead for {lease}: it ends")
+                tracing::info!(lease, process = %self.0.id, "this process has released the lease {lease}: it shuts down")
             }
-            Ok(Err(error)) => tracing::debug!(lease, %error, "the lease is left to end by itself"),
-            Err(_) => tracing::debug!(lease, "the lease is left to end by itself: the database does not answer"),
+            Ok(Err(error)) => tracing::debug!(lease, %error, "the lease was not released: it expires by itself"),
+            Err(_) => tracing::debug!(lease, "the lease was not released: the database does not answer"),
         }
     }
 }

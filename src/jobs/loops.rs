@@ -1,4 +1,4 @@
-//! What rooms do on a clock and without a queue: each loop of theirs goes through [`Loops::every`].
+//! Periodic work of rooms without a queue: each of their loops is started by [`Loops::every`] or [`Loops::figures`].
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::platform::lifecycle::Lifecycle;
 /// Where a loop runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// In each process: what is about the process or its host.
+    /// In each process: work about the process or its host.
     EveryProcess,
-    /// In the leader alone: what reads or sweeps whole tables. It must be harmless when two do it at once: see [`super::leader`].
+    /// Only in the leader: work that reads or sweeps whole tables. It must be harmless if two processes do it at once: see [`super::leader`].
     Leader,
 }
 
@@ -28,8 +28,8 @@ impl Loops {
         Self { leader, lifecycle: lifecycle.clone() }
     }
 
-    /// Runs `task` at once and then, `interval` (75 to 125 % of it) after its end, again, until the shutdown begins, which cuts it off. Says when it begins to
-    /// fail, and when it works again.
+    /// Runs `task` immediately, and again `interval` (75 to 125 % of it) after each end, until the shutdown begins, which cancels it. Logs when it
+    /// starts to fail and when it works again.
     pub fn every<F, Fut>(&self, name: &'static str, interval: Duration, by: By, task: F)
     where
         F: FnMut() -> Fut + Send + 'static,
@@ -38,8 +38,8 @@ impl Loops {
         self.start(name, interval, by, task, || {});
     }
 
-    /// As [`Self::every`] by the leader, for figures of whole tables. `forget` runs before the first reading and when this process no
-    /// longer leads: it makes them NaN, which no alert and no panel takes for a figure, so that nobody shows what was true once.
+    /// As [`Self::every`] in the leader, for gauges of whole tables. `forget` runs before the first reading and when this process no longer leads:
+    /// it sets them to NaN, which alerts and panels ignore, so that no process exports outdated values.
     pub fn figures<F, Fut>(
         &self,
         name: &'static str,
@@ -89,7 +89,7 @@ impl Loops {
 }
 
 impl Jobs {
-    /// What starts the loops of this process, which stands for election as leader from now on. Call once.
+    /// Starts this process's candidacy as leader, and returns what starts its loops. Call once.
     pub fn start_loops(&self, lifecycle: &Lifecycle) -> Loops {
         let leader = self.upkeep_leader().clone();
         lifecycle.spawn("jobs.leader", leader.clone().run(self.clone(), lifecycle.soft().clone()));
@@ -97,7 +97,7 @@ impl Jobs {
     }
 }
 
-/// Until it is dropped.
+/// Runs until dropped.
 async fn take_turns<F, Fut>(task: &mut F, errors: &mut Failures, interval: Duration)
 where
     F: FnMut() -> Fut,
@@ -109,7 +109,7 @@ where
     }
 }
 
-/// Says once that a loop fails and once that it works again.
+/// Logs once that a loop fails and once that it works again.
 struct Failures {
     name: &'static str,
     failing: bool,

@@ -10,7 +10,7 @@
 //! Within a process, [`enqueue`] wakes the worker.
 //!
 //! Every serving process exports the queue's metrics ([`figures`]), so they survive the last worker.
-//! Whole tables of other rooms are read and swept by one process, the [`leader`], in [`Loops`].
+//! One process, the [`leader`], reads and sweeps whole tables of other rooms, in [`Loops`].
 //!
 //! Owns `jobs`, `job_payloads`, `job_history`, `job_attempts`, `job_dead_letters`, `job_queues`, `job_schedules`,
 //! `job_workers`, `job_leases`.

@@ -40,7 +40,7 @@ pub struct Enqueue {
     pub unique_key: Option<String>,
     /// At most one job with this key runs at a time, over all queues, workers and organisations: use an id.
     pub concurrency_key: Option<String>,
-    /// Not before every earlier job with the same `concurrency_key` has ended, which must be ordered, too: none overtakes one that waits
+    /// Starts only after every earlier job with the same `concurrency_key` has ended (those must be ordered, too): none overtakes one that waits
     /// for its next attempt.
     pub ordered: bool,
     /// -9 to 9, greater is sooner. Each step is worth one minute of waiting, so nothing starves.

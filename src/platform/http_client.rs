@@ -95,12 +95,12 @@ impl HttpClients {
 #[derive(Clone, Debug)]
 pub struct TenantClient {
     inner: reqwest::Client,
-    /// Networks inside that an operator allows.
+    /// Private networks that an operator allows.
     allowed: Arc<[IpNet]>,
 }
 
 impl TenantClient {
-    /// One that may ask these networks inside as well, and follows no redirect: for posts, which a redirect turns into something else.
+    /// A client that may also reach these private networks, and follows no redirect: for POST requests, which a redirect would change.
     pub fn for_posts(allowed: Vec<IpNet>) -> Result<Self, reqwest::Error> {
         Self::build(Policy::none(), allowed)
     }
@@ -112,7 +112,7 @@ impl TenantClient {
         Ok(Self { inner, allowed })
     }
 
-    /// Whether a user's address can be asked, as far as it can be told without asking a resolver.
+    /// Checks a user's address as far as possible without a resolver.
     pub fn judge(&self, address: &str) -> Result<(), AddressError> {
         judge(&address.parse().map_err(|_| AddressError::Invalid)?, &self.allowed)
     }

@@ -5,24 +5,24 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// What a candidate finds.
+/// Result of a candidacy.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::jobs) enum Standing {
     /// It holds the lease; `term` grows with each change of the holder.
     Ours { term: i64 },
-    /// Somebody else does, for these many seconds if it is not renewed.
+    /// Another process holds it, for this many seconds unless renewed.
     Theirs { seconds: f64 },
 }
 
-/// Takes the lease where nobody holds it, and renews it where the candidate does. One that ends later than any holder could have
-/// asked for is of a clock that was ahead, and holds nobody off.
+/// Acquires the lease if it is free, and renews it if the candidate holds it. A lease that ends later than any holder could have requested
+/// comes from a clock that was ahead, and is ignored.
 pub(in crate::jobs) async fn stand(
     conn: &mut PgConnection,
     name: &str,
     candidate: Uuid,
     lease: Duration,
 ) -> Result<Standing, sqlx::Error> {
-    // Looks before it writes: most candidates find somebody else, every few seconds.
+    // Reads before it writes: most candidates find another holder, every few seconds.
     if let Some(seconds) = held_by_another(conn, name, candidate, lease).await? {
         return Ok(Standing::Theirs { seconds });
     }
@@ -63,7 +63,7 @@ async fn held_by_another(
     .await
 }
 
-/// Gives the lease back, so that another candidate need not wait for its end.
+/// Releases the lease, so that another candidate need not wait for its end.
 pub(in crate::jobs) async fn resign(conn: &mut PgConnection, name: &str, holder: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE job_leases SET expires_at = clock_timestamp() WHERE name = $1 AND holder = $2", name, holder)
         .execute(conn)
@@ -71,13 +71,13 @@ pub(in crate::jobs) async fn resign(conn: &mut PgConnection, name: &str, holder:
     Ok(())
 }
 
-/// A lease as `doctor` shows it.
+/// A lease, for `doctor`.
 pub(in crate::jobs) struct LeaseRow {
     pub name: String,
     pub holder: Uuid,
-    /// How long the holder has had it.
+    /// Time since the holder acquired it.
     pub held_seconds: f64,
-    /// Until it ends; negative where it has ended.
+    /// Time until it expires; negative if it has expired.
     pub left_seconds: f64,
 }
 

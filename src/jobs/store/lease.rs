@@ -85,7 +85,7 @@ async fn take(
 ) -> Result<Vec<Leased>, sqlx::Error> {
     // room: what each queue's limits leave (rate: GCRA with 6 s of burst, at least one job), and one for an idle queue.
     // oldest: candidates in order; of the jobs with one concurrency key only the first, and none while another runs;
-    // one with an ordinal waits for the end of all with a lower one.
+    // a job with an ordinal waits for the end of all with a lower one.
     // fair: candidates among the two hundred oldest jobs of each organisation that has any (up to a hundred; NULL is
     // the system), by id, which grows with time: one index lookup each. Beyond that, `oldest` finds them.
     // ranked: turn is how many of the queue's jobs the organisation would then run.

@@ -17,7 +17,7 @@ use crate::{
     platform::db::Tx,
 };
 
-/// A tick fires at most this late, while the leader lives.
+/// A tick fires at most this late, while there is a leader.
 const TICK: Duration = Duration::from_secs(1);
 /// A lost worker's job is found at most this long after its lease expired.
 const RESCUE: Duration = Duration::from_secs(3);

@@ -181,6 +181,6 @@ async fn a_leader_that_is_killed_or_frozen_is_replaced_within_its_lease() {
     let took = leads(&one).await;
     assert!(took < LEASE + SLACK, "killed: {took:?}");
     let (status, output) = first.stop().await;
-    assert!(status.success() && output.contains("given up the lead"), "{output}");
+    assert!(status.success() && output.contains("has released the lease"), "{output}");
     cluster().await.drop_database(&name).await;
 }

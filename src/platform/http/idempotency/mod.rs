@@ -50,7 +50,7 @@ const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, heade
 
 /// How long a response is replayed.
 const KEPT: TimeDelta = TimeDelta::hours(24);
-/// How often old keys are to be removed, with [`Idempotency::purge`].
+/// Interval of [`Idempotency::purge`].
 pub const PURGE_KEYS_EVERY: Duration = Duration::from_secs(3600);
 /// A create writes a few rows: one that takes longer hangs.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
