@@ -14,7 +14,7 @@ use crate::{
     webhooks::{Configured, SigningKey},
 };
 
-/// Who is on call is not told of what is older: ten attempts were made in that time before webhooks had a room of their own.
+/// Older alerts are of no use to people on call. The version before webhooks made ten attempts in this time.
 const GIVE_UP_HOURS: u32 = 2;
 /// Shorter tokens can be guessed.
 const SHORTEST_TOKEN: usize = 16;

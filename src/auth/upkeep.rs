@@ -70,7 +70,7 @@ impl Auth {
         });
     }
 
-    /// Starts the removal of what has ended.
+    /// Starts the removal of expired sessions and links.
     pub fn start_loops(&self, loops: &Loops) {
         let auth = self.clone();
         loops.every("auth.purge", PURGE_EVERY, By::Leader, move || {

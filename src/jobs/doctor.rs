@@ -161,7 +161,7 @@ impl Check for LeaderCheck {
     }
 }
 
-/// `works`: a worker gave a sign of life lately; without any nobody need lead.
+/// `works`: a worker sent a heartbeat recently; without workers no leader is needed.
 fn judge_leases(leases: &[store::LeaseRow], works: bool) -> CheckResult {
     let held = |lease: &Lease| leases.iter().find(|row| row.name == lease.as_str() && row.left_seconds > 0.0);
     let vacant: Vec<&str> =
@@ -173,9 +173,9 @@ fn judge_leases(leases: &[store::LeaseRow], works: bool) -> CheckResult {
         .collect();
     match (vacant.is_empty(), works) {
         (true, _) => CheckResult::pass(said.join("; ")),
-        (false, false) => CheckResult::pass("no worker runs, so nobody need lead"),
+        (false, false) => CheckResult::pass("no worker is running, so no leader is needed"),
         (false, true) => CheckResult::warn(
-            format!("nobody leads for {}", vacant.join(", ")),
+            format!("no leader for {}", vacant.join(", ")),
             "wait a minute: a process takes over by itself; if none does, look for \"stand for election\" in the logs",
         ),
     }

@@ -18,13 +18,13 @@ pub const EVENTS: &[EventType] = &[
 pub struct DocumentReady {
     pub document_id: DocumentId,
     pub knowledge_base_id: KnowledgeBaseId,
-    /// It is found by its words alone: the embedding model was not there.
+    /// It was indexed without vectors, because the embedding model was unavailable.
     pub words_only: bool,
 }
 
 impl Event for DocumentReady {
     const TOPIC: &'static str = "knowledge.document.ready";
-    const ABOUT: &'static str = "A document was read and is found by searches.";
+    const ABOUT: &'static str = "A document was read and can be found by searches.";
     fn key(&self) -> String {
         self.document_id.to_string()
     }
@@ -35,7 +35,7 @@ impl Event for DocumentReady {
 pub struct DocumentFailed {
     pub document_id: DocumentId,
     pub knowledge_base_id: KnowledgeBaseId,
-    /// Why, as `failure_code` of the document.
+    /// The `failure_code` of the document.
     pub code: String,
 }
 

@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform::config::ConfigErrors;
 
-/// Webhooks: how long they are tried and kept, and which private networks they may reach.
+/// Webhooks: retries, retention, and private networks that they may reach.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What could not be delivered for this long is given up, hours.
+    /// Messages are given up after this long, hours.
     pub give_up_hours: u32,
-    /// An endpoint at which every attempt failed for this long is disabled, hours.
+    /// An endpoint is disabled after every attempt failed for this long, hours.
     pub disable_after_hours: u32,
-    /// Deliveries with their bodies are kept for this long, days (whole weeks are dropped).
+    /// Retention of deliveries with their bodies, days (whole weeks are dropped).
     pub retention_days: i32,
-    /// Networks inside that endpoints of organisations may reach as well, such as `10.20.0.0/16`; otherwise only the public internet.
+    /// Private networks that endpoints of organisations may also reach, such as `10.20.0.0/16`; otherwise only the public internet.
     pub private_networks: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reports values that cannot work.
+    /// Validates the settings.
     pub fn validate(&self, errors: &mut ConfigErrors) {
         errors.range("give_up_hours", self.give_up_hours, 1, 24 * 30);
         errors.range("disable_after_hours", self.disable_after_hours, 1, 24 * 90);
@@ -36,7 +36,7 @@ impl Config {
         }
     }
 
-    /// `private_networks`, read; what validation reported is left out.
+    /// `private_networks`, parsed; invalid ones are left out, because validation reports them.
     pub fn networks(&self) -> Vec<IpNet> {
         self.private_networks.iter().filter_map(|network| network.parse().ok()).collect()
     }

@@ -1,4 +1,4 @@
-//! Are endpoints reached?
+//! Health check: whether endpoints are reached.
 
 use async_trait::async_trait;
 
@@ -31,19 +31,21 @@ impl Check for Endpoints {
         .await;
         match found {
             Ok(counts) => judge(counts),
-            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see the check of the database"),
+            Err(error) => {
+                CheckResult::fail(format!("cannot read the endpoints: {}", chain(&error)), "see the database check")
+            }
         }
     }
 }
 
 pub(super) fn judge((enabled, failing, disabled): (i64, i64, i64)) -> CheckResult {
     let summary =
-        format!("{enabled} endpoints are reached, {failing} fail, {disabled} were disabled because they failed");
+        format!("{enabled} endpoints work, {failing} are failing, {disabled} were disabled because they failed");
     if failing + disabled == 0 {
         return CheckResult::pass(summary);
     }
     CheckResult::warn(
         summary,
-        "each is on its organisation's page Webhooks, with what it answered; enable it there once it answers again, or delete it",
+        "its organisation's page Webhooks shows the responses of each; enable it there once it answers again, or delete it",
     )
 }

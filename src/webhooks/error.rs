@@ -1,4 +1,4 @@
-//! What can go wrong with webhooks.
+//! Errors of webhooks.
 
 use crate::{
     jobs::JobsError,
@@ -17,11 +17,11 @@ pub enum WebhooksError {
     Jobs(#[from] JobsError),
     #[error(transparent)]
     Seal(#[from] SealError),
-    #[error("a message does not encode as JSON")]
+    #[error("a message cannot be encoded as JSON")]
     Message(#[from] serde_json::Error),
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    #[error("some fields are wrong")]
+    #[error("some fields are invalid")]
     Invalid(Vec<FieldError>),
     #[error("an organisation has at most {0} endpoints")]
     TooMany(i64),

@@ -18,7 +18,7 @@ pub struct EndpointDisabled {
 
 impl Event for EndpointDisabled {
     const TOPIC: &'static str = "webhooks.endpoint.disabled";
-    const ABOUT: &'static str = "An endpoint is told nothing more, because it failed for days or answered 410 Gone.";
+    const ABOUT: &'static str = "An endpoint was disabled because it failed for days or answered 410 Gone.";
     fn key(&self) -> String {
         self.endpoint_id.to_string()
     }

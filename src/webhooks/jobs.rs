@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Webhooks;
 use crate::jobs::{CatchUp, Cron, Job, JobsError, Registry};
 
-/// Sends what waits for a receiver.
+/// Sends a receiver's queued messages.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Deliver {
     pub receiver: String,
@@ -16,12 +16,12 @@ pub(super) struct Deliver {
 impl Job for Deliver {
     const KIND: &'static str = "webhooks.deliver";
     const QUEUE: &'static str = "webhooks";
-    /// Attempts of a message are counted in its row: this is for a database that is away.
+    /// A message's attempts are counted in its row; these attempts are for database outages.
     const MAX_ATTEMPTS: i32 = 20;
     const TIMEOUT: Duration = Duration::from_mins(10);
 }
 
-/// Makes the partitions of the coming weeks and drops those past retention.
+/// Creates the partitions of the coming weeks and drops those past retention.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Maintain {}
 

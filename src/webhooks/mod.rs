@@ -1,10 +1,10 @@
-//! Outgoing webhooks: endpoints of organisations and of the installation are told of events, signed (standardwebhooks.com), tried again,
-//! in order for each receiver.
+//! Outgoing webhooks: events are posted to endpoints of organisations and of the installation, signed (standardwebhooks.com), with retries, in
+//! order per receiver.
 //!
-//! A delivery is a row, made in the transaction that moves this room's cursor over the events, or by another room with
-//! [`Webhooks::send`] for a receiver that the configuration names. A job for each receiver sends what waits, oldest first; after a failure
-//! nothing goes there until its time has come, so nothing overtakes. A receiver that fails for days is disabled. What organisations
-//! enter is asked through the guarded client; what operators enter may be inside.
+//! A delivery is a row, inserted in the transaction that moves this room's cursor over the events, or by another room with
+//! [`Webhooks::send`] for a configured receiver. A job per receiver sends queued messages, oldest first; after a failure nothing is sent there
+//! until the next attempt is due, so that the order is kept. An endpoint that fails for days is disabled. Addresses of organisations are
+//! reached through the guarded client; those of operators may be in private networks.
 //!
 //! Owns `webhook_endpoints`, `webhook_deliveries`, `webhook_receivers`. Jobs: `webhooks.deliver`, `webhooks.maintain`. Metrics:
 //! `holdfast_webhooks_*`. Checks: `webhooks.endpoints`.

@@ -1,4 +1,4 @@
-//! Endpoints, and what is sent to them.
+//! Endpoints and deliveries.
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -11,11 +11,11 @@ use crate::{id_type, platform::ids::OrgId};
 id_type!(EndpointId, "An address that is told of events.");
 id_type!(DeliveryId, "A message on its way to a webhook.");
 
-/// Whose endpoint it is.
+/// Owner of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     Org(OrgId),
-    /// Of the installation; operators only.
+    /// The installation's; operators only.
     Installation,
 }
 
@@ -28,12 +28,12 @@ impl Owner {
     }
 }
 
-/// Whether an endpoint is told of events.
+/// State of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndpointState {
     Enabled,
-    /// Told, but the last attempts failed.
+    /// Enabled, but the last attempts failed.
     Failing,
     Disabled,
 }
@@ -47,7 +47,7 @@ impl EndpointState {
         }
     }
 
-    /// Of its badge.
+    /// Badge colour.
     pub fn tone(self) -> &'static str {
         match self {
             Self::Enabled => "ok",
@@ -64,7 +64,7 @@ pub enum DisabledReason {
     ByHand,
     /// Every attempt failed for days.
     Failing,
-    /// It answered 410: it wants no more.
+    /// It answered 410: it wants no more messages.
     Gone,
 }
 
@@ -85,14 +85,14 @@ impl DisabledReason {
     }
 }
 
-/// An address that is told of events.
+/// An address that receives events.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = WebhookEndpoint)]
 pub struct Endpoint {
     pub id: EndpointId,
-    /// Of the installation, and not of the organisation.
+    /// Belongs to the installation instead of the organisation.
     pub installation: bool,
-    /// Where messages are posted to.
+    /// Address that messages are posted to.
     pub url: String,
     pub description: String,
     /// Topics of docs/events.md; empty for all of them.
@@ -101,26 +101,26 @@ pub struct Endpoint {
     /// Null unless it is disabled.
     pub disabled_reason: Option<DisabledReason>,
     pub disabled_at: Option<DateTime<Utc>>,
-    /// Since when every attempt has failed; null after a success.
+    /// Start of the current series of failed attempts; null after a success.
     pub failing_since: Option<DateTime<Utc>>,
-    /// When the next attempt is made; null where nothing failed.
+    /// Time of the next attempt; null if nothing failed.
     pub retry_at: Option<DateTime<Utc>>,
-    /// Until when messages are signed with the secret before the last rotation, too.
+    /// Until then messages are also signed with the secret before the last rotation.
     pub previous_secret_until: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// An endpoint with its secret, which is shown this once.
+/// An endpoint with its secret, which is shown only once.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EndpointWithSecret {
     #[serde(flatten)]
     pub endpoint: Endpoint,
-    /// `whsec_...`: what messages are signed with (Standard Webhooks 1.0.0).
+    /// `whsec_...`: the signing secret (Standard Webhooks 1.0.0).
     pub secret: String,
 }
 
-/// What an endpoint is to be.
+/// New or changed fields of an endpoint.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointChanges {
     pub url: Option<String>,
@@ -129,12 +129,12 @@ pub struct EndpointChanges {
     pub enabled: Option<bool>,
 }
 
-/// Where a delivery is.
+/// State of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = WebhookDeliveryState)]
 pub enum DeliveryState {
-    /// Waits for its turn or for the next attempt.
+    /// Waiting for its turn or for the next attempt.
     Queued,
     Delivered,
     /// Given up.
@@ -153,7 +153,7 @@ impl DeliveryState {
         }
     }
 
-    /// Of its badge.
+    /// Badge colour.
     pub fn tone(self) -> &'static str {
         match self {
             Self::Queued => "neutral",
@@ -167,55 +167,55 @@ impl DeliveryState {
     }
 }
 
-/// A message on its way to a receiver, or there.
+/// A message to a receiver.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = WebhookDelivery)]
 pub struct Delivery {
     pub id: DeliveryId,
-    /// The `webhook-id` of every attempt, and of every repetition.
+    /// The `webhook-id` of every attempt and every replay.
     pub message_id: Uuid,
-    /// The endpoint's id, or `alerting.<name>` for a receiver of the configuration.
+    /// The endpoint's id, or `alerting.<name>` for a configured receiver.
     pub receiver: String,
     pub topic: String,
-    /// What the event happened to.
+    /// Subject of the event.
     pub subject: String,
     pub state: DeliveryState,
     pub attempts: i32,
-    /// What the receiver answered last, an HTTP status.
+    /// HTTP status of the last response.
     pub status: Option<i32>,
-    /// How long the last attempt took.
+    /// Duration of the last attempt.
     pub milliseconds: Option<i32>,
-    /// Why the last attempt failed.
+    /// Error of the last attempt.
     pub error: Option<String>,
     pub created_at: DateTime<Utc>,
     /// End of the last attempt.
     pub attempted_at: Option<DateTime<Utc>>,
 }
 
-/// A delivery with what was sent.
+/// A delivery with the message body.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = WebhookDeliveryDetail)]
 pub struct DeliveryDetail {
     #[serde(flatten)]
     pub delivery: Delivery,
-    /// The message's body, as it is signed.
+    /// The signed message body.
     pub body: String,
 }
 
-/// A receiver that the configuration names.
+/// A receiver named in the configuration.
 #[derive(Clone, Debug)]
 pub struct Configured {
     pub url: String,
     pub secret: Option<SecretString>,
-    /// Its messages are given up after this long, hours: who is on call is not told of yesterday.
+    /// Its messages are given up after this long, hours: old alerts are of no use to people on call.
     pub give_up_hours: u32,
 }
 
-/// What another room sends to receivers of the configuration.
+/// A message from another room to configured receivers.
 #[derive(Clone, Debug)]
 pub struct Message {
     pub topic: &'static str,
-    /// What it is about: deliveries are found by it.
+    /// The subject, by which deliveries are found.
     pub subject: String,
     pub body: String,
 }

@@ -1,4 +1,4 @@
-//! The pages Webhooks: endpoints, and what was sent to them.
+//! Pages of endpoints and their deliveries.
 
 use askama::Template;
 use axum::{
@@ -40,7 +40,7 @@ pub fn router() -> Router<Webhooks> {
         .route("/settings/webhook-deliveries/{id}/replay", post(replay))
 }
 
-/// What the form holds.
+/// Fields of the form.
 #[derive(Default, Deserialize)]
 struct EndpointForm {
     #[serde(default)]
@@ -86,11 +86,11 @@ impl EndpointForm {
 struct List<'a> {
     shell: &'a Shell,
     endpoints: Vec<Endpoint>,
-    /// Of the installation, for operators.
+    /// Endpoints of the installation, for operators.
     installation: Vec<Endpoint>,
     is_operator: bool,
     topics: Vec<&'static str>,
-    /// Made just now: its secret is shown this once.
+    /// Created just now: its secret is shown only once.
     secret: String,
     query: ListQuery,
     pager: Pager,
@@ -104,7 +104,7 @@ struct Show<'a> {
     shell: &'a Shell,
     endpoint: Endpoint,
     topics: Vec<&'static str>,
-    /// Made just now.
+    /// Created just now.
     secret: String,
     overlap_hours: i64,
     deliveries: Vec<Delivery>,
@@ -120,14 +120,14 @@ struct Show<'a> {
 struct ShowDelivery<'a> {
     shell: &'a Shell,
     detail: DeliveryDetail,
-    /// The message, indented.
+    /// The message body, indented.
     body: String,
-    /// Its endpoint's page; empty for a receiver of the configuration.
+    /// Its endpoint's page; empty for a configured receiver.
     back: String,
 }
 
 impl List<'_> {
-    /// The organisation's, and those of the installation under a heading.
+    /// The organisation's endpoints, and those of the installation under a heading.
     fn groups(&self) -> Vec<(String, &[Endpoint])> {
         let all = [
             (String::new(), &self.endpoints),
@@ -166,7 +166,7 @@ impl ShowDelivery<'_> {
     }
 }
 
-/// Filter of an endpoint's deliveries, beside search and page.
+/// Filter of an endpoint's deliveries, besides search and page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct DeliveryFilter {

@@ -30,7 +30,7 @@ pub fn router() -> OpenApiRouter<Webhooks> {
         .routes(idempotent(routes!(replay_webhook_delivery)))
 }
 
-/// Whose endpoints are meant.
+/// The owner that the caller means.
 pub(super) fn owner(who: &Principal, installation: bool) -> Result<Owner, ApiError> {
     who.require(Scope::ADMIN)?;
     if installation {
@@ -40,12 +40,12 @@ pub(super) fn owner(who: &Principal, installation: bool) -> Result<Owner, ApiErr
     Ok(Owner::Org(who.org_id))
 }
 
-/// Which endpoints to list.
+/// Filter of endpoints.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 struct EndpointFilter {
-    /// Those of the installation, for operators.
+    /// Endpoints of the installation; operators only.
     installation: bool,
 }
 
@@ -75,15 +75,15 @@ struct CreateWebhook {
     #[serde(default)]
     #[schema(max_length = 200)]
     description: String,
-    /// Topics of docs/events.md; none for all of them.
+    /// Topics of docs/events.md; empty for all of them.
     #[serde(default)]
     topics: Vec<String>,
-    /// Of the installation instead of the organisation, for operators.
+    /// An endpoint of the installation instead of the organisation; operators only.
     #[serde(default)]
     installation: bool,
 }
 
-/// Create a webhook endpoint. The answer shows its secret, this once
+/// Create a webhook endpoint. The response contains its secret, which is shown only once
 #[utoipa::path(post, path = "/api/v1/webhooks", tag = "Webhooks", request_body = CreateWebhook,
     responses((status = 201, body = EndpointWithSecret), (status = 403), (status = 409), (status = 422)))]
 async fn create_webhook(
@@ -112,7 +112,7 @@ async fn get_webhook(
     Ok(Json(webhooks.get_endpoint(&who, id).await?))
 }
 
-/// What to change; a field that is absent stays as it is.
+/// Changes; absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UpdateWebhook {
@@ -121,7 +121,7 @@ struct UpdateWebhook {
     #[schema(max_length = 200)]
     description: Option<String>,
     topics: Option<Vec<String>>,
-    /// False gives up what waits; true forgets the failures.
+    /// False gives up queued messages; true resets the failures.
     enabled: Option<bool>,
 }
 
@@ -151,7 +151,7 @@ async fn delete_webhook(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Rotate the secret. Messages are signed with the former one, too, for 24 hours
+/// Rotate the secret. For 24 hours messages are also signed with the former one
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/secret", tag = "Webhooks", params(("id" = EndpointId, Path)), responses((status = 200, body = EndpointWithSecret), (status = 403), (status = 404)))]
 async fn rotate_webhook_secret(
     State(webhooks): State<Webhooks>,
@@ -173,12 +173,12 @@ async fn test_webhook(
     Ok((StatusCode::ACCEPTED, Json(webhooks.test_endpoint(&who, id).await?)))
 }
 
-/// Which deliveries to list.
+/// Filter of deliveries.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 struct DeliveryFilter {
-    /// Only those in this state.
+    /// Only deliveries in this state.
     state: Option<DeliveryState>,
 }
 
@@ -211,7 +211,7 @@ async fn get_webhook_delivery(
     Ok(Json(webhooks.get_delivery(&who, id).await?))
 }
 
-/// Send a message again, under its `webhook-id`; one that waits is tried at once
+/// Send a message again with the same `webhook-id`; a queued one is tried immediately
 #[utoipa::path(post, path = "/api/v1/webhook-deliveries/{id}/replay", tag = "Webhooks", params(("id" = DeliveryId, Path)), responses((status = 202, body = Delivery), (status = 403), (status = 404), (status = 409)))]
 async fn replay_webhook_delivery(
     State(webhooks): State<Webhooks>,

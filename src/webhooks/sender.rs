@@ -1,4 +1,4 @@
-//! One attempt: signed, to the address.
+//! A single delivery attempt.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::signature::SigningKey;
 use crate::platform::http_client::{AddressError, HttpClients, TenantClient};
 
-/// A receiver that takes longer has a queue to make.
+/// A slower receiver should queue the message and answer first.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why an attempt failed.
@@ -19,30 +19,30 @@ pub enum SendError {
     Unreachable(#[source] reqwest::Error),
     #[error("it answered {0}")]
     Answered(StatusCode),
-    #[error("it answered 410 Gone: it wants no more")]
+    #[error("it answered 410 Gone: it wants no more messages")]
     Gone,
     #[error(transparent)]
     Address(#[from] AddressError),
-    #[error("the configuration does not name this receiver any more")]
+    #[error("this receiver was removed from the configuration")]
     Unknown,
-    #[error("its secret cannot be read")]
+    #[error("its secret cannot be decrypted")]
     Secret(#[source] anyhow::Error),
 }
 
-/// Who asks.
+/// Who configured the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// An organisation's address: only the public internet, and what operators allow.
+    /// An organisation's address: only the public internet and networks that operators allow.
     Organisation,
-    /// An operator's address: anywhere.
+    /// An operator's address: any network.
     Operator,
 }
 
-/// What is sent.
+/// A request to send.
 pub struct Attempt<'a> {
     pub by: By,
     pub url: &'a str,
-    /// The first signs for the newest secret.
+    /// The first is the newest.
     pub keys: &'a [SigningKey],
     pub message_id: Uuid,
     /// Unix seconds.
@@ -50,14 +50,14 @@ pub struct Attempt<'a> {
     pub body: &'a str,
 }
 
-/// How it ended.
+/// Result of an attempt.
 pub struct Attempted {
     pub status: Option<StatusCode>,
     pub took: Duration,
     pub result: Result<(), SendError>,
 }
 
-/// Both clients.
+/// Sends with either client.
 #[derive(Clone, Debug)]
 pub struct Sender {
     http: HttpClients,
@@ -76,7 +76,7 @@ impl Sender {
         }
     }
 
-    /// Whether an address can be asked, as far as it can be told without asking a resolver.
+    /// Checks an address as far as possible without a resolver.
     pub fn judge(&self, by: By, url: &str) -> Result<(), AddressError> {
         match by {
             By::Organisation => self.tenant.judge(url),
@@ -88,13 +88,13 @@ impl Sender {
         }
     }
 
-    /// Posts it once. The answer's body says nothing that is needed.
+    /// Posts it once. The response body is not needed.
     pub async fn send(&self, attempt: &Attempt<'_>) -> Attempted {
         let begin = Instant::now();
         let ended = |status, result| Attempted { status, took: begin.elapsed(), result };
         let request = match self.request(attempt.by, attempt.url) {
             Ok(request) => request,
-            Err(inside) => return ended(None, Err(inside.into())),
+            Err(error) => return ended(None, Err(error.into())),
         };
         let (id, timestamp) = (attempt.message_id.to_string(), attempt.timestamp);
         let signatures: Vec<String> = attempt.keys.iter().map(|key| key.sign(&id, timestamp, attempt.body)).collect();
@@ -106,7 +106,7 @@ impl Sender {
             .header("webhook-signature", signatures.join(" "))
             .body(attempt.body.to_owned());
         match request.send().await {
-            // Addresses can hold secrets: errors go without them.
+            // URLs can contain secrets: errors omit them.
             Err(error) => ended(None, Err(SendError::Unreachable(error.without_url()))),
             Ok(response) => {
                 let status = response.status();

@@ -14,7 +14,7 @@ pub struct SigningKey(Hmac<Sha256>);
 pub struct BadSecret;
 
 impl SigningKey {
-    /// From `whsec_<base64>`; the prefix may be left out.
+    /// Parses `whsec_<base64>`; the prefix is optional.
     pub fn parse(secret: &SecretString) -> Result<Self, BadSecret> {
         let text = secret.expose_secret().trim();
         let bytes = STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).map_err(|_| BadSecret)?;

@@ -83,7 +83,7 @@ impl Alerting {
         Ok(())
     }
 
-    /// Hands a delivery of the version before webhooks over; nothing where that has happened.
+    /// Takes over a delivery of the version before webhooks; does nothing if that has happened.
     pub(in crate::alerting) async fn hand_over(&self, id: Uuid) -> Result<(), AlertingError> {
         let mut tx = self.inner.db.system().await?;
         if let Some(Outgoing { alert_id, webhook, event, body }) = store::take_over(&mut tx, id).await? {

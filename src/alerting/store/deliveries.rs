@@ -1,4 +1,4 @@
-//! `alert_deliveries`: what the version before webhooks wrote, which may still serve beside this one.
+//! `alert_deliveries`, written by the version before webhooks, which may still run beside this one.
 
 use sqlx::PgConnection;
 use uuid::Uuid;

@@ -35,7 +35,7 @@ impl Backups {
         });
     }
 
-    /// Shows what this process is configured to do, and has room for.
+    /// Sets the gauges of this process: its configuration and its free space.
     pub fn refresh_settings(&self) {
         let (metrics, config, now) = (&self.inner.metrics, &self.inner.config, self.inner.clock.now());
         let seconds = |gap: Option<TimeDelta>| gap.map_or(0.0, |gap| gap.num_milliseconds() as f64 / 1e3);

@@ -183,7 +183,7 @@ impl Metrics {
         self.held_vectors.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// The figures of whole tables are another process's to tell, or not read yet.
+    /// Makes the gauges of whole tables unknown: another process exports them, or they were not read yet.
     pub(super) fn forget_figures(&self) {
         for status in DocumentStatus::ALL {
             self.documents.get_or_create(&StatusLabels { status: status.into() }).set(f64::NAN);

@@ -1,4 +1,4 @@
-//! Queueing deliveries, and looking at them.
+//! Queueing, listing and replaying deliveries.
 
 use serde::Serialize;
 use serde_json::json;
@@ -23,10 +23,10 @@ use crate::{
     },
 };
 
-/// The topic of a test message; no event has it.
+/// Topic of test messages; no event has it.
 const TEST: &str = "webhooks.test";
 
-/// A message as it is posted.
+/// A posted message.
 #[derive(Serialize)]
 pub(super) struct Posted<'a> {
     pub id: uuid::Uuid,
@@ -37,8 +37,7 @@ pub(super) struct Posted<'a> {
 }
 
 impl Webhooks {
-    /// Queues a message for a receiver of the configuration, in the caller's transaction, which is the system's. Nothing where there is
-    /// one with this id.
+    /// Queues a message for a configured receiver, in the caller's system transaction. Does nothing if one with this id exists.
     pub async fn send(&self, tx: &mut Tx, name: &str, id: DeliveryId, message: &Message) -> Result<(), WebhooksError> {
         let receiver = format!("alerting.{name}");
         let Message { topic, subject, body } = message;
@@ -49,13 +48,13 @@ impl Webhooks {
             .await
     }
 
-    /// Writes the delivery down and sees to it that a job sends it.
+    /// Stores the delivery and enqueues a job that sends it.
     pub(super) async fn queue(&self, conn: &mut PgConnection, new: &NewDelivery<'_>) -> Result<(), WebhooksError> {
         deliveries::insert(conn, new).await?;
         self.wake(conn, new.org, new.receiver, None).await
     }
 
-    /// A job that sends what waits for this receiver. With `once`, none where one with this key is there already.
+    /// Enqueues a job that sends this receiver's queued messages. With `once`, only if no job with this key exists.
     pub(super) async fn wake(
         &self,
         conn: &mut PgConnection,
@@ -63,7 +62,7 @@ impl Webhooks {
         receiver: &str,
         once: Option<String>,
     ) -> Result<(), WebhooksError> {
-        // One at a time to each receiver: in order, and one that hangs does not take all of the worker's room.
+        // One at a time per receiver: keeps the order, and a hanging receiver does not use up the worker's slots.
         let options =
             Enqueue { concurrency_key: Some(format!("webhooks:{receiver}")), unique_key: once, ..Enqueue::default() };
         let job = Deliver { receiver: receiver.to_owned() };
@@ -71,7 +70,7 @@ impl Webhooks {
         Ok(())
     }
 
-    /// Sends a message that says that it is a test.
+    /// Queues a test message.
     pub async fn test_endpoint(&self, who: &Principal, id: EndpointId) -> Result<Delivery, WebhooksError> {
         let (mut tx, owner, row) = self.find(who, id).await?;
         if row.disabled_at.is_some() {
@@ -111,7 +110,7 @@ impl Webhooks {
         Ok(found)
     }
 
-    /// What was sent about a subject to receivers of the configuration, oldest first. The caller has checked that an operator asks.
+    /// Deliveries about a subject to configured receivers, oldest first. The caller must have checked that the user is an operator.
     pub async fn deliveries_about(&self, subject: &str) -> Result<Vec<Delivery>, WebhooksError> {
         let mut tx = self.begin(Owner::Installation).await?;
         let found = deliveries::about(&mut tx, subject).await?;
@@ -124,7 +123,7 @@ impl Webhooks {
         Ok(detail)
     }
 
-    /// Sends the message again, with the same `webhook-id` and body, as a delivery of its own; one that waits is tried at once.
+    /// Sends the message again with the same `webhook-id` and body, as a new delivery; a queued one is tried immediately.
     pub async fn replay(&self, who: &Principal, id: DeliveryId) -> Result<Delivery, WebhooksError> {
         let (mut tx, owner, DeliveryDetail { delivery, body }) = self.find_delivery(who, id).await?;
         match delivery.receiver.parse::<EndpointId>() {

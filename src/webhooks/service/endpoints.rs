@@ -1,4 +1,4 @@
-//! Making, listing, changing and deleting endpoints.
+//! Creating, listing, changing and deleting endpoints.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
@@ -24,13 +24,13 @@ use crate::{
     },
 };
 
-/// Each is matched with every event.
+/// Limited because each is matched with every event.
 const MOST_ENDPOINTS: i64 = 50;
-/// Longer addresses are no addresses.
+/// Maximum length of an address.
 const LONGEST_URL: usize = 2000;
-/// How long the secret before a rotation signs too: time to give the new one to the receiver.
+/// How long the former secret also signs after a rotation: time to give the new one to the receiver.
 pub const OVERLAP: TimeDelta = TimeDelta::hours(24);
-/// The purpose of the key that seals secrets.
+/// Purpose of the key that encrypts secrets.
 const LABEL: &str = "webhooks.secret";
 
 impl Webhooks {
@@ -77,13 +77,13 @@ impl Webhooks {
         Ok(rows.into_iter().map(Endpoint::from).collect())
     }
 
-    /// The endpoint and whose it is: of the caller's organisation or, for operators, of the installation.
+    /// The endpoint, of the caller's organisation or, for operators, of the installation.
     pub async fn get_endpoint(&self, who: &Principal, id: EndpointId) -> Result<Endpoint, WebhooksError> {
         let (_, _, row) = self.find(who, id).await?;
         Ok(row.into())
     }
 
-    /// `None` leaves a field as it is.
+    /// `None` leaves a field unchanged.
     pub async fn update_endpoint(
         &self,
         who: &Principal,
@@ -111,7 +111,7 @@ impl Webhooks {
         Ok(endpoint.into())
     }
 
-    /// Gives the endpoint another secret; the one before signs too for [`OVERLAP`].
+    /// Gives the endpoint a new secret; the former one also signs for [`OVERLAP`].
     pub async fn rotate_secret(&self, who: &Principal, id: EndpointId) -> Result<EndpointWithSecret, WebhooksError> {
         let (mut tx, owner, _) = self.find(who, id).await?;
         let (secret, sealed) = self.new_secret(id)?;
@@ -133,7 +133,7 @@ impl Webhooks {
         Ok(())
     }
 
-    /// The endpoint, locked, with the transaction that sees it.
+    /// The endpoint, locked, and the transaction that sees it.
     pub(super) async fn find(&self, who: &Principal, id: EndpointId) -> Result<(Tx, Owner, Row), WebhooksError> {
         for owner in owners(who) {
             let mut tx = self.begin(owner).await?;
@@ -144,7 +144,7 @@ impl Webhooks {
         Err(WebhooksError::NotFound("webhook_endpoint"))
     }
 
-    /// The changes as they are kept, or what is wrong with them.
+    /// The normalised changes, or the validation errors.
     fn checked(&self, owner: Owner, changes: EndpointChanges) -> Result<EndpointChanges, WebhooksError> {
         let mut errors = Vec::new();
         let changes = EndpointChanges {
@@ -175,7 +175,7 @@ impl Webhooks {
         if errors.is_empty() { Ok(changes) } else { Err(WebhooksError::Invalid(errors)) }
     }
 
-    /// A secret, and as it is stored.
+    /// A new secret, in plain text and as stored.
     fn new_secret(&self, id: EndpointId) -> Result<(String, Vec<u8>), WebhooksError> {
         let secret = format!("whsec_{}", STANDARD.encode(crypto::random_bytes::<32>()));
         let sealed = self.inner.master_key.seal(LABEL, id.0.as_bytes(), secret.as_bytes())?;
@@ -188,7 +188,7 @@ impl Webhooks {
     }
 }
 
-/// Whose endpoints the caller may see.
+/// Owners whose endpoints the caller may see.
 pub(super) fn owners(who: &Principal) -> impl Iterator<Item = Owner> {
     [Some(Owner::Org(who.org_id)), who.is_operator().then_some(Owner::Installation)].into_iter().flatten()
 }

@@ -1,4 +1,4 @@
-//! From events to deliveries.
+//! Creates deliveries from events.
 
 use super::{Webhooks, deliveries::Posted};
 use crate::{
@@ -12,17 +12,17 @@ use crate::{
 
 /// This room's cursor over the events.
 const READER: Reader = Reader { name: "webhooks" };
-/// One transaction's worth.
+/// Events per transaction.
 pub(super) const BATCH: i64 = 200;
 
 impl Webhooks {
-    /// Makes the deliveries of the events that are new: an organisation's events go to its endpoints, those of the installation to the
-    /// installation's. They commit together with the cursor's step. Returns how many events there were.
+    /// Creates the deliveries for new events: an organisation's events go to its endpoints, those of the installation to the installation's.
+    /// They commit together with the cursor. Returns how many events there were.
     pub async fn fan_out(&self) -> Result<i64, WebhooksError> {
         let mut tx = self.inner.db.system().await?;
         let events = READER.next(&mut tx, BATCH).await?;
         if events.is_empty() {
-            // The step over a gap is one too.
+            // Moving over a gap is a step, too.
             tx.commit().await?;
             return Ok(0);
         }

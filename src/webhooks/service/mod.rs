@@ -23,20 +23,20 @@ pub use endpoints::OVERLAP;
 #[cfg(test)]
 pub(super) use sending::backoff;
 
-/// What the service is built from.
+/// Dependencies of the service.
 #[derive(Clone)]
 pub struct Deps {
     pub config: Config,
     pub db: Db,
     pub clock: Clock,
     pub http: HttpClients,
-    /// For addresses of organisations.
+    /// Client for addresses of organisations.
     pub tenant: TenantClient,
     pub master_key: MasterKey,
     pub metrics: Metrics,
-    /// Every kind of event: what an endpoint can be told of.
+    /// Every kind of event: what an endpoint can subscribe to.
     pub types: Vec<EventType>,
-    /// Receivers of the configuration, by name.
+    /// Configured receivers, by name.
     pub configured: BTreeMap<String, Configured>,
 }
 
@@ -70,7 +70,7 @@ impl Webhooks {
         Self { inner: Arc::new(Inner { deps, sender }) }
     }
 
-    /// What an endpoint can be told of, sorted.
+    /// The topics that an endpoint can subscribe to, sorted.
     pub fn topics(&self) -> Vec<&'static str> {
         let mut topics: Vec<_> = self.inner.types.iter().map(|kind| kind.topic).collect();
         topics.sort_unstable();

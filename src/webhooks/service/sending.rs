@@ -1,4 +1,4 @@
-//! Sending what waits for a receiver.
+//! Sending a receiver's queued messages.
 
 use std::time::Duration;
 
@@ -22,19 +22,19 @@ use crate::{
     },
 };
 
-/// Deliveries of one turn: others wait for a worker, too.
+/// Deliveries per run of a job: other jobs wait for a worker, too.
 const TURN: usize = 25;
-/// Before the second attempt; doubles with each further one.
+/// Wait before the second attempt; doubles with each further one.
 const BACKOFF: Duration = Duration::from_secs(10);
-/// Longest wait between two attempts.
+/// Longest wait between attempts.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// A job that was put off until the time of the next attempt may come this much earlier, by another clock.
+/// A job snoozed until the next attempt may run this much earlier, by another clock.
 const EARLY: TimeDelta = TimeDelta::seconds(5);
 
-/// A receiver, as an attempt needs it.
+/// What an attempt needs of a receiver.
 struct Receiver {
     name: String,
-    /// `None`: the configuration names it.
+    /// `None`: a configured receiver.
     endpoint: Option<EndpointId>,
     owner: Owner,
     url: String,
@@ -43,17 +43,17 @@ struct Receiver {
     give_up_hours: u32,
 }
 
-/// What became of an attempt.
+/// Outcome of an attempt.
 enum Turn {
     Sent,
-    /// Nothing is sent there before this time is over.
+    /// Nothing is sent there for this long.
     PutOff(Duration),
-    /// Nothing waits, or nothing is sent there any more.
+    /// No queued message, or nothing is sent there any more.
     Over,
 }
 
 impl Webhooks {
-    /// Sends what waits, oldest first, until nothing does or an attempt fails.
+    /// Sends queued messages, oldest first, until none is left or an attempt fails.
     pub(in crate::webhooks) async fn deliver(
         &self,
         context: &JobContext,
@@ -82,7 +82,7 @@ impl Webhooks {
             Err(Refused::Unable(error)) => return self.refused(owner, name, &error).await,
             Err(Refused::Other(error)) => return Err(error),
         };
-        // After a failure the job that failed comes again at that time; this one is for a newer message, which waits its turn.
+        // After a failure the failed job runs again at that time; this job is for a newer message, which must wait.
         if receiver.retry_at.is_some_and(|at| at > now + EARLY) {
             return Ok(Turn::Over);
         }
@@ -103,7 +103,7 @@ impl Webhooks {
         self.settle(&receiver, &delivery, attempted).await
     }
 
-    /// Who is meant; `None` where there is nobody to be told: the endpoint is disabled or deleted.
+    /// The receiver; `None` if the endpoint is disabled or deleted.
     async fn receiver(&self, owner: Owner, name: &str) -> Result<Option<Receiver>, Refused> {
         let Ok(id) = name.parse::<EndpointId>() else { return self.configured(name).await.map(Some) };
         let mut tx = self.begin(owner).await?;
@@ -146,7 +146,7 @@ impl Webhooks {
         })
     }
 
-    /// Nothing can be sent to this receiver: what waits for it is given up.
+    /// Nothing can be sent to this receiver: gives up its queued messages.
     async fn refused(&self, owner: Owner, name: &str, error: &SendError) -> Result<Turn, WebhooksError> {
         let reason = chain(error);
         let mut tx = self.begin(owner).await?;
@@ -156,7 +156,7 @@ impl Webhooks {
         Ok(Turn::Over)
     }
 
-    /// Notes how an attempt ended, and what follows from it.
+    /// Records the result of an attempt and its consequences.
     async fn settle(
         &self,
         receiver: &Receiver,
@@ -212,7 +212,7 @@ impl Webhooks {
         match receiver.endpoint {
             Some(_) if disabled.is_some() => {}
             Some(id) => endpoints::set_retry(&mut tx, id, Some(retry_at)).await?,
-            // The others may be wanted: an address can answer 410 to one message.
+            // The receiver may want other messages: it can answer 410 to a single one.
             None if is_final => deliveries::set_receiver_retry(&mut tx, name, None).await?,
             None => deliveries::set_receiver_retry(&mut tx, name, Some(retry_at)).await?,
         }
@@ -227,7 +227,7 @@ impl Webhooks {
         Ok(if is_final { Turn::Sent } else { Turn::PutOff(wait) })
     }
 
-    /// Whether an endpoint is told nothing more after this failure.
+    /// Whether this failure disables the endpoint.
     fn should_disable(
         &self,
         receiver: &Receiver,
@@ -244,9 +244,9 @@ impl Webhooks {
     }
 }
 
-/// Why there is nobody to send to.
+/// Why nothing can be sent.
 enum Refused {
-    /// Whoever it is cannot be sent anything.
+    /// Nothing can be sent to the receiver.
     Unable(SendError),
     Other(WebhooksError),
 }
@@ -265,7 +265,7 @@ fn origin(owner: Owner, name: &str) -> Origin {
     }
 }
 
-/// 10 s, 20 s, ... an hour, with jitter: many receivers that one outage stopped would otherwise be asked at the same instants.
+/// 10 s, 20 s, ... an hour, with jitter: receivers stopped by one outage would otherwise all be retried at the same instants.
 pub(in crate::webhooks) fn backoff(failures: i32) -> Duration {
     let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(0).min(16);
     (BACKOFF * 2_u32.pow(doublings)).min(LONGEST).mul_f64(0.85 + 0.3 * crypto::random_unit())

@@ -1,4 +1,4 @@
-//! What is done on a clock: making deliveries of events, waking receivers whose job was lost, gauges, partitions.
+//! Periodic work: creating deliveries from events, waking receivers whose job was lost, gauges, partitions.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::{
     },
 };
 
-/// How late an event is made into deliveries at most, while the leader lives.
+/// Longest delay until an event becomes deliveries, while there is a leader.
 const FAN_OUT_EVERY: Duration = Duration::from_secs(1);
 const WAKE_EVERY: Duration = Duration::from_secs(30);
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
 
 impl Webhooks {
-    /// Starts all of it.
+    /// Starts the loops.
     pub fn start_loops(&self, loops: &Loops) {
         let this = self.clone();
         loops.every("webhooks.fan_out", FAN_OUT_EVERY, By::Leader, move || {
@@ -40,8 +40,7 @@ impl Webhooks {
         loops.figures("webhooks.gauges", GAUGES_EVERY, read, move || forget.forget_figures());
     }
 
-    /// Queues a job for each receiver that something waits for though it may be asked: an operator cancelled its job, or a dead letter
-    /// holds it.
+    /// Enqueues a job for each receiver with a message that is due but has no job: an operator cancelled the job, or it became a dead letter.
     pub async fn wake_waiting(&self) -> Result<(), WebhooksError> {
         let mut tx = self.inner.db.system().await?;
         for (org, receiver) in deliveries::waiting(&mut tx).await? {
@@ -61,7 +60,7 @@ impl Webhooks {
         Ok(())
     }
 
-    /// Partitions made and dropped.
+    /// Returns how many partitions were created and dropped.
     pub(in crate::webhooks) async fn maintain(&self) -> Result<(i32, i32), WebhooksError> {
         let mut tx = self.inner.db.system().await?;
         let done = deliveries::maintain(&mut tx, self.inner.config.retention_days).await?;

@@ -1,4 +1,4 @@
-//! `webhook_deliveries`, and the state of receivers that the configuration names.
+//! `webhook_deliveries`, and the state of configured receivers.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -9,7 +9,7 @@ use crate::{
     webhooks::model::{Delivery, DeliveryDetail, DeliveryId, DeliveryState},
 };
 
-/// A delivery to be made.
+/// A delivery to insert.
 pub struct NewDelivery<'a> {
     pub id: DeliveryId,
     pub message_id: Uuid,
@@ -61,7 +61,7 @@ impl From<Row> for DeliveryDetail {
             receiver: row.receiver,
             topic: row.topic,
             subject: row.subject,
-            // The table's check keeps it one of ours.
+            // The table's check constraint permits only known values.
             state: DeliveryState::parse(&row.state).unwrap_or(DeliveryState::Dead),
             attempts: row.attempts,
             status: row.status,
@@ -101,12 +101,12 @@ pub async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: DeliveryId) ->
     Ok(row.map(DeliveryDetail::from))
 }
 
-/// Which deliveries to list.
+/// Filter of deliveries.
 #[derive(Clone, Debug, Default)]
 pub struct Filter<'a> {
     pub receiver: &'a str,
     pub state: Option<DeliveryState>,
-    /// In the topic, the subject, the error or the message.
+    /// Substring of the topic, the subject, the error or the message.
     pub search: Option<&'a str>,
 }
 

@@ -1,5 +1,5 @@
-//! `webhook_endpoints`. Functions take a transaction that sees the owner's rows; `org` says which of them are meant (`None`: those of the
-//! installation), because role `system` sees all.
+//! `webhook_endpoints`. Functions take a transaction that sees the owner's rows; `org` selects the owner (`None`: the installation), because
+//! role `system` sees all rows.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -10,7 +10,7 @@ use crate::{
     webhooks::model::{DisabledReason, Endpoint, EndpointId, EndpointState},
 };
 
-/// An endpoint as it is stored.
+/// An endpoint as stored.
 pub struct Row {
     pub id: Uuid,
     pub org_id: Option<Uuid>,
@@ -60,7 +60,7 @@ pub struct NewEndpoint<'a> {
     pub url: &'a str,
     pub description: &'a str,
     pub topics: &'a [String],
-    /// Sealed.
+    /// Encrypted.
     pub secret: &'a [u8],
     pub created_by: &'a str,
     pub now: DateTime<Utc>,
