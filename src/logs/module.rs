@@ -6,7 +6,7 @@ use super::{Config, Deps, Logs, checks, pages, routes};
 use crate::{
     console::{NavItem, Section},
     kit::{Context, Module, Room},
-    platform::telemetry,
+    platform::{http, telemetry},
 };
 
 pub static ROOM: Room = Room {
@@ -19,7 +19,7 @@ pub static ROOM: Room = Room {
 /// `ops` is the ops port of the appliance, for `doctor` beside it.
 pub fn build(context: &Context, config: &Config, telemetry: &telemetry::Config, ops: SocketAddr) -> (Logs, Module) {
     let Context { http, logger, clock, lifecycle, master_key, .. } = context.clone();
-    let (config, telemetry, ops_token) = (config.clone(), telemetry.clone(), routes::ops_token(&master_key));
+    let (config, telemetry, ops_token) = (config.clone(), telemetry.clone(), http::ops_token(&master_key));
     let logs = Logs::new(Deps { config, telemetry, ops, ops_token, http, logger, clock, lifecycle });
     let module = Module::new(&ROOM)
         .api(routes::router(), &logs)

@@ -23,7 +23,7 @@ pub struct Deps {
     pub telemetry: telemetry::Config,
     /// The server's ops port, for `doctor` in a process of its own.
     pub ops: SocketAddr,
-    /// The token that the ops port requires ([`super::routes::ops_token`]).
+    /// The token that the ops port requires (`http::ops_token`).
     pub ops_token: String,
     pub http: HttpClients,
     pub logger: Logger,

@@ -106,11 +106,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             ]
             .concat(),
         ),
-        (
-            "cli",
-            [&services[..], &["app", "jobs", "llm", "storage", "auth", "knowledge", "agents", "backup", "logs"]]
-                .concat(),
-        ),
+        ("cli", [&services[..], &["app", "jobs", "llm", "storage", "auth", "knowledge", "agents", "backup"]].concat()),
         ("main", vec!["cli"]),
         ("lib", vec![]),
     ])

@@ -13,10 +13,18 @@ use axum::{
 };
 
 use super::{Config, OpsConfig};
-use crate::platform::error::ApiError;
+use crate::platform::{
+    crypto::{self, MasterKey},
+    error::ApiError,
+};
 
 /// Suffixes of names that public DNS never resolves, so an attacker cannot own one.
 const PRIVATE: [&str; 5] = [".localhost", ".local", ".internal", ".home.arpa", ".svc"];
+
+/// The token that Holdfast's own commands send to the ops port: whoever can read the master key runs this installation.
+pub fn ops_token(key: &MasterKey) -> String {
+    crypto::hex(&key.derive("ops-port"))
+}
 
 /// Names accepted by the ops port.
 #[derive(Clone, Debug)]
