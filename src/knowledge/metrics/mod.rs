@@ -120,8 +120,8 @@ impl Metrics {
     }
 
     fn at_zero(&self) {
-        for status in DocumentStatus::ALL {
-            let _ = self.documents.get_or_create(&StatusLabels { status: status.into() });
+        for &status in Status::ALL {
+            let _ = self.documents.get_or_create(&StatusLabels { status });
         }
         for &stage in Stage::ALL {
             let _ = self.stages.get_or_create(&StageLabels { stage });
@@ -185,8 +185,8 @@ impl Metrics {
 
     /// Makes the gauges of whole tables unknown: another process exports them, or they were not read yet.
     pub(super) fn forget_figures(&self) {
-        for status in DocumentStatus::ALL {
-            self.documents.get_or_create(&StatusLabels { status: status.into() }).set(f64::NAN);
+        for &status in Status::ALL {
+            self.documents.get_or_create(&StatusLabels { status }).set(f64::NAN);
         }
         let tables = [&self.chunks, &self.bases, &self.documents_doubted, &self.documents_words_only];
         let index =
