@@ -131,9 +131,12 @@ impl LogQuery {
         if id.as_ref().is_some_and(|id| !fits(id)) {
             refuse("id", "invalid_value", "a trace id or a request id: 8 to 64 letters, digits, - and _".into());
         }
-        let slice = list.slice().map_err(|error| wrong.extend(error.errors));
-        let Ok(slice) = slice.and_then(|slice: Slice<i64>| if wrong.is_empty() { Ok(slice) } else { Err(()) }) else {
-            return Err(LogsError::Invalid(wrong));
+        let slice = match list.slice::<i64>() {
+            Ok(slice) if wrong.is_empty() => slice,
+            refused => {
+                wrong.extend(refused.err().into_iter().flat_map(|error| error.errors));
+                return Err(LogsError::Invalid(wrong));
+            }
         };
         let to = nanos(to).min(slice.beyond());
         Ok(Search { from: nanos(from), to, level, text, id, slice })

@@ -224,7 +224,8 @@ async fn a_list_costs_what_its_page_costs() {
                 wrong.push(format!("{path}?{query}: the server logged no plan"));
                 continue;
             };
-            if looked > if query.starts_with("q=") { MOST_OF_A_SEARCH } else { MOST } {
+            let most = if query.starts_with("q=") { MOST_OF_A_SEARCH } else { MOST };
+            if looked > most {
                 wrong.push(format!(
                     "{path}?{query} looks at {looked} rows for a page of {found}: give it an index, and read what is beside the page's \
                      rows for these alone. Most of it in:\n{worst}"

@@ -216,7 +216,7 @@ impl Agents {
         let mut gone = 0;
         for id in &agent.settings.knowledge_bases {
             match self.knowledge().require_base(org, *id).await {
-                Ok(_) => {}
+                Ok(()) => {}
                 Err(KnowledgeError::BaseNotFound) => gone += 1,
                 Err(error) => return Err(error.into()),
             }
@@ -230,7 +230,7 @@ impl Agents {
         let settings = &draft.settings;
         for (i, id) in settings.knowledge_bases.iter().enumerate() {
             match self.knowledge().require_base(org, *id).await {
-                Ok(_) => {}
+                Ok(()) => {}
                 Err(KnowledgeError::BaseNotFound) => {
                     errors.push(FieldError::new(
                         format!("/knowledge_bases/{i}"),
