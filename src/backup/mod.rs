@@ -55,6 +55,6 @@ pub use model::{Backup, BackupId, CopyStatus, DestinationStatus, Drill, DrillSta
 pub use module::{Needs, ROOM, build};
 pub use progress::ProgressReporter;
 pub use seal::{Identity, SealError};
-pub use service::{Backups, Choice, Deps, Plan, Pruned, Restore, SettingsFiles, Verified};
+pub use service::{Backups, Choice, Deps, Found, Plan, Pruned, Restore, SettingsFiles, Verified};
 pub use tree::Restored;
 pub use unfinished::Unfinished;

@@ -18,7 +18,7 @@ use crate::{
         dump,
         keys::KeyFile,
         manifest::{Manifest, ManifestError, Part, Schema, Tree},
-        model::Kind,
+        model::{Kind, Status},
         progress::{self, ProgressRange, ProgressReporter},
         reader::Reader,
         schema,
@@ -62,6 +62,17 @@ pub struct Plan {
     pub model_bytes: u64,
     /// Bytes read from the destination.
     pub total_bytes: u64,
+}
+
+/// What a database contains of a backup whose restore was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Other,
+    /// All rows, not compared yet: there the backup is still running, as in its own dump.
+    Loaded,
+    /// All rows, compared.
+    Compared,
 }
 
 /// A backup that was found and can be decrypted.
@@ -211,19 +222,19 @@ impl Restore {
         if differences.is_empty() { Ok(found) } else { Err(BackupError::Differs(differences.join("; "))) }
     }
 
-    /// Restores the database; if it is `there` already, compares it.
+    /// Restores the database, or what remains of that.
     pub async fn database(
         &self,
         target: &Target,
         tools_dir: Option<&Path>,
-        there: bool,
+        found: Found,
         progress: &ProgressReporter,
     ) -> Result<(), BackupError> {
         progress.report(0, "database");
-        if there {
-            self.compare(target).await?;
-        } else {
-            self.load(target, tools_dir, (ProgressRange::WHOLE, progress)).await?;
+        match found {
+            Found::Other => drop(self.load(target, tools_dir, (ProgressRange::WHOLE, progress)).await?),
+            Found::Loaded => drop(self.compare(target).await?),
+            Found::Compared => return Ok(()),
         }
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         // In the dump, its own backup is still running.
@@ -232,25 +243,28 @@ impl Restore {
         Ok(())
     }
 
-    /// Whether the database was restored from this backup before. Asked as the owner role, which does not exist before a restore.
-    pub async fn is_in(&self, target: &Target) -> Result<bool, BackupError> {
+    /// What a database contains of this backup. Asked as the owner role, which does not exist before a restore.
+    pub async fn found_in(&self, target: &Target) -> Result<Found, BackupError> {
         let mut conn = match PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await {
             Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("28")) => {
-                return Ok(false);
+                return Ok(Found::Other);
             }
             conn => conn?,
         };
         // Not query!: the database may be empty.
         let tables = "SELECT to_regclass('installation') IS NOT NULL AND to_regclass('backups') IS NOT NULL";
-        let ours =
-            "SELECT EXISTS (SELECT FROM installation WHERE id = $1) AND EXISTS (SELECT FROM backups WHERE id = $2)";
-        let mut found: bool = sqlx::query_scalar(tables).fetch_one(&mut conn).await?;
-        if found {
+        let ours = "SELECT status FROM backups WHERE id = $2 AND EXISTS (SELECT FROM installation WHERE id = $1)";
+        let mut status: Option<String> = None;
+        if sqlx::query_scalar(tables).fetch_one(&mut conn).await? {
             let asked = sqlx::query_scalar(ours).bind(self.manifest.installation).bind(self.manifest.id.0);
-            found = asked.fetch_one(&mut conn).await?;
+            status = asked.fetch_optional(&mut conn).await?;
         }
         let _ = conn.close().await;
-        Ok(found)
+        Ok(match status {
+            None => Found::Other,
+            Some(status) if status == Status::Running.as_str() => Found::Loaded,
+            Some(_) => Found::Compared,
+        })
     }
 
     /// Decrypts and hashes `count` random objects. Returns how many there were to check. The index is spooled below `work_dir`.
