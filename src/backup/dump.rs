@@ -227,8 +227,8 @@ async fn contents(tools: &Tools, head: Vec<u8>, schema: &Schema) -> Result<u64, 
     Ok(entries.len() as u64)
 }
 
-/// Those that indexes are made of: a dump of one schema holds none. As the owner, as the migrations made them. A server that refuses one
-/// may not need it (the dump may be older than the indexes); where it does, `pg_restore` says so.
+/// Creates the extensions that indexes need: a dump of one schema contains none. As the owner, like the migrations. A server that refuses one
+/// may not need it (the dump may be older than the indexes); otherwise `pg_restore` reports it.
 async fn make_extensions(target: &Target) -> Result<(), DumpError> {
     let mut conn = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await?;
     for extension in [
@@ -236,7 +236,7 @@ async fn make_extensions(target: &Target) -> Result<(), DumpError> {
         "CREATE EXTENSION IF NOT EXISTS btree_gin SCHEMA public",
     ] {
         if let Err(error) = conn.execute(extension).await {
-            tracing::warn!(%error, "this server does not make an extension that indexes may need");
+            tracing::warn!(%error, "this server refuses an extension that indexes may need");
         }
     }
     let _ = conn.close().await;

@@ -77,7 +77,7 @@ impl Booted {
             let state = migrate::state(&self.target).await?;
             // A database that is too new is refused below, before anything is changed.
             if !state.applied.is_empty() && !state.missing.is_empty() && state.serves() {
-                // The backup is made as them.
+                // The backup needs these roles.
                 migrate::ready_roles(&self.target, &self.data_dir.path).await?;
                 Box::pin(self.back_up_before_migration(&state)).await?;
             }

@@ -104,7 +104,7 @@ async fn roll_back(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let key_file = args.key_file.or_else(|| config.backup.key_file.clone());
     let key_file = key_file.context("name the key that opens backups: --key-file FILE")?;
     let mut keys = KeyFile::read(&key_file)?;
-    // It is this installation that is rolled back, whoever the file says, or does not say, that it is for.
+    // The rollback is of this installation, whether or not the key file names it.
     let ours = Installation::of_data_dir(&config.data_dir, config.secret_key_file.as_deref())?;
     if let Some(ours) = ours {
         keys.check_is_for(&ours)?;

@@ -37,7 +37,7 @@ pub async fn insert_organisation(conn: &mut PgConnection, org: &Organisation) ->
     Ok(())
 }
 
-/// Organisations of the installation. `$rest` says which, and their order.
+/// Organisations of the installation; `$rest` is the filter and the order.
 macro_rules! organisations {
     ($rest:literal, $($argument:expr),+) => {
         sqlx::query_as!(

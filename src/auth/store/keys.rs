@@ -47,7 +47,7 @@ pub async fn insert(conn: &mut PgConnection, key: &NewKey<'_>) -> sqlx::Result<(
     Ok(())
 }
 
-/// The keys that `$from` gives, with who made them.
+/// The keys that `$from` yields, with their creators.
 macro_rules! select {
     ($from:literal, $($argument:expr),+) => {
         sqlx::query_as!(

@@ -29,7 +29,7 @@ const PART_BUCKETS: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 /// 50 ms (a short note) to 5 min (the vectors of a large library).
 const UPDATE_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0];
 
-/// Of whole tables, told by the leader; NaN elsewhere.
+/// A gauge of whole tables, exported by the leader; NaN in other processes.
 type Figure = Gauge<f64, AtomicU64>;
 
 /// Rows of the installation.
@@ -158,7 +158,7 @@ impl Metrics {
         }
     }
 
-    /// What the tables of the database say.
+    /// Figures read from the database's tables.
     pub(super) fn counted(&self, statuses: &[(DocumentStatus, i64)], tables: &Counted) {
         for status in DocumentStatus::ALL {
             let count = statuses.iter().find(|(found, _)| *found == status).map_or(0, |(_, count)| *count);

@@ -72,7 +72,7 @@ pub async fn list(conn: &mut PgConnection, document: DocumentId, slice: &Slice<i
         r#"SELECT id AS "id: ChunkId", ordinal, text, start_char AS start, end_char AS "end", page, heading, table_header, tokens
            FROM knowledge_chunks WHERE document_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3"#,
         document.0,
-        // An ordinal is an i32: none lies beyond these.
+        // Ordinals are i32: none is beyond these.
         i32::try_from(slice.above().clamp(-1, i64::from(i32::MAX))).unwrap_or(i32::MAX),
         slice.rows(),
     )

@@ -171,7 +171,7 @@ pub async fn attempted(conn: &mut PgConnection, id: DeliveryId, outcome: &Outcom
     Ok(done.rows_affected() > 0)
 }
 
-/// Gives up what waits for this receiver and was made before `before` (`None`: all of it); how many.
+/// Gives up this receiver's queued messages from before `before` (`None`: all); returns how many.
 pub async fn give_up(
     conn: &mut PgConnection,
     receiver: &str,

@@ -53,7 +53,7 @@ impl From<Row> for Endpoint {
     }
 }
 
-/// An endpoint to be made.
+/// An endpoint to insert.
 pub struct NewEndpoint<'a> {
     pub id: EndpointId,
     pub org: Option<OrgId>,
@@ -131,7 +131,7 @@ pub async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: EndpointId) ->
     .await
 }
 
-/// Those that are told of events, of all organisations.
+/// Enabled endpoints of all organisations.
 pub async fn enabled(conn: &mut PgConnection) -> sqlx::Result<Vec<(EndpointId, Option<OrgId>, Vec<String>)>> {
     let rows = sqlx::query!("SELECT id, org_id, topics FROM webhook_endpoints WHERE disabled_at IS NULL ORDER BY id")
         .fetch_all(conn)
@@ -238,7 +238,7 @@ pub async fn failed(conn: &mut PgConnection, id: EndpointId, now: DateTime<Utc>)
     Ok((row.failures, row.failing_since))
 }
 
-/// When the next attempt may be made; `None`: at once.
+/// Time of the next attempt; `None`: immediately.
 pub async fn set_retry(conn: &mut PgConnection, id: EndpointId, at: Option<DateTime<Utc>>) -> sqlx::Result<()> {
     sqlx::query!("UPDATE webhook_endpoints SET retry_at = $2 WHERE id = $1", id.0, at).execute(conn).await.map(drop)
 }
