@@ -112,7 +112,7 @@ impl Backups {
     async fn choose(&self, choice: Choice, destination: Option<&str>) -> Result<(BackupId, String), BackupError> {
         match choice {
             Choice::Newest => {
-                let backups = self.list(None, 1000).await?;
+                let backups = self.list(&Slice::first(1000)).await?;
                 for name in self.in_turn(destination).await? {
                     if let Some(newest) = backups.iter().find(|backup| backup.is_whole_at(&name)) {
                         return Ok((newest.id, name));

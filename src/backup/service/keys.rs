@@ -3,13 +3,16 @@
 use secrecy::SecretString;
 
 use super::{Backups, Restore};
-use crate::backup::{BackupError, BackupId, KeyFile, seal};
+use crate::{
+    backup::{BackupError, BackupId, KeyFile, seal},
+    platform::http::Slice,
+};
 
 impl Backups {
     /// Opens the newest backup of each destination like a restore would. Returns the backups and their destinations.
     pub async fn check_key(&self, keys: &KeyFile) -> Result<Vec<(BackupId, String)>, BackupError> {
         self.check_is_ours(keys)?;
-        let backups = self.list(None, 1000).await?;
+        let backups = self.list(&Slice::first(1000)).await?;
         let mut opened = Vec::new();
         for name in self.inner.config.destinations.keys() {
             let Some(newest) = backups.iter().find(|backup| backup.is_whole_at(name)) else { continue };
