@@ -88,7 +88,7 @@ impl Check for Outside {
     async fn run(&self) -> CheckResult {
         if self.0.config().heartbeat_url.is_some() {
             return CheckResult::pass(
-                "a heartbeat goes to alerting.heartbeat_url: who watches it learns when it stops",
+                "a heartbeat goes to alerting.heartbeat_url: who watches it learns when it stops (HeartbeatFailing tells when it is not taken)",
             );
         }
         let remedy = "give Alertmanager a receiver of its own, beside Holdfast (ALERTS_MAIL_TO, ALERTS_SLACK_URL or ALERTS_WEBHOOK_URL in compose/.env), \
@@ -107,7 +107,10 @@ impl Check for Outside {
                         remedy,
                     )
                 } else {
-                    CheckResult::pass(format!("Alertmanager also tells {}, without Holdfast", outside.join(", ")))
+                    CheckResult::pass(format!(
+                        "Alertmanager also knows {}, without Holdfast; an alert of yours shows whether its routes lead there (amtool alert add)",
+                        outside.join(", ")
+                    ))
                 }
             }
         }

@@ -86,6 +86,8 @@ impl Config {
     }
 
     pub fn validate(&mut self, errors: &mut ConfigErrors) {
+        // In Docker one is named by a line of compose/.env, and has no address where that line is not there.
+        self.destinations.retain(|_, destination| !destination.is_unset());
         if let Err(error) = Recipients::parse(&self.recipients) {
             errors.push("recipients", error.to_string());
         }
@@ -148,9 +150,14 @@ impl Config {
         longest
     }
 
-    /// How far apart backups are at most.
+    /// How far apart backups are at most; a day where something else than the schedule asks for them: that it stopped asking must be told, too.
     pub fn interval(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
-        self.longest_gap(&self.schedule, now).filter(|_| self.is_on())
+        self.is_on().then(|| self.longest_gap(&self.schedule, now).unwrap_or(TimeDelta::days(1)))
+    }
+
+    /// Whether backups are made by themselves.
+    pub fn is_scheduled(&self) -> bool {
+        Cron::parse_or_off(&self.schedule, &self.time_zone).is_ok_and(|cron| cron.is_some())
     }
 
     /// How far apart drills are at most; `None` without a key at hand.

@@ -87,7 +87,7 @@ impl Check for Recent {
             ),
             Some(backup) => match ended {
                 Some(ended) => CheckResult::warn(format!("the newest whole one is of {}", backup.started_at), ended),
-                None if interval.is_none() => CheckResult::warn(
+                None if !self.0.config().is_scheduled() => CheckResult::warn(
                     format!(
                         "the newest is of {}; backup.schedule is off, so none follows by itself",
                         backup.started_at
@@ -193,7 +193,9 @@ impl Check for Destinations {
         }
         let count = config.destinations.len();
         if elsewhere {
-            CheckResult::pass(format!("{count} take, give back and remove a file"))
+            CheckResult::pass(format!(
+                "{count} take, give back and remove a file, one at least on another file system than the data (whether on another disk nobody can tell from here)"
+            ))
         } else {
             CheckResult::warn(
                 format!("{count} take, give back and remove a file, all on the disk of the data itself"),

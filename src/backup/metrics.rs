@@ -2,6 +2,7 @@
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -25,6 +26,30 @@ label_enum! {
 label_enum! {
     /// How a drill ended; `no_room` says nothing of the backup.
     pub enum DrillOutcome { Passed = "passed", Failed = "failed", NoRoom = "no_room" }
+}
+
+impl RunOutcome {
+    fn of(status: Status) -> Self {
+        match status {
+            Status::Verified => Self::Verified,
+            Status::Unverified => Self::Unverified,
+            Status::Failed | Status::Running => Self::Failed,
+        }
+    }
+}
+
+impl DrillOutcome {
+    fn of(status: DrillStatus) -> Self {
+        match status {
+            DrillStatus::Passed => Self::Passed,
+            DrillStatus::NoRoom => Self::NoRoom,
+            DrillStatus::Failed | DrillStatus::Running => Self::Failed,
+        }
+    }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 label_enum! {
@@ -57,9 +82,7 @@ type Float = Gauge<f64, AtomicU64>;
 
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    runs: Family<RunLabels, Counter>,
     run_duration: Histogram,
-    drills: Family<DrillLabels, Counter>,
     checks: Family<OutcomeLabels, Counter>,
     pub last_verified: Float,
     pub last_proven: Float,
@@ -75,14 +98,18 @@ pub struct Metrics {
     pub drill_space_free: Gauge,
     pub destination_backups: Family<DestinationLabels, Gauge>,
     pub destination_failing: Family<DestinationLabels, Gauge>,
+    recent_runs: Family<RunLabels, Gauge>,
+    recent_drills: Family<DrillLabels, Gauge>,
 }
+
+/// So long a run or a drill is recent: what alerts about one that failed go by.
+const RECENT_RUN: TimeDelta = TimeDelta::hours(6);
+const RECENT_DRILL: TimeDelta = TimeDelta::days(1);
 
 impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
-            runs: Family::default(),
             run_duration: Histogram::new(BUCKETS),
-            drills: Family::default(),
             checks: Family::default(),
             last_verified: Gauge::default(),
             last_proven: Gauge::default(),
@@ -98,21 +125,31 @@ impl Metrics {
             drill_space_free: Gauge::default(),
             destination_backups: Family::default(),
             destination_failing: Family::default(),
+            recent_runs: Family::default(),
+            recent_drills: Family::default(),
         };
         for &outcome in RunOutcome::ALL {
-            let _ = metrics.runs.get_or_create(&RunLabels { outcome });
+            let _ = metrics.recent_runs.get_or_create(&RunLabels { outcome });
         }
         for &outcome in DrillOutcome::ALL {
-            let _ = metrics.drills.get_or_create(&DrillLabels { outcome });
+            let _ = metrics.recent_drills.get_or_create(&DrillLabels { outcome });
         }
         for &outcome in Outcome::ALL {
             let _ = metrics.checks.get_or_create(&OutcomeLabels { outcome });
         }
         metrics.register_gauges(registry);
         let m = &metrics;
-        registry.register("runs", "Backups that were made or tried", m.runs.clone());
+        registry.register(
+            "recent_runs",
+            "Backups that ended within six hours, by whichever process or command",
+            m.recent_runs.clone(),
+        );
+        registry.register(
+            "recent_drills",
+            "Restores tried that ended within a day, by whichever process or command",
+            m.recent_drills.clone(),
+        );
         registry.register_with_unit("run_duration", "How long a backup took", Unit::Seconds, m.run_duration.clone());
-        registry.register("drills", "Restores that were tried", m.drills.clone());
         registry.register("verifications", "Copies that were read again, byte for byte", m.checks.clone());
         registry.register("destination_backups", "Whole backups at a destination", m.destination_backups.clone());
         registry.register(
@@ -125,7 +162,11 @@ impl Metrics {
 
     fn register_gauges(&self, registry: &mut Registry) {
         let seconds = [
-            ("interval", "Longest time between two scheduled backups; 0 where none are made", &self.interval),
+            (
+                "interval",
+                "Longest time between two scheduled backups; a day where something else asks for them; 0 where none are made",
+                &self.interval,
+            ),
             (
                 "drill_interval",
                 "Longest time between two scheduled drills; 0 without a key at hand",
@@ -178,14 +219,22 @@ impl Metrics {
         let _ = (self.destination_backups.get_or_create(&labels), self.destination_failing.get_or_create(&labels));
     }
 
+    /// What the tables tell of runs and drills, whoever made them: a command's own counters end with it.
+    pub fn recent(&self, backups: &[Backup], drills: &[Drill], now: DateTime<Utc>) {
+        let is_recent = |ended: Option<DateTime<Utc>>, span| ended.is_some_and(|ended| now - ended < span);
+        for &outcome in RunOutcome::ALL {
+            let ran = |b: &&Backup| is_recent(b.finished_at, RECENT_RUN) && RunOutcome::of(b.status) == outcome;
+            self.recent_runs.get_or_create(&RunLabels { outcome }).set(count(backups.iter().filter(ran).count()));
+        }
+        for &outcome in DrillOutcome::ALL {
+            let tried = |d: &&Drill| is_recent(d.finished_at, RECENT_DRILL) && DrillOutcome::of(d.status) == outcome;
+            self.recent_drills.get_or_create(&DrillLabels { outcome }).set(count(drills.iter().filter(tried).count()));
+        }
+    }
+
     /// A run has ended.
     pub fn ran(&self, backup: &Backup, took: Duration) {
-        let outcome = match backup.status {
-            Status::Verified => RunOutcome::Verified,
-            Status::Unverified => RunOutcome::Unverified,
-            Status::Failed | Status::Running => RunOutcome::Failed,
-        };
-        self.runs.get_or_create(&RunLabels { outcome }).inc();
+        let outcome = RunOutcome::of(backup.status);
         self.run_duration.observe(took.as_secs_f64());
         let (id, seconds) = (backup.id, took.as_secs_f64());
         let (bytes, added) = (backup.total_bytes, backup.added_bytes);
@@ -200,12 +249,7 @@ impl Metrics {
 
     /// A drill has ended.
     pub fn drilled(&self, drill: &Drill) {
-        let outcome = match drill.status {
-            DrillStatus::Passed => DrillOutcome::Passed,
-            DrillStatus::NoRoom => DrillOutcome::NoRoom,
-            DrillStatus::Failed | DrillStatus::Running => DrillOutcome::Failed,
-        };
-        self.drills.get_or_create(&DrillLabels { outcome }).inc();
+        let outcome = DrillOutcome::of(drill.status);
         let (id, backup, destination) = (drill.id, drill.backup_id, drill.destination.as_str());
         if outcome == DrillOutcome::NoRoom {
             tracing::warn!(drill_id = %id, backup_id = %backup, destination, error = drill.error, "no room to try a restore");

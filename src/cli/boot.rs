@@ -64,7 +64,7 @@ impl Booted {
                 let managed = Managed::start(&data_dir.path, bin_dir, prefix, key).await?;
                 (managed.target().clone(), Some(managed))
             }
-            None => (Managed::attach(&data_dir.path, bin_dir, prefix, key)?, None),
+            None => (Managed::attach(&data_dir.path, prefix, key)?, None),
         };
         let logger = Logger::detached(&config.telemetry);
         Ok(Self { config, data_dir, target, logger, managed })

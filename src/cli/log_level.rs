@@ -6,7 +6,11 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::{eprint_line, print_line};
-use crate::{app::Config, platform::http_client::HttpClients};
+use crate::{
+    app::Config,
+    logs::routes::ops_token,
+    platform::{data_dir, http_client::HttpClients},
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  holdfast log-level                                     what is logged now\n  \
@@ -42,7 +46,10 @@ pub async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     let request = match &args.filter {
         None => clients.operator().get(&url),
         Some(filter) => {
-            clients.operator().put(&url).json(&json!({"filter": filter, "for_seconds": args.span.as_secs()}))
+            let key = data_dir::existing_key(&config.data_dir, config.secret_key_file.as_deref())?;
+            let key = key.with_context(|| format!("there is no installation in {}", config.data_dir.display()))?;
+            let change = json!({"filter": filter, "for_seconds": args.span.as_secs()});
+            clients.operator().put(&url).bearer_auth(ops_token(&key)).json(&change)
         }
     };
     let response = request.timeout(Duration::from_secs(5)).send().await.with_context(|| {

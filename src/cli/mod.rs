@@ -10,6 +10,7 @@ mod log_level;
 mod migrate;
 mod openapi;
 mod org;
+mod owner;
 mod psql;
 mod restore;
 mod serve;
@@ -100,6 +101,30 @@ enum Command {
     ExtractChild,
 }
 
+impl Command {
+    /// Whether it reads or writes there as if it were the appliance.
+    fn works_in_the_data_directory(&self) -> bool {
+        match self {
+            Self::Migrate(_)
+            | Self::Doctor(_)
+            | Self::Org(_)
+            | Self::User(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
+            | Self::Psql(_)
+            | Self::UpgradePostgres(_)
+            | Self::SupportBundle(_) => true,
+            Self::Serve(_)
+            | Self::LogLevel(_)
+            | Self::Config(_)
+            | Self::Knowledge(_)
+            | Self::Openapi
+            | Self::Docs(_)
+            | Self::ExtractChild => false,
+        }
+    }
+}
+
 /// Runs the command line to its exit code.
 pub fn run(cli: Cli) -> ExitCode {
     let code = run_command(cli);
@@ -128,6 +153,11 @@ fn run_command(cli: Cli) -> ExitCode {
         && let Err(errors) = args.check(&config)
     {
         return usage_error(&errors.to_string());
+    }
+    if cli.command.works_in_the_data_directory()
+        && let Err(error) = owner::check(&config.data_dir)
+    {
+        return failure(&error);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -4,6 +4,7 @@ use std::{
     io::IsTerminal as _,
     path::PathBuf,
     process::{ExitCode, ExitStatus},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -11,6 +12,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::{
     process::Command,
     signal::unix::{SignalKind, signal},
+    time::timeout,
 };
 
 use super::{boot::Booted, eprint_line};
@@ -19,7 +21,9 @@ use crate::{
     platform::db::{RoleKind, Target, tools},
 };
 
-/// Of a session that only reads: it cannot write, and holds nothing up for long.
+/// A server that is frozen takes connections, and never answers.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Of a session that only reads: it cannot write a row, and holds nothing up for long. Its role may replicate, and so make a slot.
 const READ_ONLY: &str = "-c default_transaction_read_only=on -c statement_timeout=60s -c lock_timeout=5s \
     -c idle_in_transaction_session_timeout=60s";
 /// Of one that may write.
@@ -27,10 +31,11 @@ const WRITING: &str = "-c lock_timeout=15s -c idle_in_transaction_session_timeou
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  holdfast psql                                         a session that can only read\n  \
+    after_help = "Examples:\n  holdfast psql                                         a session that can only read rows\n  \
     holdfast psql -c 'SELECT queue, count(*) FROM jobs GROUP BY queue'\n  \
     holdfast psql --write                                 as the owner of the tables; asks first\n  \
     holdfast psql --write --yes -c 'SELECT pg_terminate_backend(4711)'\n  \
+    holdfast psql --admin --yes -c 'SELECT pg_terminate_backend(4711)'      also a superuser's session\n  \
     holdfast psql --database postgres -c 'SELECT * FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 5'\n  \
     holdfast psql -- --csv -c 'SELECT 1'                  what stands behind -- is psql's own\n\n\
     It reads all organisations' rows. The private server is started for it where no appliance runs."
@@ -43,10 +48,13 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// As the owner of the tables, who may change everything.
-    #[arg(long)]
+    #[arg(long, group = "changes")]
     write: bool,
-    /// Do not ask before --write.
-    #[arg(long, requires = "write")]
+    /// As the user of `database.url`, or the private server's superuser: for what its owner may not, as ending a superuser's session.
+    #[arg(long, group = "changes")]
+    admin: bool,
+    /// Do not ask before --write or --admin.
+    #[arg(long, requires = "changes")]
     yes: bool,
     /// Another database of the server.
     #[arg(long, value_name = "NAME")]
@@ -56,8 +64,14 @@ pub struct Args {
     rest: Vec<String>,
 }
 
+impl Args {
+    fn changes(&self) -> bool {
+        self.write || self.admin
+    }
+}
+
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
-    if args.write && !args.yes && !agreed()? {
+    if args.changes() && !args.yes && !agreed()? {
         return Ok(ExitCode::FAILURE);
     }
     let tools_dir = config.tools_dir();
@@ -69,16 +83,21 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
 
 async fn session(target: &Target, tools_dir: Option<PathBuf>, args: &Args) -> anyhow::Result<ExitCode> {
     let role = if args.write { RoleKind::Owner } else { RoleKind::Backup };
-    let mut options = target.connect_as(role).application_name("holdfast psql");
+    let (options, name) = if args.admin {
+        (target.admin.clone(), target.admin.get_username().to_owned())
+    } else {
+        (target.connect_as(role), target.role_name(role))
+    };
+    let mut options = options.application_name("holdfast psql");
     if let Some(database) = &args.database {
         options = options.database(database);
     }
     // Asked first: psql would say why it cannot connect in fewer words, and its version should be the server's.
-    let conn = PgConnection::connect_with(&options).await.with_context(|| {
-        format!(
-            "cannot connect as {}: does the database run, and has `holdfast serve` made its roles?",
-            target.role_name(role)
-        )
+    let connected = timeout(PATIENCE, PgConnection::connect_with(&options)).await.with_context(|| {
+        format!("the database takes the connection and says nothing for {} s: is it frozen?", PATIENCE.as_secs())
+    })?;
+    let conn = connected.with_context(|| {
+        format!("cannot connect as {name}: does the database run, and has `holdfast serve` made its roles?")
     })?;
     let major = conn.server_version_num().map_or(0, |number| number / 10_000);
     let _ = conn.close().await;
@@ -97,7 +116,7 @@ async fn session(target: &Target, tools_dir: Option<PathBuf>, args: &Args) -> an
     }
     psql.args(&args.rest)
         .envs(password.map(|password| ("PGPASSWORD", password)))
-        .env("PGOPTIONS", if args.write { WRITING } else { READ_ONLY })
+        .env("PGOPTIONS", if args.changes() { WRITING } else { READ_ONLY })
         .env("PGAPPNAME", "holdfast psql")
         .env("PGCONNECT_TIMEOUT", "10")
         // Others' texts are read with it: they are not for a file in a home.
@@ -115,7 +134,10 @@ fn code(status: ExitStatus) -> ExitCode {
 
 /// Asks at the terminal; where there is none, `--yes` must have been said.
 fn agreed() -> anyhow::Result<bool> {
-    anyhow::ensure!(std::io::stdin().is_terminal(), "--write asks first, and nobody sits here: add --yes");
+    anyhow::ensure!(
+        std::io::stdin().is_terminal(),
+        "a session that can write asks first, and nobody sits here: add --yes"
+    );
     eprint_line(
         "This session can change and delete everything, of every organisation, and no rule of Holdfast is asked.\n\
          Is there a backup of today (holdfast backup list)? Type yes to go on:",

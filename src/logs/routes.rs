@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use axum::{Router, body::Bytes, extract::State, routing::get};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, header},
+    routing::get,
+};
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -11,6 +17,7 @@ use super::{
     model::{LogPage, LogQuery},
 };
 use crate::platform::{
+    crypto::{self, MasterKey},
     error::{ApiError, FieldError},
     http::{Auth, Json, Principal, Query, decode},
     telemetry::levels::{LevelStatus, MOST_SECONDS},
@@ -21,15 +28,32 @@ pub fn router() -> OpenApiRouter<Logs> {
     OpenApiRouter::new().routes(routes!(search_logs))
 }
 
-/// For the ops port, which has no sign-in: whoever reaches it runs this installation.
+/// For the ops port, which has no sign-in: any user of this host may reach it, and every container beside this one. What tells of people
+/// or changes something wants [`ops_token`].
 pub fn ops_router() -> Router<Logs> {
     Router::new().route("/log-level", get(get_level).put(set_level)).route("/recent-lines", get(recent_lines))
 }
 
+/// What Holdfast's own commands show at the ops port: whoever can read the master key runs this installation.
+pub fn ops_token(key: &MasterKey) -> String {
+    crypto::hex(&key.derive("ops-port"))
+}
+
+fn require_token(logs: &Logs, headers: &HeaderMap) -> Result<(), ApiError> {
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if shown.is_some_and(|shown| crypto::constant_time_eq(shown.as_bytes(), logs.0.deps.ops_token.as_bytes())) {
+        return Ok(());
+    }
+    let words =
+        "this is for who can read the installation's key: use `holdfast support-bundle` or `holdfast log-level`";
+    Err(ApiError::unauthorized(words))
+}
+
 /// What this process still knows of what it logged, oldest first: JSON, a line each.
-async fn recent_lines(State(logs): State<Logs>) -> String {
+async fn recent_lines(State(logs): State<Logs>, headers: HeaderMap) -> Result<String, ApiError> {
+    require_token(&logs, &headers)?;
     let lines = logs.0.deps.logger.recent.all();
-    lines.iter().fold(String::new(), |all, line| all + &line.json + "\n")
+    Ok(lines.iter().fold(String::new(), |all, line| all + &line.json + "\n"))
 }
 
 /// Lines are of all organisations.
@@ -67,7 +91,8 @@ fn ten_minutes() -> u64 {
     600
 }
 
-async fn set_level(State(logs): State<Logs>, body: Bytes) -> Result<Json<LevelStatus>, ApiError> {
+async fn set_level(State(logs): State<Logs>, headers: HeaderMap, body: Bytes) -> Result<Json<LevelStatus>, ApiError> {
+    require_token(&logs, &headers)?;
     let change: LevelChange = decode(&body)?;
     let refuse = |field: &str, code, why: String| ApiError::validation(vec![FieldError::new(field, code, why)]);
     if !(1..=MOST_SECONDS).contains(&change.for_seconds) {

@@ -22,6 +22,8 @@ pub struct Deps {
     pub telemetry: telemetry::Config,
     /// The ops port of the appliance, for `doctor` beside it.
     pub ops: SocketAddr,
+    /// What is to be shown there ([`super::routes::ops_token`]).
+    pub ops_token: String,
     pub http: HttpClients,
     pub logger: Logger,
     pub clock: Clock,

@@ -43,8 +43,10 @@ impl DataDir {
     /// place where several hosts share it.
     pub fn open(path: &Path, secret_key_file: Option<&Path>) -> Result<Self, DataDirError> {
         let io = |source| DataDirError::Io { path: path.display().to_string(), source };
-        create(path).map_err(io)?;
+        fs::create_dir_all(path).map_err(io)?;
         let lock = Some(lock(path)?);
+        // Only now: who merely looks on changes nothing.
+        pass_through(path).map_err(io)?;
         close_to_others(path);
         let secrets = path.join("secrets");
         if !secrets.exists() {
@@ -92,8 +94,7 @@ pub fn installation_id(dir: &Path) -> Option<Uuid> {
 }
 
 /// The database's user must be able to reach its folder inside (x for others), but not to list the directory.
-fn create(path: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(path)?;
+fn pass_through(path: &Path) -> std::io::Result<()> {
     let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }

@@ -52,6 +52,14 @@ impl Config {
         }
     }
 
+    /// Whether nothing at all is said of it.
+    pub fn is_unset(&self) -> bool {
+        let account = [&self.url, &self.s3_endpoint, &self.s3_region, &self.s3_access_key_id];
+        account.iter().all(|text| text.is_empty())
+            && self.s3_secret_access_key.is_none()
+            && self.s3_secret_access_key_file.is_none()
+    }
+
     /// Whether objects lie in a folder of this machine: several hosts would each see their own.
     pub fn is_local(&self) -> bool {
         self.url.is_empty()

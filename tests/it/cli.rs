@@ -12,6 +12,7 @@ use holdfast::{
     app::App,
     platform::health::{CheckResult, Status},
 };
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use tower::ServiceExt as _;
@@ -20,6 +21,7 @@ use crate::support::{
     app::{ADMIN_PASSWORD, Client, TestApp},
     documents::{add_document, files, make_base},
     process::Site,
+    vault::Vault,
 };
 
 /// What a command prints when it succeeds.
@@ -284,11 +286,104 @@ async fn psql_reads_by_itself_and_writes_only_when_told_to() {
     let (code, told, error) =
         ask(&["--database", "postgres", "-c", "SELECT sum(calls) > 0 FROM pg_stat_statements", "--", "-At"]).await;
     assert_eq!((code, told.as_str()), (Some(0), "t"), "{error}");
+    // A server that is frozen takes connections: said within seconds, and not waited for without a word.
+    let (postmaster, began) = (site.postmaster().unwrap(), std::time::Instant::now());
+    kill_process(postmaster, Signal::STOP).unwrap();
+    let frozen = tokio::time::timeout(std::time::Duration::from_secs(30), ask(&["-c", "SELECT 1"])).await;
+    kill_process(postmaster, Signal::CONT).unwrap();
+    let (code, _, error) = frozen.expect("it waits for ever");
+    assert!(code == Some(1) && error.contains("is it frozen?"), "{error}");
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
     running.stop().await;
     // And with nobody running: the server is started for it, and stopped.
     let (code, told, error) = ask(&["-c", "SELECT 6 * 7", "--", "-At"]).await;
     assert_eq!((code, told.as_str()), (Some(0), "42"), "{error}");
     assert!(site.postmaster().is_none());
+}
+
+/// A cron job that calls `holdfast backup run` is seen as the appliance's own runs are, also that it stopped calling.
+#[tokio::test(flavor = "multi_thread")]
+async fn backups_and_drills_of_commands_are_in_the_figures() {
+    let vault = Vault::new();
+    let mut site = Site::with(vault.settings());
+    site.set("HOLDFAST_BACKUP__SCHEDULE", "off");
+    let running = site.start().await;
+    for (args, ends_well) in [(&["backup", "run"][..], true), (&["backup", "drill"], true)] {
+        let output = site.run(args).await;
+        assert_eq!(output.status.success(), ends_well, "{args:?}: {output:?}");
+    }
+    // The destination is full, away, or somebody's file.
+    let folder = vault.folder("near");
+    fs::rename(&folder, folder.with_extension("away")).unwrap();
+    fs::write(&folder, "no folder").unwrap();
+    assert!(!site.run(&["backup", "run"]).await.status.success());
+    let ops = Client::new(&format!("http://{}", site.ops));
+    let expected = [
+        ("holdfast_backup_recent_runs{outcome=\"verified\"}", 1.0),
+        ("holdfast_backup_recent_runs{outcome=\"failed\"}", 1.0),
+        ("holdfast_backup_recent_drills{outcome=\"passed\"}", 1.0),
+        ("holdfast_backup_recent_drills{outcome=\"failed\"}", 0.0),
+        ("holdfast_backup_interval_seconds", 86_400.0),
+    ];
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
+    loop {
+        let text = ops.get("/metrics").await.text;
+        let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+        if expected.iter().all(|(name, expected)| value(name) == Some(*expected)) {
+            break;
+        }
+        let seen: Vec<_> = text.lines().filter(|line| line.starts_with("holdfast_backup_")).collect();
+        assert!(tokio::time::Instant::now() < deadline, "{}", seen.join("\n"));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    running.stop().await;
+}
+
+/// Owner, group and mode of everything below a folder.
+fn rights(folder: &std::path::Path, all: &mut Vec<(std::path::PathBuf, u32, u32, u32)>) {
+    use std::os::unix::fs::MetadataExt as _;
+    let meta = std::fs::symlink_metadata(folder).unwrap();
+    all.push((folder.to_owned(), meta.uid(), meta.gid(), meta.mode()));
+    if meta.is_dir() {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.for_each(|entry| rights(&entry.unwrap().path(), all));
+    }
+}
+
+/// With the systemd unit of the page the service is another user's. Root at night is told how, and leaves nothing behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn root_beside_the_service_of_another_user_is_told_how() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let site = Site::new();
+    site.start().await.stop().await;
+    let owner = std::process::Command::new("chown").arg("-R").arg("postgres").arg(site.data_dir()).status().unwrap();
+    assert!(owner.success());
+    let look = || {
+        let mut all = Vec::new();
+        rights(&site.data_dir(), &mut all);
+        all.sort();
+        all
+    };
+    let before = look();
+    for args in [
+        &["doctor"][..],
+        &["psql", "-c", "SELECT 'a'"],
+        &["backup", "run"],
+        &["backup", "drill"],
+        &["support-bundle", "--preview"],
+        &["upgrade-postgres", "--dry-run"],
+        &["migrate", "--plan"],
+        &["user", "list"],
+    ] {
+        let output = site.run(args).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.trim().lines().count() == 1 && said.contains("run  runuser -u postgres -- "), "{args:?}: {said}");
+        assert!(said.contains(args[0]) && output.stdout.is_empty(), "{args:?}: {said}");
+    }
+    assert_eq!(look(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

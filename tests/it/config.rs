@@ -363,3 +363,19 @@ fn what_the_readme_says_to_paste_is_accepted() {
     let refused = load("[llm.providers.local]\nbase_url = 'http://127.0.0.1:1/v1'", &[]).unwrap_err();
     assert!(refused.contains("llm.providers.local") && refused.contains("ollama"), "{refused}");
 }
+
+/// In Docker a line of compose/.env names the second destination: where it is not there, the variable is empty.
+#[test]
+fn a_destination_of_which_nothing_is_said_is_none() {
+    let key = ("HOLDFAST_BACKUP__KEY_FILE", "/nowhere/key");
+    let near = ("HOLDFAST_BACKUP__DESTINATIONS__NEAR__URL", "/var/backups");
+    let second = ("HOLDFAST_BACKUP__DESTINATIONS__SECOND__URL", "");
+    let config = load("", &[key, near, second]).unwrap();
+    assert_eq!(config.backup.destinations.keys().collect::<Vec<_>>(), ["near"]);
+    let alone = load("", &[key, second]).unwrap_err().to_string();
+    assert!(alone.contains("name at least one"), "{alone}");
+    // One that is half said is no less wrong than before.
+    let half = ("HOLDFAST_BACKUP__DESTINATIONS__SECOND__S3_REGION", "eu-central-1");
+    let errors = load("", &[key, near, second, half]).unwrap_err().to_string();
+    assert!(errors.contains("backup.destinations.second"), "{errors}");
+}

@@ -96,10 +96,10 @@ async fn every_line_arrives_once_in_order_under_three_labels() {
         (&headers["content-type"], &headers["content-encoding"]),
         (&"application/json".parse().unwrap(), &"gzip".parse().unwrap())
     );
-    assert_eq!(metrics.buffer.get(), 0);
-    assert_eq!(metrics.pushes(Pushed::Ok), loki.pushes() as u64);
+    assert_eq!(metrics.push.buffer.get(), 0);
+    assert_eq!(metrics.push.pushes(Pushed::Ok), loki.pushes() as u64);
     exporter.push(&line(1, Level::Info, ""));
-    assert_eq!(metrics.lost_to(LostTo::Shutdown), 1, "what comes after the end is counted");
+    assert_eq!(metrics.push.lost_to(LostTo::Shutdown), 1, "what comes after the end is counted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +118,7 @@ async fn a_loki_that_is_killed_under_load_and_returns_gets_every_line() {
     sleep(Duration::from_millis(1500)).await;
     loki.go_away();
     sleep(Duration::from_millis(1500)).await;
-    assert!(metrics.buffer.get() > 0 && metrics.pushes(Pushed::Retried) > 0);
+    assert!(metrics.push.buffer.get() > 0 && metrics.push.pushes(Pushed::Retried) > 0);
     loki.come_back();
     load.await.unwrap();
     // What was on the wire when it was killed may be there twice; nothing is missing.
@@ -128,7 +128,7 @@ async fn a_loki_that_is_killed_under_load_and_returns_gets_every_line() {
         sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
-    assert_eq!(LostTo::ALL.iter().map(|reason| metrics.lost_to(*reason)).sum::<u64>(), 0);
+    assert_eq!(LostTo::ALL.iter().map(|reason| metrics.push.lost_to(*reason)).sum::<u64>(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +139,7 @@ async fn memory_is_bounded_and_what_makes_room_is_counted() {
     let before = holdfast::platform::telemetry::metrics::resident_bytes().unwrap();
     for n in 0..total {
         exporter.push(&line(n, Level::Info, &noise(&mut seed, 1000)));
-        most = most.max(usize::try_from(metrics.buffer.get()).unwrap());
+        most = most.max(usize::try_from(metrics.push.buffer.get()).unwrap());
         if n % 200 == 0 {
             sleep(Duration::from_millis(1)).await;
         }
@@ -147,13 +147,13 @@ async fn memory_is_bounded_and_what_makes_room_is_counted() {
     let grown = holdfast::platform::telemetry::metrics::resident_bytes().unwrap() - before;
     println!("60 MB of lines: buffer at most {most} bytes, the process grew by {grown}");
     assert!(most <= 2 * LEAST_BUFFER && most > LEAST_BUFFER / 2, "{most}");
-    let lost = metrics.lost_to(LostTo::BufferFull) as usize;
+    let lost = metrics.push.lost_to(LostTo::BufferFull) as usize;
     assert!(lost > total / 2, "{lost}");
     loki.come_back();
     loki.wait_for(total - lost).await;
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
     let seen = numbers(&loki);
-    assert_eq!(seen.len() + metrics.lost_to(LostTo::BufferFull) as usize, total, "each is there or counted");
+    assert_eq!(seen.len() + metrics.push.lost_to(LostTo::BufferFull) as usize, total, "each is there or counted");
     // The batch that was on its way when it began is the oldest of all; one that is being made while others make room outlives
     // younger lines, on a busy host now and then two; after them the newest, without a gap.
     let gaps = seen.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
@@ -167,14 +167,14 @@ async fn a_batch_that_is_refused_is_counted_and_holds_up_nothing() {
         loki.answer([Answer::Refuse(status, None)]);
         let (exporter, shipping, metrics) = exporter(&loki, 64 << 20);
         (0..10).for_each(|n| exporter.push(&line(n, Level::Info, "")));
-        while metrics.lost_to(reason) == 0 {
+        while metrics.push.lost_to(reason) == 0 {
             sleep(Duration::from_millis(20)).await;
         }
         (10..20).for_each(|n| exporter.push(&line(n, Level::Info, "")));
         assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
-        let lost = metrics.lost_to(reason) as usize;
+        let lost = metrics.push.lost_to(reason) as usize;
         assert_eq!(numbers(&loki), (lost..20).collect::<Vec<_>>(), "{status}");
-        assert!((1..=10).contains(&lost) && metrics.pushes(Pushed::Rejected) == 1, "{status}: {lost}");
+        assert!((1..=10).contains(&lost) && metrics.push.pushes(Pushed::Rejected) == 1, "{status}: {lost}");
     }
 }
 
@@ -188,8 +188,8 @@ async fn what_stands_in_the_way_to_loki_loses_no_line() {
     loki.wait_for(10).await;
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
     assert_eq!(numbers(&loki), (0..10).collect::<Vec<_>>());
-    assert_eq!(metrics.pushes(Pushed::Retried), 5);
-    assert_eq!(LostTo::ALL.iter().map(|reason| metrics.lost_to(*reason)).sum::<u64>(), 0);
+    assert_eq!(metrics.push.pushes(Pushed::Retried), 5);
+    assert_eq!(LostTo::ALL.iter().map(|reason| metrics.push.lost_to(*reason)).sum::<u64>(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +217,7 @@ async fn a_loki_that_asks_for_patience_gets_it() {
     assert!(waits[0] >= Duration::from_secs(2) && waits[0] < Duration::from_secs(4), "Retry-After: {waits:?}");
     // Half of each doubled wait is by chance.
     assert!(waits[1] >= Duration::from_millis(500) && waits[2] >= Duration::from_millis(1000), "{waits:?}");
-    assert_eq!((metrics.pushes(Pushed::Retried), metrics.pushes(Pushed::Ok)), (3, 1));
+    assert_eq!((metrics.push.pushes(Pushed::Retried), metrics.push.pushes(Pushed::Ok)), (3, 1));
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
 }
 
@@ -580,6 +580,15 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
         assert!(Instant::now() < deadline, "no attempt continues the trace:\n{}", running.output());
         sleep(Duration::from_millis(100)).await;
     }
+
+    // Any user of the host, and any container beside it, reaches the ops port: no line of anybody's, and no change.
+    let stranger = Client::new(&format!("http://{}", site.ops));
+    let asked = stranger.get("/recent-lines").await;
+    assert!(asked.status == 401 && !asked.text.contains("request-0001"), "{} {}", asked.status, asked.text);
+    let guessed = stranger.request(Method::GET, "/recent-lines").bearer_auth("0".repeat(64));
+    assert_eq!(stranger.send(guessed).await.status, 401);
+    let raise = stranger.request(Method::PUT, "/log-level").json(&json!({"filter": "trace"}));
+    assert_eq!(stranger.send(raise).await.status, 401);
 
     let said = |output: std::process::Output| String::from_utf8_lossy(&output.stdout).trim().to_owned();
     assert_eq!(said(site.run(&["log-level"]).await), "info (as configured)");

@@ -44,6 +44,7 @@ mod llm_providers;
 mod llm_requests;
 mod logs;
 mod metrics;
+mod runbooks;
 mod storage;
 mod support;
 mod support_bundle;

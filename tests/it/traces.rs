@@ -33,16 +33,20 @@ fn traceparent(flags: &str) -> String {
     format!("00-{TRACE}-{CALLER}-{flags}")
 }
 
-fn exporter(collector: &Collector, buffer_bytes: usize) -> (Otlp, Shipping, TraceMetrics) {
-    let config = Config {
+fn config(collector: &Collector, buffer_bytes: usize) -> Config {
+    Config {
         url: collector.url(),
         headers: headers("x-team=k").unwrap(),
         environment: "test".into(),
         instance: uuid::Uuid::from_u128(7),
         sample_ratio: 1.0,
         buffer_bytes,
-    };
+    }
+}
+
+fn exporter(collector: &Collector, buffer_bytes: usize) -> (Otlp, Shipping, TraceMetrics) {
     let metrics = TraceMetrics::new();
+    let config = config(collector, buffer_bytes);
     let (otlp, shipping) = Otlp::start(&config, HttpClients::new().unwrap().operator().clone(), metrics.clone());
     (otlp, shipping, metrics)
 }
@@ -88,10 +92,10 @@ async fn every_span_arrives_once_in_batches_under_one_resource() {
             "service.instance.id": "00000000-0000-0000-0000-000000000007", "deployment.environment.name": "test",
         })
     );
-    assert_eq!((metrics.exported.get(), metrics.pushes(Pushed::Ok)), (5000, collector.sizes().len() as u64));
-    assert_eq!(metrics.buffer.get(), 0);
+    assert_eq!((metrics.exported.get(), metrics.push.pushes(Pushed::Ok)), (5000, collector.sizes().len() as u64));
+    assert_eq!(metrics.push.buffer.get(), 0);
     otlp.push(&span(0));
-    assert_eq!(metrics.lost_to(LostTo::Shutdown), 1, "what comes after the end is counted");
+    assert_eq!(metrics.push.lost_to(LostTo::Shutdown), 1, "what comes after the end is counted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,8 +110,8 @@ async fn a_collector_that_is_away_costs_nothing_and_what_makes_room_is_counted()
         slowest = slowest.max(one.elapsed());
     }
     assert!(begun.elapsed() < Duration::from_secs(3) && slowest < Duration::from_millis(200), "{slowest:?}");
-    assert!(metrics.buffer.get() <= i64::try_from(LEAST_BUFFER).unwrap(), "{}", metrics.buffer.get());
-    let lost = metrics.lost_to(LostTo::BufferFull) as usize;
+    assert!(metrics.push.buffer.get() <= i64::try_from(LEAST_BUFFER).unwrap(), "{}", metrics.push.buffer.get());
+    let lost = metrics.push.lost_to(LostTo::BufferFull) as usize;
     assert!((10_000..20_000).contains(&lost), "{lost}");
     collector.come_back();
     collector.wait_for(20_000 - lost).await;
@@ -115,7 +119,7 @@ async fn a_collector_that_is_away_costs_nothing_and_what_makes_room_is_counted()
     let seen = numbers(&collector);
     assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 20_000 - lost, "the others are there, once");
     assert!(seen.contains(&19_999), "the newest stay");
-    assert!(metrics.pushes(Pushed::Retried) >= 1);
+    assert!(metrics.push.pushes(Pushed::Retried) >= 1);
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
     assert_eq!(metrics.exported.get() as usize, 20_000 - lost);
 }
@@ -124,7 +128,7 @@ async fn a_collector_that_is_away_costs_nothing_and_what_makes_room_is_counted()
 async fn what_is_refused_is_counted_and_holds_up_nothing() {
     for (answer, lost, reason) in [
         (Answer::Refuse(400, None), 10, LostTo::Rejected),
-        (Answer::Refuse(404, None), 10, LostTo::Rejected),
+        (Answer::Refuse(422, None), 10, LostTo::Rejected),
         (Answer::Refuse(500, None), 10, LostTo::Rejected),
         (Answer::Refuse(413, None), 10, LostTo::TooLarge),
         (Answer::Partly(3), 3, LostTo::Rejected),
@@ -136,14 +140,44 @@ async fn what_is_refused_is_counted_and_holds_up_nothing() {
         sleep(Duration::from_millis(200)).await;
         (0..10).for_each(|number| otlp.push(&span(number)));
         let deadline = Instant::now() + Duration::from_secs(10);
-        while metrics.lost_to(reason) == 0 {
+        while metrics.push.lost_to(reason) == 0 {
             assert!(Instant::now() < deadline, "{answer:?} is not counted");
             sleep(Duration::from_millis(20)).await;
         }
         (10..20).for_each(|number| otlp.push(&span(number)));
         assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
-        assert_eq!((metrics.lost_to(reason), metrics.exported.get()), (lost, 20 - lost), "{answer:?}");
+        assert_eq!((metrics.push.lost_to(reason), metrics.exported.get()), (lost, 20 - lost), "{answer:?}");
     }
+}
+
+/// A proxy before its backend is up, headers that were changed, a page to sign in: nothing of that is about the spans. Nor is an answer
+/// that says "again at once" a wish to be asked without a pause.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_way_to_the_collector_loses_no_span() {
+    let collector = Collector::start();
+    let refusals = [401, 403, 404, 302, 429, 503].map(|status| Answer::Refuse(status, Some(0)));
+    collector.answer(refusals.into_iter().chain([Answer::Page]));
+    let (otlp, shipping, metrics) = exporter(&collector, 64 << 20);
+    (0..10).for_each(|number| otlp.push(&span(number)));
+    collector.wait_for(10).await;
+    assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
+    assert_eq!(numbers(&collector), (0..10).collect::<Vec<_>>());
+    assert_eq!((metrics.push.pushes(Pushed::Retried), metrics.exported.get()), (7, 10));
+    assert_eq!(LostTo::ALL.iter().map(|reason| metrics.push.lost_to(*reason)).sum::<u64>(), 0);
+    let times = collector.times();
+    let waits: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits[..6].iter().all(|wait| *wait >= Duration::from_millis(500)), "{waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_to_sign_in_is_no_collector_that_takes_spans() {
+    let collector = Collector::start();
+    let config = config(&collector, LEAST_BUFFER);
+    let clients = HttpClients::new().unwrap();
+    assert_eq!(config.ping(clients.operator()).await, Ok(()));
+    collector.answer([Answer::Page]);
+    let why = config.ping(clients.operator()).await.unwrap_err();
+    assert!(why.contains("sign in"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,13 +189,13 @@ async fn a_collector_that_asks_for_patience_gets_it_and_a_dead_one_does_not_hold
     collector.wait_for(1).await;
     let times = collector.times();
     assert!(times[1] - times[0] >= Duration::from_secs(2), "{times:?}");
-    assert_eq!((times.len(), metrics.pushes(Pushed::Retried)), (3, 2));
+    assert_eq!((times.len(), metrics.push.pushes(Pushed::Retried)), (3, 2));
     collector.answer([Answer::Take(Duration::from_secs(60))]);
     (0..10).for_each(|number| otlp.push(&span(number)));
     let begun = Instant::now();
     assert_eq!(shipping.close(Duration::from_millis(700)).await, 10);
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-    assert_eq!(metrics.lost_to(LostTo::Shutdown), 10);
+    assert_eq!(metrics.push.lost_to(LostTo::Shutdown), 10);
 }
 
 /// An appliance that sends its traces, with a model server.

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """The gate for alerts: rules, their tests, their runbooks, and what Prometheus and Alertmanager are configured to do.
 
-    tests/monitoring/rules.py [--metrics FILE...] [--binary PATH] [--database URL]
+    tests/monitoring/rules.py [--metrics FILE...] [--binary PATH]
 
     --metrics    scrapes of a live Holdfast, node_exporter, Prometheus and Alertmanager: every metric, label and label value that a
                  rule, a rule test or a runbook names must be in them
     --binary     holdfast: the commands in runbooks must be ones that it knows
-    --database   a migrated database, as its superuser: the SQL in runbooks must run in it (in a transaction that is rolled back)
 
+The SQL in runbooks is run by tests/it/runbooks.rs, through `holdfast psql` as the pages say.
 Needs promtool, amtool and prometheus-alertmanager (Debian: prometheus, prometheus-alertmanager) and PyYAML. Prints each finding on
 a line of its own and exits 1 when there is one.
 """
@@ -44,6 +44,7 @@ DESTRUCTIVE = [
 IMPOSSIBLE = [
     (r"exec (-T )?holdfast holdfast backup keys (generate|adopt)\b", "writes into a file system that is read-only: `run ... backup-key`"),
     (r"exec (-T )?holdfast holdfast [^`\n]*--(key-file|out) [A-Z]+\b", "names a file that is not in the container"),
+    (r"docker compose -p holdfast up\b", "names no file: `docker compose -f compose/docker-compose.yml up`"),
     (r"^- (Exited|Exit code|Not running|Stopped)[^\n]*`docker compose [^`\n]*exec holdfast", "asks a container that has ended: `run --rm --no-deps holdfast`"),
 ]
 
@@ -236,20 +237,10 @@ def help_of(binary, path, helps):
     return helps[tuple(path)]
 
 
-def check_sql(books, url):
-    for name, text in sorted(books.items()):
-        for code in blocks(text, "sql"):
-            script = f"BEGIN;\n{code}\nROLLBACK;\n"
-            done = subprocess.run(["psql", "-qX", "-v", "ON_ERROR_STOP=1", url], input=script, capture_output=True, text=True)
-            if done.returncode:
-                found(f"runbook {name}: {done.stderr.strip()}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--metrics", nargs="+", type=Path, default=[])
     parser.add_argument("--binary")
-    parser.add_argument("--database")
     args = parser.parse_args()
 
     rules = load_rules()
@@ -265,8 +256,6 @@ def main():
         check_metrics(rules, queries, args.metrics)
     if args.binary:
         check_commands(books, args.binary)
-    if args.database:
-        check_sql(books, args.database)
     for problem in alertmanager.problems(ROOT / "compose/alertmanager/alertmanager.yml", {rule["alert"] for _, rule in alerts}):
         found(problem)
 

@@ -47,7 +47,9 @@ impl Backups {
         let mut tx = self.inner.db.system().await?;
         let backups = store::backups(&mut tx, None, 200).await?;
         let proven = store::last_proven(&mut tx).await?;
+        let drills = store::drills(&mut tx, 200).await?;
         tx.commit().await?;
+        metrics.recent(&backups, &drills, now);
         // One of a clock that was ahead would look fresh until the time that it bears.
         let mut whole = backups.iter().filter(|backup| backup.status == Status::Verified && !backup.is_ahead(now));
         if let Some(newest) = whole.next() {

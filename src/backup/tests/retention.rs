@@ -39,6 +39,7 @@ fn the_longest_gap_of_a_schedule_says_when_a_backup_is_missing() {
     assert_eq!(hours("30 2 * * 1-5", "UTC"), 72, "over the weekend");
     assert_eq!(hours("0 12 1 * *", "UTC"), 31 * 24);
     assert_eq!(hours("0 12 * * *", "Europe/Berlin"), 25, "in the night when the clock goes back");
+    assert_eq!(hours("off", "UTC"), 24, "something else makes them, and may have stopped");
     let off = Config::default();
     assert_eq!(off.interval("2026-11-23T05:00:00Z".parse().unwrap()), None);
     let blind = Config { recipients: vec!["age1".into()], ..Config::default() };

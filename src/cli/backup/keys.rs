@@ -206,7 +206,7 @@ fn sheet(file: &KeyFile, config: &Config) -> String {
          ----------------------------------------------------------------\n{}\
          ----------------------------------------------------------------\n\n\
          Backups lie at:\n{}\n\nTo restore, on an empty host with holdfast and PostgreSQL's server binaries:\n\n  \
-         holdfast restore --from <folder or s3://bucket/prefix> --key-file holdfast-backup.key\n\nIt shows a plan and asks before it writes.",
+         holdfast restore --from <folder or s3://bucket/prefix> --key-file holdfast-backup.key\n\nIt shows a plan, and asks before it writes over what is there.",
         file.text(),
         destinations.join("\n")
     )

@@ -61,7 +61,7 @@ pub fn target(config: &Config) -> anyhow::Result<Target> {
     let database = &config.database;
     Ok(match &database.url {
         Some(url) => Target::from_url(url.expose_secret(), database.role_prefix.clone(), key)?,
-        None => Managed::attach(&config.data_dir, database.bin_dir.as_deref(), &database.role_prefix, &key)?,
+        None => Managed::attach(&config.data_dir, &database.role_prefix, &key)?,
     })
 }
 

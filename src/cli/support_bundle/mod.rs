@@ -24,8 +24,10 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 use super::{boot::Booted, eprint_line, print_line};
 use crate::{
     app::{App, Config},
+    logs::routes::ops_token,
     platform::{
-        clock::Clock, db::migrate, health, http_client::HttpClients, lifecycle::Lifecycle, telemetry::redact::redact,
+        clock::Clock, data_dir, db::migrate, health, http_client::HttpClients, lifecycle::Lifecycle,
+        telemetry::redact::redact,
     },
 };
 
@@ -121,12 +123,7 @@ fn parts(config: &Config) -> Vec<Part<'_>> {
             database::ask(config, database::BACKUPS).boxed(),
         ),
         part("metrics.txt", "the running appliance's metrics", PATIENCE, from_appliance(config, "metrics").boxed()),
-        part(
-            "log.jsonl",
-            "the running appliance's recent log lines",
-            PATIENCE,
-            from_appliance(config, "recent-lines").boxed(),
-        ),
+        part("log.jsonl", "the running appliance's recent log lines", PATIENCE, recent_lines(config).boxed()),
     ]
 }
 
@@ -235,10 +232,24 @@ async fn schema(config: &Config) -> anyhow::Result<String> {
     }))?)
 }
 
-/// From the ops port of the appliance that runs here.
+/// For who can read the installation's key.
+async fn recent_lines(config: &Config) -> anyhow::Result<String> {
+    let key = data_dir::existing_key(&config.data_dir, config.secret_key_file.as_deref())?;
+    ask_appliance(config, "recent-lines", key.map(|key| ops_token(&key))).await
+}
+
 async fn from_appliance(config: &Config, path: &str) -> anyhow::Result<String> {
+    ask_appliance(config, path, None).await
+}
+
+/// From the ops port of the appliance that runs here.
+async fn ask_appliance(config: &Config, path: &str, token: Option<String>) -> anyhow::Result<String> {
     let url = format!("http://{}/{path}", config.ops.local());
-    let asked = HttpClients::new()?.operator().get(&url).timeout(Duration::from_secs(10)).send().await;
+    let mut request = HttpClients::new()?.operator().get(&url).timeout(Duration::from_secs(10));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let asked = request.send().await;
     let answer = asked.with_context(|| format!("cannot ask the appliance at {url}: does it run?"))?;
     Ok(answer.error_for_status()?.text().await?)
 }

@@ -39,13 +39,14 @@ pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
     sql
 }
 
-/// Lets role `system` see how long others' transactions have been open, `backup` (as which `holdfast psql` reads) too, and `owner` end
-/// a session that is in the way. Apart from the rest: not every server that lets us make roles lets us grant these, and only what they
+/// Lets role `system` see how long others' transactions have been open; `backup` and `owner`, as which `holdfast psql` works, what others
+/// do, too; `backup` all else that is watched (`pg_ls_waldir`); and `owner` end a session that is in the way. Apart from the rest: not every server that lets us make roles lets us grant these, and only what they
 /// are for is lost without them. A statement a line.
 pub fn statistics_sql(target: &Target) -> String {
     let [owner, _, system, backup] = RoleKind::ALL.map(|kind| target.role_name(kind));
     format!(
-        "GRANT pg_read_all_stats TO {system};\nGRANT pg_read_all_stats TO {backup};\nGRANT pg_signal_backend TO {owner};\n"
+        "GRANT pg_read_all_stats TO {system};\nGRANT pg_read_all_stats TO {backup};\nGRANT pg_monitor TO {backup};\n\
+         GRANT pg_read_all_stats TO {owner};\nGRANT pg_signal_backend TO {owner};\n"
     )
 }
 

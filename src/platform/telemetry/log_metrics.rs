@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::{Registry, Unit},
 };
 
+use super::push_metrics::PushMetrics;
 use crate::label_enum;
 
 label_enum! {
@@ -36,47 +37,10 @@ impl std::str::FromStr for Level {
     }
 }
 
-label_enum! {
-    /// Why a line did not reach Loki, or a span its collector.
-    pub enum LostTo {
-        /// The buffer was full: the oldest made room for newer ones.
-        BufferFull = "buffer_full",
-        /// The batch that it was in was refused, which trying again would not change.
-        Rejected = "rejected",
-        /// No batch of that size is taken.
-        TooLarge = "too_large",
-        /// The process ended before it was taken.
-        Shutdown = "shutdown"
-    }
-}
-
-label_enum! {
-    /// How a push ended.
-    pub enum Pushed {
-        Ok = "ok",
-        /// Loki, or the collector, did not answer, or asked for patience: tried again later.
-        Retried = "retried",
-        Rejected = "rejected"
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LevelLabels {
     level: Level,
 }
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LostLabels {
-    reason: LostTo,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PushedLabels {
-    outcome: Pushed,
-}
-
-/// A push of half a megabyte takes milliseconds on the same host, and ten seconds at most.
-pub(super) const PUSH_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// The process's own: its logger is there before any registry is.
 static OF_PROCESS: LazyLock<LogMetrics> = LazyLock::new(LogMetrics::new);
@@ -86,10 +50,8 @@ static OF_PROCESS: LazyLock<LogMetrics> = LazyLock::new(LogMetrics::new);
 pub struct LogMetrics {
     lines: Family<LevelLabels, Counter>,
     by_level: [Counter; 5],
-    lost: Family<LostLabels, Counter>,
-    pub buffer: Gauge,
-    pushes: Family<PushedLabels, Counter>,
-    pub push_duration: Histogram,
+    /// Of the way to Loki.
+    pub push: PushMetrics,
     pub loki_enabled: Gauge,
 }
 
@@ -97,18 +59,9 @@ impl LogMetrics {
     /// Every series at zero, in no registry.
     pub fn new() -> Self {
         let lines = Family::<LevelLabels, Counter>::default();
-        let lost = Family::<LostLabels, Counter>::default();
-        let pushes = Family::<PushedLabels, Counter>::default();
-        for &reason in LostTo::ALL {
-            let _ = lost.get_or_create(&LostLabels { reason });
-        }
-        for &outcome in Pushed::ALL {
-            let _ = pushes.get_or_create(&PushedLabels { outcome });
-        }
         let of = |level| lines.get_or_create_owned(&LevelLabels { level });
         let by_level = [of(Level::Error), of(Level::Warn), of(Level::Info), of(Level::Debug), of(Level::Trace)];
-        let (buffer, loki_enabled) = (Gauge::default(), Gauge::default());
-        Self { lines, by_level, lost, buffer, pushes, push_duration: Histogram::new(PUSH_BUCKETS), loki_enabled }
+        Self { lines, by_level, push: PushMetrics::new(), loki_enabled: Gauge::default() }
     }
 
     /// Those of the process's logger.
@@ -120,19 +73,19 @@ impl LogMetrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::of_process();
         registry.register("lines", "Log lines written by this process", metrics.lines.clone());
-        registry.register("lines_lost", "Log lines that did not reach Loki, by why", metrics.lost.clone());
+        registry.register("lines_lost", "Log lines that did not reach Loki, by why", metrics.push.lost.clone());
         registry.register_with_unit(
             "buffer",
             "Memory of the lines that Loki has not taken yet",
             Unit::Bytes,
-            metrics.buffer.clone(),
+            metrics.push.buffer.clone(),
         );
-        registry.register("pushes", "Batches sent to Loki, by how that ended", metrics.pushes.clone());
+        registry.register("pushes", "Batches sent to Loki, by how that ended", metrics.push.pushes.clone());
         registry.register_with_unit(
             "push_duration",
             "From sending a batch to Loki's answer",
             Unit::Seconds,
-            metrics.push_duration.clone(),
+            metrics.push.push_duration.clone(),
         );
         registry.register("loki_enabled", "1 where lines are sent to a Loki", metrics.loki_enabled.clone());
         metrics
@@ -140,24 +93,6 @@ impl LogMetrics {
 
     pub fn written(&self, level: Level) {
         self.by_level[level as usize].inc();
-    }
-
-    pub fn lost(&self, reason: LostTo, lines: u64) {
-        self.lost.get_or_create(&LostLabels { reason }).inc_by(lines);
-    }
-
-    /// Lines lost so far, for this reason.
-    pub fn lost_to(&self, reason: LostTo) -> u64 {
-        self.lost.get_or_create(&LostLabels { reason }).get()
-    }
-
-    pub fn pushed(&self, outcome: Pushed) {
-        self.pushes.get_or_create(&PushedLabels { outcome }).inc();
-    }
-
-    /// Batches so far that ended like this.
-    pub fn pushes(&self, outcome: Pushed) -> u64 {
-        self.pushes.get_or_create(&PushedLabels { outcome }).get()
     }
 }
 

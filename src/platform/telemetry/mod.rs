@@ -5,6 +5,7 @@
 
 mod cgroup;
 pub mod config;
+mod delivery;
 mod exemplar;
 mod exposition;
 pub mod levels;
@@ -16,6 +17,7 @@ pub mod metrics;
 pub mod otlp;
 mod pretty;
 mod process;
+mod push_metrics;
 pub mod redact;
 mod ring;
 pub mod span;
@@ -25,9 +27,10 @@ mod trace_metrics;
 pub use config::Config;
 pub use exemplar::Latency;
 pub use exposition::Format;
-pub use log_metrics::{Level, LogMetrics, LostTo, Pushed};
+pub use log_metrics::{Level, LogMetrics};
 pub use logs::{Guard, Logger, Outputs, init};
 pub use metrics::Telemetry;
+pub use push_metrics::{LostTo, PushMetrics, Pushed};
 pub use redact::redact;
 pub use ring::{Recent, Ring};
 pub use span::Span;

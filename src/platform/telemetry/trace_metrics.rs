@@ -3,22 +3,11 @@
 use std::sync::LazyLock;
 
 use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, gauge::Gauge},
     registry::{Registry, Unit},
 };
 
-use super::log_metrics::{LostTo, PUSH_BUCKETS, Pushed};
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LostLabels {
-    reason: LostTo,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PushedLabels {
-    outcome: Pushed,
-}
+use super::push_metrics::PushMetrics;
 
 /// The process's own: its exporter is there before any registry is.
 static OF_PROCESS: LazyLock<TraceMetrics> = LazyLock::new(TraceMetrics::new);
@@ -27,25 +16,15 @@ static OF_PROCESS: LazyLock<TraceMetrics> = LazyLock::new(TraceMetrics::new);
 #[derive(Clone, Debug)]
 pub struct TraceMetrics {
     pub exported: Counter,
-    lost: Family<LostLabels, Counter>,
-    pub buffer: Gauge,
-    pushes: Family<PushedLabels, Counter>,
-    pub push_duration: Histogram,
+    /// Of the way to the collector.
+    pub push: PushMetrics,
     pub enabled: Gauge,
 }
 
 impl TraceMetrics {
     /// Every series at zero, in no registry.
     pub fn new() -> Self {
-        let (lost, pushes) = (Family::<LostLabels, Counter>::default(), Family::<PushedLabels, Counter>::default());
-        for &reason in LostTo::ALL {
-            let _ = lost.get_or_create(&LostLabels { reason });
-        }
-        for &outcome in Pushed::ALL {
-            let _ = pushes.get_or_create(&PushedLabels { outcome });
-        }
-        let (exported, buffer, enabled) = (Counter::default(), Gauge::default(), Gauge::default());
-        Self { exported, lost, buffer, pushes, push_duration: Histogram::new(PUSH_BUCKETS), enabled }
+        Self { exported: Counter::default(), push: PushMetrics::new(), enabled: Gauge::default() }
     }
 
     /// Those of the process's exporter.
@@ -57,40 +36,22 @@ impl TraceMetrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::of_process();
         registry.register("spans_exported", "Spans that the collector has taken", metrics.exported.clone());
-        registry.register("spans_lost", "Spans that did not reach the collector, by why", metrics.lost.clone());
+        registry.register("spans_lost", "Spans that did not reach the collector, by why", metrics.push.lost.clone());
         registry.register_with_unit(
             "buffer",
             "Memory of the spans that the collector has not taken yet",
             Unit::Bytes,
-            metrics.buffer.clone(),
+            metrics.push.buffer.clone(),
         );
-        registry.register("pushes", "Batches sent to the collector, by how that ended", metrics.pushes.clone());
+        registry.register("pushes", "Batches sent to the collector, by how that ended", metrics.push.pushes.clone());
         registry.register_with_unit(
             "push_duration",
             "From sending a batch to the collector's answer",
             Unit::Seconds,
-            metrics.push_duration.clone(),
+            metrics.push.push_duration.clone(),
         );
         registry.register("enabled", "1 where spans are sent to a collector", metrics.enabled.clone());
         metrics
-    }
-
-    pub fn lost(&self, reason: LostTo, spans: u64) {
-        self.lost.get_or_create(&LostLabels { reason }).inc_by(spans);
-    }
-
-    /// Spans lost so far, for this reason.
-    pub fn lost_to(&self, reason: LostTo) -> u64 {
-        self.lost.get_or_create(&LostLabels { reason }).get()
-    }
-
-    pub fn pushed(&self, outcome: Pushed) {
-        self.pushes.get_or_create(&PushedLabels { outcome }).inc();
-    }
-
-    /// Batches so far that ended like this.
-    pub fn pushes(&self, outcome: Pushed) -> u64 {
-        self.pushes.get_or_create(&PushedLabels { outcome }).get()
     }
 }
 

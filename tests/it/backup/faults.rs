@@ -94,7 +94,8 @@ async fn a_tool_that_fails_makes_no_backup_however_it_fails() {
     let reports = run_all(&app.app.checks().unwrap()).await;
     let recent = reports.iter().find(|report| report.name == "backup.recent").unwrap();
     assert_eq!(recent.result.status, Health::Warn, "{:?}", recent.result);
-    assert!(app.app.telemetry.encode().contains("holdfast_backup_runs_total{outcome=\"failed\"} 10"));
+    app.app.backups.refresh_gauges().await.unwrap();
+    assert!(app.app.telemetry.encode().contains("holdfast_backup_recent_runs{outcome=\"failed\"} 10"));
     assert_eq!(run(&app).await.status, Status::Verified, "and it recovers");
     app.stop().await;
 }

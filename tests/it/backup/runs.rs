@@ -108,8 +108,8 @@ async fn a_backup_is_made_proven_and_the_next_one_is_small() {
     app.app.backups.refresh_gauges().await.unwrap();
     let metrics = app.app.telemetry.encode();
     for line in [
-        "holdfast_backup_runs_total{outcome=\"verified\"} 2",
-        "holdfast_backup_drills_total{outcome=\"passed\"} 2",
+        "holdfast_backup_recent_runs{outcome=\"verified\"} 2",
+        "holdfast_backup_recent_drills{outcome=\"passed\"} 2",
         "holdfast_backup_enabled 1",
         "holdfast_backup_destination_backups{destination=\"far\"} 2",
         "holdfast_backup_destination_failing{destination=\"far\"} 0",

@@ -76,6 +76,8 @@ pub enum Answer {
     Partly(i64),
     /// With this status, and `Retry-After` in seconds.
     Refuse(u16, Option<u64>),
+    /// 200 and a page, as whoever wants a person to sign in first.
+    Page,
 }
 
 #[derive(Default)]
@@ -225,11 +227,17 @@ async fn take(State(collector): State<Arc<Inner>>, headers: HeaderMap, body: Byt
     // As servers do that are strict.
     assert!(headers.contains_key(header::CONTENT_LENGTH), "{headers:?}");
     *collector.headers.lock().unwrap() = headers;
-    let answer = if body.is_empty() { None } else { collector.answers.lock().unwrap().pop_front() };
+    // What `doctor` sends is empty; of the answers only a page is for it too.
+    let answer = {
+        let mut answers = collector.answers.lock().unwrap();
+        let is_for_it = !body.is_empty() || matches!(answers.front(), Some(Answer::Page));
+        if is_for_it { answers.pop_front() } else { None }
+    };
     let mut rejected = 0;
     match answer.unwrap_or(Answer::Take(Duration::ZERO)) {
         Answer::Take(after) => sleep(after).await,
         Answer::Partly(but) => rejected = but,
+        Answer::Page => return axum::response::Html("<form>sign in</form>").into_response(),
         Answer::Refuse(status, retry_after) => {
             let mut response = (StatusCode::from_u16(status).unwrap(), "no room").into_response();
             if let Some(seconds) = retry_after {

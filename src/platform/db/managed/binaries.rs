@@ -152,10 +152,24 @@ impl RunAs {
 }
 
 /// `/run/holdfast-<hash>` or `/tmp/holdfast-<hash>`: short, and the same for the same data directory.
-fn socket_dir(data_dir: &Path, run_as: Option<RunAs>) -> Result<PathBuf, ManagedError> {
+fn socket_place(data_dir: &Path, is_root: bool) -> PathBuf {
     let name = format!("holdfast-{}", &crypto::sha256_hex(data_dir.as_os_str().as_encoded_bytes())[..12]);
-    let base = if run_as.is_some() && Path::new("/run").is_dir() { "/run" } else { "/tmp" };
-    let dir = Path::new(base).join(name);
+    let base = if is_root && Path::new("/run").is_dir() { "/run" } else { "/tmp" };
+    Path::new(base).join(name)
+}
+
+/// Where the server that runs in `data_dir` has its socket: the fifth line of its `postmaster.pid`. Who runs it may be another user, with
+/// another folder than ours would be; while it starts, ours is the guess.
+pub(super) fn running_socket_dir(data_dir: &Path) -> Result<PathBuf, ManagedError> {
+    let data_dir = fs::canonicalize(data_dir).map_err(io(format!("cannot open {}", data_dir.display())))?;
+    let written = fs::read_to_string(data_dir.join("postgres/postmaster.pid")).unwrap_or_default();
+    let told = written.lines().nth(4).map(str::trim).filter(|line| line.starts_with('/')).map(PathBuf::from);
+    Ok(told.unwrap_or_else(|| socket_place(&data_dir, rustix::process::geteuid().is_root())))
+}
+
+/// Makes the folder of the socket, or takes that which is there and ours.
+fn socket_dir(data_dir: &Path, run_as: Option<RunAs>) -> Result<PathBuf, ManagedError> {
+    let dir = socket_place(data_dir, run_as.is_some());
     match fs::DirBuilder::new().mode(0o700).create(&dir) {
         Ok(()) => {}
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -176,4 +190,25 @@ fn socket_dir(data_dir: &Path, run_as: Option<RunAs>) -> Result<PathBuf, Managed
             .map_err(io(format!("cannot chown {}", dir.display())))?;
     }
     Ok(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_where_the_running_server_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = fs::canonicalize(dir.path()).unwrap();
+        let guess = running_socket_dir(dir.path()).unwrap();
+        assert_eq!(guess, socket_place(&here, rustix::process::geteuid().is_root()));
+        assert!(!guess.exists(), "to look makes nothing");
+        fs::create_dir(dir.path().join("postgres")).unwrap();
+        let pid = dir.path().join("postgres/postmaster.pid");
+        fs::write(&pid, "4711\n/var/lib/holdfast/postgres\n1700000000\n5432\n/tmp/holdfast-0123456789ab\n\n").unwrap();
+        assert_eq!(running_socket_dir(dir.path()).unwrap(), Path::new("/tmp/holdfast-0123456789ab"));
+        // It has begun, and not got there yet.
+        fs::write(&pid, "4711\n/var/lib/holdfast/postgres\n1700000000\n5432\n\n\n").unwrap();
+        assert_eq!(running_socket_dir(dir.path()).unwrap(), guess);
+    }
 }

@@ -98,7 +98,7 @@ impl Managed {
         postmaster::stop_leftover(&layout.cluster).await?;
         let socket_dir = layout.socket_dir.clone();
         let postmaster = Postmaster::start(layout.clone())?;
-        let admin = admin_options(&layout, &password);
+        let admin = admin_options(&layout.socket_dir, &password);
         let ready = async {
             wait_until_ready(&admin, START_TIMEOUT).await?;
             create_database(&admin).await
@@ -113,15 +113,10 @@ impl Managed {
         Ok(Self { postmaster, socket_dir, target })
     }
 
-    /// How to connect to the cluster that another process of ours runs in `data_dir`.
-    pub fn attach(
-        data_dir: &Path,
-        bin_dir: Option<&Path>,
-        role_prefix: &str,
-        key: &MasterKey,
-    ) -> Result<Target, ManagedError> {
-        let layout = Layout::prepare(data_dir, bin_dir)?;
-        let admin = admin_options(&layout, &superuser_password(key)).database(SUPERUSER);
+    /// How to connect to the cluster that another process of ours runs in `data_dir`, be it another user's. Makes and changes nothing.
+    pub fn attach(data_dir: &Path, role_prefix: &str, key: &MasterKey) -> Result<Target, ManagedError> {
+        let socket_dir = binaries::running_socket_dir(data_dir)?;
+        let admin = admin_options(&socket_dir, &superuser_password(key)).database(SUPERUSER);
         Ok(Target { admin, role_prefix: role_prefix.to_owned(), master_key: key.clone() })
     }
 
@@ -142,9 +137,9 @@ fn superuser_password(key: &MasterKey) -> String {
     crate::platform::crypto::hex(&key.derive("managed-cluster-superuser"))
 }
 
-fn admin_options(layout: &Layout, password: &str) -> PgConnectOptions {
+fn admin_options(socket_dir: &Path, password: &str) -> PgConnectOptions {
     PgConnectOptions::new()
-        .socket(&layout.socket_dir)
+        .socket(socket_dir)
         .port(cluster::PORT)
         .username(SUPERUSER)
         .password(password)

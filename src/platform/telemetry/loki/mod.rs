@@ -17,7 +17,8 @@ use self::{queue::Queue, ship::Shipper, wire::Labels};
 use super::{
     config::LokiAccess,
     lines::Line,
-    log_metrics::{LogMetrics, LostTo},
+    log_metrics::LogMetrics,
+    push_metrics::{LostTo, PushMetrics},
 };
 
 /// Target of this module's own lines: they are not sent to Loki, each would make another.
@@ -53,7 +54,7 @@ pub struct Shipping {
     queue: Arc<Queue>,
     task: tokio::task::JoinHandle<()>,
     closing: CancellationToken,
-    metrics: LogMetrics,
+    metrics: PushMetrics,
 }
 
 impl Loki {
@@ -63,13 +64,13 @@ impl Loki {
         let queue = Arc::new(Queue::new(
             config.buffer_bytes,
             Labels::new(&config.environment, config.metadata),
-            metrics.clone(),
+            metrics.push.clone(),
         ));
         let closing = CancellationToken::new();
         metrics.loki_enabled.set(1);
-        let shipper = Shipper::new(config, http, queue.clone(), closing.clone(), metrics.clone());
+        let shipper = Shipper::new(config, http, queue.clone(), closing.clone(), metrics.push.clone());
         let task = tokio::spawn(shipper.run());
-        let shipping = Shipping { queue: queue.clone(), task, closing: closing.clone(), metrics };
+        let shipping = Shipping { queue: queue.clone(), task, closing: closing.clone(), metrics: metrics.push };
         (Self { queue, closing }, shipping)
     }
 

@@ -12,7 +12,8 @@ use tokio::sync::Notify;
 use super::wire::{self, Labels};
 use crate::platform::telemetry::{
     lines::{self, Line},
-    log_metrics::{Level, LogMetrics, LostTo},
+    log_metrics::Level,
+    push_metrics::{LostTo, PushMetrics},
 };
 
 /// Text of a batch, bytes. Loki refuses pushes above 4 MB and answers small ones sooner.
@@ -59,7 +60,7 @@ pub(super) struct Queue {
     /// Of what waits: what is being made and sent has its own share.
     limit: usize,
     labels: Labels,
-    metrics: LogMetrics,
+    metrics: PushMetrics,
     /// A batch's worth of lines is there.
     pub full: Notify,
 }
@@ -96,7 +97,7 @@ impl State {
 
 impl Queue {
     /// Keeps `buffer_bytes` in all.
-    pub(super) fn new(buffer_bytes: usize, labels: Labels, metrics: LogMetrics) -> Self {
+    pub(super) fn new(buffer_bytes: usize, labels: Labels, metrics: PushMetrics) -> Self {
         // One batch is made while another is sent.
         let limit = buffer_bytes.saturating_sub(2 * WORK_BYTES);
         Self { state: Mutex::default(), limit, labels, metrics, full: Notify::new() }

@@ -18,7 +18,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::{queue::Queue, ship::Shipper};
-use super::{log_metrics::LostTo, trace_metrics::TraceMetrics};
+use super::{
+    delivery,
+    push_metrics::{LostTo, PushMetrics},
+    trace_metrics::TraceMetrics,
+};
 
 /// Where spans go, and how much memory those may take that wait.
 #[derive(Clone, Debug)]
@@ -59,7 +63,7 @@ pub struct Shipping {
     queue: Arc<Queue>,
     task: tokio::task::JoinHandle<()>,
     closing: CancellationToken,
-    metrics: TraceMetrics,
+    metrics: PushMetrics,
 }
 
 /// The exporter of this process.
@@ -76,12 +80,12 @@ impl Otlp {
     /// Starts the task. `http` is the client for operators' addresses.
     #[expect(clippy::disallowed_methods, reason = "it outlives the tracker: it carries the last spans of the shutdown")]
     pub fn start(config: &Config, http: reqwest::Client, metrics: TraceMetrics) -> (Self, Shipping) {
-        let queue = Arc::new(Queue::new(config.buffer_bytes, metrics.clone()));
+        let queue = Arc::new(Queue::new(config.buffer_bytes, metrics.push.clone()));
         let closing = CancellationToken::new();
         metrics.enabled.set(1);
         let shipper = Shipper::new(config, http, queue.clone(), closing.clone(), metrics.clone());
         let task = tokio::spawn(shipper.run());
-        let shipping = Shipping { queue: queue.clone(), task, closing, metrics };
+        let shipping = Shipping { queue: queue.clone(), task, closing, metrics: metrics.push };
         (Self { queue, threshold: threshold(config.sample_ratio) }, shipping)
     }
 
@@ -135,8 +139,14 @@ impl Config {
         // Nothing is the encoding of no spans; servers want to be told that nothing follows.
         let request = request.header(header::CONTENT_TYPE, wire::CONTENT_TYPE).header(header::CONTENT_LENGTH, 0);
         let response = request.send().await;
-        let status = response.map_err(|e| crate::platform::error::chain(&e.without_url()))?.status();
-        if status.is_success() { Ok(()) } else { Err(format!("it answers {status}")) }
+        let response = response.map_err(|e| crate::platform::error::chain(&e.without_url()))?;
+        match response.status() {
+            status if !status.is_success() => Err(format!("it answers {status}")),
+            _ if delivery::is_page(&response) => {
+                Err("it answers with a page for people: a proxy in front of it wants somebody to sign in".into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

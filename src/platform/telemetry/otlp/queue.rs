@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::platform::telemetry::{log_metrics::LostTo, trace_metrics::TraceMetrics};
+use crate::platform::telemetry::push_metrics::{LostTo, PushMetrics};
 
 /// Of a batch. Collectors take 4 MB and more.
 pub(super) const BATCH_BYTES: usize = 512 * 1024;
@@ -23,7 +23,7 @@ const OVERHEAD: usize = 2 * size_of::<Bytes>() + 64;
 pub(super) struct Queue {
     state: Mutex<State>,
     limit: usize,
-    metrics: TraceMetrics,
+    metrics: PushMetrics,
     /// A batch's worth of spans is there.
     pub full: Notify,
 }
@@ -42,7 +42,7 @@ fn cost(span: &Bytes) -> usize {
 }
 
 impl Queue {
-    pub(super) fn new(limit: usize, metrics: TraceMetrics) -> Self {
+    pub(super) fn new(limit: usize, metrics: PushMetrics) -> Self {
         Self { state: Mutex::default(), limit, metrics, full: Notify::new() }
     }
 

@@ -205,7 +205,7 @@ impl Upgrade {
 
     /// How to connect to the new server while it is beside the old one's place.
     fn beside(&self) -> PgConnectOptions {
-        super::admin_options(&self.new, &self.password()).port(tools::PORT)
+        super::admin_options(&self.new.socket_dir, &self.password()).port(tools::PORT)
     }
 
     /// What both clusters must have: asked while the old server runs for the last time, and nobody else is there.
