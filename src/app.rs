@@ -306,7 +306,7 @@ fn log_search(runtime: &Runtime, http: &HttpClients) -> Logs {
         config: config.logs.clone(),
         telemetry: config.telemetry.clone(),
         ops: config.ops.local(),
-        ops_token: logs::routes::ops_token(&runtime.master_key),
+        ops_token: http::ops_token(&runtime.master_key),
         http: http.clone(),
         logger,
         clock,

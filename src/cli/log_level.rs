@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use super::{eprint_line, print_line};
 use crate::{
     app::Config,
-    logs::routes::ops_token,
-    platform::{data_dir, http_client::HttpClients},
+    platform::{data_dir, http::ops_token, http_client::HttpClients},
 };
 
 #[derive(Debug, clap::Args)]

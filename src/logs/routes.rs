@@ -17,7 +17,7 @@ use super::{
     model::{LogPage, LogQuery},
 };
 use crate::platform::{
-    crypto::{self, MasterKey},
+    crypto,
     error::{ApiError, FieldError},
     http::{Auth, Json, Principal, Query, decode},
     telemetry::levels::{LevelStatus, MOST_SECONDS},
@@ -29,14 +29,9 @@ pub fn router() -> OpenApiRouter<Logs> {
 }
 
 /// For the ops port, which has no sign-in: any user of this host may reach it, and every container beside this one. What tells of people
-/// or changes something wants [`ops_token`].
+/// or changes something wants a token (`http::ops_token`).
 pub fn ops_router() -> Router<Logs> {
     Router::new().route("/log-level", get(get_level).put(set_level)).route("/recent-lines", get(recent_lines))
-}
-
-/// What Holdfast's own commands show at the ops port: whoever can read the master key runs this installation.
-pub fn ops_token(key: &MasterKey) -> String {
-    crypto::hex(&key.derive("ops-port"))
 }
 
 fn require_token(logs: &Logs, headers: &HeaderMap) -> Result<(), ApiError> {

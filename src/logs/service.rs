@@ -22,7 +22,7 @@ pub struct Deps {
     pub telemetry: telemetry::Config,
     /// The ops port of the appliance, for `doctor` beside it.
     pub ops: SocketAddr,
-    /// What is to be shown there ([`super::routes::ops_token`]).
+    /// What is to be shown there (`http::ops_token`).
     pub ops_token: String,
     pub http: HttpClients,
     pub logger: Logger,

@@ -308,9 +308,9 @@ async fn backups_and_drills_of_commands_are_in_the_figures() {
     let mut site = Site::with(vault.settings());
     site.set("HOLDFAST_BACKUP__SCHEDULE", "off");
     let running = site.start().await;
-    for (args, ends_well) in [(&["backup", "run"][..], true), (&["backup", "drill"], true)] {
-        let output = site.run(args).await;
-        assert_eq!(output.status.success(), ends_well, "{args:?}: {output:?}");
+    for args in [["backup", "run"], ["backup", "drill"]] {
+        let output = site.run(&args).await;
+        assert!(output.status.success(), "{args:?}: {output:?}");
     }
     // The destination is full, away, or somebody's file.
     let folder = vault.folder("near");

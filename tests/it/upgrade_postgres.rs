@@ -101,33 +101,33 @@ impl House {
         self.site.launch_command(&["upgrade-postgres", "--bin-dir", &newer, "--yes", "--without-backup"])
     }
 
-    fn target(&self, programs: &Path) -> Target {
+    fn target(&self) -> Target {
         let key = MasterKey::load(&self.site.data_dir().join("secrets/master.key"), false).unwrap();
-        Managed::attach(&self.site.data_dir(), Some(programs), "holdfast", &key).unwrap()
+        Managed::attach(&self.site.data_dir(), "holdfast", &key).unwrap()
     }
 
     /// Asks the running server.
-    async fn ask(&self, programs: &Path, sql: &str) -> String {
-        let mut db = PgConnection::connect_with(&self.target(programs).admin).await.unwrap();
+    async fn ask(&self, sql: &str) -> String {
+        let mut db = PgConnection::connect_with(&self.target().admin).await.unwrap();
         let found = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut db).await.unwrap();
         db.close().await.unwrap();
         found
     }
 
-    async fn execute(&self, programs: &Path, sql: &'static str) {
-        let mut db = PgConnection::connect_with(&self.target(programs).admin).await.unwrap();
+    async fn execute(&self, sql: &'static str) {
+        let mut db = PgConnection::connect_with(&self.target().admin).await.unwrap();
         sqlx::raw_sql(sql).execute(&mut db).await.unwrap();
         db.close().await.unwrap();
     }
 
     /// Hash of all rows by table.
-    async fn rows(&self, programs: &Path) -> BTreeMap<&'static str, String> {
+    async fn rows(&self) -> BTreeMap<&'static str, String> {
         let mut found = BTreeMap::new();
         for table in TABLES {
             let sql = format!(
                 "SELECT coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') || ' ' || count(*) FROM {table} t"
             );
-            let hash = self.ask(programs, &sql).await;
+            let hash = self.ask(&sql).await;
             assert!(!hash.ends_with(" 0"), "{table} is empty: nothing would be compared");
             found.insert(table, hash);
         }
@@ -157,7 +157,7 @@ async fn the_private_cluster_becomes_a_newer_version_and_goes_back() {
     let base = make_base(&admin, "Handbook").await;
     let document = add_document(&admin, &base, "pumps.md", b"# Pumps\n\nThe pump is serviced every spring.").await;
     wait_for_document(&admin, &base, &document).await;
-    house.execute(&older, "ALTER SYSTEM SET work_mem = '7MB'").await;
+    house.execute("ALTER SYSTEM SET work_mem = '7MB'").await;
 
     // Beside the running appliance: a look, and nothing else.
     let plan = said(&house.upgrade(&["--dry-run"]).await, 0);
@@ -165,7 +165,7 @@ async fn the_private_cluster_becomes_a_newer_version_and_goes_back() {
     assert!(!house.site.data_dir().join("postgres.upgrading").exists(), "{plan}");
     let busy = said(&house.upgrade(&["--yes"]).await, 1);
     assert!(busy.contains("Holdfast runs (process") && busy.contains("Stop it"), "{busy}");
-    let rows = house.rows(&older).await;
+    let rows = house.rows().await;
     running.stop().await.0.success().then_some(()).unwrap();
 
     let asked = said(&house.upgrade(&[]).await, 1);
@@ -189,11 +189,11 @@ async fn the_private_cluster_becomes_a_newer_version_and_goes_back() {
     );
     house.site.set("HOLDFAST_DATABASE__BIN_DIR", &newer.display().to_string());
     let running = house.site.start().await;
-    assert_eq!(house.rows(&newer).await, rows);
-    assert_eq!(house.ask(&newer, "SHOW work_mem").await, "7MB", "the operator's settings");
-    assert_eq!(house.ask(&newer, "SHOW data_checksums").await, "on");
+    assert_eq!(house.rows().await, rows);
+    assert_eq!(house.ask("SHOW work_mem").await, "7MB", "the operator's settings");
+    assert_eq!(house.ask("SHOW data_checksums").await, "on");
     let analyzed = "SELECT count(*)::text FROM pg_stats WHERE tablename = 'knowledge_chunks'";
-    assert_ne!(house.ask(&newer, analyzed).await, "0", "the planner knows nothing");
+    assert_ne!(house.ask(analyzed).await, "0", "the planner knows nothing");
     let doctor = said(&house.site.run(&["doctor"]).await, 0);
     assert!(doctor.contains("pass  database.version") && doctor.contains("pass  database.reachable"), "{doctor}");
     // Kept for more than a week.
@@ -224,7 +224,7 @@ async fn the_private_cluster_becomes_a_newer_version_and_goes_back() {
         said(&house.site.run(&["upgrade-postgres", "--rollback", "--yes"]).await, 1).contains("nothing to go back to")
     );
     let running = house.site.start().await;
-    assert_eq!(house.rows(&older).await, rows, "as it was, without what was written since");
+    assert_eq!(house.rows().await, rows, "as it was, without what was written since");
     said(&house.site.run(&["upgrade-postgres", "--accept"]).await, 1);
     assert!(said(&house.site.run(&["upgrade-postgres", "--accept", "--yes"]).await, 0).contains("removed"));
     running.stop().await;

@@ -24,9 +24,8 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 use super::{boot::Booted, eprint_line, print_line};
 use crate::{
     app::{App, Config},
-    logs::routes::ops_token,
     platform::{
-        clock::Clock, data_dir, db::migrate, health, http_client::HttpClients, lifecycle::Lifecycle,
+        clock::Clock, data_dir, db::migrate, health, http::ops_token, http_client::HttpClients, lifecycle::Lifecycle,
         telemetry::redact::redact,
     },
 };

@@ -14,10 +14,18 @@ use axum::{
 };
 
 use super::{Config, OpsConfig};
-use crate::platform::error::ApiError;
+use crate::platform::{
+    crypto::{self, MasterKey},
+    error::ApiError,
+};
 
 /// Ends of names that no public DNS server knows: a stranger cannot own one.
 const PRIVATE: [&str; 5] = [".localhost", ".local", ".internal", ".home.arpa", ".svc"];
+
+/// What Holdfast's own commands show at the ops port: whoever can read the master key runs this installation.
+pub fn ops_token(key: &MasterKey) -> String {
+    crypto::hex(&key.derive("ops-port"))
+}
 
 /// The names of the ops port.
 #[derive(Clone, Debug)]

@@ -29,7 +29,7 @@ mod stall;
 pub use config::{Config, OpsConfig};
 pub use disposition::file_name;
 pub use extract::{Json, Page, PageQuery, Path, Query, body_bytes, decode, require_json};
-pub use hosts::{OpsHosts, refuse_strangers};
+pub use hosts::{OpsHosts, ops_token, refuse_strangers};
 pub use idempotency::{Idempotency, idempotent};
 pub use known_query::{KnownQuery, refuse_unknown_query};
 pub use limits::{RateLimiter, address_key, client_address};

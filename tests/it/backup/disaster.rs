@@ -79,7 +79,7 @@ impl State {
 
 async fn rows(data_dir: &Path) -> BTreeMap<String, String> {
     let key = MasterKey::load(&data_dir.join("secrets/master.key"), false).unwrap();
-    let target = Managed::attach(data_dir, Some(&binaries()), "holdfast", &key).unwrap();
+    let target = Managed::attach(data_dir, "holdfast", &key).unwrap();
     let mut db = PgConnection::connect_with(&target.admin).await.unwrap();
     let all = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> '_sqlx_migrations' ORDER BY 1";
@@ -299,7 +299,7 @@ async fn everything_comes_back_on_an_empty_host() {
 /// An older database: one migration is taken back.
 async fn make_older(site: &Site) {
     let key = MasterKey::load(&site.data_dir().join("secrets/master.key"), false).unwrap();
-    let target = Managed::attach(&site.data_dir(), Some(&binaries()), "holdfast", &key).unwrap();
+    let target = Managed::attach(&site.data_dir(), "holdfast", &key).unwrap();
     let mut db = PgConnection::connect_with(&target.admin).await.unwrap();
     let sql = "ALTER TABLE messages DROP COLUMN alive_at; DELETE FROM _sqlx_migrations WHERE version = 61";
     sqlx::raw_sql(sql).execute(&mut db).await.unwrap();
