@@ -144,6 +144,7 @@ impl App {
             participants,
             model_dir,
             settings_files: config.files.clone(),
+            environment: config.environment.clone(),
             server_dir: config.database.bin_dir.clone(),
             traffic: families.http.traffic.clone(),
         });

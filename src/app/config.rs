@@ -1,7 +1,8 @@
 //! The whole configuration: a section for each capability.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -35,6 +36,9 @@ pub struct Config {
     /// The file that this was read from, and the files with secrets that it names: a backup holds them.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
+    /// The settings that came by the environment, as they were written there, by variable: a backup holds them, too.
+    #[serde(skip)]
+    pub environment: BTreeMap<String, SecretString>,
     /// What is odd and no error, a line each.
     #[serde(skip)]
     pub warnings: Vec<String>,
@@ -133,7 +137,7 @@ impl Config {
         logs.validate(&mut e);
         let mut alerting: alerting::Config = raw.section("alerting", &mut e);
         alerting.validate(&mut e);
-        let files = raw.files();
+        let (files, environment) = (raw.files(), raw.environment());
         let warnings = raw.finish(&mut e);
         let config = Self {
             plain,
@@ -152,6 +156,7 @@ impl Config {
             logs,
             alerting,
             files,
+            environment,
             warnings,
         };
         if e.is_empty() { Ok(config) } else { Err(e) }

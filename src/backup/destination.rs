@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio_util::io::ReaderStream;
 
@@ -17,7 +17,7 @@ use super::{
     keys::KeyFile,
     manifest::{BlobName, Manifest, ManifestError},
     model::BackupId,
-    seal::{Fingerprint, Identity, SealError},
+    seal::{self, Fingerprint, SealError},
 };
 use crate::{
     platform::{crypto::Digest, lifecycle::Lifecycle},
@@ -303,21 +303,22 @@ impl Destination {
         found(key, result)
     }
 
-    /// The keys that lie here sealed with this passphrase.
+    /// The key files that lie here sealed with this passphrase, as one. Those of earlier versions name no installation.
     pub async fn wrapped_keys(&self, passphrase: &SecretString) -> Result<KeyFile, BackupError> {
         let mut entries = std::pin::pin!(self.list("keys", "the list of keys"));
-        let mut identities = Vec::new();
+        let mut found: Option<KeyFile> = None;
         while let Some(entries) = entries.try_next().await? {
             for entry in entries {
-                let wrapped = self.get_small(&entry.key).await?;
                 // One of an earlier passphrase is no error while another opens.
-                identities.extend(Identity::unwrap_with(&wrapped, passphrase));
+                let Ok(text) = seal::unwrap(&self.get_small(&entry.key).await?, passphrase) else { continue };
+                let file = KeyFile::parse(text.expose_secret())?;
+                found = Some(match found {
+                    None => file,
+                    Some(found) => found.with(file)?,
+                });
             }
         }
-        if identities.is_empty() {
-            return Err(SealError::WrongPassphrase.into());
-        }
-        Ok(KeyFile { identities, installation: None })
+        found.ok_or_else(|| SealError::WrongPassphrase.into())
     }
 
     /// What belongs to backups, whether or not there is a manifest: in no order, with the time it was written.

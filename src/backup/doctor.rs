@@ -9,7 +9,7 @@ use sqlx::{Connection as _, PgConnection};
 use super::{
     Backups,
     keys::{KeyError, KeyFile},
-    model::{DrillStatus, Status},
+    model::{Drill, DrillStatus, Status},
 };
 use crate::platform::{
     data_dir::free_bytes,
@@ -114,33 +114,50 @@ impl Check for Proven {
 
     async fn run(&self) -> CheckResult {
         let remedy = "try one: holdfast backup drill --key-file FILE; with backup.key_file it is tried every day";
-        let drills = match self.0.drills(50).await {
+        let drills = match self.0.drills(200).await {
             Ok(drills) => drills,
             Err(error) => return cannot_look(&error),
         };
         let now = self.0.inner.clock.now();
-        let last = drills.iter().find(|drill| drill.status != DrillStatus::Running);
-        match last {
-            None => CheckResult::warn("no restore has been tried", remedy),
-            Some(drill) if drill.status == DrillStatus::NoRoom => CheckResult::warn(
+        let ended =
+            |name: &str| drills.iter().find(|drill| drill.destination == name && drill.status != DrillStatus::Running);
+        // Each destination by its last: one that is well says nothing of another.
+        let names = self.0.config().destinations.keys();
+        let last: Vec<&Drill> = names.filter_map(|name| ended(name)).collect();
+        if let Some(drill) = last.iter().find(|drill| drill.status == DrillStatus::Failed) {
+            return CheckResult::fail(
+                format!(
+                    "the last restore that was tried from {} failed: {}",
+                    drill.destination,
+                    drill.error.as_deref().unwrap_or_default()
+                ),
+                format!(
+                    "look at the backup with holdfast backup verify, make a new one, then: holdfast backup drill --destination {}",
+                    drill.destination
+                ),
+            );
+        }
+        if let Some(drill) = last.iter().find(|drill| drill.status == DrillStatus::NoRoom) {
+            return CheckResult::warn(
                 format!("the last restore could not be tried: {}", drill.error.as_deref().unwrap_or_default()),
                 "make room there, or set backup.work_dir to a folder on a larger disk; it says nothing of the backup",
-            ),
-            Some(drill) if drill.status == DrillStatus::Failed => CheckResult::fail(
-                format!("the last restore that was tried failed: {}", drill.error.as_deref().unwrap_or_default()),
-                "look at the backup with holdfast backup verify, make a new one, try again",
-            ),
-            Some(drill) if now - drill.started_at > TimeDelta::days(8) => {
-                CheckResult::warn(format!("the last proven restore is of {}", drill.started_at), remedy)
-            }
-            Some(drill) => CheckResult::pass(format!(
-                "restored {} rows and {} vectors in {:.0} s at {}",
-                drill.report.rows,
-                drill.report.vectors,
-                drill.seconds.unwrap_or_default(),
-                drill.started_at
-            )),
+            );
         }
+        let Some(newest) = last.iter().max_by_key(|drill| drill.started_at) else {
+            return CheckResult::warn("no restore has been tried", remedy);
+        };
+        if now - newest.started_at > TimeDelta::days(8) {
+            return CheckResult::warn(format!("the last proven restore is of {}", newest.started_at), remedy);
+        }
+        let proven: Vec<String> =
+            last.iter().map(|drill| format!("from {} at {}", drill.destination, drill.started_at)).collect();
+        CheckResult::pass(format!(
+            "restored {} rows and {} vectors in {:.0} s: {}",
+            newest.report.rows,
+            newest.report.vectors,
+            newest.seconds.unwrap_or_default(),
+            proven.join(", ")
+        ))
     }
 }
 
@@ -327,7 +344,7 @@ impl Check for Key {
                 "put the right key file there, or set backup.recipients to its public key",
             ),
             Ok(_) if keys.installation.is_none() => CheckResult::warn(
-                "the key file does not say which installation it is for: a restore with it would believe whoever signed",
+                "the key file does not say which installation it is for: a restore with it has to be told whom to trust (--trust-signer)",
                 "holdfast backup keys adopt --key-file FILE writes it down; keep a copy of the file as it then is",
             ),
             Ok(identity) => CheckResult::pass(format!("{} opens new backups", identity.recipient())),

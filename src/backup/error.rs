@@ -1,10 +1,10 @@
 //! What can go wrong with a backup.
 
-use std::time::Duration;
+use std::{error::Error, path::PathBuf, time::Duration};
 
 use super::{
     catalogue::CatalogueError, destination::DestinationError, dump::DumpError, keys::KeyError, manifest::ManifestError,
-    model::BackupId, seal::SealError,
+    model::BackupId, seal::SealError, unfinished::Unfinished,
 };
 use crate::{
     platform::{db::DbError, error::ApiError, pools::WorkLost},
@@ -21,6 +21,25 @@ pub enum BackupError {
     Busy,
     #[error("there is no backup {0}")]
     NotFound(BackupId),
+    #[error(
+        "the restore of backup {} (of {}) into this data directory has not ended, still to come: {}. Run the same `holdfast restore` once more, \
+         which goes on from there; to do without the rest, remove {}", .unfinished.backup, .unfinished.taken_at.format("%Y-%m-%d %H:%M:%SZ"),
+        .unfinished.parts.join(", "), .path.display()
+    )]
+    RestoreUnfinished { unfinished: Unfinished, path: PathBuf },
+    #[error(
+        "{} cannot be read: a restore into this data directory has not ended. Restore again, or remove that file if nothing is missing", .0.display()
+    )]
+    Mark(PathBuf),
+    #[error(
+        "the newest backup at {destination}, {id}, cannot be read; {}", match .readable {
+            Some(older) => format!("the newest of those that can be is {older}, which --backup {older} takes"),
+            None => "none of the others is this key's".to_owned(),
+        }
+    )]
+    NewestUnreadable { destination: String, id: BackupId, readable: Option<BackupId>, source: Box<BackupError> },
+    #[error("a restore from {destination} without --backup would not take {expected}: {found}")]
+    NotTaken { destination: String, expected: BackupId, found: String },
     #[error("there is no backup yet")]
     None,
     #[error(
@@ -103,6 +122,26 @@ impl From<sqlx::Error> for BackupError {
 }
 
 impl BackupError {
+    /// Whether the copy is wrong, rather than the way to it. What read it may have wrapped the error.
+    pub fn is_damage(&self) -> bool {
+        let mut causes = std::iter::successors(Some(self as &(dyn Error + 'static)), |cause| Error::source(*cause));
+        causes.any(|cause| {
+            let destination = match cause.downcast_ref::<Self>() {
+                Some(Self::Damaged(_) | Self::Seal(SealError::Damaged(_)) | Self::Manifest(_)) => return true,
+                Some(Self::Destination(error)) => Some(error),
+                _ => cause.downcast_ref::<DestinationError>(),
+            };
+            matches!(
+                destination,
+                Some(
+                    DestinationError::Damaged { .. }
+                        | DestinationError::Missing { .. }
+                        | DestinationError::Manifest { .. }
+                )
+            )
+        })
+    }
+
     /// What a participant says, of what it keeps.
     pub(super) fn of(name: &str) -> impl Fn(ParticipantError) -> Self {
         let name = name.to_owned();

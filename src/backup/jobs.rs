@@ -190,9 +190,9 @@ impl Backups {
     async fn verify_job(&self, context: &JobContext, id: Option<BackupId>) -> Result<(), JobError> {
         let id = match id {
             Some(id) => id,
-            None => match self.newest_whole(None).await {
+            None => match self.newest_whole().await {
                 Err(BackupError::None) => return Ok(()),
-                newest => newest.map_err(or_snooze)?.0.id,
+                newest => newest.map_err(or_snooze)?.id,
             },
         };
         let keys = self.key_file(None).ok();

@@ -49,6 +49,14 @@ pub enum KeyError {
     #[error("the key file's line {line:?} cannot be read: it was changed, or typed wrongly")]
     Line { line: String },
     #[error(
+        "{signer:?} is no public key of an installation: `holdfast restore --plan` shows whose signature a backup bears"
+    )]
+    Signer { signer: String },
+    #[error(
+        "the passphrase opens keys of two installations ({ours}, {named}) at this destination: take the key file of one of them with --key-file"
+    )]
+    TwoInstallations { named: String, ours: String },
+    #[error(
         "the key file is for installation {named}, this one is {ours}: a restore with it would refuse what is made here. Take the right file; \
          where this one is meant for this installation, `holdfast backup keys adopt --key-file FILE` puts that right"
     )]
@@ -140,6 +148,33 @@ impl KeyFile {
             }
         }
         Ok(Self { identities, installation: installation_key.map(|key| Installation { id, key }) })
+    }
+
+    /// The keys of both. Errors where they are for two installations: what the one opens must not be taken for the other's.
+    pub fn with(mut self, other: Self) -> Result<Self, KeyError> {
+        match (&self.installation, &other.installation) {
+            (Some(ours), Some(theirs)) if ours.key != theirs.key => {
+                return Err(KeyError::TwoInstallations { named: theirs.to_string(), ours: ours.to_string() });
+            }
+            (None, _) => self.installation = other.installation,
+            _ => {}
+        }
+        for identity in other.identities {
+            if !self.identities.iter().any(|known| known.recipient() == identity.recipient()) {
+                self.identities.push(identity);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Trusts this signer, whose public key was typed after `--trust-signer`.
+    pub fn trusting(mut self, signer: &str) -> Result<Self, KeyError> {
+        let key = STANDARD.decode(signer.trim()).ok().and_then(|key| key.try_into().ok());
+        let key = key.ok_or_else(|| KeyError::Signer { signer: signer.to_owned() })?;
+        let typed = Installation { id: None, key };
+        self.check_is_for(&typed)?;
+        self.installation.get_or_insert(typed);
+        Ok(self)
     }
 
     /// Writes a new file that only its owner may read.

@@ -259,6 +259,9 @@ pub struct Manifest {
     /// Room for what continues a backup to any later instant (write-ahead log); readers that know none leave it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wal: Option<serde_json::Value>,
+    /// The public key that its signature was checked with: the envelope's, not the signed text's.
+    #[serde(skip)]
+    pub signer: [u8; 32],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -333,6 +336,7 @@ impl Manifest {
             return Err(ManifestError::Format(format.format));
         }
         let mut manifest: Self = serde_json::from_str(&envelope.manifest).map_err(ManifestError::Malformed)?;
+        manifest.signer = own;
         if let (Some(tree), Some(state)) = (manifest.vectors.take(), manifest.vector_tables.take()) {
             manifest.participants.entry(FIRST.to_owned()).or_insert(Part { tree, state });
         }

@@ -32,6 +32,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod unfinished;
 mod watcher;
 mod writer;
 
@@ -44,8 +45,11 @@ pub use doctor::checks;
 pub use error::BackupError;
 pub use jobs::register;
 pub use keys::{Installation, KeyError, KeyFile};
+pub use manifest::Manifest;
 pub use metrics::Metrics;
 pub use model::{Backup, BackupId, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status};
 pub use seal::{Identity, SealError};
-pub use service::{Backups, Choice, Deps, Plan, Pruned, Restore, Verified};
+pub use service::{Backups, Choice, Deps, Plan, Pruned, Restore, SettingsFiles, Verified};
+pub use tree::Restored;
+pub use unfinished::Unfinished;
 pub use watcher::Watcher;

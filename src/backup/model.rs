@@ -121,6 +121,11 @@ impl Backup {
         self.started_at > now + TimeDelta::hours(1)
     }
 
+    /// Whether it lies whole at a destination.
+    pub fn is_whole_at(&self, destination: &str) -> bool {
+        self.copies.iter().any(|copy| copy.destination == destination && copy.status == CopyStatus::Verified)
+    }
+
     /// One of which nothing is known yet but that it was begun.
     pub fn begun(id: BackupId, sequence: i64, kind: Kind, started_at: DateTime<Utc>) -> Self {
         Self {
@@ -180,6 +185,8 @@ pub struct DrillReport {
     pub policies: u64,
     /// Objects that were opened and hashed.
     pub objects: u64,
+    /// Files of the embedding model that were opened and hashed.
+    pub model_files: u64,
     /// Vector tables that were opened, counted and searched.
     pub vector_tables: u64,
     pub vectors: u64,

@@ -42,7 +42,7 @@ pub enum SealError {
     WrongPassphrase,
     #[error("this is no sealed file, or it was changed: {0}")]
     Damaged(String),
-    #[error("what was to be sealed ended early")]
+    #[error("the data could not be read to its end")]
     Input(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("cannot write the sealed file")]
     Output(#[source] io::Error),
@@ -110,24 +110,23 @@ impl Identity {
     pub fn recipient(&self) -> String {
         self.0.to_public().to_string()
     }
+}
 
-    /// The secret key itself sealed with a passphrase, as `age -p` would: for whoever has a passphrase and a destination,
-    /// and no key.
-    pub fn wrap(&self, passphrase: &SecretString) -> Result<Vec<u8>, SealError> {
-        let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
-        // About a second on any machine: the file can be read by whoever reads the destination.
-        recipient.set_work_factor(17);
-        age::encrypt(&recipient, self.secret().expose_secret().as_bytes())
-            .map_err(|error| SealError::Output(io::Error::other(error.to_string())))
-    }
+/// A key file's text sealed with a passphrase, as `age -p` would: for whoever has a passphrase and a destination, and no key.
+pub fn wrap(text: &SecretString, passphrase: &SecretString) -> Result<Vec<u8>, SealError> {
+    let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
+    // About a second on any machine: the file can be read by whoever reads the destination.
+    recipient.set_work_factor(17);
+    age::encrypt(&recipient, text.expose_secret().as_bytes())
+        .map_err(|error| SealError::Output(io::Error::other(error.to_string())))
+}
 
-    /// What [`Self::wrap`] made.
-    pub fn unwrap_with(wrapped: &[u8], passphrase: &SecretString) -> Result<Self, SealError> {
-        let mut identity = age::scrypt::Identity::new(passphrase.clone());
-        identity.set_max_work_factor(20);
-        let plain = age::decrypt(&identity, wrapped).map_err(|_| SealError::WrongPassphrase)?;
-        String::from_utf8(plain).map_err(|_| SealError::Identity)?.parse()
-    }
+/// What [`wrap`] made.
+pub fn unwrap(wrapped: &[u8], passphrase: &SecretString) -> Result<SecretString, SealError> {
+    let mut identity = age::scrypt::Identity::new(passphrase.clone());
+    identity.set_max_work_factor(20);
+    let plain = age::decrypt(&identity, wrapped).map_err(|_| SealError::WrongPassphrase)?;
+    String::from_utf8(plain).map(Into::into).map_err(|_| SealError::Identity)
 }
 
 /// Length and SHA-256 of some bytes.

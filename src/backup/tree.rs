@@ -1,9 +1,6 @@
 //! Trees of files: objects and what participants keep, into a backup and out of it.
 
-use std::{
-    collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::collections::HashMap;
 
 use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
@@ -21,12 +18,14 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    platform::crypto::Digest,
+    platform::{crypto::Digest, error::chain},
     storage::{Entry, Storage, StorageError},
 };
 
 /// Files on their way at a time: hides the latency of small ones.
 const AT_ONCE: usize = 4;
+/// Damaged files that are named: where a disk is gone, each of a million is one.
+const MAX_PROBLEMS: usize = 100;
 
 /// What is known of files from earlier runs, by key.
 pub type Known = HashMap<String, KnownFile>;
@@ -126,33 +125,90 @@ impl Index {
     }
 }
 
-/// Writes the files of a tree into a store. Each is compared with its hash before it counts. `on_file` hears how many are done.
+/// What became of the files of a tree that were to be brought back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Files that were missing or different.
+    pub written: u64,
+    /// Files that were there as they should be.
+    pub there: u64,
+    /// Files that could not be brought back, because what the backup has of them is damaged.
+    pub damaged: u64,
+    /// The first hundred of those, and why.
+    pub problems: Vec<String>,
+}
+
+impl Restored {
+    fn note(&mut self, key: &str, found: Result<bool, BackupError>) -> Result<(), BackupError> {
+        match found {
+            Ok(true) => self.written += 1,
+            Ok(false) => self.there += 1,
+            // A name that no store takes is one that no store gave.
+            Err(error) if error.is_damage() || matches!(error, BackupError::Storage(StorageError::Key(_))) => {
+                self.damaged += 1;
+                if self.problems.len() < MAX_PROBLEMS {
+                    self.problems.push(format!("{key}: {}", chain(&error)));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// An error where not all of it is there.
+    pub fn whole(self) -> Result<(), BackupError> {
+        match self.problems.into_iter().next() {
+            None => Ok(()),
+            Some(first) => Err(BackupError::Damaged(format!("{} files, the first: {first}", self.damaged))),
+        }
+    }
+}
+
+/// Writes the files of a tree that are missing in a store or differ. Each is compared with its hash before it counts; one that is damaged is
+/// noted, and the others follow. `on_file` hears how many are done.
 pub async fn restore(
     reader: &Reader,
     files: impl Stream<Item = Result<FileEntry, BackupError>> + Send,
     to: &Storage,
     on_file: impl Fn(u64) + Sync,
-) -> Result<(), BackupError> {
-    let done = AtomicU64::new(0);
-    let (done, on_file) = (&done, &on_file);
-    let written = files.map_ok(|file| {
+) -> Result<Restored, BackupError> {
+    let mut restored = Restored::default();
+    let files = files.map_ok(|file| {
         async move {
-            let data = Box::pin(reader.open(&file.blob).await?);
-            to.put_stream(&file.key, data, file.blob.size).await?;
-            on_file(done.fetch_add(1, Ordering::Relaxed) + 1);
-            Ok::<_, BackupError>(())
+            let written = restore_file(reader, &file, to).await;
+            Ok::<_, BackupError>((file.key, written))
         }
         .boxed()
     });
-    written.try_buffer_unordered(AT_ONCE).try_collect().await
+    let mut files = std::pin::pin!(files.try_buffer_unordered(AT_ONCE));
+    let mut done = 0;
+    while let Some((key, written)) = files.try_next().await? {
+        restored.note(&key, written)?;
+        done += 1;
+        on_file(done);
+    }
+    Ok(restored)
+}
+
+/// False where it was there.
+async fn restore_file(reader: &Reader, file: &FileEntry, to: &Storage) -> Result<bool, BackupError> {
+    if is_there(to, file).await? {
+        return Ok(false);
+    }
+    let data = Box::pin(reader.open(&file.blob).await?);
+    to.put_stream(&file.key, data, file.blob.size).await?;
+    Ok(true)
 }
 
 /// Whether a store holds exactly this file.
-pub async fn is_there(store: &Storage, file: &FileEntry) -> Result<bool, BackupError> {
+async fn is_there(store: &Storage, file: &FileEntry) -> Result<bool, BackupError> {
     let mut object = match store.get(&file.key).await {
         Err(StorageError::NotFound) => return Ok(false),
         object => object?,
     };
+    if object.size != file.blob.size {
+        return Ok(false);
+    }
     let mut hash = Sha256::new();
     while let Some(bytes) = object.stream.try_next().await? {
         hash.update(&bytes);

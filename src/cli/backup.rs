@@ -271,7 +271,7 @@ fn show_drill(drill: &Drill) {
         participants = format!(", {} vector tables, {} vectors", report.vector_tables, report.vectors);
     }
     print_line(&format!(
-        "{} from {}: {} in {:.1} s on PostgreSQL {}; {} tables with {} rows, {} constraints, {} policies, {} objects{}",
+        "{} from {}: {} in {:.1} s on PostgreSQL {}; {} tables with {} rows, {} constraints, {} policies, {} objects, {} model files{}",
         drill.backup_id,
         drill.destination,
         drill.status.as_str(),
@@ -282,6 +282,7 @@ fn show_drill(drill: &Drill) {
         report.constraints,
         report.policies,
         report.objects,
+        report.model_files,
         participants
     ));
     if let Some(error) = &drill.error {

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use super::THIS_PROGRAM;
 use crate::{
     app::{App, Config, Runtime},
-    backup,
+    backup::{self, Unfinished},
     platform::{
         clock::Clock,
         data_dir::{self, DataDir},
@@ -73,10 +73,13 @@ impl Booted {
     /// Brings the database up to date and checks that tenancy holds. Where backups are configured, one is made of what there is
     /// before it is changed: without it nothing is.
     pub async fn migrate(&self) -> anyhow::Result<migrate::Migrated> {
+        Unfinished::refuse(&self.data_dir.path)?;
         if self.config.backup.is_on() && self.config.backup.before_migration {
             let state = migrate::state(&self.target).await?;
             // What is too new to be worked with is refused below, before anything is done to it.
             if !state.applied.is_empty() && !state.missing.is_empty() && state.serves() {
+                // The backup is made as them.
+                migrate::ready_roles(&self.target, &self.data_dir.path).await?;
                 Box::pin(self.back_up_before_migration(&state)).await?;
             }
         }

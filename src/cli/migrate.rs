@@ -3,11 +3,12 @@
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{boot::Booted, print_line, restore};
 use crate::{
     app::Config,
-    backup::{Destination, KeyFile, Restore},
+    backup::{Destination, Installation, KeyFile, Restore},
     platform::{db::migrate, error::chain, lifecycle::Lifecycle, telemetry::Telemetry},
     storage,
 };
@@ -102,7 +103,13 @@ async fn plan(booted: &Booted, backs_up: bool, json: bool) -> anyhow::Result<Exi
 async fn roll_back(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let key_file = args.key_file.or_else(|| config.backup.key_file.clone());
     let key_file = key_file.context("name the key that opens backups: --key-file FILE")?;
-    let keys = KeyFile::read(&key_file)?;
+    let mut keys = KeyFile::read(&key_file)?;
+    // It is this installation that is rolled back, whoever the file says, or does not say, that it is for.
+    let ours = Installation::of_data_dir(&config.data_dir, config.secret_key_file.as_deref())?;
+    if let Some(ours) = ours {
+        keys.check_is_for(&ours)?;
+        keys.installation = Some(ours);
+    }
     let lifecycle = Lifecycle::new();
     let metrics = Telemetry::new().register("storage", storage::Metrics::register);
     let mut found: Option<(String, Restore)> = None;
@@ -135,6 +142,6 @@ async fn roll_back(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         "Rolling back to {}: what was written since then will not be there; it is kept beside, in *.before-restore.",
         restore.manifest.taken_at.format("%Y-%m-%d %H:%M:%SZ")
     ));
-    let backup = restore.manifest.id;
-    Box::pin(restore::run(config, restore::Args::whole(from, key_file, backup, args.plan, args.confirm))).await
+    let signed = (restore.manifest.id, STANDARD.encode(restore.manifest.signer));
+    Box::pin(restore::run(config, restore::Args::whole(from, key_file, signed, args.plan, args.confirm))).await
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Backups, Restore, verify::is_damage};
+use super::{Backups, Restore};
 use crate::{
     backup::{
         BackupError, BackupId, Destination,
@@ -85,7 +85,8 @@ impl Backups {
         let began = tokio::time::Instant::now();
         let tried = async {
             let from = self.open_destination(&name).await?;
-            Box::pin(self.restore_on_trial(from, backup_id, &keys, &mut drill.report, watcher)).await
+            let newest = choice == Choice::Newest;
+            Box::pin(self.restore_on_trial(from, (backup_id, newest), &keys, &mut drill.report, watcher)).await
         };
         let tried = tried.await;
         drill.seconds = Some(began.elapsed().as_secs_f64());
@@ -97,7 +98,7 @@ impl Backups {
             Err(_) => DrillStatus::Failed,
         };
         let blamed = match &tried {
-            Err(error) if is_damage(error) => Blamed::Copy,
+            Err(error) if error.is_damage() => Blamed::Copy,
             Err(BackupError::Differs(_)) => Blamed::Backup,
             _ => Blamed::Nothing,
         };
@@ -111,34 +112,42 @@ impl Backups {
     async fn choose(&self, choice: Choice, destination: Option<&str>) -> Result<(BackupId, String), BackupError> {
         match choice {
             Choice::Newest => {
-                let (backup, name) = self.newest_whole(destination).await?;
-                Ok((backup.id, name))
+                let backups = self.list(None, 1000).await?;
+                for name in self.in_turn(destination).await? {
+                    if let Some(newest) = backups.iter().find(|backup| backup.is_whole_at(&name)) {
+                        return Ok((newest.id, name));
+                    }
+                }
+                Err(BackupError::None)
             }
             Choice::This(id) => {
                 let backup = self.get(id).await?;
-                let name = self.whole_copy(&backup, destination).ok_or(BackupError::NotFound(id))?;
+                let mut names = self.in_turn(destination).await?.into_iter();
+                let name = names.find(|name| backup.is_whole_at(name)).ok_or(BackupError::NotFound(id))?;
                 Ok((id, name))
             }
             Choice::Old => {
                 let all = self.list(None, 1000).await?;
-                let old: Vec<_> =
-                    all.iter().filter_map(|b| Some((b.id, self.whole_copy(b, destination)?))).skip(1).collect();
-                if old.is_empty() {
-                    return Err(BackupError::None);
+                for name in self.in_turn(destination).await? {
+                    let old: Vec<_> = all.iter().filter(|backup| backup.is_whole_at(&name)).skip(1).collect();
+                    if !old.is_empty() {
+                        return Ok((old[crypto::random_below(old.len())].id, name));
+                    }
                 }
-                Ok(old[crypto::random_below(old.len())].clone())
+                Err(BackupError::None)
             }
         }
     }
 
-    /// Where a backup lies whole, at `destination` or anywhere that is configured.
-    pub(super) fn whole_copy(&self, backup: &Backup, destination: Option<&str>) -> Option<String> {
-        let whole = |copy: &&Copy| {
-            copy.status == CopyStatus::Verified
-                && destination.is_none_or(|name| name == copy.destination)
-                && self.inner.config.destinations.contains_key(&copy.destination)
-        };
-        backup.copies.iter().find(whole).map(|copy| copy.destination.clone())
+    /// `destination` alone, or every one that is configured, the one that was tried the longest ago first.
+    async fn in_turn(&self, destination: Option<&str>) -> Result<Vec<String>, BackupError> {
+        let drills = self.drills(1000).await?;
+        let configured = self.inner.config.destinations.keys();
+        let mut names: Vec<String> =
+            configured.filter(|name| destination.is_none_or(|only| only == *name)).cloned().collect();
+        let last = |name: &String| drills.iter().find(|drill| drill.destination == *name).map(|drill| drill.started_at);
+        names.sort_by_cached_key(last);
+        Ok(names)
     }
 
     async fn write_down_drill(&self, drill: &Drill, blamed: Blamed) -> Result<(), BackupError> {
@@ -170,14 +179,18 @@ impl Backups {
     async fn restore_on_trial(
         &self,
         from: Destination,
-        id: BackupId,
+        (id, newest): (BackupId, bool),
         keys: &KeyFile,
         report: &mut DrillReport,
         watcher: &Watcher,
     ) -> Result<(), BackupError> {
         // Signed by us, and found by the key as on a host that knows nothing of us.
         self.manifest(&from, id).await?;
-        let restore = Restore::open(from, keys, Some(id)).await?;
+        let restore = Restore::open(from.clone(), keys, Some(id)).await?;
+        if newest {
+            // As the page of disaster recovery does it, which names none.
+            Restore::open_newest(from, keys, id).await?;
+        }
         // The scratch server's user passes through it.
         let folder = WorkFolder::make(&self.work_dir().join("drill"), 0o711)?;
         let scratch = folder.path();
@@ -190,6 +203,7 @@ impl Backups {
         let rest = async {
             watcher.say(OBJECTS.0, "objects");
             report.objects = restore.sample_objects(SAMPLE, scratch).await? as u64;
+            report.model_files = restore.check_model(scratch).await?;
             self.try_participants(&restore, scratch, report, watcher).await
         };
         watcher.attend(rest).await
@@ -242,7 +256,7 @@ impl Backups {
             let (lifecycle, metrics) = (inner.lifecycle.clone(), inner.storage_metrics.clone());
             let to = Storage::open_at("", folder.clone(), &config, lifecycle, metrics)?;
             let told = (PARTICIPANTS.piece(n, parts.len()), watcher);
-            restore.tree((name.as_str(), &part.tree), &to, scratch, told).await?;
+            restore.tree((name.as_str(), &part.tree), &to, scratch, told).await?.whole()?;
             let counts = participant.drill(&folder, &part.state).await.map_err(BackupError::of(name))?;
             report.participants.insert(name.clone(), counts);
         }

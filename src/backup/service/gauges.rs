@@ -1,13 +1,13 @@
 //! The figures that dashboards and alerts read.
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
 use chrono::TimeDelta;
 
-use super::{Backups, drill::scratch_bytes};
+use super::{Backups, LOOK, drill::scratch_bytes};
 use crate::{
     backup::{
-        BackupError,
+        Backup, BackupError,
         metrics::DestinationLabels,
         model::{CopyStatus, Status},
         store,
@@ -56,7 +56,8 @@ impl Backups {
             metrics.last_verified.set(newest.started_at.timestamp_millis() as f64 / 1e3);
             metrics.total_size.set(newest.total_bytes);
             let dump = u64::try_from(newest.database_bytes).unwrap_or_default();
-            metrics.drill_space_needed.set(signed(scratch_bytes(dump, 0)));
+            let participants = self.participant_bytes(newest).await;
+            metrics.drill_space_needed.set(signed(scratch_bytes(dump, participants)));
         }
         let mut made = backups.iter().filter(|backup| backup.database_bytes > 0);
         metrics.database_size.set(made.next().map_or(0, |backup| backup.database_bytes));
@@ -69,7 +70,7 @@ impl Backups {
         let ended = backups.iter().find(|backup| backup.status != Status::Running);
         for name in self.inner.config.destinations.keys() {
             let labels = DestinationLabels { destination: name.clone() };
-            let has = |backup: &&crate::backup::Backup| {
+            let has = |backup: &&Backup| {
                 backup.copies.iter().any(|copy| copy.destination == *name && copy.status == CopyStatus::Verified)
             };
             let count = backups.iter().filter(has).count();
@@ -77,6 +78,26 @@ impl Backups {
             metrics.destination_failing.get_or_create(&labels).set(i64::from(ended.is_some_and(|b| !has(&b))));
         }
         Ok(())
+    }
+}
+
+impl Backups {
+    /// What takes part in a backup beside database and objects, bytes: read once from a manifest, which alone says it. The last that is known
+    /// where no destination says it now.
+    async fn participant_bytes(&self, backup: &Backup) -> u64 {
+        let known = || *self.inner.participant_bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bytes)) = known().filter(|(id, _)| *id == backup.id) {
+            return bytes;
+        }
+        for name in self.inner.config.destinations.keys().filter(|name| backup.is_whole_at(name)) {
+            let read = async { self.manifest(&self.open_destination(name).await?, backup.id).await };
+            if let Ok(Ok(manifest)) = tokio::time::timeout(LOOK, read).await {
+                let found = (backup.id, manifest.participant_bytes());
+                *self.inner.participant_bytes.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+                return found.1;
+            }
+        }
+        known().map_or(0, |(_, bytes)| bytes)
     }
 }
 

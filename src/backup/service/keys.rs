@@ -3,15 +3,20 @@
 use secrecy::SecretString;
 
 use super::{Backups, Restore};
-use crate::backup::{BackupError, BackupId, KeyFile};
+use crate::backup::{BackupError, BackupId, KeyFile, seal};
 
 impl Backups {
-    /// Opens the newest backup as a restore would. Returns which, and where.
-    pub async fn check_key(&self, keys: &KeyFile) -> Result<(BackupId, String), BackupError> {
+    /// Opens the newest backup of each destination as a restore would. Returns which, and where.
+    pub async fn check_key(&self, keys: &KeyFile) -> Result<Vec<(BackupId, String)>, BackupError> {
         self.check_is_ours(keys)?;
-        let (backup, name) = self.newest_whole(None).await?;
-        Restore::open(self.open_destination(&name).await?, keys, Some(backup.id)).await?;
-        Ok((backup.id, name))
+        let backups = self.list(None, 1000).await?;
+        let mut opened = Vec::new();
+        for name in self.inner.config.destinations.keys() {
+            let Some(newest) = backups.iter().find(|backup| backup.is_whole_at(name)) else { continue };
+            Restore::open_newest(self.open_destination(name).await?, keys, newest.id).await?;
+            opened.push((newest.id, name.clone()));
+        }
+        if opened.is_empty() { Err(BackupError::None) } else { Ok(opened) }
     }
 
     /// What is wrong with the key file at hand, where one is configured: it is not there, is another's, or does not open new backups.
@@ -29,17 +34,19 @@ impl Backups {
         Ok(keys.check_is_for(&self.installation_named()?)?)
     }
 
-    /// Leaves every key of the file at every destination, sealed with a passphrase. Returns the destinations.
+    /// Leaves the key file at every destination, sealed with a passphrase: whole, so that a restore with it trusts whom the file names. Returns
+    /// the destinations.
     pub async fn wrap_keys(&self, keys: &KeyFile, passphrase: &SecretString) -> Result<Vec<String>, BackupError> {
         self.check_is_ours(keys)?;
+        let named = KeyFile { installation: Some(self.installation_named()?), ..keys.clone() };
+        let passphrase = passphrase.clone();
+        let wrapped = self.inner.pool.run(move || seal::wrap(&named.text().into(), &passphrase)).await??;
         let mut done = Vec::new();
         for name in self.inner.config.destinations.keys() {
             let to = self.open_destination(name).await?;
+            // One for each key: so each that an earlier passphrase opened is replaced.
             for identity in &keys.identities {
-                let (identity, passphrase) = (identity.clone(), passphrase.clone());
-                let key = format!("keys/{}.age", identity.recipient());
-                let wrapped = self.inner.pool.run(move || identity.wrap(&passphrase)).await??;
-                to.put_small(&key, wrapped).await?;
+                to.put_small(&format!("keys/{}.age", identity.recipient()), wrapped.clone()).await?;
             }
             done.push(name.clone());
         }

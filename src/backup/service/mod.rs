@@ -7,22 +7,24 @@ mod keys;
 mod prune;
 mod restore;
 mod run;
+mod settings;
 mod verify;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use secrecy::SecretString;
 use tokio::sync::OnceCell;
-use uuid::Uuid;
 
 pub use drill::Choice;
 pub use prune::Pruned;
 pub use restore::{Plan, Restore};
+pub use settings::SettingsFiles;
 pub use verify::Verified;
 
 use super::{
@@ -71,6 +73,8 @@ pub struct Deps {
     pub model_dir: Option<PathBuf>,
     /// The configuration's file and the files with secrets that it names.
     pub settings_files: Vec<PathBuf>,
+    /// The settings that came by the environment, by variable.
+    pub environment: BTreeMap<String, SecretString>,
     /// Server binaries for a scratch cluster.
     pub server_dir: Option<PathBuf>,
     /// Sealing rests where requests are served beside it.
@@ -89,6 +93,8 @@ pub(super) struct Inner {
     pub pool: CpuPool,
     /// See [`Backups::has_copies_elsewhere`].
     elsewhere: OnceCell<bool>,
+    /// See [`Backups::participant_bytes`].
+    participant_bytes: Mutex<Option<(BackupId, u64)>>,
 }
 
 impl std::ops::Deref for Inner {
@@ -104,20 +110,17 @@ impl std::fmt::Debug for Backups {
     }
 }
 
-/// What a restore needs beside database, objects and the files of participants.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Settings {
-    /// 64 hexadecimal digits.
-    pub master_key: String,
-    pub installation: Uuid,
-    /// Base64 by path.
-    pub files: std::collections::BTreeMap<PathBuf, String>,
-}
-
 impl Backups {
     pub fn new(deps: Deps) -> Self {
         // A sealing thread mostly waits for the tool, the disk or the network.
-        Self { inner: Arc::new(Inner { deps, pool: CpuPool::background(8), elsewhere: OnceCell::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                deps,
+                pool: CpuPool::background(8),
+                elsewhere: OnceCell::new(),
+                participant_bytes: Mutex::default(),
+            }),
+        }
     }
 
     /// What it was built from: for another service with more that takes part.
@@ -285,14 +288,10 @@ impl Backups {
         self.inner.db.try_session_lock(key).await?.ok_or(BackupError::Busy)
     }
 
-    /// The newest backup with a whole copy, at `destination` or anywhere, and where.
-    pub(super) async fn newest_whole(&self, destination: Option<&str>) -> Result<(Backup, String), BackupError> {
-        let backups = self.list(None, 1000).await?;
-        let found = backups.into_iter().find_map(|backup| {
-            let name = self.whole_copy(&backup, destination)?;
-            Some((backup, name))
-        });
-        found.ok_or(BackupError::None)
+    /// The newest backup with a whole copy somewhere.
+    pub(super) async fn newest_whole(&self) -> Result<Backup, BackupError> {
+        let whole = |backup: &Backup| self.inner.config.destinations.keys().any(|name| backup.is_whole_at(name));
+        self.list(None, 1000).await?.into_iter().find(whole).ok_or(BackupError::None)
     }
 
     pub(super) async fn manifest(&self, from: &Destination, id: BackupId) -> Result<Manifest, BackupError> {

@@ -5,11 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt as _;
 
-use super::{
-    Backups,
-    run::has_shrunk,
-    verify::{is_damage, is_foreign},
-};
+use super::{Backups, run::has_shrunk, verify::is_foreign};
 use crate::{
     backup::{
         Backup, BackupError, BackupId, Destination,
@@ -58,7 +54,7 @@ impl Backups {
             done.push(pruned.await.unwrap_or_else(|error| Pruned {
                 destination: name.clone(),
                 error: Some(chain(&error)),
-                damaged: is_damage(&error) && !is_foreign(&error),
+                damaged: error.is_damage() && !is_foreign(&error),
                 ..Pruned::default()
             }));
         }

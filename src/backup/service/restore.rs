@@ -2,17 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::Settings;
 use crate::{
     backup::{
         Backup, BackupError, BackupId, Destination,
@@ -24,12 +22,14 @@ use crate::{
         reader::Reader,
         schema,
         spool::Spool,
-        store, tree,
+        store,
+        tree::{self, Restored},
         watcher::{self, Stretch, Watcher},
     },
     platform::{
-        crypto::{self, MasterKey},
-        db::{Target, tools::Tools},
+        crypto,
+        db::{RoleKind, Target, tools::Tools},
+        error::chain,
         pools::CpuPool,
     },
     storage::{Participant, Storage},
@@ -86,6 +86,22 @@ impl Restore {
         Ok(restore)
     }
 
+    /// Opens what [`Self::open`] takes of a destination where nobody names a backup. An error where that is not the `expected` one.
+    pub(super) async fn open_newest(
+        from: Destination,
+        keys: &KeyFile,
+        expected: BackupId,
+    ) -> Result<Self, BackupError> {
+        let destination = from.name.clone();
+        // What ails another backup is no fault of this one.
+        let found = match Self::open(from, keys, None).await {
+            Ok(found) if found.manifest.id == expected => return Ok(found),
+            Ok(found) => found.manifest.id.to_string(),
+            Err(error) => chain(&error),
+        };
+        Err(BackupError::NotTaken { destination, expected, found })
+    }
+
     /// The newest backup at a destination that was made before a migration, and whose database has no migration that is not `known`.
     pub async fn before_migration(
         from: Destination,
@@ -130,24 +146,6 @@ impl Restore {
             model_bytes: m.model.as_ref().map_or(0, |model| model.bytes),
             total_bytes: m.total_bytes,
         }
-    }
-
-    async fn settings(&self) -> Result<Settings, BackupError> {
-        let bytes = self.reader.read(&self.manifest.settings).await?;
-        serde_json::from_slice(&bytes).map_err(|error| BackupError::Damaged(format!("the settings: {error}")))
-    }
-
-    /// The master key of the installation.
-    pub async fn master_key(&self) -> Result<MasterKey, BackupError> {
-        let settings = self.settings().await?;
-        MasterKey::parse(&settings.master_key).map_err(|error| BackupError::Damaged(error.to_string()))
-    }
-
-    /// The configuration's files as they were: path and content.
-    pub async fn settings_files(&self) -> Result<BTreeMap<PathBuf, Vec<u8>>, BackupError> {
-        let damaged = |_| BackupError::Damaged("the settings hold a file that is not base64".to_owned());
-        let files = self.settings().await?.files.into_iter();
-        files.map(|(path, text)| Ok((path, STANDARD.decode(text).map_err(damaged)?))).collect()
     }
 
     /// As [`Self::open`], of a manifest that was read already.
@@ -202,6 +200,11 @@ impl Restore {
             on_bytes(read);
         });
         dump::restore(target, &tools, data).await?;
+        self.compare(target).await
+    }
+
+    /// Compares a database with the manifest. Returns what was found.
+    async fn compare(&self, target: &Target) -> Result<Schema, BackupError> {
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         let found = schema::describe(&mut conn).await?;
         let _ = conn.close().await;
@@ -209,20 +212,46 @@ impl Restore {
         if differences.is_empty() { Ok(found) } else { Err(BackupError::Differs(differences.join("; "))) }
     }
 
-    /// Restores the database for good.
+    /// Restores the database for good; where it is `there` already, compares it.
     pub async fn database(
         &self,
         target: &Target,
         tools_dir: Option<&Path>,
+        there: bool,
         watcher: &Watcher,
     ) -> Result<(), BackupError> {
         watcher.say(0, "database");
-        self.load(target, tools_dir, (Stretch::WHOLE, watcher)).await?;
+        if there {
+            self.compare(target).await?;
+        } else {
+            self.load(target, tools_dir, (Stretch::WHOLE, watcher)).await?;
+        }
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         // In the dump the backup that it is part of still runs.
         store::finish(&mut conn, &Backup::of_manifest(&self.manifest, &self.reader.from.name)).await?;
         let _ = conn.close().await;
         Ok(())
+    }
+
+    /// Whether a database is the one of this backup, brought back before. Asked as the owner's role, which is not there before that.
+    pub async fn is_in(&self, target: &Target) -> Result<bool, BackupError> {
+        let mut conn = match PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await {
+            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("28")) => {
+                return Ok(false);
+            }
+            conn => conn?,
+        };
+        // Not query!: asked of what may be an empty database.
+        let tables = "SELECT to_regclass('installation') IS NOT NULL AND to_regclass('backups') IS NOT NULL";
+        let ours =
+            "SELECT EXISTS (SELECT FROM installation WHERE id = $1) AND EXISTS (SELECT FROM backups WHERE id = $2)";
+        let mut found: bool = sqlx::query_scalar(tables).fetch_one(&mut conn).await?;
+        if found {
+            let asked = sqlx::query_scalar(ours).bind(self.manifest.installation).bind(self.manifest.id.0);
+            found = asked.fetch_one(&mut conn).await?;
+        }
+        let _ = conn.close().await;
+        Ok(found)
     }
 
     /// Opens and hashes so many objects, chosen by chance. Returns how many there were to open. The index waits below `work_dir`.
@@ -261,43 +290,48 @@ impl Restore {
         Ok(tables)
     }
 
-    /// Writes every object. The index waits below `work_dir`.
-    pub async fn objects(&self, to: &Storage, work_dir: &Path, watcher: &Watcher) -> Result<(), BackupError> {
+    /// Writes the objects that are missing or differ. The index waits below `work_dir`.
+    pub async fn objects(&self, to: &Storage, work_dir: &Path, watcher: &Watcher) -> Result<Restored, BackupError> {
         self.tree(("objects", &self.manifest.objects), to, work_dir, (Stretch::WHOLE, watcher)).await
     }
 
-    /// Writes every file of a participant, likewise; false where it took no part.
+    /// The files of a participant, likewise; `None` where it took no part.
     pub async fn participant(
         &self,
         participant: &dyn Participant,
         work_dir: &Path,
         watcher: &Watcher,
-    ) -> Result<bool, BackupError> {
+    ) -> Result<Option<Restored>, BackupError> {
         let name = participant.name();
-        let Some(part) = self.manifest.participants.get(name) else { return Ok(false) };
+        let Some(part) = self.manifest.participants.get(name) else { return Ok(None) };
         let to = participant.target().await.map_err(BackupError::of(name))?;
-        self.tree((name, &part.tree), &to, work_dir, (Stretch::WHOLE, watcher)).await?;
-        participant.restored(&part.state).await.map_err(BackupError::of(name))?;
-        Ok(true)
+        let restored = self.tree((name, &part.tree), &to, work_dir, (Stretch::WHOLE, watcher)).await?;
+        if restored.damaged == 0 {
+            participant.restored(&part.state).await.map_err(BackupError::of(name))?;
+        }
+        Ok(Some(restored))
     }
 
-    /// Writes the files of the embedding model that are missing in its folder or differ. Returns how many; `None` where the backup has none.
-    /// The index waits below `work_dir`.
-    pub async fn model(&self, to: &Storage, work_dir: &Path, watcher: &Watcher) -> Result<Option<u64>, BackupError> {
+    /// The files of the embedding model, likewise; `None` where the backup has none.
+    pub async fn model(
+        &self,
+        to: &Storage,
+        work_dir: &Path,
+        watcher: &Watcher,
+    ) -> Result<Option<Restored>, BackupError> {
         let Some(tree) = &self.manifest.model else { return Ok(None) };
-        watcher.say(0, "embedding model");
+        self.tree(("embedding model", tree), to, work_dir, (Stretch::WHOLE, watcher)).await.map(Some)
+    }
+
+    /// Opens and hashes every file of the embedding model. Returns how many there are.
+    pub(super) async fn check_model(&self, work_dir: &Path) -> Result<u64, BackupError> {
+        let Some(tree) = &self.manifest.model else { return Ok(0) };
         let spool = Spool::make(work_dir)?;
         let mut files = std::pin::pin!(self.reader.files(tree, &spool).await?);
-        let mut written = 0;
         while let Some(file) = files.try_next().await? {
-            if tree::is_there(to, &file).await? {
-                continue;
-            }
-            let data = Box::pin(self.reader.open(&file.blob).await?);
-            to.put_stream(&file.key, data, file.blob.size).await?;
-            written += 1;
+            self.reader.check(&file.blob).await?;
         }
-        Ok(Some(written))
+        Ok(tree.files)
     }
 
     pub(super) async fn tree(
@@ -306,7 +340,7 @@ impl Restore {
         to: &Storage,
         work_dir: &Path,
         (stretch, watcher): (Stretch, &Watcher),
-    ) -> Result<(), BackupError> {
+    ) -> Result<Restored, BackupError> {
         watcher.say(stretch.0, name);
         let spool = Spool::make(work_dir)?;
         let (files, all) = (self.reader.files(tree, &spool).await?, tree.files);
@@ -352,7 +386,12 @@ async fn newest(from: &Destination, keys: &KeyFile) -> Result<Manifest, BackupEr
     }
     let younger = unreadable.into_iter().find(|(id, _)| newest.as_ref().is_none_or(|manifest| manifest.id < *id));
     match younger {
-        Some((_, error)) => Err(error),
+        Some((id, error)) => Err(BackupError::NewestUnreadable {
+            destination: from.name.clone(),
+            id,
+            readable: newest.map(|manifest| manifest.id),
+            source: Box::new(error),
+        }),
         None => newest.ok_or_else(|| BackupError::NothingThere { place: from.url.clone() }),
     }
 }

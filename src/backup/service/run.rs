@@ -7,30 +7,27 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use futures::{TryStreamExt as _, stream};
-use secrecy::ExposeSecret as _;
+use futures::TryStreamExt as _;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Backups, Settings};
+use super::Backups;
 use crate::{
     backup::{
         BackupError, BackupId, Destination,
         catalogue::Catalogue,
         dump::Snapshot,
         keys::SIGNING_PURPOSE,
-        manifest::{Blob, Database, FORMAT, Manifest, Part, Tree},
+        manifest::{Database, FORMAT, Manifest, Part, Tree},
         model::{Backup, Copy, CopyStatus, Kind, Status},
         sealer::Sealer,
         spool::WorkFolder,
         store, tree,
+        unfinished::Unfinished,
         watcher::{self, Stretch, Watcher},
         writer::Writer,
     },
@@ -61,6 +58,8 @@ impl Backups {
     /// Makes a backup. It has failed when this is an error; otherwise look at its status.
     pub async fn run(&self, kind: Kind, watcher: &Watcher) -> Result<Backup, BackupError> {
         let recipients = self.recipients()?;
+        // It would be the newest, and lack what is still to come.
+        Unfinished::refuse(&self.inner.data_dir)?;
         let lock = self.lock().await?;
         let (db, clock) = (&self.inner.db, &self.inner.clock);
         let mut tx = db.system().await?;
@@ -151,6 +150,8 @@ impl Backups {
         let installation = self.installation().await?;
         let settings = self.save_settings(writer, installation).await?;
         steps.say(MODEL.1, "manifest");
+        let key = self.inner.master_key.signing_key(SIGNING_PURPOSE);
+        let key = key.map_err(|_| BackupError::Damaged("the master key makes no signing key".into()))?;
         let list = writer.put_blob_list(&Manifest::blobs_key(id)).await?;
         let manifest = Manifest {
             format: FORMAT,
@@ -173,9 +174,8 @@ impl Backups {
             blobs: list.blobs,
             total_bytes: list.total_bytes,
             wal: None,
+            signer: key.public(),
         };
-        let key = self.inner.master_key.signing_key(SIGNING_PURPOSE);
-        let key = key.map_err(|_| BackupError::Damaged("the master key makes no signing key".into()))?;
         writer.put_small(&Manifest::key(id), &manifest.sign(&key)?).await?;
         Ok(manifest)
     }
@@ -313,22 +313,6 @@ impl Backups {
         let Some(folder) = folder else { return Ok(None) };
         let config = storage::Config::default();
         Ok(Some(Storage::open_at("", folder.clone(), &config, deps.lifecycle.clone(), deps.storage_metrics.clone())?))
-    }
-
-    async fn save_settings(&self, writer: &Writer, installation: Uuid) -> Result<Blob, BackupError> {
-        let deps = &self.inner.deps;
-        let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
-        for path in &deps.settings_files {
-            // The backup's own key must not lie in the backup.
-            if Some(path) != deps.config.key_file.as_ref() {
-                let bytes = tokio::fs::read(path).await.map_err(BackupError::io(path))?;
-                files.insert(path.clone(), STANDARD.encode(bytes));
-            }
-        }
-        let master_key = deps.master_key.reveal().expose_secret().to_owned();
-        let settings = serde_json::to_vec(&Settings { master_key, installation, files });
-        let settings = settings.map_err(|error| BackupError::Damaged(error.to_string()))?;
-        writer.put(stream::iter([Ok::<_, std::io::Error>(Bytes::from(settings))])).await
     }
 
     /// Writes down what a run does, so that a page shows it.

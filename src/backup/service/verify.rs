@@ -1,7 +1,5 @@
 //! Reading a backup again, byte for byte.
 
-use std::error::Error;
-
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,7 +14,6 @@ use crate::{
         manifest::{Blob, BlobName, Manifest, ManifestError},
         model::{Backup, Copy, CopyStatus, Status},
         reader::Reader,
-        seal::SealError,
         spool::Spool,
         store,
         watcher::{Stretch, Watcher},
@@ -97,7 +94,7 @@ impl Backups {
         };
         let manifest = match self.manifest(&from, backup.id).await {
             Ok(manifest) => manifest,
-            Err(error) if is_damage(&error) => {
+            Err(error) if error.is_damage() => {
                 verified.problem(chain(&error));
                 return Ok(verified);
             }
@@ -117,7 +114,7 @@ impl Backups {
                     open_all(restore.reader(), &manifest, of_two(1), &listed, &mut verified).await?;
                     self.ask_participants(restore.reader(), &manifest, reading.spool, &mut verified).await?;
                 }
-                Err(error) if is_damage(&error) => verified.problem(chain(&error)),
+                Err(error) if error.is_damage() => verified.problem(chain(&error)),
                 Err(error) => return Err(error),
             }
         }
@@ -180,7 +177,7 @@ impl Verified {
     fn note<T>(&mut self, found: Result<T, BackupError>, right: impl FnOnce(&mut Self, T)) -> Result<(), BackupError> {
         match found {
             Ok(found) => right(self, found),
-            Err(error) if is_damage(&error) => self.problem(chain(&error)),
+            Err(error) if error.is_damage() => self.problem(chain(&error)),
             Err(error) => return Err(error),
         }
         Ok(())
@@ -313,26 +310,6 @@ async fn open_all(
         }
     }
     Ok(())
-}
-
-/// Whether the copy is wrong, rather than the way to it. What read it may have wrapped the error.
-pub(in crate::backup) fn is_damage(error: &BackupError) -> bool {
-    let mut causes = std::iter::successors(Some(error as &(dyn Error + 'static)), |cause| Error::source(*cause));
-    causes.any(|cause| {
-        let destination = match cause.downcast_ref::<BackupError>() {
-            Some(BackupError::Damaged(_) | BackupError::Seal(SealError::Damaged(_)) | BackupError::Manifest(_)) => {
-                return true;
-            }
-            Some(BackupError::Destination(error)) => Some(error),
-            _ => cause.downcast_ref::<DestinationError>(),
-        };
-        matches!(
-            destination,
-            Some(
-                DestinationError::Damaged { .. } | DestinationError::Missing { .. } | DestinationError::Manifest { .. }
-            )
-        )
-    })
 }
 
 /// Whether a manifest is of another installation: damage where ours should lie, and no fault of what else lies at a destination.

@@ -49,6 +49,7 @@ fn manifest() -> Manifest {
         blobs: 10,
         total_bytes: 100,
         wal: None,
+        signer: MasterKey::parse(&"1f".repeat(32)).unwrap().signing_key("a").unwrap().public(),
     }
 }
 

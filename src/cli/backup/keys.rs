@@ -53,7 +53,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         key_file: PathBuf,
     },
-    /// Check that a key opens the newest backup.
+    /// Check that a key opens the newest backup of each destination.
     #[command(after_help = "Examples:\n  holdfast backup keys check --key-file FILE")]
     Check {
         /// The key; `backup.key_file` when absent.
@@ -173,8 +173,9 @@ pub(super) async fn with_appliance(backups: &Backups, command: Command) -> anyho
         Command::Check { key_file } => {
             let path = key_file.or_else(|| backups.config().key_file.clone());
             let path = path.context("name a key with --key-file, or set backup.key_file")?;
-            let (backup, destination) = backups.check_key(&KeyFile::read(&path)?).await?;
-            print_line(&format!("{} opens backup {backup} at {destination}", path.display()));
+            for (backup, destination) in backups.check_key(&KeyFile::read(&path)?).await? {
+                print_line(&format!("{} opens backup {backup} at {destination}", path.display()));
+            }
         }
         Command::Wrap { key_file, passphrase_file } => {
             let passphrase = read_passphrase(&passphrase_file)?;

@@ -14,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
@@ -76,6 +77,8 @@ pub struct Raw {
     overrides: BTreeMap<Vec<String>, String>,
     /// The file that was read, and every file that a setting named `*_file` points to.
     files: Vec<PathBuf>,
+    /// The overrides as they were written, by variable.
+    environment: BTreeMap<String, String>,
     /// The sections that were asked for.
     sections: Vec<String>,
 }
@@ -111,13 +114,11 @@ impl Raw {
                 Table::new()
             }
         };
-        let overrides = vars
-            .filter_map(|(key, value)| {
-                let path = key.strip_prefix("HOLDFAST_").filter(|k| *k != "CONFIG")?;
-                Some((path.split("__").map(str::to_lowercase).collect(), value))
-            })
-            .collect();
-        let mut raw = Self { table, overrides, ..Self::default() };
+        let environment: BTreeMap<_, _> =
+            vars.filter(|(key, _)| key.starts_with("HOLDFAST_") && key != "HOLDFAST_CONFIG").collect();
+        let path_of = |key: &str| key["HOLDFAST_".len()..].split("__").map(str::to_lowercase).collect();
+        let overrides = environment.iter().map(|(key, value)| (path_of(key), value.clone())).collect();
+        let mut raw = Self { table, overrides, environment, ..Self::default() };
         raw.files = raw.named_files();
         if path.exists() {
             raw.files.insert(0, path);
@@ -128,6 +129,11 @@ impl Raw {
     /// The configuration's file, and every file that one of its settings names: what a copy of this host's settings consists of.
     pub fn files(&self) -> Vec<PathBuf> {
         self.files.clone()
+    }
+
+    /// The settings that came by the environment, by variable.
+    pub fn environment(&self) -> BTreeMap<String, SecretString> {
+        self.environment.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect()
     }
 
     fn named_files(&self) -> Vec<PathBuf> {

@@ -20,6 +20,13 @@ pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     migrations
 });
 
+/// `SQLSTATE` of a server that lacks the database.
+const NO_DATABASE: &str = "3D000";
+/// `SQLSTATE` of a server to which a role gave another password than its own.
+const WRONG_PASSWORD: &str = "28P01";
+/// Class of `SQLSTATE` of a server that lets a role not in.
+const MAY_NOT_SIGN_IN: &str = "28";
+
 /// The migration that made the table `installation`.
 const INSTALLATION: i64 = 1;
 
@@ -50,6 +57,11 @@ pub enum MigrateError {
          (it must know {}): start the newer version, or roll back with `holdfast migrate --rollback`", list(.needed)
     )]
     TooNew { known: i64, needed: BTreeSet<i64> },
+    #[error(
+        "what the database holds cannot be seen, and nothing was changed: is the server up and reachable, has it connections left, and is \
+         `database.url` right? Mend that, and try again"
+    )]
+    Unseen(#[source] DbError),
     #[error("cannot write {0}")]
     Marker(String, #[source] std::io::Error),
     #[error(transparent)]
@@ -70,8 +82,7 @@ pub struct Migrated {
 /// tells an empty database from a new installation.
 pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateError> {
     let (marker, expected) = (data_dir.join(INSTALLATION_ID), installation_id(data_dir));
-    refuse_others(target, &marker, expected).await?;
-    roles::ensure(target).await?;
+    ready_roles(target, data_dir).await?;
     let mut conn = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await.map_err(DbError::from)?;
     let before = applied(&mut conn).await?;
     if let (Some(expected), true) = (expected, before.is_empty()) {
@@ -93,6 +104,12 @@ pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateEr
     Ok(Migrated { installation: found, applied: after.len() - before.len(), total: MIGRATIONS.iter().count() })
 }
 
+/// Makes or mends the roles of this installation, and of no other.
+pub async fn ready_roles(target: &Target, data_dir: &Path) -> Result<(), MigrateError> {
+    refuse_others(target, &data_dir.join(INSTALLATION_ID), installation_id(data_dir)).await?;
+    Ok(roles::ensure(target).await?)
+}
+
 /// Before anything is changed: new passwords for the roles would lock out the installation that uses them.
 async fn refuse_others(target: &Target, marker: &Path, expected: Option<Uuid>) -> Result<(), MigrateError> {
     let found = installation_as_admin(target).await;
@@ -102,11 +119,11 @@ async fn refuse_others(target: &Target, marker: &Path, expected: Option<Uuid>) -
         return Err(MigrateError::OtherInstallation { marker: marker.display().to_string(), expected, found });
     }
     // A directory that knows its installation may have got another key: that is told by the key file of backups.
-    if expected.is_some() || roles::owner_exists(target).await != Some(true) {
+    if expected.is_some() || !matches!(roles::owner_exists(target).await, Ok(true)) {
         return Ok(());
     }
     match PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await {
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("28P01") => {
+        Err(error) if has_code(&error, WRONG_PASSWORD) => {
             let id =
                 |id| format!("to go on with installation {id} and a new key, write that into {}; ", marker.display());
             let found = found.map(id).unwrap_or_default();
@@ -119,6 +136,11 @@ async fn refuse_others(target: &Target, marker: &Path, expected: Option<Uuid>) -
         // What else is in the way, the next step tells.
         Err(_) => Ok(()),
     }
+}
+
+/// Whether a server answered with this `SQLSTATE`, or one of this class.
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().is_some_and(|found| found.starts_with(code)))
 }
 
 /// Whose database it is, as far as its administrator may read that.
@@ -165,19 +187,26 @@ pub fn newest_known() -> i64 {
     known().last().copied().unwrap_or_default()
 }
 
-/// Looks, and changes nothing.
-pub async fn state(target: &Target) -> Result<State, DbError> {
+/// Looks, and changes nothing. An error where it cannot: what is not seen is not empty.
+pub async fn state(target: &Target) -> Result<State, MigrateError> {
     let known = known();
     let nothing = State { missing: known.clone(), ..State::default() };
+    let unseen = |error: sqlx::Error| MigrateError::Unseen(error.into());
     // Asked first: a server logs who comes as a role that is not there yet, as it logs an attack.
-    if roles::owner_exists(target).await == Some(false) {
-        return Ok(nothing);
+    match roles::owner_exists(target).await {
+        Ok(true) => {}
+        Ok(false) => return Ok(nothing),
+        Err(error) if has_code(&error, NO_DATABASE) => return Ok(nothing),
+        Err(error) => return Err(unseen(error)),
     }
-    let Ok(mut conn) = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await else {
-        return Ok(nothing);
-    };
-    let applied = applied(&mut conn).await?;
-    let needed = needed(&mut conn, &applied, &known).await?;
+    let mut conn = match PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await {
+        // Its password is set anew before anything is migrated.
+        Err(error) if has_code(&error, MAY_NOT_SIGN_IN) => PgConnection::connect_with(&target.admin).await,
+        conn => conn,
+    }
+    .map_err(unseen)?;
+    let applied = applied(&mut conn).await.map_err(MigrateError::Unseen)?;
+    let needed = needed(&mut conn, &applied, &known).await.map_err(MigrateError::Unseen)?;
     let _ = conn.close().await;
     Ok(State {
         missing: known.difference(&applied).copied().collect(),

@@ -104,14 +104,13 @@ pub async fn ensure(target: &Target) -> Result<(), RolesError> {
     }
 }
 
-/// Whether the owner's role is there, as the administrator sees it; `None` where nobody can say.
-pub(super) async fn owner_exists(target: &Target) -> Option<bool> {
-    let mut conn = PgConnection::connect_with(&target.admin).await.ok()?;
+/// Whether the owner's role is there, as the administrator sees it.
+pub(super) async fn owner_exists(target: &Target) -> sqlx::Result<bool> {
+    let mut conn = PgConnection::connect_with(&target.admin).await?;
     let name = target.role_name(RoleKind::Owner);
     let found = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS "there!""#, name)
         .fetch_one(&mut conn)
-        .await
-        .ok();
+        .await;
     let _ = conn.close().await;
     found
 }

@@ -389,6 +389,7 @@ async fn everything_comes_back_from_and_to_a_bucket() {
     let admin = site.admin().await;
     let made: Value = serde_json::from_str(&ok(&site, &["backup", "run", "--json"]).await).unwrap();
     assert_eq!(made["status"], "verified", "{made}");
+    ok(&site, &["backup", "keys", "adopt"]).await;
     let before = (rows(&site.data_dir()).await, answers(&admin, &[&base]).await);
     let (status, output) = running.stop().await;
     assert!(status.success(), "{output}");

@@ -219,7 +219,7 @@ async fn the_newest_backup_is_the_last_one_also_when_the_clock_was_set_back() {
     assert_eq!(ids, [second.id, first.id]);
     let below: Vec<_> = backups.list(Some(second.id), 10).await.unwrap().iter().map(|backup| backup.id).collect();
     assert_eq!(below, [first.id]);
-    assert_eq!(backups.check_key(&vault.keys()).await.unwrap().0, second.id);
+    assert_eq!(backups.check_key(&vault.keys()).await.unwrap()[0].0, second.id);
     assert_eq!(on_an_empty_host(&vault, &app).await.unwrap().manifest.id, second.id);
     assert_eq!(backups.run(Kind::Manual, &silent()).await.unwrap().sequence, second.sequence + 1);
     app.stop().await;

@@ -3,9 +3,13 @@
 mod corruptions;
 mod disaster;
 mod faults;
+mod forged;
 mod keys;
+mod migrating;
 mod participants;
 mod places;
+mod proven;
+mod restores;
 mod rights;
 mod runs;
 

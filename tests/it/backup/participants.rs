@@ -125,7 +125,8 @@ async fn a_room_with_a_file_of_its_own_takes_part() {
     let found = restore(&app, &vault).await;
     assert_eq!(found.plan().participants["notes"].files, 1);
     let elsewhere = Notes { folder: there.path().to_owned() };
-    assert!(found.participant(&elsewhere, &app.data_dir.join("work"), &silent()).await.unwrap());
+    let restored = found.participant(&elsewhere, &app.data_dir.join("work"), &silent()).await.unwrap().unwrap();
+    assert_eq!((restored.written, restored.damaged), (1, 0));
     assert_eq!(fs::read_to_string(there.path().join("notes.txt")).unwrap(), "one\ntwo\nthree\n");
     assert_eq!(files(there.path()).len(), 1);
 
@@ -182,11 +183,12 @@ async fn a_backup_of_a_version_before_participants_is_read_drilled_and_restored(
     let stores =
         Stores::open(&app.app.runtime.config, there.path(), &Lifecycle::new(), &app.app.families.storage).unwrap();
     let vectors = &stores.participants[0];
-    assert!(found.participant(vectors.as_ref(), &there.path().join("work"), &silent()).await.unwrap());
+    let restored = found.participant(vectors.as_ref(), &there.path().join("work"), &silent()).await.unwrap();
+    restored.unwrap().whole().unwrap();
     assert_eq!(stores.index.list_tables().await.unwrap().len(), 2);
     // One that took no part brings nothing back.
     let notes = Notes { folder: there.path().join("notes") };
-    assert!(!found.participant(&notes, &there.path().join("work"), &silent()).await.unwrap());
+    assert!(found.participant(&notes, &there.path().join("work"), &silent()).await.unwrap().is_none());
     app.stop().await;
 }
 

@@ -1,41 +1,46 @@
 //! `holdfast restore`
 
+mod work;
+
 use std::{
     fs,
-    io::{IsTerminal as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    io::IsTerminal as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::ExposeSecret as _;
 
-use super::{backup, boot::Booted, doctor, print_line};
+use super::{backup, doctor, print_line};
 use crate::{
-    app::{Config, Stores, participants},
-    backup::{BackupId, Destination, KeyFile, Plan, Restore, Watcher},
+    app::{Config, participants},
+    backup::{BackupId, Destination, KeyFile, Manifest, Plan, Restore, Unfinished},
     platform::{
         crypto::{self, MasterKey},
         data_dir::INSTALLATION_ID,
-        db::{Target, migrate, roles},
+        db::{Target, migrate},
         lifecycle::Lifecycle,
         telemetry::Telemetry,
     },
-    storage::{self, Storage},
+    storage,
 };
 
 /// Parts that can be restored by themselves, beside those that take part by their names.
 const DATABASE: &str = "database";
 const OBJECTS: &str = "objects";
+/// Restored with everything else alone.
+const MODEL: &str = "embedding model";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  holdfast restore --from /mnt/nas/holdfast --key-file holdfast-backup.key\n  \
     holdfast restore --from s3://bucket/prefix --key-file FILE --plan\n  holdfast restore --from nas --passphrase-file FILE\n  \
     holdfast restore --from nas --key-file FILE --backup 0197f… --only objects\n\n\
     On an empty host nothing else is needed. S3: the account is that of [storage], or of the destination where --from names one.\n\
-    What is there already is moved aside, never removed, and only after you have typed the installation's id.")]
+    What is there already is moved aside, never removed, and only after you have typed the installation's id.\n\
+    What breaks off goes on where it was when the same command is run once more.")]
 pub struct Args {
     /// A folder, `s3://bucket/prefix`, or the name of a configured destination.
     #[arg(long)]
@@ -49,9 +54,13 @@ pub struct Args {
     /// Which backup; the newest when absent.
     #[arg(long)]
     backup: Option<BackupId>,
-    /// Only this part: `database`, `objects`, or what else took part, as the plan shows it (`vectors`).
+    /// Only this part: `database`, `objects` (what is missing of them, or differs; beside a running appliance, too), or what else took part, as
+    /// the plan shows it (`vectors`).
     #[arg(long, value_name = "PART")]
     only: Option<String>,
+    /// Whose backups to believe, where the key file names no installation: the public key that the plan shows.
+    #[arg(long, value_name = "KEY")]
+    trust_signer: Option<String>,
     /// Only show what would be restored.
     #[arg(long)]
     plan: bool,
@@ -68,12 +77,12 @@ impl Args {
     pub(super) fn whole(
         from: String,
         key_file: PathBuf,
-        backup: BackupId,
+        (backup, signer): (BackupId, String),
         plan: bool,
         confirm: Option<String>,
     ) -> Self {
-        let (key_file, backup) = (Some(key_file), Some(backup));
-        Self { from, key_file, passphrase_file: None, backup, only: None, plan, confirm, json: false }
+        let (key_file, backup, trust_signer) = (Some(key_file), Some(backup), Some(signer));
+        Self { from, key_file, passphrase_file: None, backup, only: None, trust_signer, plan, confirm, json: false }
     }
 
     fn wants(&self, part: &str) -> bool {
@@ -82,12 +91,9 @@ impl Args {
 }
 
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
-    let parts = [DATABASE, OBJECTS]
-        .into_iter()
-        .chain(participants(&config, &config.data_dir).into_iter().map(|(name, _)| name));
-    let parts: Vec<&str> = parts.collect();
-    if let Some(only) = args.only.as_deref().filter(|only| !parts.contains(only)) {
-        anyhow::bail!("--only {only}: there are {}", parts.join(", "));
+    let names = parts(&config);
+    if let Some(only) = args.only.as_deref().filter(|only| !names.contains(only)) {
+        anyhow::bail!("--only {only}: there are {}", names.join(", "));
     }
     let lifecycle = Lifecycle::new();
     let from = destination(&config, &args.from, &lifecycle)?;
@@ -96,41 +102,77 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         (None, Some(path)) => from.wrapped_keys(&backup::read_passphrase(path)?).await?,
         (None, None) => anyhow::bail!("name a key with --key-file"),
     };
-    if keys.installation.is_none() {
-        super::eprint_line(
-            "warning: this key does not say whose backups it opens: that nobody else has put one there cannot be checked",
-        );
-    }
-    let restore = Restore::open(from, &keys, args.backup).await?;
+    let keys = args.trust_signer.iter().try_fold(keys, |keys, signer| keys.trusting(signer))?;
+    // The same command goes on with what it began.
+    let begun = Unfinished::read(&config.data_dir)?.filter(|_| args.only.is_none());
+    let restore = Restore::open(from, &keys, args.backup.or_else(|| begun.as_ref().map(|begun| begun.backup))).await?;
+    let begun = begun.filter(|begun| begun.backup == restore.manifest.id);
     let plan = restore.plan();
     show(&plan, args.json)?;
-    for name in plan.participants.keys().filter(|name| !parts.contains(&name.as_str())) {
+    for name in plan.participants.keys().filter(|name| !names.contains(&name.as_str())) {
         super::eprint_line(&format!(
             "warning: the backup holds {name}, which this version of Holdfast does not know: it is not restored; the version that made the backup can, with --only {name}"
         ));
     }
+    let trusted = check_signer(&keys, &restore);
     if args.plan {
+        trusted.unwrap_or_else(|error| super::eprint_line(&format!("warning: {error:#}")));
         return Ok(ExitCode::SUCCESS);
     }
+    trusted?;
     if args.wants(DATABASE) {
         restore.check_version(&migrate::known())?;
-        let server = refuse_full_server(&config).await?;
-        restore.check_tools(config.tools_dir().as_deref(), server)?;
     }
-    let aside = occupied(&config, &args);
-    if !aside.is_empty() {
-        let list = aside.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-        print_line(&format!(
-            "There is data already: {list}. It will be moved aside, into folders named *.before-restore."
-        ));
-        confirm(&plan, args.confirm.as_deref())?;
-        refuse_running(&config)?;
-        aside.iter().try_for_each(|path| move_aside(path))?;
+    match &begun {
+        Some(begun) => {
+            print_line(&format!("Going on with what was begun. Still to come: {}.", begun.parts.join(", ")));
+        }
+        None => make_room(&config, &args, &restore).await?,
     }
-    bring_back(config.clone(), &args, &restore, &lifecycle).await?;
+    let problems = Box::pin(work::bring_back(config.clone(), &args, &restore, begun, &lifecycle)).await?;
     lifecycle.drain(Duration::from_secs(5)).await;
     print_line("restored; looking at every part (holdfast doctor):");
-    Box::pin(doctor::run(config, doctor::Args::default())).await
+    let left = Unfinished::refuse(&config.data_dir);
+    let looked = Box::pin(doctor::run(config, doctor::Args::default())).await?;
+    left.unwrap_or_else(|error| super::eprint_line(&error.to_string()));
+    Ok(if problems.tell(&args.from, restore.manifest.id) { ExitCode::FAILURE } else { looked })
+}
+
+/// The names of everything that can be restored by itself.
+fn parts(config: &Config) -> Vec<&'static str> {
+    let participants = participants(config, &config.data_dir).into_iter().map(|(name, _)| name);
+    [DATABASE, OBJECTS].into_iter().chain(participants).collect()
+}
+
+/// What a backup says is written by root and run by the database: it must be somebody's whom the operator knows.
+fn check_signer(keys: &KeyFile, restore: &Restore) -> anyhow::Result<()> {
+    let Manifest { signer, installation, id, .. } = &restore.manifest;
+    let signer = STANDARD.encode(signer);
+    anyhow::ensure!(
+        keys.trusted().is_some(),
+        "this key does not say whose backups it opens, and whoever can write to the destination can have put this one there. Backup {id} says that \
+         it is of installation {installation}, and is signed with the key {signer}. Where you know that it is yours, --trust-signer {signer} \
+         restores it, and nothing that anybody else has signed; on the installation itself `holdfast backup keys adopt` writes that key into \
+         the key file"
+    );
+    Ok(())
+}
+
+/// What must be so before anything is begun; moves aside what is there.
+async fn make_room(config: &Config, args: &Args, restore: &Restore) -> anyhow::Result<()> {
+    if args.wants(DATABASE) {
+        let server = refuse_full_server(config).await?;
+        restore.check_tools(config.tools_dir().as_deref(), server)?;
+    }
+    let aside = occupied(config, args);
+    if aside.is_empty() {
+        return Ok(());
+    }
+    let list = aside.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    print_line(&format!("There is data already: {list}. It will be moved aside, into folders named *.before-restore."));
+    confirm(&restore.plan(), args.confirm.as_deref())?;
+    refuse_running(config)?;
+    aside.iter().try_for_each(|path| move_aside(path))
 }
 
 /// By name, by folder or by bucket.
@@ -195,7 +237,8 @@ fn occupied(config: &Config, args: &Args) -> Vec<PathBuf> {
     if args.only.is_none() && config.secret_key_file.is_none() {
         paths.push(data.join("secrets").join("master.key"));
     }
-    if args.wants(OBJECTS) && config.storage.is_local() {
+    // By themselves they are added to what is there.
+    if args.only.is_none() && config.storage.is_local() {
         paths.push(storage::Config::local_folder(data));
     }
     let folders = participants(config, data).into_iter().filter(|(name, _)| args.wants(name));
@@ -242,92 +285,6 @@ fn move_aside(path: &Path) -> anyhow::Result<()> {
     fs::rename(path, &free).with_context(|| format!("cannot move {} aside", path.display()))
 }
 
-async fn bring_back(config: Config, args: &Args, restore: &Restore, lifecycle: &Lifecycle) -> anyhow::Result<()> {
-    if args.only.is_none() {
-        put_settings(&config, restore).await?;
-    }
-    // The key is in place: from here on the data directory is opened as ever, and locked.
-    let booted = Booted::open(config).await?;
-    let result = with_database(&booted, args, restore, lifecycle).await;
-    booted.close().await;
-    result
-}
-
-async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycle: &Lifecycle) -> anyhow::Result<()> {
-    let config = &booted.config;
-    let watcher = Watcher::new(lifecycle.soft().clone(), backup::say);
-    if args.wants(DATABASE) {
-        refuse_full(&booted.target).await?;
-        roles::ensure(&booted.target).await?;
-        restore.database(&booted.target, config.tools_dir().as_deref(), &watcher).await?;
-        let marker = booted.data_dir.path.join(INSTALLATION_ID);
-        fs::write(&marker, format!("{}\n", restore.manifest.installation))
-            .with_context(|| format!("cannot write {}", marker.display()))?;
-        // Brings an older backup up to this version, and checks that tenancy holds.
-        booted.migrate_restored().await?;
-        say_who_signs_in(booted).await;
-    }
-    let stores = Stores::open(
-        config,
-        &booted.data_dir.path,
-        lifecycle,
-        &Telemetry::new().register("storage", storage::Metrics::register),
-    )?;
-    let work_dir = config.backup.work_dir(&booted.data_dir.path);
-    if args.wants(OBJECTS) {
-        restore.objects(&stores.objects, &work_dir, &watcher).await?;
-    }
-    for participant in stores.participants.iter().filter(|participant| args.wants(participant.name())) {
-        if !restore.participant(participant.as_ref(), &work_dir, &watcher).await? {
-            print_line(&format!("the backup has no {}: it was made before there were any", participant.name()));
-        }
-    }
-    if args.only.is_none() {
-        put_model(booted, restore, lifecycle, &watcher).await;
-    }
-    Ok(())
-}
-
-/// The password of a first start on this host opens nothing: whose does, and what to do where it is forgotten.
-async fn say_who_signs_in(booted: &Booted) {
-    let people = match super::user::operators(booted).await {
-        Ok(people) => people,
-        Err(error) => {
-            super::eprint_line(&format!("warning: who can sign in could not be read: {error:#}"));
-            Vec::new()
-        }
-    };
-    let whose = people.first().map_or("EMAIL", String::as_str);
-    let who = if people.is_empty() { String::new() } else { format!(" ({})", people.join(", ")) };
-    print_line(&format!(
-        "people sign in with the passwords of then{who}; where one is forgotten: holdfast user reset-password {whose}"
-    ));
-}
-
-/// The embedding model into its folder. What fails is told, and undoes nothing: everything else is back, and found by its words.
-async fn put_model(booted: &Booted, restore: &Restore, lifecycle: &Lifecycle, watcher: &Watcher) {
-    let (config, data_dir) = (&booted.config, &booted.data_dir.path);
-    let embedding = &config.llm.embedding;
-    if !embedding.is_local() {
-        return;
-    }
-    let folder = embedding.dir(data_dir);
-    let written = async {
-        let metrics = Telemetry::new().register("storage", storage::Metrics::register);
-        let to = Storage::open_at("", folder.clone(), &storage::Config::default(), lifecycle.clone(), metrics)?;
-        restore.model(&to, &config.backup.work_dir(data_dir), watcher).await
-    };
-    match written.await {
-        Ok(None | Some(0)) => {}
-        Ok(Some(files)) => print_line(&format!("the embedding model is in {} ({files} files)", folder.display())),
-        Err(error) => super::eprint_line(&format!(
-            "warning: the embedding model could not be written to {}: {:#}",
-            folder.display(),
-            anyhow::Error::new(error)
-        )),
-    }
-}
-
 /// A database that holds something is not restored into: on a server of others there is no moving aside.
 async fn refuse_full(target: &Target) -> anyhow::Result<()> {
     let tables = Restore::tables_of(target).await?;
@@ -347,44 +304,4 @@ async fn refuse_full_server(config: &Config) -> anyhow::Result<Option<u32>> {
     let target = target.context("database.url")?;
     refuse_full(&target).await?;
     Ok(Some(Restore::server_major(&target).await?))
-}
-
-/// The master key into its place; the configuration beside it, for the operator to compare.
-async fn put_settings(config: &Config, restore: &Restore) -> anyhow::Result<()> {
-    let key = restore.master_key().await?;
-    let secrets = config.data_dir.join("secrets");
-    private_folder(&secrets)?;
-    if config.secret_key_file.is_none() {
-        write_private(&secrets.join("master.key"), format!("{}\n", key.reveal().expose_secret()).as_bytes())?;
-    }
-    let files = restore.settings_files().await?;
-    if files.is_empty() {
-        return Ok(());
-    }
-    let folder = config.data_dir.join("restored-settings");
-    for (path, bytes) in files {
-        let to = folder.join(path.strip_prefix("/").unwrap_or(&path));
-        if let Some(parent) = to.parent() {
-            private_folder(parent)?;
-        }
-        write_private(&to, &bytes)?;
-    }
-    print_line(&format!("the configuration of then is in {}: compare it with this host's", folder.display()));
-    Ok(())
-}
-
-fn private_folder(path: &Path) -> anyhow::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .with_context(|| format!("cannot make {}", path.display()))
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    Ok(())
 }

@@ -1,0 +1,302 @@
+//! Bringing everything back, part by part: what is done is written down, and what breaks off goes on from there.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::Path,
+};
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+
+use super::{Args, DATABASE, MODEL, OBJECTS, backup, parts, print_line, refuse_full, refuse_running};
+use crate::{
+    app::{Config, Stores},
+    backup::{BackupError, BackupId, Restore, Restored, SettingsFiles, Unfinished, Watcher},
+    cli::{boot::Booted, eprint_line, user},
+    platform::{data_dir::INSTALLATION_ID, db::roles, error::chain, lifecycle::Lifecycle, telemetry::Telemetry},
+    storage::{self, Storage},
+};
+
+/// Begins the line of what another copy may have.
+const DAMAGED: &str = "DAMAGED:";
+
+/// What could not be brought back, because what the backup has of it is damaged.
+#[derive(Default)]
+pub struct Problems(Vec<String>);
+
+impl Problems {
+    /// Says them; whether there are any.
+    pub fn tell(&self, from: &str, backup: BackupId) -> bool {
+        self.0.iter().for_each(|problem| eprint_line(problem));
+        if self.0.iter().any(|problem| problem.starts_with(DAMAGED)) {
+            eprint_line(&format!(
+                "Not everything came back from {from}. Another copy may have what is missing: holdfast restore --from OTHER --key-file FILE \
+                 --backup {backup} --only PART"
+            ));
+        }
+        !self.0.is_empty()
+    }
+
+    /// What became of the files of a part.
+    fn note(&mut self, part: &str, restored: Restored) {
+        if restored.damaged == 0 {
+            return;
+        }
+        let all = restored.damaged + restored.written + restored.there;
+        self.0.push(format!("{DAMAGED} {part}: {} of {all} files could not be brought back:", restored.damaged));
+        let more = restored.damaged.saturating_sub(restored.problems.len() as u64);
+        self.0.extend(restored.problems.into_iter().map(|problem| format!("  {problem}")));
+        if more > 0 {
+            self.0.push(format!("  and {more} more"));
+        }
+    }
+}
+
+/// A restore at work.
+struct Work<'a> {
+    booted: &'a Booted,
+    restore: &'a Restore,
+    lifecycle: &'a Lifecycle,
+    watcher: Watcher,
+    /// It was begun before: what is there is its own.
+    goes_on: bool,
+    left: Option<Unfinished>,
+    problems: Problems,
+}
+
+/// Everything that is wanted, or what is still to come of it. An error says how to go on.
+pub async fn bring_back(
+    config: Config,
+    args: &Args,
+    restore: &Restore,
+    begun: Option<Unfinished>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Problems> {
+    let data_dir = config.data_dir.clone();
+    let brought = begin(config, args, restore, begun, lifecycle).await;
+    let left = Unfinished::read(&data_dir)?;
+    match (brought, left) {
+        (Err(error), Some(left)) => Err(error.context(format!(
+            "the restore has not ended, still to come: {}. Mend what follows and run the same command once more: it goes on from there. \
+             Until then `holdfast serve` does not start",
+            left.parts.join(", ")
+        ))),
+        (brought, _) => brought,
+    }
+}
+
+async fn begin(
+    config: Config,
+    args: &Args,
+    restore: &Restore,
+    begun: Option<Unfinished>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Problems> {
+    let mut problems = Problems::default();
+    let goes_on = begun.is_some();
+    let wanted: Vec<&str> = parts(&config)
+        .into_iter()
+        .filter(|part| args.wants(part))
+        .chain(args.only.is_none().then_some(MODEL))
+        .collect();
+    private_folder(&config.data_dir)?;
+    if wanted != [OBJECTS] {
+        // Its mark would keep the one that runs from its next start.
+        refuse_running(&config)?;
+    }
+    let left = match begun {
+        Some(begun) => Some(begun),
+        // One that was begun before this part was asked for by itself.
+        None if args.only.is_some() && Unfinished::read(&config.data_dir)?.is_some() => {
+            Unfinished::read(&config.data_dir)?
+        }
+        // These only add to what is there: nothing is the worse where that breaks off.
+        None if wanted == [OBJECTS] => None,
+        None => Some(Unfinished::begin(&config.data_dir, &restore.manifest, &wanted)?),
+    };
+    if args.only.is_none() {
+        put_settings(&config, restore, &mut problems).await?;
+    }
+    // The key is in place: from here on the data directory is opened as ever, and locked.
+    let booted = if wanted == [OBJECTS] { Booted::open_or_join(config).await? } else { Booted::open(config).await? };
+    let watcher = Watcher::new(lifecycle.soft().clone(), backup::say);
+    let mut work = Work { booted: &booted, restore, lifecycle, watcher, goes_on, left, problems };
+    let result = work.each(&wanted).await;
+    let problems = work.problems;
+    booted.close().await;
+    if result.is_err() {
+        // Of parts that count as done, and are not looked at again.
+        problems.tell(&args.from, restore.manifest.id);
+    }
+    result.map(|()| problems)
+}
+
+impl Work<'_> {
+    async fn each(&mut self, wanted: &[&str]) -> anyhow::Result<()> {
+        for part in wanted {
+            let is_to_do = !self.goes_on || self.left.as_ref().is_some_and(|left| left.is_to_do(part));
+            if *part == DATABASE {
+                self.database(is_to_do).await?;
+                continue;
+            }
+            let brought = if is_to_do { self.files(part).await } else { continue };
+            match brought {
+                Ok(()) => self.done(part)?,
+                // The others can be had all the same; this one is still to come, from elsewhere.
+                Err(error) if error.downcast_ref().is_some_and(BackupError::is_damage) => {
+                    self.problems.0.push(format!("{DAMAGED} {part}: nothing could be brought back: {error:#}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, part: &str) -> anyhow::Result<()> {
+        let data_dir = &self.booted.data_dir.path;
+        Ok(self.left.as_mut().map_or(Ok(()), |left| left.done(part, data_dir))?)
+    }
+
+    async fn database(&mut self, is_to_do: bool) -> anyhow::Result<()> {
+        let (booted, restore) = (self.booted, self.restore);
+        let is_there = self.goes_on && restore.is_in(&booted.target).await?;
+        if is_to_do {
+            if !is_there {
+                refuse_full(&booted.target).await?;
+            }
+            roles::ensure(&booted.target).await?;
+            restore.database(&booted.target, booted.config.tools_dir().as_deref(), is_there, &self.watcher).await?;
+            self.done(DATABASE)?;
+        } else {
+            anyhow::ensure!(
+                is_there,
+                "the database is not that of backup {}, which was brought back before: is database.url another one now? To begin anew, remove {}",
+                restore.manifest.id,
+                Unfinished::path(&booted.data_dir.path).display()
+            );
+        }
+        let marker = booted.data_dir.path.join(INSTALLATION_ID);
+        fs::write(&marker, format!("{}\n", restore.manifest.installation))
+            .with_context(|| format!("cannot write {}", marker.display()))?;
+        // Brings an older backup up to this version, and checks that tenancy holds.
+        booted.migrate_restored().await?;
+        say_who_signs_in(booted).await;
+        Ok(())
+    }
+
+    /// A part that consists of files.
+    async fn files(&mut self, part: &str) -> anyhow::Result<()> {
+        let (config, data_dir) = (&self.booted.config, &self.booted.data_dir.path);
+        let (restore, watcher, work_dir) = (self.restore, &self.watcher, config.backup.work_dir(data_dir));
+        let metrics = Telemetry::new().register("storage", storage::Metrics::register);
+        if part == MODEL {
+            return self.model(metrics).await;
+        }
+        let stores = Stores::open(config, data_dir, self.lifecycle, &metrics)?;
+        let restored = if part == OBJECTS {
+            Some(restore.objects(&stores.objects, &work_dir, watcher).await?)
+        } else {
+            let mut participants = stores.participants.iter();
+            let participant = participants.find(|participant| participant.name() == part);
+            let participant = participant.with_context(|| format!("nothing named {part} takes part in backups"))?;
+            restore.participant(participant.as_ref(), &work_dir, watcher).await?
+        };
+        match restored {
+            Some(restored) => self.problems.note(part, restored),
+            None => print_line(&format!("the backup has no {part}: it was made before there were any")),
+        }
+        Ok(())
+    }
+
+    /// The embedding model into its folder. Where that cannot be written it is told, and everything else stays: it is found by its words.
+    async fn model(&mut self, metrics: storage::Metrics) -> anyhow::Result<()> {
+        let (config, data_dir) = (&self.booted.config, &self.booted.data_dir.path);
+        let embedding = &config.llm.embedding;
+        if !embedding.is_local() {
+            return Ok(());
+        }
+        let folder = embedding.dir(data_dir);
+        let written = async {
+            let place = storage::Config::default();
+            let to = Storage::open_at("", folder.clone(), &place, self.lifecycle.clone(), metrics)?;
+            self.restore.model(&to, &config.backup.work_dir(data_dir), &self.watcher).await
+        };
+        match written.await {
+            Ok(None) => {}
+            Ok(Some(restored)) => {
+                if restored.written > 0 {
+                    print_line(&format!("the embedding model is in {} ({} files)", folder.display(), restored.written));
+                }
+                self.problems.note(MODEL, restored);
+            }
+            Err(error @ (BackupError::Storage(_) | BackupError::Io { .. })) => eprint_line(&format!(
+                "warning: the embedding model could not be written to {}: {}",
+                folder.display(),
+                chain(&error)
+            )),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+/// The password of a first start on this host opens nothing: whose does, and what to do where it is forgotten.
+async fn say_who_signs_in(booted: &Booted) {
+    let people = match user::operators(booted).await {
+        Ok(people) => people,
+        Err(error) => {
+            eprint_line(&format!("warning: who can sign in could not be read: {error:#}"));
+            Vec::new()
+        }
+    };
+    let whose = people.first().map_or("EMAIL", String::as_str);
+    let who = if people.is_empty() { String::new() } else { format!(" ({})", people.join(", ")) };
+    print_line(&format!(
+        "people sign in with the passwords of then{who}; where one is forgotten: holdfast user reset-password {whose}"
+    ));
+}
+
+/// The master key into its place; the configuration beside it, for the operator to compare.
+async fn put_settings(config: &Config, restore: &Restore, problems: &mut Problems) -> anyhow::Result<()> {
+    let key = restore.master_key().await?;
+    let secrets = config.data_dir.join("secrets");
+    private_folder(&secrets)?;
+    if config.secret_key_file.is_none() {
+        write_private(&secrets.join("master.key"), format!("{}\n", key.reveal().expose_secret()).as_bytes())?;
+    }
+    let SettingsFiles { files, refused } = restore.settings_files().await?;
+    problems.0.extend(refused.iter().map(|path| {
+        format!("REFUSED: the backup holds a file of the configuration named {}, which would lie outside of restored-settings: it was not written", path.display())
+    }));
+    if files.is_empty() {
+        return Ok(());
+    }
+    let folder = config.data_dir.join("restored-settings");
+    for (path, bytes) in files {
+        let to = folder.join(path);
+        if let Some(parent) = to.parent() {
+            private_folder(parent)?;
+        }
+        write_private(&to, &bytes)?;
+    }
+    print_line(&format!("the configuration of then is in {}: compare it with this host's", folder.display()));
+    Ok(())
+}
+
+fn private_folder(path: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot make {}", path.display()))
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(())
+}
