@@ -49,7 +49,7 @@ pub use manifest::Manifest;
 pub use metrics::Metrics;
 pub use model::{Backup, BackupId, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status};
 pub use seal::{Identity, SealError};
-pub use service::{Backups, Choice, Deps, Plan, Pruned, Restore, SettingsFiles, Verified};
+pub use service::{Backups, Choice, Deps, Found, Plan, Pruned, Restore, SettingsFiles, Verified};
 pub use tree::Restored;
 pub use unfinished::Unfinished;
 pub use watcher::Watcher;

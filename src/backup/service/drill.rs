@@ -7,7 +7,7 @@ use crate::{
     backup::{
         BackupError, BackupId, Destination,
         keys::KeyFile,
-        model::{Backup, Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Status},
+        model::{Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Status},
         schema,
         spool::WorkFolder,
         store,

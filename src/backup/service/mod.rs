@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 
 pub use drill::Choice;
 pub use prune::Pruned;
-pub use restore::{Plan, Restore};
+pub use restore::{Found, Plan, Restore};
 pub use settings::SettingsFiles;
 pub use verify::Verified;
 

@@ -18,7 +18,7 @@ use crate::{
         dump,
         keys::KeyFile,
         manifest::{Manifest, ManifestError, Part, Schema, Tree},
-        model::Kind,
+        model::{Kind, Status},
         reader::Reader,
         schema,
         spool::Spool,
@@ -62,6 +62,17 @@ pub struct Plan {
     pub model_bytes: u64,
     /// What is read from the destination.
     pub total_bytes: u64,
+}
+
+/// What a database holds of a backup whose restore was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing of it.
+    Other,
+    /// All rows, which nobody has compared yet: the backup runs there, as in its own dump.
+    Loaded,
+    /// All of it.
+    Compared,
 }
 
 /// A backup that was found and can be opened.
@@ -212,19 +223,19 @@ impl Restore {
         if differences.is_empty() { Ok(found) } else { Err(BackupError::Differs(differences.join("; "))) }
     }
 
-    /// Restores the database for good; where it is `there` already, compares it.
+    /// Restores the database for good, or what is still to be done of that.
     pub async fn database(
         &self,
         target: &Target,
         tools_dir: Option<&Path>,
-        there: bool,
+        found: Found,
         watcher: &Watcher,
     ) -> Result<(), BackupError> {
         watcher.say(0, "database");
-        if there {
-            self.compare(target).await?;
-        } else {
-            self.load(target, tools_dir, (Stretch::WHOLE, watcher)).await?;
+        match found {
+            Found::Other => drop(self.load(target, tools_dir, (Stretch::WHOLE, watcher)).await?),
+            Found::Loaded => drop(self.compare(target).await?),
+            Found::Compared => return Ok(()),
         }
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         // In the dump the backup that it is part of still runs.
@@ -233,25 +244,28 @@ impl Restore {
         Ok(())
     }
 
-    /// Whether a database is the one of this backup, brought back before. Asked as the owner's role, which is not there before that.
-    pub async fn is_in(&self, target: &Target) -> Result<bool, BackupError> {
+    /// What a database holds of this backup. Asked as the owner's role, which is not there before that.
+    pub async fn found_in(&self, target: &Target) -> Result<Found, BackupError> {
         let mut conn = match PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await {
             Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("28")) => {
-                return Ok(false);
+                return Ok(Found::Other);
             }
             conn => conn?,
         };
         // Not query!: asked of what may be an empty database.
         let tables = "SELECT to_regclass('installation') IS NOT NULL AND to_regclass('backups') IS NOT NULL";
-        let ours =
-            "SELECT EXISTS (SELECT FROM installation WHERE id = $1) AND EXISTS (SELECT FROM backups WHERE id = $2)";
-        let mut found: bool = sqlx::query_scalar(tables).fetch_one(&mut conn).await?;
-        if found {
+        let ours = "SELECT status FROM backups WHERE id = $2 AND EXISTS (SELECT FROM installation WHERE id = $1)";
+        let mut status: Option<String> = None;
+        if sqlx::query_scalar(tables).fetch_one(&mut conn).await? {
             let asked = sqlx::query_scalar(ours).bind(self.manifest.installation).bind(self.manifest.id.0);
-            found = asked.fetch_one(&mut conn).await?;
+            status = asked.fetch_optional(&mut conn).await?;
         }
         let _ = conn.close().await;
-        Ok(found)
+        Ok(match status {
+            None => Found::Other,
+            Some(status) if status == Status::Running.as_str() => Found::Loaded,
+            Some(_) => Found::Compared,
+        })
     }
 
     /// Opens and hashes so many objects, chosen by chance. Returns how many there were to open. The index waits below `work_dir`.

@@ -13,7 +13,7 @@ use secrecy::ExposeSecret as _;
 use super::{Args, DATABASE, MODEL, OBJECTS, backup, parts, print_line, refuse_full, refuse_running};
 use crate::{
     app::{Config, Stores},
-    backup::{BackupError, BackupId, Restore, Restored, SettingsFiles, Unfinished, Watcher},
+    backup::{BackupError, BackupId, Found, Restore, Restored, SettingsFiles, Unfinished, Watcher},
     cli::{boot::Booted, eprint_line, user},
     platform::{data_dir::INSTALLATION_ID, db::roles, error::chain, lifecycle::Lifecycle, telemetry::Telemetry},
     storage::{self, Storage},
@@ -161,17 +161,17 @@ impl Work<'_> {
 
     async fn database(&mut self, is_to_do: bool) -> anyhow::Result<()> {
         let (booted, restore) = (self.booted, self.restore);
-        let is_there = self.goes_on && restore.is_in(&booted.target).await?;
+        let found = if self.goes_on { restore.found_in(&booted.target).await? } else { Found::Other };
         if is_to_do {
-            if !is_there {
+            if found == Found::Other {
                 refuse_full(&booted.target).await?;
             }
             roles::ensure(&booted.target).await?;
-            restore.database(&booted.target, booted.config.tools_dir().as_deref(), is_there, &self.watcher).await?;
+            restore.database(&booted.target, booted.config.tools_dir().as_deref(), found, &self.watcher).await?;
             self.done(DATABASE)?;
         } else {
             anyhow::ensure!(
-                is_there,
+                found != Found::Other,
                 "the database is not that of backup {}, which was brought back before: is database.url another one now? To begin anew, remove {}",
                 restore.manifest.id,
                 Unfinished::path(&booted.data_dir.path).display()

@@ -3,6 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
 
 use super::forged::{manifest, opened};
 use crate::support::{
@@ -183,9 +184,19 @@ async fn rows_that_are_there_already_are_compared_and_not_loaded_twice() {
     host.set("HOLDFAST_BACKUP__WORK_DIR", &blocked.display().to_string());
     assert!(!said(&host, &command).await.0);
     let mark = host.data_dir().join("restore-unfinished");
-    let mut unfinished: Value = serde_json::from_slice(&fs::read(&mark).unwrap()).unwrap();
-    unfinished["parts"].as_array_mut().unwrap().insert(0, "database".into());
-    fs::write(&mark, unfinished.to_string()).unwrap();
+    let begun: Value = serde_json::from_slice(&fs::read(&mark).unwrap()).unwrap();
+    // Compared, and before that was done.
+    let uncompared = "UPDATE backups SET status = 'running', finished_at = NULL; DELETE FROM backup_copies";
+    for sql in ["SELECT", uncompared] {
+        let mut db = PgConnection::connect_with(&cluster.target(&database).admin).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
+        let mut unfinished = begun.clone();
+        unfinished["parts"].as_array_mut().unwrap().insert(0, "database".into());
+        fs::write(&mark, unfinished.to_string()).unwrap();
+        let (good, words) = said(&host, &command).await;
+        assert!(!good && words.contains("still to come: objects, vectors"), "{sql}: {words}");
+    }
     host.set("HOLDFAST_BACKUP__WORK_DIR", &vault.folder("work").display().to_string());
     ok(&host, &command).await;
     // One that was not begun here is refused all the same.
