@@ -5,11 +5,11 @@ use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 
 use super::restores::{ok, said};
-use crate::support::{cluster::binaries, process::Site, vault::Vault};
+use crate::support::{process::Site, vault::Vault};
 
 async fn administer(site: &Site, sql: &'static str) {
     let key = MasterKey::load(&site.data_dir().join("secrets/master.key"), false).unwrap();
-    let target = Managed::attach(&site.data_dir(), Some(&binaries()), "holdfast", &key).unwrap();
+    let target = Managed::attach(&site.data_dir(), "holdfast", &key).unwrap();
     let mut db = PgConnection::connect_with(&target.admin).await.unwrap();
     sqlx::raw_sql(sql).execute(&mut db).await.unwrap();
     db.close().await.unwrap();
