@@ -372,10 +372,10 @@ fn a_destination_of_which_nothing_is_said_is_none() {
     let second = ("HOLDFAST_BACKUP__DESTINATIONS__SECOND__URL", "");
     let config = load("", &[key, near, second]).unwrap();
     assert_eq!(config.backup.destinations.keys().collect::<Vec<_>>(), ["near"]);
-    let alone = load("", &[key, second]).unwrap_err().to_string();
+    let alone = load("", &[key, second]).unwrap_err();
     assert!(alone.contains("name at least one"), "{alone}");
     // One that is half said is no less wrong than before.
     let half = ("HOLDFAST_BACKUP__DESTINATIONS__SECOND__S3_REGION", "eu-central-1");
-    let errors = load("", &[key, near, second, half]).unwrap_err().to_string();
+    let errors = load("", &[key, near, second, half]).unwrap_err();
     assert!(errors.contains("backup.destinations.second"), "{errors}");
 }

@@ -73,7 +73,7 @@ async fn a_bundle_holds_what_is_listed_and_nothing_of_anybodys() {
         text("doctor.json").contains("database.reachable") && text("metrics.txt").contains("holdfast_database_up 1")
     );
     assert!(text("jobs.json").contains("knowledge.extract") && text("tables.json").contains("knowledge_chunks"));
-    assert!(text("log.jsonl").contains("\"level\"") && text("schema.json").contains("\"missing\": 0"));
+    assert!(text("log.jsonl").contains("\"level\"") && text("schema.json").contains("\"missing\": []"));
     assert!(text("disk.txt").contains("objects") && text("server.json").contains("shared_buffers"));
     // The private server counts statements, in a database beside ours; what others ran there is none of ours.
     let statements = text("statements.json");
