@@ -166,7 +166,7 @@ impl Leader {
         };
         match timeout(RENEW, resigned).await {
             Ok(Ok(())) => {
-                tracing::info!(lease, process = %self.0.id, "this process has released the lease {lease}: it shuts down")
+                tracing::info!(lease, process = %self.0.id, "this process has released the lease {lease}: it shuts down");
             }
             Ok(Err(error)) => tracing::debug!(lease, %error, "the lease was not released: it expires by itself"),
             Err(_) => tracing::debug!(lease, "the lease was not released: the database does not answer"),
@@ -208,7 +208,6 @@ mod tests {
         let mut acted = false;
         let work = async {
             tokio::task::yield_now().await;
-            #[expect(clippy::disallowed_methods, reason = "a pause of the thread itself")]
             std::thread::sleep(Duration::from_millis(60));
             tokio::task::yield_now().await;
             acted = true;

@@ -86,6 +86,8 @@ impl Alerting {
 
     /// Logs and counts committed changes.
     pub(super) fn tell(&self, changed: &[Alert]) {
-        changed.iter().for_each(|alert| self.inner.metrics.changed(alert));
+        for alert in changed {
+            self.inner.metrics.changed(alert);
+        }
     }
 }

@@ -423,7 +423,7 @@ impl Backups {
         match published {
             Ok(_) => inner.commit().await?,
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => {
-                inner.rollback().await?
+                inner.rollback().await?;
             }
             Err(error) => return Err(error.into()),
         }
