@@ -137,7 +137,7 @@ async fn with_many_publishers_each_committed_event_comes_once_and_in_order_for_i
                 let key = format!("k{}", crypto::random_below(3));
                 let lock = format!("SELECT pg_advisory_xact_lock(hashtext('{key}'))");
                 tx.execute(sqlx::AssertSqlSafe(lock)).await.unwrap();
-                let number = crypto::random_below(1 << 40) as i64;
+                let number = i64::try_from(crypto::random_below(1 << 40)).unwrap();
                 say(&mut tx, &key, number).await;
                 tokio::time::sleep(Duration::from_millis(crypto::random_below(8) as u64)).await;
                 if crypto::random_below(4) == 0 {
