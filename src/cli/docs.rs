@@ -14,7 +14,7 @@ pub enum Action {
     )]
     Metrics,
     /// Every kind of event with its fields, as Markdown (docs/events.md).
-    #[command(after_help = "Example:\n  holdfast docs events > docs/events.md")]
+    #[command(after_help = "Examples:\n  holdfast docs events > docs/events.md\n  holdfast docs events | grep webhook")]
     Events,
 }
 

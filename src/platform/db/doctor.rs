@@ -248,11 +248,11 @@ mod tests {
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
         let judge = |today: &str, newer, kept: &[Kept]| judge_version(15, true, day(today), newer, kept);
         let found = judge("2026-11-29", None, &[]);
-        assert!(found.status == Status::Pass && found.summary.contains("repaired until 2027-11-11"), "{found:?}");
+        assert!(found.status == Status::Pass && found.summary.contains("gets fixes until 2027-11-11"), "{found:?}");
         let found = judge("2027-06-01", None, &[]);
         assert!(found.status == Status::Warn && found.remedy.unwrap().contains("install a newer version"));
         let found = judge("2028-01-01", None, &[]);
-        assert!(found.summary.contains("not been repaired since"), "{found:?}");
+        assert!(found.summary.contains("has had no fixes since"), "{found:?}");
         let found = judge_version(15, false, day("2028-01-01"), None, &[]);
         assert!(found.status == Status::Warn && found.remedy.unwrap().contains("administrator"));
         let found = judge("2026-11-29", Some(17), &[]);
