@@ -106,12 +106,10 @@ async fn begin(
         // Its mark would keep the one that runs from its next start.
         refuse_running(&config)?;
     }
-    let left = match begun {
-        Some(begun) => Some(begun),
-        // One that was begun before this part was asked for by itself.
-        None if args.only.is_some() && Unfinished::read(&config.data_dir)?.is_some() => {
-            Unfinished::read(&config.data_dir)?
-        }
+    // One that was begun before this part was asked for by itself.
+    let before = if args.only.is_some() { Unfinished::read(&config.data_dir)? } else { None };
+    let left = match begun.or(before) {
+        Some(left) => Some(left),
         // These only add to what is there: nothing is the worse where that breaks off.
         None if wanted == [OBJECTS] => None,
         None => Some(Unfinished::begin(&config.data_dir, &restore.manifest, &wanted)?),

@@ -13,5 +13,6 @@ pub mod loki;
 pub mod process;
 pub mod s3;
 pub mod sse;
+pub mod stand_in;
 pub mod upstream;
 pub mod vault;
