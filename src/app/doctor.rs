@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::App;
 use crate::platform::{
     db::{self, DoctorDeps},
-    disk::{Disks, Volume},
+    disk::{Disks, Volume, gib},
     health::{Check, CheckResult},
 };
 
@@ -72,10 +72,6 @@ fn judge_space(free: u64, total: u64, place: &str) -> CheckResult {
     } else {
         CheckResult::pass(summary)
     }
-}
-
-fn gib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 30)
 }
 
 #[cfg(test)]

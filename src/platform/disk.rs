@@ -172,6 +172,11 @@ fn volumes(folders: &[(Folder, PathBuf)]) -> Vec<Volume> {
     found
 }
 
+/// Bytes in GiB, for people.
+pub fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

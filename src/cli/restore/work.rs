@@ -106,12 +106,10 @@ async fn begin(
         // The mark of an unfinished restore would prevent the next start of a running appliance.
         refuse_running(&config)?;
     }
-    let left = match begun {
-        Some(begun) => Some(begun),
-        // An earlier full restore is unfinished.
-        None if args.only.is_some() && Unfinished::read(&config.data_dir)?.is_some() => {
-            Unfinished::read(&config.data_dir)?
-        }
+    // An earlier full restore that did not finish, when one part of it is asked for by itself.
+    let before = if args.only.is_some() { Unfinished::read(&config.data_dir)? } else { None };
+    let left = match begun.or(before) {
+        Some(left) => Some(left),
         // Objects are only added: an interruption does no harm.
         None if wanted == [OBJECTS] => None,
         None => Some(Unfinished::begin(&config.data_dir, &restore.manifest, &wanted)?),

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::platform::{
     clock::Clock,
+    disk::gib,
     error::chain,
     health::{Check, CheckResult},
     pools::CpuPool,
@@ -232,10 +233,6 @@ impl Check for Clocks {
             }
         }
     }
-}
-
-fn gib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 30)
 }
 
 #[cfg(test)]

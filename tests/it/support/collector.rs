@@ -1,10 +1,8 @@
-//! A collector of traces that counts: decodes what it is sent, answers as it is told, goes away and comes back. On threads of its own, so
-//! that its end closes every connection as the end of a process does.
+//! A collector of traces that counts: decodes what it is sent, answers as it is told, goes away and comes back.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     io::Read as _,
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -21,6 +19,8 @@ use holdfast::platform::telemetry::otlp::wire::{self, KeyValue, Kind, Value as A
 use prost::Message;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+
+use super::stand_in::StandIn;
 
 /// `ExportTraceServiceRequest`, as a receiver reads it.
 #[derive(Clone, PartialEq, Message)]
@@ -96,9 +96,8 @@ struct Inner {
 
 /// The server.
 pub struct Collector {
-    pub address: SocketAddr,
+    server: StandIn,
     inner: Arc<Inner>,
-    runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl Collector {
@@ -111,36 +110,21 @@ impl Collector {
 
     /// An address where nobody listens yet.
     pub fn absent() -> Self {
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self { address, inner: Arc::default(), runtime: None }
+        Self { server: StandIn::absent(), inner: Arc::default() }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.url()
     }
 
     pub fn come_back(&mut self) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let router = Router::new().route("/v1/traces", post(take)).with_state(self.inner.clone());
-        let address = self.address;
-        let (ready, listens) = std::sync::mpsc::channel();
-        runtime.spawn(async move {
-            let socket = tokio::net::TcpSocket::new_v4().unwrap();
-            socket.set_reuseaddr(true).unwrap();
-            socket.bind(address).unwrap();
-            let listener = socket.listen(64).unwrap();
-            ready.send(()).unwrap();
-            axum::serve(listener, router).await.unwrap();
-        });
-        listens.recv().unwrap();
-        self.runtime = Some(runtime);
+        self.server.come_back(router);
     }
 
     /// As kill -9 does.
     pub fn go_away(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.server.go_away();
     }
 
     /// How the next pushes are answered.
@@ -195,12 +179,6 @@ impl Collector {
             assert!(Instant::now() < deadline, "{} of {spans} spans came", self.count());
             sleep(Duration::from_millis(20)).await;
         }
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        self.go_away();
     }
 }
 

@@ -1,10 +1,8 @@
-//! A Loki that counts: decodes what it is sent, answers as it is told, goes away and comes back. On threads of its own, so that
-//! its end closes every connection as the end of a process does.
+//! A Loki that counts: decodes what it is sent, answers as it is told, goes away and comes back.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     io::Read as _,
-    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -22,6 +20,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+
+use super::stand_in::StandIn;
 
 /// A line as it came.
 #[derive(Clone, Debug)]
@@ -60,58 +60,40 @@ struct Inner {
 
 /// The server.
 pub struct Loki {
-    pub address: SocketAddr,
+    server: StandIn,
     inner: Arc<Inner>,
-    runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl Loki {
     /// Listens on a port of its own.
     pub fn start() -> Self {
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut loki = Self { address, inner: Arc::default(), runtime: None };
+        let mut loki = Self::absent();
         loki.come_back();
         loki
     }
 
     /// An address where nobody listens yet.
     pub fn absent() -> Self {
-        let mut loki = Self::start();
-        loki.go_away();
-        loki
+        Self { server: StandIn::absent(), inner: Arc::default() }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.url()
     }
 
     pub fn come_back(&mut self) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let router = Router::new()
             .route("/loki/api/v1/push", post(push))
             .route("/loki/api/v1/query_range", get(query))
             .route("/loki/api/v1/labels", get(|| async { Json(json!({"status": "success", "data": []})) }))
             .layer(axum::extract::DefaultBodyLimit::max(64 << 20))
             .with_state(self.inner.clone());
-        let address = self.address;
-        let (ready, listens) = std::sync::mpsc::channel();
-        runtime.spawn(async move {
-            let socket = tokio::net::TcpSocket::new_v4().unwrap();
-            socket.set_reuseaddr(true).unwrap();
-            socket.bind(address).unwrap();
-            let listener = socket.listen(64).unwrap();
-            ready.send(()).unwrap();
-            axum::serve(listener, router).await.unwrap();
-        });
-        listens.recv().unwrap();
-        self.runtime = Some(runtime);
+        self.server.come_back(router);
     }
 
     /// As kill -9 does.
     pub fn go_away(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.server.go_away();
     }
 
     /// How the next pushes are answered.
@@ -157,12 +139,6 @@ impl Loki {
             assert!(Instant::now() < deadline, "{} of {lines} lines came", self.count());
             sleep(Duration::from_millis(20)).await;
         }
-    }
-}
-
-impl Drop for Loki {
-    fn drop(&mut self) {
-        self.go_away();
     }
 }
 

@@ -14,5 +14,6 @@ pub mod process;
 pub mod receiver;
 pub mod s3;
 pub mod sse;
+pub mod stand_in;
 pub mod upstream;
 pub mod vault;
