@@ -407,7 +407,7 @@ async fn a_stop_leaves_no_folder_for_the_socket_and_a_first_start_logs_no_failed
     assert!(status.success() && !output.contains("authentication failed"), "{output}");
     let started = output.lines().find(|line| line.contains("worker started")).unwrap();
     let line: Value = serde_json::from_str(started).unwrap();
-    assert_eq!(line["queues"], "alerting,backup,knowledge,system");
+    assert_eq!(line["queues"], "alerting,backup,knowledge,system,webhooks");
     assert!(!std::path::Path::new(&socket).exists(), "{socket} is left behind");
 }
 

@@ -423,5 +423,5 @@ async fn every_table_has_an_owner() {
 }
 
 fn database_metrics(telemetry: &Telemetry) -> db::Metrics {
-    telemetry.register("database", |registry| db::Metrics::register(registry, vec!["jobs", "sessions"]))
+    telemetry.register("database", |registry| db::Metrics::register(registry, vec!["job_queues", "jobs", "sessions"]))
 }

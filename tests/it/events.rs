@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::join_all;
@@ -59,6 +59,20 @@ async fn read(bench: &Bench, cursor: &mut Cursor) -> Vec<i64> {
     numbers(&events)
 }
 
+/// As [`read`], after a gap. Transactions of other databases of the same server, here those of other tests, keep a gap undecided while they
+/// are open.
+async fn read_when_decided(bench: &Bench, cursor: &mut Cursor) -> Vec<i64> {
+    let began = Instant::now();
+    loop {
+        let found = read(bench, cursor).await;
+        if !found.is_empty() {
+            return found;
+        }
+        assert!(began.elapsed() < Duration::from_mins(2), "the gap is never decided");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn an_event_of_a_transaction_that_commits_late_is_not_skipped() {
     let bench = Bench::new().await;
@@ -83,7 +97,7 @@ async fn an_event_of_a_transaction_that_commits_late_is_not_skipped() {
     early.commit().await.unwrap();
     assert_eq!(read(&bench, &mut cursor).await, Vec::<i64>::new());
     undone.rollback().await.unwrap();
-    assert_eq!(read(&bench, &mut cursor).await, [4]);
+    assert_eq!(read_when_decided(&bench, &mut cursor).await, [4]);
 
     // Others that write, and a backup's snapshot, hold nobody up.
     let mut busy = bench.db.system().await.unwrap();
@@ -112,11 +126,12 @@ async fn a_gap_from_before_a_restore_does_not_hold_a_reader_for_ever() {
     bench
         .execute("INSERT INTO event_cursors (reader, ordinal, gap_xid, gap_upto) VALUES ('subscribers', 0, 4000000000000, 2)")
         .await;
-    let mut seen = Vec::new();
-    for _ in 0..3 {
+    let (mut seen, began) = (Vec::new(), Instant::now());
+    while seen.is_empty() && began.elapsed() < Duration::from_mins(2) {
         let mut tx = bench.db.system().await.unwrap();
         seen.extend(numbers(&reader.next(&mut tx, 10).await.unwrap()));
         tx.commit().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(seen, [2]);
     bench.end().await;
@@ -162,7 +177,8 @@ async fn with_many_publishers_each_committed_event_comes_once_and_in_order_for_i
             for event in &events {
                 seen.entry(event.key.clone()).or_default().extend(numbers(std::slice::from_ref(event)));
             }
-            quiet = if events.is_empty() && left.load(Ordering::SeqCst) == 0 { quiet + 1 } else { 0 };
+            let all = left.load(Ordering::SeqCst) == 0 && cursor.gap.is_none();
+            quiet = if events.is_empty() && all { quiet + 1 } else { 0 };
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         seen

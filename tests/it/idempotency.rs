@@ -270,6 +270,9 @@ async fn the_description_says_which_routes_take_a_key() {
         "post /api/v1/members/links",
         "post /api/v1/members/{user_id}/reset-link",
         "post /api/v1/organisations",
+        "post /api/v1/webhook-deliveries/{id}/replay",
+        "post /api/v1/webhooks",
+        "post /api/v1/webhooks/{id}/test",
     ];
     assert_eq!(found, expected.map(str::to_owned).into());
 }

@@ -11,7 +11,7 @@ use holdfast::jobs::Registry;
 
 use crate::{
     architecture::{sources, src},
-    support::app::TestApp,
+    support::{app::TestApp, vault::Vault},
 };
 
 /// The folders that are no rooms: the ground floor, and what knows every room.
@@ -125,7 +125,12 @@ fn what_a_room_has_is_joined_to_the_house() {
 /// Queues and schedules are named before anything is built, for the reference of metrics.
 #[tokio::test]
 async fn queues_and_schedules_are_those_that_the_rooms_register() {
-    let app = TestApp::start().await;
+    // With all that is off unless configured.
+    let vault = Vault::new();
+    let mut settings = vault.settings();
+    settings.push(("HOLDFAST_ALERTING__ALERTMANAGER_URL", "http://127.0.0.1:9".into()));
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let app = TestApp::start_with(&settings).await;
     for module in &app.app.modules {
         let mut registry = Registry::default();
         module.register_jobs(&mut registry).unwrap();

@@ -165,7 +165,7 @@ async fn spelling_variants_match() {
     // Lists: macOS pastes й as two characters; both forms of the name must be found.
     for typed in ["Спецификаций", "Спецификаци\u{438}\u{306}"] {
         let typed: String = typed.chars().skip(8).collect();
-        let query = serde_html_form::to_string([("search", typed.as_str())]).unwrap();
+        let query = serde_html_form::to_string([("q", typed.as_str())]).unwrap();
         let listed = admin.get(&format!("/api/v1/knowledge-bases?{query}")).await.expect(200);
         assert_eq!(listed["data"].as_array().unwrap().len(), 1, "{typed:?}");
     }

@@ -357,7 +357,7 @@ async fn documents_are_found_by_words_until_the_embedding_model_is_available() {
     let listed = admin.get(&format!("/api/v1/knowledge-bases/{base}/documents?words_only=true")).await.expect(200);
     assert_eq!(listed["data"][0]["id"], json!(id));
     assert!(page(&admin, &format!("/knowledge/{base}/documents/{id}"), "en").await.contains("Found by words only"));
-    assert!(page(&admin, &format!("/knowledge/{base}"), "en").await.contains("1 document is found by its words only"));
+    assert!(page(&admin, &format!("/knowledge/{base}"), "en").await.contains("1 document is found by words only"));
     assert_eq!(doctor(&app, "knowledge.vectors").await.0, Status::Warn);
     // Nothing changes while the model is unavailable.
     app.app.knowledge.embed_words_only().await.unwrap();

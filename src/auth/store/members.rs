@@ -17,7 +17,7 @@ macro_rules! select {
         sqlx::query_as!(
             Member,
             "SELECT m.user_id AS \"user_id: UserId\", u.email, u.name, m.role AS \"role: Role\", u.last_sign_in_at, m.created_at \
-             FROM " + $from + " m CROSS JOIN LATERAL (SELECT * FROM users p WHERE p.id = m.user_id LIMIT 1) u ORDER BY m.user_id " + $order,
+             FROM " + $from + " m CROSS JOIN LATERAL (SELECT p.email, p.name, p.last_sign_in_at FROM users p WHERE p.id = m.user_id LIMIT 1) u ORDER BY m.user_id " + $order,
             $($argument),+
         )
     };

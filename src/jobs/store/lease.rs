@@ -110,7 +110,7 @@ async fn take(
                  AND NOT EXISTS (SELECT FROM jobs r WHERE r.concurrency_key = j.concurrency_key AND r.state = 'running')
                  AND NOT EXISTS (
                    SELECT FROM jobs f WHERE f.concurrency_key = j.concurrency_key AND f.state = 'queued' AND f.queue = j.queue
-                     AND f.run_at <= now() AND f.kind = ANY($3) AND (f.order_at, f.id) < (j.order_at, j.id))
+                     AND f.run_at <= now() AND f.kind = ANY($3) AND f.ordinal IS NULL AND (f.order_at, f.id) < (j.order_at, j.id))
                  AND NOT EXISTS (SELECT FROM jobs e WHERE e.concurrency_key = j.concurrency_key AND e.ordinal < j.ordinal)
                ORDER BY j.order_at, j.id LIMIT room.free FOR UPDATE OF j SKIP LOCKED
              ) c
@@ -126,7 +126,7 @@ async fn take(
                  AND NOT EXISTS (SELECT FROM jobs r WHERE r.concurrency_key = j.concurrency_key AND r.state = 'running')
                  AND NOT EXISTS (
                    SELECT FROM jobs f WHERE f.concurrency_key = j.concurrency_key AND f.state = 'queued' AND f.queue = j.queue
-                     AND f.run_at <= now() AND f.kind = ANY($3) AND (f.order_at, f.id) < (j.order_at, j.id))
+                     AND f.run_at <= now() AND f.kind = ANY($3) AND f.ordinal IS NULL AND (f.order_at, f.id) < (j.order_at, j.id))
                  AND NOT EXISTS (SELECT FROM jobs e WHERE e.concurrency_key = j.concurrency_key AND e.ordinal < j.ordinal)
                ORDER BY j.order_at, j.id LIMIT room.free
              ) c

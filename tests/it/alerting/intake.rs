@@ -40,6 +40,7 @@ async fn an_alert_is_one_row_from_its_start_to_its_end() {
     let rows = list(&admin, "status=resolved").await;
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!(rows[0]["ends_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap(), ended);
+    app.app.alerting.refresh_gauges().await.unwrap();
     assert_eq!(metric(&app, "holdfast_alerting_firing{severity=\"warning\"}"), 0);
     // Minutes later it is an alert that did not end: Prometheus was cut off for a while.
     app.clock.advance(TimeDelta::minutes(3));
