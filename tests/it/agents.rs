@@ -16,6 +16,7 @@ use crate::support::{
     documents::{add_document, make_base, wait_for_document},
     sse::Events,
     upstream::Upstream,
+    wait::until,
 };
 
 const HANDBOOK: &str = "# Leave\n\nEvery employee has 28 calendar days of paid leave in a year.\n\n# Parking\n\nThe car park closes at \
@@ -246,13 +247,7 @@ async fn answers_are_limited_and_counted_whichever_way_they_are_asked_for() {
     assert_eq!(metric(&app, "holdfast_agents_answers_refused_total"), 3);
 
     drop(events);
-    tokio::time::timeout(PATIENCE, async {
-        while metric(&app, "holdfast_agents_answers_in_progress") > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
-    .expect("the place is free again");
+    until("the place stays taken", async || metric(&app, "holdfast_agents_answers_in_progress") == 0).await;
     let quick = make_agent(&admin, "mock/cites", &[]).await;
     admin.send(as_model(&quick, false)).await.expect(200);
     let conversation = start(&admin, &quick).await;
@@ -516,7 +511,12 @@ async fn a_deletion_and_the_end_of_an_answer_take_turns() {
             second.execute(&mut *waits).await.unwrap();
             waits.commit().await.unwrap();
         });
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        until("it does not wait for the other", async || {
+            other.is_finished() || sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut db).await.unwrap() > 0
+        })
+        .await;
         assert!(!other.is_finished(), "answer first: {answer_first}");
         held.commit().await.unwrap();
         other.await.unwrap();
@@ -582,6 +582,7 @@ async fn a_stopped_answer_keeps_what_was_written() {
         answer.problem(404, if path == "/stop" { "conversation_not_found" } else { "agent_not_found" });
     }
     stranger.delete(&conversation).await.problem(404, "conversation_not_found");
+    // Long enough for the answer to end, if one of them had stopped it.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(
         admin.get(&conversation).await.expect(200)["messages"][1]["status"],
@@ -601,13 +602,7 @@ async fn a_stopped_answer_keeps_what_was_written() {
     assert!(kept[1]["content"].as_str().unwrap().starts_with("w0 "), "{}", kept[1]);
     assert_eq!(kept[1]["status"], "stopped");
     assert_eq!(admin.post(&format!("{conversation}/stop"), &json!({})).await.expect(200), json!({"stopped": false}));
-    tokio::time::timeout(PATIENCE, async {
-        while upstream.cancelled() == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
-    .expect("the upstream's stream ends, too");
+    until("the upstream's stream goes on", async || upstream.cancelled() > 0).await;
     app.stop().await;
 }
 
@@ -622,15 +617,12 @@ async fn a_reader_who_goes_away_ends_the_answer() {
     let mut events = stream(&admin, &streamed, "Tell me everything").await;
     while events.next().await.expect("a stream").0 != "delta" {}
     drop(events);
+    until("the upstream's stream goes on", async || upstream.cancelled() >= 1).await;
     let whole = start(&admin, &agent).await;
     let waiting = async { admin.post(&format!("{whole}/messages"), &json!({"content": "Everything"})).await };
     // Disconnects once the model writes, however long this machine takes to get there.
-    let writing = async {
-        while !upstream.last_request()["messages"].to_string().contains("Everything") {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    };
+    let before = upstream.written();
+    let writing = until("the model does not write", async || upstream.written() > before + 5);
     tokio::select! {
         answer = waiting => panic!("it waited for the end: {}", answer.text),
         () = writing => {}
@@ -646,13 +638,7 @@ async fn a_reader_who_goes_away_ends_the_answer() {
         events.next().await.expect("a stream");
     }
     drop(events);
-    tokio::time::timeout(PATIENCE, async {
-        while upstream.cancelled() < 3 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
-    .expect("all three upstream streams are given up");
+    until("not all three upstream streams are given up", async || upstream.cancelled() >= 3).await;
     app.stop().await;
 }
 

@@ -305,6 +305,7 @@ async fn transactions_and_the_wait_for_them_are_observed_and_pools_counted() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(sample(&telemetry, "holdfast_database_pool_max_connections{pool=\"app\"}"), 2.0);
+    // A transaction that lasts at least so long.
     tokio::time::sleep(Duration::from_millis(120)).await;
     drop(open);
     let long = sample(&telemetry, "holdfast_database_transaction_duration_seconds_sum{pool=\"app\"}");

@@ -36,6 +36,8 @@ use tokio::{
 };
 use uuid::Uuid;
 
+use crate::support::wait::until;
+
 /// Knows one key, as long as it is told to.
 struct OneKey(Arc<AtomicBool>);
 
@@ -452,7 +454,8 @@ async fn shutdown_lets_a_running_request_finish() {
         server.address,
         b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
     )]);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let running = "\nholdfast_http_requests_in_flight 1\n";
+    until("the request does not begin", async || server.telemetry.encode().contains(running)).await;
     assert!(server.lifecycle.drain(Duration::from_secs(5)).await, "the drain had to cut something off");
     let answers = request.join_all().await;
     assert!(answers[0].contains("done"), "{}", answers[0]);

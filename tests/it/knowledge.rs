@@ -13,8 +13,8 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::support::{
     app::{Answer, Client, TestApp},
-    cluster::PATIENCE,
     documents::{add_document, files, fixture, make_base, wait_for_document},
+    wait::until,
 };
 
 async fn upload(client: &Client, base: &str, files: &[(&str, &[u8])]) -> Answer {
@@ -312,11 +312,7 @@ async fn a_discarded_upload_deletes_nothing_during_a_backup() {
     assert_eq!(objects(), 3, "files went while a backup held them");
     backup.close().await.unwrap();
     // The snoozed jobs retry later, so `wait_for_jobs` does not wait for them.
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while objects() > 1 {
-        assert!(tokio::time::Instant::now() < deadline, "what was not kept stays");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until("what was not kept stays", async || objects() <= 1).await;
     app.stop().await;
 }
 
@@ -437,9 +433,7 @@ async fn work_lost_in_a_crash_is_resumed() {
     let again = App::build(Runtime { lifecycle: Lifecycle::new(), ..app.app.runtime.clone() }).unwrap();
     again.knowledge.reconcile_soon().await.unwrap();
     again.start_worker().unwrap();
-    while again.jobs.unfinished().await.unwrap() > 0 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("jobs are left", async || again.jobs.unfinished().await.unwrap() == 0).await;
     let org: uuid::Uuid = sqlx::query_scalar("SELECT org_id FROM knowledge_bases").fetch_one(&mut db).await.unwrap();
     let request: SearchRequest = serde_json::from_value(json!({"query": "albatross"})).unwrap();
     let hits = again.knowledge.search(org.into(), &[base.parse().unwrap()], &request).await.unwrap().hits;
@@ -637,9 +631,7 @@ async fn a_damaged_index_is_rebuilt() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
-        while again.jobs.unfinished().await.unwrap() > 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until("jobs are left", async || again.jobs.unfinished().await.unwrap() == 0).await;
         again.runtime.lifecycle.drain(Duration::from_secs(5)).await;
         again.close().await;
     }

@@ -17,6 +17,7 @@ use crate::{
         agents::start,
         app::{Client, TestApp, model_dir},
         documents::{add_document, fixture, make_base},
+        wait::until,
     },
 };
 
@@ -308,9 +309,7 @@ async fn a_model_reads_pages_that_ocr_cannot_within_its_budget() {
     // Usage rows are written after the answers.
     let mut db = superuser(&app).await;
     let rows = "SELECT count(*) FROM llm_usage WHERE actor = 'job:knowledge.vision'";
-    while sqlx::query_scalar::<_, i64>(rows).fetch_one(&mut db).await.unwrap() < 2 {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    until("no usage rows", async || sqlx::query_scalar::<_, i64>(rows).fetch_one(&mut db).await.unwrap() >= 2).await;
     let second = add_document(&admin, &more, "second.pdf", &pictures[1]).await;
     app.wait_for_jobs().await;
     let read = document(&admin, &more, &second).await;

@@ -22,6 +22,7 @@ use crate::{
         documents::{add_document, files, make_base},
         process::Site,
         s3::S3,
+        wait::until,
     },
 };
 
@@ -89,9 +90,7 @@ async fn documents_and_index_live_in_a_bucket_and_a_delete_leaves_nothing() {
     let hits = again.knowledge.search(org.into(), &[base.parse().unwrap()], &request).await.unwrap().hits;
     assert_eq!(hits[0].document_id.to_string(), kept);
     again.knowledge.delete_base(org.into(), base.parse().unwrap()).await.unwrap();
-    while again.jobs.unfinished().await.unwrap() > 0 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("jobs are left", async || again.jobs.unfinished().await.unwrap() == 0).await;
     let left: Vec<String> = s3.contents().await.into_iter().map(|(key, _)| key).collect();
     assert!(left.is_empty(), "{left:?}");
     again.runtime.lifecycle.drain(Duration::from_secs(5)).await;

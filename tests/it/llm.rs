@@ -892,6 +892,7 @@ async fn shutdown_writes_the_last_usage_rows() {
     let f = start().await;
     let stream = f.llm.chat(f.call(), ChatRequest::new("up/plain", vec![Message::user("x")])).await.unwrap();
     f.lifecycle.shutdown();
+    // Long enough for whoever writes the rows to end too early.
     tokio::time::sleep(Duration::from_millis(300)).await;
     drop(stream);
     f.rows(1).await;

@@ -28,6 +28,7 @@ use crate::support::{
     loki::{Answer, Loki},
     process::Site,
     upstream::Upstream,
+    wait::until,
 };
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -115,10 +116,12 @@ async fn a_loki_that_is_killed_under_load_and_returns_gets_every_line() {
             }
         }
     });
-    sleep(Duration::from_millis(1500)).await;
+    loki.wait_for(1).await;
     loki.go_away();
-    sleep(Duration::from_millis(1500)).await;
-    assert!(metrics.push.buffer.get() > 0 && metrics.push.pushes(Pushed::Retried) > 0);
+    until("nothing is kept and sent again", async || {
+        metrics.push.buffer.get() > 0 && metrics.push.pushes(Pushed::Retried) > 0
+    })
+    .await;
     loki.come_back();
     load.await.unwrap();
     // Lines in flight when it was killed may arrive twice; none is missing.
@@ -171,9 +174,7 @@ async fn a_batch_that_is_refused_is_counted_and_holds_up_nothing() {
         loki.answer([Answer::Refuse(status, None)]);
         let (exporter, shipping, metrics) = exporter(&loki, 64 << 20);
         (0..10).for_each(|n| exporter.push(&line(n, Level::Info, "")));
-        while metrics.push.lost_because(reason) == 0 {
-            sleep(Duration::from_millis(20)).await;
-        }
+        until("the loss is not counted", async || metrics.push.lost_because(reason) > 0).await;
         (10..20).for_each(|n| exporter.push(&line(n, Level::Info, "")));
         assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
         let lost = metrics.push.lost_because(reason) as usize;
@@ -605,8 +606,7 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
     let bad = site.run(&["log-level", "debgu"]).await;
     let error = String::from_utf8_lossy(&bad.stderr).into_owned();
     assert!(bad.status.code() == Some(1) && error.contains("\"debgu\" is not a level"), "{error}");
-    sleep(Duration::from_secs(4)).await;
-    assert_eq!(said(site.run(&["log-level"]).await), "info (as configured)");
+    until("the level stays", async || said(site.run(&["log-level"]).await) == "info (as configured)").await;
 
     let (status, output) = running.stop().await;
     assert!(status.success(), "{output}");

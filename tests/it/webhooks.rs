@@ -13,9 +13,9 @@ use crate::{
     alerting::pages::{open, submit},
     support::{
         app::{Client, TestApp},
-        cluster::PATIENCE,
         documents::{add_document, make_base},
         receiver::{Received, Receiver},
+        wait::until,
     },
 };
 
@@ -55,14 +55,6 @@ async fn test_message(client: &Client, endpoint: &str) -> String {
 
 async fn replay(client: &Client, delivery: &str) -> Value {
     client.post(&format!("/api/v1/webhook-deliveries/{delivery}/replay"), &json!({})).await.expect(202)
-}
-
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !done().await {
-        assert!(tokio::time::Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 fn metric(app: &TestApp, series: &str) -> f64 {
@@ -179,6 +171,7 @@ async fn what_fails_is_tried_again_and_nothing_overtakes_it() {
     receiver.answer_with(200);
     app.person("default", holdfast::platform::http::Role::Member).await;
     until("no second message", async || deliveries(&admin, &endpoint_id, "").await.len() == 2).await;
+    // Long enough for it to be delivered, if it did not wait.
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(receiver.seen().len(), 1, "it overtook");
     let second = deliveries(&admin, &endpoint_id, "").await[0].clone();
@@ -287,6 +280,7 @@ async fn an_endpoint_that_fails_for_days_is_disabled_and_said_to_be() {
     admin.post(&format!("{PATH}/{broken}/test"), &json!({})).await.problem(409, "endpoint_disabled");
     let attempts = receiver.seen().len();
     app.person("default", holdfast::platform::http::Role::Viewer).await;
+    // Long enough for it to be delivered, if it were sent.
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(receiver.seen().len(), attempts);
     receiver.answer_with(200);

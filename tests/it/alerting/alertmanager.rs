@@ -22,7 +22,7 @@ use tokio::{
 use super::{PATH, TOKEN, check, list, metric, now, pages::page, start};
 use crate::support::{
     app::{Client, TestApp},
-    cluster::PATIENCE,
+    wait::until,
 };
 
 /// The program: `HOLDFAST_TEST_ALERTMANAGER`, else Debian's or upstream's name on the path. `scripts/test` installs it.
@@ -145,14 +145,6 @@ impl Alertmanager {
     }
 }
 
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !done().await {
-        assert!(tokio::time::Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
 async fn start_both() -> (TestApp, Alertmanager, Gate) {
     let (gate, listener) = Gate::start().await;
     let port = free_port().await;
@@ -250,6 +242,7 @@ async fn silences_are_made_seen_and_ended_at_alertmanager() {
         Client::new(&alertmanager.url).get("/api/v2/alerts").await.expect(200) == json!([])
     })
     .await;
+    // Long enough for a message about the end, if Alertmanager sent one.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(count(&admin, "status=firing").await, 1, "nothing was said");
     assert_eq!(app.app.alerting.compare().await.unwrap(), 0, "Alertmanager has just started: it may not know yet");

@@ -1,7 +1,5 @@
 //! Forwarding: signed webhooks and the outside heartbeat.
 
-use std::time::Duration;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -13,7 +11,7 @@ use sqlx::Connection as _;
 use super::{PATH, Received, Receiver, check, firing, list, metric, now, resolved, send, start};
 use crate::support::{
     app::{Client, TestApp},
-    cluster::PATIENCE,
+    wait::until,
 };
 
 const RETRIED: &str = "holdfast_webhooks_deliveries_total{origin=\"alerting\",outcome=\"retried\"}";
@@ -40,14 +38,6 @@ async fn deliveries(admin: &Client) -> Vec<Value> {
 async fn replay(admin: &Client, delivery: &Value) {
     let id = delivery["id"].as_str().unwrap();
     admin.post(&format!("/api/v1/webhook-deliveries/{id}/replay"), &json!({})).await.expect(202);
-}
-
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !done().await {
-        assert!(tokio::time::Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 async fn with_webhook(receiver: &Receiver) -> TestApp {

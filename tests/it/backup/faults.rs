@@ -29,6 +29,7 @@ use crate::support::{
     documents::{add_document, files, make_base, wait_for_document},
     process::Site,
     vault::Vault,
+    wait::until,
 };
 
 /// A folder with tools like the real ones, one of them replaced by a script.
@@ -228,9 +229,11 @@ async fn two_runs_at_once_are_one() {
     let app = start(&vault).await;
     fill(&app).await;
     let backups = &app.app.backups;
-    let progress = silent();
+    let begun = CancellationToken::new();
+    let step = begun.clone();
+    let progress = ProgressReporter::new(CancellationToken::new(), move |_, _| step.cancel());
     let (first, second) = tokio::join!(backups.run(Kind::Manual, &progress), async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        until("the first run does not begin", async || begun.is_cancelled()).await;
         backups.run(Kind::Manual, &progress).await
     });
     assert_eq!(first.unwrap().status, Status::Verified);

@@ -198,6 +198,7 @@ async fn a_shutdown_lets_jobs_finish_and_takes_no_new_ones() {
     gate.begun(1).await;
     bench.probe("second").await;
     worker.lifecycle.shutdown();
+    // Two polls long: enough to take the second job, which it must not.
     tokio::time::sleep(Duration::from_millis(100)).await;
     gate.open.cancel();
     worker.stop().await;

@@ -15,6 +15,7 @@ use holdfast::{
 use sqlx::Connection as _;
 
 use super::bench::{Bench, Seen, config, fine, probe, probes};
+use crate::support::wait::until;
 
 #[tokio::test]
 async fn of_many_schedulers_one_enqueues_each_tick() {
@@ -29,6 +30,8 @@ async fn of_many_schedulers_one_enqueues_each_tick() {
     for fired in 1..=4 {
         bench.execute("UPDATE job_schedules SET next_at = now() WHERE name = 'test.tick'").await;
         bench.until("SELECT count(*) FROM job_schedules WHERE name = 'test.tick' AND next_at > now() AND last_at IS NOT NULL", 1).await;
+        until("the tick does not run", async || seen.lock().unwrap().len() >= fired).await;
+        // Long enough for a scheduler that looks each second to fire it again.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         assert_eq!(seen.lock().unwrap().len(), fired);
     }
@@ -58,6 +61,7 @@ async fn a_schedule_with_catch_up_makes_up_once() {
         .await;
     let worker = bench.worker(config(2), registry);
     bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.probe'", 1).await;
+    // Long enough for a scheduler that looks each second to make up another.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(seen.lock().unwrap().len(), 1);
     worker.stop().await;

@@ -17,3 +17,4 @@ pub mod sse;
 pub mod stand_in;
 pub mod upstream;
 pub mod vault;
+pub mod wait;

@@ -27,6 +27,7 @@ pub struct Upstream {
     seen: Arc<Mutex<Vec<Value>>>,
     traces: Arc<Mutex<Vec<String>>>,
     cancelled: Arc<AtomicUsize>,
+    written: Arc<AtomicUsize>,
 }
 
 /// Counts when an answer is given up before its end.
@@ -71,6 +72,11 @@ impl Upstream {
     /// Answers that were given up before their end.
     pub fn cancelled(&self) -> usize {
         self.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Pieces of all answers so far.
+    pub fn written(&self) -> usize {
+        self.written.load(Ordering::SeqCst)
     }
 }
 
@@ -199,8 +205,10 @@ async fn chat(State(upstream): State<Upstream>, headers: HeaderMap, Json(body): 
             // It was heard to the end.
             std::mem::forget(guard.take());
         }
+        let written = upstream.written.clone();
         async move {
             tokio::time::sleep(pause).await;
+            written.fetch_add(1, Ordering::SeqCst);
             Ok::<_, std::io::Error>(Bytes::from(event))
         }
     });
