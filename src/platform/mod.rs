@@ -32,5 +32,7 @@ pub mod pools;
 pub mod slug;
 /// Logs and metrics.
 pub mod telemetry;
+/// Enums whose values have a fixed text.
+pub mod text_enum;
 /// Small text files that people write.
 pub mod text_file;

@@ -255,9 +255,9 @@ fn every_schema_of_the_api_has_a_name_of_its_own() {
     let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for path in sources(&src()) {
         let text = fs::read_to_string(&path).unwrap();
-        for (at, _) in
-            text.match_indices("ToSchema").filter(|(at, _)| text[..*at].rfind("#[derive(") > text[..*at].rfind(")]"))
-        {
+        let derived =
+            text.match_indices("ToSchema").filter(|(at, _)| text[..*at].rfind("#[derive(") > text[..*at].rfind(")]"));
+        for (at, _) in derived.chain(text.match_indices("text_enum! {")) {
             let rest = &text[at..];
             let Some((head, named)) =
                 rest.split_once("struct ").into_iter().chain(rest.split_once("enum ")).min_by_key(|(h, _)| h.len())
