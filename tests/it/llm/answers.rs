@@ -101,7 +101,7 @@ async fn a_stream_that_begins_late_is_kept_open() {
     let response = f.ask("up/slow-head", true).await;
     assert_eq!((response.status().as_u16(), response.headers()["x-accel-buffering"].to_str().unwrap()), (200, "no"));
     let text = response.text().await.unwrap();
-    assert!(text.starts_with(": keep-alive\n") && text.trim_end().ends_with("data: [DONE]"), "{text}");
+    assert!(text.starts_with(": heartbeat\n") && text.trim_end().ends_with("data: [DONE]"), "{text}");
     let error: Value = serde_json::from_str(text.lines().find_map(|l| l.strip_prefix("data: ")).unwrap()).unwrap();
     assert_eq!(error["error"]["code"], "provider_timeout", "{text}");
     assert_eq!(f.rows(1).await[0]["outcome"], "timeout");
