@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     JobId, JobState, JobSummary, Jobs, READ, WRITE,
     model::{AttemptOutcome, JobDetail, QueueStatus, Reason},
-    routes::{JobFilter, require_operator},
+    routes::{JobFilter, PAUSE},
 };
 use crate::{
     console::{Flash, Form, Nothing, PageResult, Pager, Shell},
@@ -243,7 +243,7 @@ async fn pause(
     Path(name): Path<String>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    require_operator(shell.principal())?;
+    shell.principal().require_operator(PAUSE)?;
     jobs.set_paused(shell.principal(), &name, true).await?;
     Ok(shell.redirect("/jobs", &Flash::ok("jobs-queue-paused").with("queue", &name)))
 }
@@ -254,7 +254,7 @@ async fn resume(
     Path(name): Path<String>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    require_operator(shell.principal())?;
+    shell.principal().require_operator(PAUSE)?;
     jobs.set_paused(shell.principal(), &name, false).await?;
     Ok(shell.redirect("/jobs", &Flash::ok("jobs-queue-resumed").with("queue", &name)))
 }

@@ -177,13 +177,13 @@ impl Principal {
         self.user().is_some_and(|user| user.is_operator)
     }
 
-    /// 403 unless the caller is an operator with the admin permission; `what` names the protected data in the message.
-    pub fn require_operator(&self, what: &str) -> Result<(), ApiError> {
+    /// 403 unless the caller is an operator with the admin permission; the message says that only an operator may `do_it` ("see its logs").
+    pub fn require_operator(&self, do_it: &str) -> Result<(), ApiError> {
         self.require(Scope::ADMIN)?;
         if self.is_operator() {
             return Ok(());
         }
-        Err(ApiError::forbidden(format!("only an operator of this installation may see {what}")))
+        Err(ApiError::forbidden(format!("only an operator of this installation may {do_it}")))
     }
 
     /// `user:<id>` or `key:<id>`, for logs, limits and audit columns.
