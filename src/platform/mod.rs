@@ -24,7 +24,7 @@ pub mod http_client;
 pub mod ids;
 /// Startup and shutdown.
 pub mod lifecycle;
-/// Display names that people enter.
+/// Names and texts that people enter.
 pub mod names;
 /// Bounded threads for CPU work.
 pub mod pools;
