@@ -125,15 +125,8 @@ trait ViewHelpers {
         self.shell().t(format!("jobs-state-{}", state.as_str())).to_string()
     }
 
-    /// A duration with a fitting unit.
     fn span(&self, seconds: f64) -> String {
-        let (key, n) = match seconds {
-            s if s < 1.0 => ("jobs-milliseconds", s * 1e3),
-            s if s < 120.0 => ("jobs-seconds", s),
-            s if s < 7200.0 => ("jobs-minutes", s / 60.0),
-            s => ("jobs-hours", s / 3600.0),
-        };
-        self.shell().t(key).with("value", format!("{n:.0}")).to_string()
+        self.shell().duration(Some(seconds))
     }
 }
 
