@@ -82,7 +82,7 @@ impl Agents {
         Ok(conversation)
     }
 
-    /// Newest first; up to `limit + 1` rows.
+    /// Newest first; the rows of `slice`.
     pub async fn conversations(
         &self,
         who: &Principal,
