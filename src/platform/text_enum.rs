@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(TestState::ALL, [TestState::Waiting, TestState::TimedOut]);
         assert_eq!(TestState::default(), TestState::Waiting);
         for state in TestState::ALL {
-            assert_eq!(state.as_str().parse(), Ok(state));
+            assert_eq!(state.as_str().parse::<TestState>(), Ok(state));
             assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
             assert_eq!(serde_json::from_value::<TestState>(json!(state.as_str())).unwrap(), state);
         }
