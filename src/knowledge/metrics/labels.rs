@@ -105,17 +105,8 @@ impl Failure {
     /// From the stable code used in the database and the API.
     pub fn of(code: &str) -> Self {
         match code {
-            "encrypted" => Self::Encrypted,
-            "malformed" => Self::Malformed,
-            "no_text" => Self::NoText,
             "too_large_input" | "too_large_output" => Self::TooLarge,
-            "timeout" => Self::Timeout,
-            "out_of_memory" => Self::OutOfMemory,
-            "unsupported" => Self::Unsupported,
-            "embedding" => Self::Embedding,
-            "original_missing" => Self::OriginalMissing,
-            "killed" => Self::Killed,
-            _ => Self::Internal,
+            code => Self::ALL.iter().copied().find(|failure| failure.as_str() == code).unwrap_or(Self::Internal),
         }
     }
 }
