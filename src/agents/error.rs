@@ -40,11 +40,7 @@ pub enum AgentError {
     Db(#[from] DbError),
 }
 
-impl From<sqlx::Error> for AgentError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Db(error.into())
-    }
-}
+crate::from_sqlx!(AgentError);
 
 impl From<AgentError> for ApiError {
     fn from(error: AgentError) -> Self {

@@ -10,7 +10,7 @@ use crate::{
     knowledge::{KnowledgeBaseId, SearchMode},
     platform::{
         error::FieldError,
-        names::{tidy, turns_direction},
+        names::{tidy, tidy_text, turns_direction},
     },
 };
 
@@ -130,7 +130,7 @@ impl Draft {
             &mut self.settings.model,
             &mut self.note,
         ] {
-            *text = text.trim().replace('\0', "");
+            *text = tidy_text(text);
         }
         // These are shown as they are, among other text.
         for text in [&mut self.description, &mut self.note] {

@@ -42,11 +42,7 @@ pub enum AlertingError {
     Json(#[from] serde_json::Error),
 }
 
-impl From<sqlx::Error> for AlertingError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Db(error.into())
-    }
-}
+crate::from_sqlx!(AlertingError);
 
 impl From<AlertingError> for ApiError {
     fn from(error: AlertingError) -> Self {

@@ -145,15 +145,9 @@ trait ViewHelpers {
         runbooks::href(alert)
     }
 
-    /// A duration in words.
     fn span(&self, from: impl Borrow<DateTime<Utc>>, to: impl Borrow<DateTime<Utc>>) -> String {
-        let minutes = (*to.borrow() - *from.borrow()).num_minutes().max(0);
-        let (key, n) = match minutes {
-            m if m < 120 => ("alerting-minutes", m),
-            m if m < 48 * 60 => ("alerting-hours", m / 60),
-            m => ("alerting-days", m / (24 * 60)),
-        };
-        self.shell().tn(key, n).to_string()
+        let seconds = (*to.borrow() - *from.borrow()).as_seconds_f64();
+        self.shell().duration(Some(seconds.max(0.0)))
     }
 }
 
@@ -185,8 +179,7 @@ impl Silences<'_> {
     }
 
     fn hours(&self, hours: i64) -> String {
-        let (key, n) = if hours < 48 { ("alerting-hours", hours) } else { ("alerting-days", hours / 24) };
-        self.shell.tn(key, n).to_string()
+        self.shell.duration(Some(hours as f64 * 3600.0))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
         http::{OrgRef, Role, Scope},
         ids::{OrgId, UserId},
     },
+    text_enum,
 };
 
 id_type!(SessionId, "A sign-in of a person.");
@@ -96,22 +97,13 @@ pub struct NewApiKey {
     pub secret: String,
 }
 
-/// Purpose of a one-time link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LinkPurpose {
-    /// Become a member of the organisation.
-    Join,
-    /// Set a new password.
-    Reset,
-}
-
-impl LinkPurpose {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Join => "join",
-            Self::Reset => "reset",
-        }
+text_enum! {
+    /// Purpose of a one-time link.
+    pub enum LinkPurpose {
+        /// Become a member of the organisation.
+        Join = "join",
+        /// Set a new password.
+        Reset = "reset",
     }
 }
 

@@ -54,7 +54,6 @@ impl Auth {
         let Some(mut receiver) = receiver else { return };
         let (auth, stop) = (self.clone(), lifecycle.soft().clone());
         lifecycle.spawn("auth.upkeep", async move {
-            let mut review = tokio::time::interval(PURGE_EVERY);
             loop {
                 tokio::select! {
                     used = receiver.recv() => {
@@ -62,16 +61,23 @@ impl Auth {
                         tokio::select! { () = tokio::time::sleep(COLLECT) => {}, () = stop.cancelled() => {} }
                         auth.write_usage(first, &mut receiver).await;
                     }
-                    // Another process may have changed the password or removed the account; the file is on this host.
-                    _ = review.tick() => auth.review_first_password().await,
                     () = stop.cancelled() => return,
                 }
             }
         });
     }
 
-    /// Starts the removal of expired sessions and links.
+    /// Starts the removal of expired sessions and links, and of a first password that no longer opens the account.
     pub fn start_loops(&self, loops: &Loops) {
+        let auth = self.clone();
+        // Another process may have changed the password or removed the account; the file is on this host.
+        loops.every("auth.first_password", PURGE_EVERY, By::EveryProcess, move || {
+            let auth = auth.clone();
+            async move {
+                auth.review_first_password().await;
+                Ok(())
+            }
+        });
         let auth = self.clone();
         loops.every("auth.purge", PURGE_EVERY, By::Leader, move || {
             let auth = auth.clone();

@@ -117,11 +117,7 @@ pub enum BackupError {
     Scratch(#[from] crate::platform::db::managed::ManagedError),
 }
 
-impl From<sqlx::Error> for BackupError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Db(error.into())
-    }
-}
+crate::from_sqlx!(BackupError);
 
 impl BackupError {
     /// Whether the copy is damaged, as opposed to unreachable. Looks into wrapped errors.

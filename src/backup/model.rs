@@ -6,40 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::id_type;
+use crate::{id_type, text_enum};
 
 id_type!(BackupId, "A backup.");
 id_type!(DrillId, "A restore drill.");
 
-/// Declares an enum that is stored and shown as text.
-macro_rules! text_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
-
-        impl $name {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// As stored and as shown in the API.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = String;
-            fn from_str(s: &str) -> Result<Self, String> {
-                Self::ALL.iter().copied().find(|v| v.as_str() == s).ok_or_else(|| format!(concat!("{:?} is no ", stringify!($name)), s))
-            }
-        }
-    };
-}
-
 text_enum! {
     /// Why a backup was made.
-    Kind {
+    pub enum Kind {
         Scheduled = "scheduled",
         Manual = "manual",
         /// Before another version migrated the database.
@@ -49,7 +23,7 @@ text_enum! {
 
 text_enum! {
     /// Status of a backup.
-    Status {
+    pub enum Status {
         Running = "running",
         /// Every intended destination has a complete copy.
         Verified = "verified",
@@ -62,7 +36,7 @@ text_enum! {
 
 text_enum! {
     /// Status of a backup's copy at one destination.
-    CopyStatus {
+    pub enum CopyStatus {
         /// Written and read back, and no error found since.
         Verified = "verified",
         /// A check found it incomplete or altered.
@@ -76,7 +50,7 @@ text_enum! {
 
 text_enum! {
     /// Status of a drill.
-    DrillStatus {
+    pub enum DrillStatus {
         Running = "running",
         Passed = "passed",
         Failed = "failed",

@@ -12,6 +12,7 @@ use super::{
     BackupError, Backups,
     jobs::{DrillNewest, Run},
     model::{Backup, BackupId, Copy, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status},
+    routes::require,
 };
 use crate::{
     console::{Flash, Form, Nothing, PageResult, Pager, Shell, svg},
@@ -54,12 +55,8 @@ struct List<'a> {
     pager: Pager,
 }
 
-fn require(shell: &Shell) -> Result<(), ApiError> {
-    shell.principal().require_operator("its backups")
-}
-
 async fn show(shell: Shell, State(backups): State<Backups>, Query(query): Query<ListQuery>) -> PageResult {
-    require(&shell)?;
+    require(shell.principal())?;
     let query = query.sized(20);
     let slice = query.slice()?;
     let rows = slice.page(backups.list(&slice).await?, |backup| backup.id.0);
@@ -176,13 +173,13 @@ fn back(shell: &Shell, done: Result<(), ApiError>, message: &str) -> Result<Resp
 }
 
 async fn run(shell: Shell, State(backups): State<Backups>, Form(Nothing {}): Form<Nothing>) -> PageResult {
-    require(&shell)?;
+    require(shell.principal())?;
     let queued = backups.enqueue(&Run { kind: Kind::Manual }).await.map(drop);
     back(&shell, queued, "backup-queued")
 }
 
 async fn drill(shell: Shell, State(backups): State<Backups>, Form(Nothing {}): Form<Nothing>) -> PageResult {
-    require(&shell)?;
+    require(shell.principal())?;
     let queued = match backups.key_file(None) {
         Ok(_) => backups.enqueue(&DrillNewest {}).await.map(drop),
         Err(BackupError::Key(_)) => Err(BackupError::NoKey.into()),
@@ -197,7 +194,7 @@ async fn verify(
     Path(id): Path<BackupId>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    require(&shell)?;
+    require(shell.principal())?;
     let queued = backups.enqueue_verify(id).await.map(drop);
     back(&shell, queued, "backup-verify-queued")
 }

@@ -30,8 +30,8 @@ pub fn router() -> OpenApiRouter<Backups> {
 }
 
 /// Backups belong to the installation, not to an organisation.
-fn require(who: &Principal) -> Result<(), ApiError> {
-    who.require_operator("its backups")
+pub(super) fn require(who: &Principal) -> Result<(), ApiError> {
+    who.require_operator("see its backups")
 }
 
 /// A job that was queued.

@@ -101,14 +101,8 @@ impl AnonymousShell {
     /// A duration in a suitable unit; a dash for none.
     pub fn duration(&self, seconds: Option<f64>) -> String {
         let Some(seconds) = seconds else { return "–".to_owned() };
-        // Minutes below two hours, seconds below two minutes.
-        let (value, unit) = match seconds {
-            s if s < 120.0 => (s, "console-seconds"),
-            s if s < 7200.0 => (s / 60.0, "console-minutes"),
-            s => (s / 3600.0, "console-hours"),
-        };
-        let digits = usize::from(value < 10.0);
-        self.t(unit).with("n", format!("{value:.digits$}")).to_string()
+        let (unit, number) = format::duration(seconds, self.0.lang);
+        self.t(unit).with("n", number).to_string()
     }
 
     /// A `<time>` element: print with `|safe`.

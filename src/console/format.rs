@@ -67,6 +67,20 @@ pub fn bytes(value: i64, lang: Lang) -> String {
     format!("{}\u{a0}{}", text.trim_end_matches(".0").replace('.', point), units[unit])
 }
 
+/// A duration in seconds as the translation key of a suitable unit (with `$n`) and the number in it: `1.5` and `console-hours`.
+pub fn duration(seconds: f64, lang: Lang) -> (&'static str, String) {
+    let (key, value) = match seconds {
+        s if s > 0.0 && s < 1.0 => ("console-milliseconds", s * 1e3),
+        s if s < 60.0 => ("console-seconds", s),
+        s if s < 3600.0 => ("console-minutes", s / 60.0),
+        s if s < 48.0 * 3600.0 => ("console-hours", s / 3600.0),
+        s => ("console-days", s / 86_400.0),
+    };
+    let text = if value >= 9.95 { format!("{value:.0}") } else { format!("{value:.1}") };
+    let text = text.trim_end_matches(".0");
+    (key, if lang == Lang::Ru { text.replace('.', ",") } else { text.to_owned() })
+}
+
 /// Browser and system of a `User-Agent`, such as `Firefox · Windows`: enough to tell one's own sessions apart. `None` for unknown browsers.
 pub fn browser(user_agent: &str) -> Option<String> {
     // Order matters: Edge and Opera also contain Chrome, Chrome also Safari, Android also Linux.
@@ -169,6 +183,22 @@ mod tests {
             ("1\u{a0}MB", "100\u{a0}МБ")
         );
         assert_eq!(bytes(1_540, Lang::Ru), "1,5\u{a0}кБ");
+    }
+
+    #[test]
+    fn durations_have_a_suitable_unit() {
+        for (seconds, unit, number) in [
+            (0.0, "seconds", "0"),
+            (0.25, "milliseconds", "250"),
+            (42.4, "seconds", "42"),
+            (90.0, "minutes", "1.5"),
+            (7200.0, "hours", "2"),
+            (10_200.0, "hours", "2.8"),
+            (259_200.0, "days", "3"),
+        ] {
+            assert_eq!(duration(seconds, Lang::En), (&*format!("console-{unit}"), number.to_owned()), "{seconds}");
+        }
+        assert_eq!(duration(90.0, Lang::Ru).1, "1,5");
     }
 
     #[test]

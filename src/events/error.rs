@@ -11,8 +11,4 @@ pub enum EventsError {
     Jobs(#[from] JobsError),
 }
 
-impl From<sqlx::Error> for EventsError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Db(error.into())
-    }
-}
+crate::from_sqlx!(EventsError);

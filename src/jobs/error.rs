@@ -21,11 +21,7 @@ pub enum JobsError {
     Schedule { name: String, reason: String },
 }
 
-impl From<sqlx::Error> for JobsError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Db(error.into())
-    }
-}
+crate::from_sqlx!(JobsError);
 
 impl From<JobsError> for ApiError {
     fn from(error: JobsError) -> Self {

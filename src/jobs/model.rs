@@ -6,12 +6,12 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{id_type, platform::ids::OrgId};
+use crate::{id_type, platform::ids::OrgId, text_enum};
 
 id_type!(JobId, "A background job.");
 
@@ -86,38 +86,16 @@ pub struct Progress {
     pub note: String,
 }
 
-/// State of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum JobState {
-    /// Waits for its time, for a worker, or for its next attempt.
-    Queued,
-    Running,
-    Succeeded,
-    Cancelled,
-    /// Failed for good; kept among the dead letters, from where it can be run again.
-    Dead,
-}
-
-impl JobState {
-    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Succeeded, Self::Cancelled, Self::Dead];
-
-    /// As stored and as shown in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Cancelled => "cancelled",
-            Self::Dead => "dead",
-        }
-    }
-}
-
-impl std::str::FromStr for JobState {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|v| v.as_str() == s).ok_or_else(|| format!("{s:?} is not a job state"))
+text_enum! {
+    /// State of a job.
+    pub enum JobState {
+        /// Waits for its time, for a worker, or for its next attempt.
+        Queued = "queued",
+        Running = "running",
+        Succeeded = "succeeded",
+        Cancelled = "cancelled",
+        /// Failed for good; kept among the dead letters, from where it can be run again.
+        Dead = "dead",
     }
 }
 
@@ -216,26 +194,14 @@ pub struct Attempt {
     pub error: Option<String>,
 }
 
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AttemptOutcome {
-    Succeeded,
-    Failed,
-    Cancelled,
-    /// The worker stopped answering and the lease ran out.
-    Lost,
-}
-
-impl AttemptOutcome {
-    /// As stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Lost => "lost",
-        }
+text_enum! {
+    /// How an attempt ended.
+    pub enum AttemptOutcome {
+        Succeeded = "succeeded",
+        Failed = "failed",
+        Cancelled = "cancelled",
+        /// The worker stopped answering and the lease ran out.
+        Lost = "lost",
     }
 }
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     JobId, JobState, JobSummary, Jobs, READ, WRITE,
     model::{AttemptOutcome, JobDetail, QueueStatus, Reason},
-    routes::{JobFilter, require_operator},
+    routes::{JobFilter, PAUSE},
 };
 use crate::{
     console::{Flash, Form, Nothing, PageResult, Pager, Shell},
@@ -125,15 +125,8 @@ trait ViewHelpers {
         self.shell().t(format!("jobs-state-{}", state.as_str())).to_string()
     }
 
-    /// A duration with a fitting unit.
     fn span(&self, seconds: f64) -> String {
-        let (key, n) = match seconds {
-            s if s < 1.0 => ("jobs-milliseconds", s * 1e3),
-            s if s < 120.0 => ("jobs-seconds", s),
-            s if s < 7200.0 => ("jobs-minutes", s / 60.0),
-            s => ("jobs-hours", s / 3600.0),
-        };
-        self.shell().t(key).with("value", format!("{n:.0}")).to_string()
+        self.shell().duration(Some(seconds))
     }
 }
 
@@ -243,7 +236,7 @@ async fn pause(
     Path(name): Path<String>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    require_operator(shell.principal())?;
+    shell.principal().require_operator(PAUSE)?;
     jobs.set_paused(shell.principal(), &name, true).await?;
     Ok(shell.redirect("/jobs", &Flash::ok("jobs-queue-paused").with("queue", &name)))
 }
@@ -254,7 +247,7 @@ async fn resume(
     Path(name): Path<String>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    require_operator(shell.principal())?;
+    shell.principal().require_operator(PAUSE)?;
     jobs.set_paused(shell.principal(), &name, false).await?;
     Ok(shell.redirect("/jobs", &Flash::ok("jobs-queue-resumed").with("queue", &name)))
 }

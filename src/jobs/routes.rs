@@ -16,6 +16,9 @@ use crate::platform::{
     http::{Auth, Json, ListQuery, Page, Path, Principal, Query},
 };
 
+/// Queues belong to the installation, not to an organisation.
+pub(super) const PAUSE: &str = "pause and resume its queues";
+
 /// The routes of this capability.
 pub fn router() -> OpenApiRouter<Jobs> {
     OpenApiRouter::new()
@@ -160,17 +163,7 @@ async fn resume_queue(
 }
 
 async fn set_paused(jobs: &Jobs, who: &Principal, name: &str, paused: bool) -> Result<StatusCode, ApiError> {
-    require_operator(who)?;
+    who.require_operator(PAUSE)?;
     jobs.set_paused(who, name, paused).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// `Err` (403) unless `who` is an operator who may also change jobs.
-pub(super) fn require_operator(who: &Principal) -> Result<(), ApiError> {
-    who.require(WRITE)?;
-    if who.is_operator() {
-        Ok(())
-    } else {
-        Err(ApiError::forbidden("queues belong to the installation: only operators can change them"))
-    }
 }

@@ -3,25 +3,18 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::JobsError;
+use crate::text_enum;
 
 /// A tick later than this was missed: no worker was running, as opposed to a busy one.
 pub(super) const LATE: TimeDelta = TimeDelta::seconds(60);
 
-/// What happens to ticks that passed while no worker ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CatchUp {
-    /// Missed ticks are dropped; the next one fires.
-    Skip,
-    /// One job replaces all missed ticks.
-    One,
-}
-
-impl CatchUp {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Skip => "skip",
-            Self::One => "one",
-        }
+text_enum! {
+    /// What happens to ticks that passed while no worker ran.
+    pub enum CatchUp {
+        /// Missed ticks are dropped; the next one fires.
+        Skip = "skip",
+        /// One job replaces all missed ticks.
+        One = "one",
     }
 }
 

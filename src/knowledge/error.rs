@@ -46,11 +46,7 @@ pub enum KnowledgeError {
     Work(#[from] WorkLost),
 }
 
-impl From<sqlx::Error> for KnowledgeError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Db(error.into())
-    }
-}
+crate::from_sqlx!(KnowledgeError);
 
 impl KnowledgeError {
     /// A validation error for a single field.

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     id_type,
     platform::{ids::OrgId, names::tidy},
+    text_enum,
 };
 
 id_type!(KnowledgeBaseId, "A knowledge base.");
@@ -72,27 +73,17 @@ pub struct Counts {
     pub waiting: i64,
 }
 
-/// How pages without usable text (scans, fonts without a character map) are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-pub enum ReadingMode {
-    /// Not at all: only text stored in the file is read.
-    Text,
-    /// By OCR of the page image, where OCR is installed. The default: silently missing pages cost more than the
-    /// (limited) CPU time, and where OCR is not installed the report says so.
-    #[default]
-    Ocr,
-}
-
-impl ReadingMode {
-    pub const ALL: [Self; 2] = [Self::Ocr, Self::Text];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Ocr => "ocr",
-        }
+text_enum! {
+    /// How pages without usable text (scans, fonts without a character map) are read.
+    #[derive(Default, sqlx::Type)]
+    #[sqlx(type_name = "text", rename_all = "lowercase")]
+    pub enum ReadingMode {
+        /// By OCR of the page image, where OCR is installed. The default: silently missing pages cost more than the
+        /// (limited) CPU time, and where OCR is not installed the report says so.
+        #[default]
+        Ocr = "ocr",
+        /// Not at all: only text stored in the file is read.
+        Text = "text",
     }
 }
 
@@ -106,36 +97,25 @@ pub struct BaseChanges {
     pub vision_model: Option<String>,
 }
 
-/// Processing status of a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-pub enum DocumentStatus {
-    /// Stored; waits to be read.
-    Queued,
-    /// Being read in a child process.
-    Extracting,
-    /// Cut into chunks; they are being embedded and indexed.
-    Embedding,
-    /// Searchable.
-    Ready,
-    /// See `failure_code` and `failure_reason`; can be retried.
-    Failed,
+text_enum! {
+    /// Processing status of a document.
+    #[derive(sqlx::Type)]
+    #[sqlx(type_name = "text", rename_all = "lowercase")]
+    pub enum DocumentStatus {
+        /// Stored; waits to be read.
+        Queued = "queued",
+        /// Being read in a child process.
+        Extracting = "extracting",
+        /// Cut into chunks; they are being embedded and indexed.
+        Embedding = "embedding",
+        /// Searchable.
+        Ready = "ready",
+        /// See `failure_code` and `failure_reason`; can be retried.
+        Failed = "failed",
+    }
 }
 
 impl DocumentStatus {
-    pub const ALL: [Self; 5] = [Self::Queued, Self::Extracting, Self::Embedding, Self::Ready, Self::Failed];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Extracting => "extracting",
-            Self::Embedding => "embedding",
-            Self::Ready => "ready",
-            Self::Failed => "failed",
-        }
-    }
-
     /// Whether processing has ended; a failed document can still be retried.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Ready | Self::Failed)
@@ -207,7 +187,7 @@ pub fn visible_title(title: &str, filename: &str) -> String {
 
 /// The media type for serving an original.
 pub fn media_type(kind: &str) -> &'static str {
-    Kind::ALL.into_iter().find(|known| known.as_str() == kind).map_or("application/octet-stream", Kind::media_type)
+    kind.parse::<Kind>().map_or("application/octet-stream", Kind::media_type)
 }
 
 /// A stored chunk.
@@ -242,28 +222,17 @@ pub struct TextPart {
     pub text: String,
 }
 
-/// Which search arms are used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SearchMode {
-    /// Both, fused by weighted reciprocal rank.
-    #[default]
-    Hybrid,
-    /// Vector search (by meaning).
-    Vector,
-    /// Full-text search (by words).
-    Text,
-}
-
-impl SearchMode {
-    pub const ALL: [Self; 3] = [Self::Hybrid, Self::Vector, Self::Text];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hybrid => "hybrid",
-            Self::Vector => "vector",
-            Self::Text => "text",
-        }
+text_enum! {
+    /// Which search arms are used.
+    #[derive(Default)]
+    pub enum SearchMode {
+        /// Both, fused by weighted reciprocal rank.
+        #[default]
+        Hybrid = "hybrid",
+        /// Vector search (by meaning).
+        Vector = "vector",
+        /// Full-text search (by words).
+        Text = "text",
     }
 }
 

@@ -52,7 +52,7 @@ async fn recent_lines(State(logs): State<Logs>, headers: HeaderMap) -> Result<St
 
 /// Operators only: lines are from all organisations.
 pub(super) fn require(who: &Principal) -> Result<(), ApiError> {
-    who.require_operator("its logs")
+    who.require_operator("see its logs")
 }
 
 /// Search the log, newest lines first: in Loki where configured, else in the recent lines of this process.

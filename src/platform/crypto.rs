@@ -53,21 +53,14 @@ pub fn sha256_hex(data: impl AsRef<[u8]>) -> String {
 
 /// Lower-case hexadecimal encoding.
 pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut s, b| {
-        let _ = write!(s, "{b:02x}");
-        s
-    })
+    ::hex::encode(bytes)
 }
 
 /// Decodes 64 hexadecimal digits.
 fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    let digit = |b: u8| char::from(b).to_digit(16);
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()?;
-    }
-    (text.len() == 64).then_some(bytes)
+    ::hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// A SHA-256 hash; as text 64 lower-case hexadecimal digits. Half the memory of the text, which matters for large sets.

@@ -24,7 +24,7 @@ pub mod http_client;
 pub mod ids;
 /// Startup and shutdown.
 pub mod lifecycle;
-/// Display names that people enter.
+/// Names and texts that people enter.
 pub mod names;
 /// Bounded threads for CPU work.
 pub mod pools;
@@ -32,5 +32,7 @@ pub mod pools;
 pub mod slug;
 /// Logs and metrics.
 pub mod telemetry;
+/// Enums whose values have a fixed text.
+pub mod text_enum;
 /// Small text files that people write.
 pub mod text_file;

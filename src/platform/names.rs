@@ -1,15 +1,20 @@
-//! Display names that people enter: one visible line.
+//! Names and texts that people enter.
 
 use std::fmt::Write as _;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// `name` in NFC, trimmed, without control characters (PostgreSQL stores no NUL) and without bidirectional control characters. Empty if
-/// nothing of it is visible.
+/// A display name, one visible line: `name` in NFC, trimmed, without control characters (PostgreSQL stores no NUL) and without
+/// bidirectional control characters. Empty if nothing of it is visible.
 pub fn tidy(name: &str) -> String {
     let kept: String =
         name.nfc().filter(|c| !turns_direction(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if kept.chars().all(is_invisible) { String::new() } else { kept.trim_matches(is_invisible).to_owned() }
+}
+
+/// A text of any number of lines, trimmed and without U+0000, which PostgreSQL cannot store.
+pub fn tidy_text(text: &str) -> String {
+    text.replace('\0', "").trim().to_owned()
 }
 
 /// With these, `fdp.exe` looks like `exe.pdf`, and one name like another.
@@ -42,7 +47,7 @@ pub fn is_invisible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::tidy;
+    use super::{tidy, tidy_text};
 
     #[test]
     fn what_cannot_be_seen_is_no_name() {
@@ -60,5 +65,10 @@ mod tests {
         assert_eq!(tidy("invoice\u{202e}fdp.exe"), "invoicefdp.exe");
         assert_eq!(tidy("می\u{200c}خواهم"), "می\u{200c}خواهم", "joiners belong to words");
         assert_eq!(tidy("a\tb\0c"), "a b c");
+    }
+
+    #[test]
+    fn texts_keep_their_lines() {
+        assert_eq!(tidy_text(" \0 a\n\n\tb\0c\n"), "a\n\n\tbc");
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::StorageError;
-use crate::platform::db::{Db, DbError, SessionLock, lock_key};
+use crate::platform::db::{Db, DbError, SessionLock};
 
 /// Name of the advisory lock in the database. Unchanged since the lock belonged to the knowledge room, because during an upgrade the former
 /// version deletes beside a backup of this one.
@@ -33,14 +33,14 @@ impl Deletions {
     /// a job retries later, a request leaves the deletion to a job. It occupies a connection, so hold it only for the deletions, not for
     /// the reads before.
     pub async fn permit(&self) -> Result<DeleteGuard, StorageError> {
-        let lock = self.db.try_shared_session_lock(lock_key(LOCK)).await?.ok_or(StorageError::Held)?;
+        let lock = self.db.try_shared_session_lock(LOCK).await?.ok_or(StorageError::Held)?;
         Ok(DeleteGuard { lock: Some(lock) })
     }
 
     /// Keeps every file from being deleted until this is released or dropped. From now on nobody begins to delete; those who have begun
     /// are waited for, `patience` at most. `None` where they do not end.
     pub async fn hold(&self, patience: Duration) -> Result<Option<SessionLock>, DbError> {
-        self.db.session_lock_within(lock_key(LOCK), patience).await
+        self.db.session_lock_within(LOCK, patience).await
     }
 }
 

@@ -29,11 +29,7 @@ pub enum WebhooksError {
     Disabled,
 }
 
-impl From<sqlx::Error> for WebhooksError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Db(error.into())
-    }
-}
+crate::from_sqlx!(WebhooksError);
 
 impl From<WebhooksError> for ApiError {
     fn from(error: WebhooksError) -> Self {

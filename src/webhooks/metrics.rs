@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::model::{Delivery, DisabledReason};
+use super::model::{Delivery, DisabledReason, EndpointState};
 use crate::label_enum;
 
 /// 10 ms (same host) to 10 s (the timeout of an attempt).
@@ -29,11 +29,6 @@ label_enum! {
     pub enum DeliveryOutcome { Delivered = "delivered", Retried = "retried", Dead = "dead" }
 }
 
-label_enum! {
-    /// States of endpoints; those disabled by hand are not counted.
-    pub enum State { Enabled = "enabled", Failing = "failing", Disabled = "disabled" }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DeliveryLabels {
     origin: Origin,
@@ -42,7 +37,8 @@ struct DeliveryLabels {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
-    state: State,
+    /// Endpoints disabled by hand are not counted.
+    state: EndpointState,
 }
 
 /// A gauge of whole tables, exported by the leader; NaN in other processes.
@@ -140,7 +136,9 @@ impl Metrics {
 
     /// Sets the gauges.
     pub(super) fn set(&self, (enabled, failing, disabled): (i64, i64, i64), (queued, oldest): (i64, f64)) {
-        for (state, count) in [(State::Enabled, enabled), (State::Failing, failing), (State::Disabled, disabled)] {
+        let counts =
+            [(EndpointState::Enabled, enabled), (EndpointState::Failing, failing), (EndpointState::Disabled, disabled)];
+        for (state, count) in counts {
             self.endpoints.get_or_create(&StateLabels { state }).set(count as f64);
         }
         self.queued.set(queued as f64);
@@ -149,7 +147,7 @@ impl Metrics {
 
     /// Makes the gauges of whole tables unknown: another process exports them, or they were not read yet.
     pub(super) fn forget_figures(&self) {
-        for &state in State::ALL {
+        for state in EndpointState::ALL {
             self.endpoints.get_or_create(&StateLabels { state }).set(f64::NAN);
         }
         self.queued.set(f64::NAN);

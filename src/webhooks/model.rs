@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{id_type, platform::ids::OrgId};
+use crate::{id_type, platform::ids::OrgId, text_enum};
 
 id_type!(EndpointId, "An address that is told of events.");
 id_type!(DeliveryId, "A message on its way to a webhook.");
@@ -28,25 +28,17 @@ impl Owner {
     }
 }
 
-/// State of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EndpointState {
-    Enabled,
-    /// Enabled, but the last attempts failed.
-    Failing,
-    Disabled,
+text_enum! {
+    /// State of an endpoint.
+    pub enum EndpointState {
+        Enabled = "enabled",
+        /// Enabled, but the last attempts failed.
+        Failing = "failing",
+        Disabled = "disabled",
+    }
 }
 
 impl EndpointState {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Enabled => "enabled",
-            Self::Failing => "failing",
-            Self::Disabled => "disabled",
-        }
-    }
-
     /// Badge colour.
     pub fn tone(self) -> &'static str {
         match self {
@@ -57,31 +49,14 @@ impl EndpointState {
     }
 }
 
-/// Why an endpoint was disabled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DisabledReason {
-    ByHand,
-    /// Every attempt failed for days.
-    Failing,
-    /// It answered 410: it wants no more messages.
-    Gone,
-}
-
-impl DisabledReason {
-    pub const ALL: [Self; 3] = [Self::ByHand, Self::Failing, Self::Gone];
-
-    /// As stored and as shown in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ByHand => "by_hand",
-            Self::Failing => "failing",
-            Self::Gone => "gone",
-        }
-    }
-
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+text_enum! {
+    /// Why an endpoint was disabled.
+    pub enum DisabledReason {
+        ByHand = "by_hand",
+        /// Every attempt failed for days.
+        Failing = "failing",
+        /// It answered 410: it wants no more messages.
+        Gone = "gone",
     }
 }
 
@@ -129,30 +104,19 @@ pub struct EndpointChanges {
     pub enabled: Option<bool>,
 }
 
-/// State of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = WebhookDeliveryState)]
-pub enum DeliveryState {
-    /// Waiting for its turn or for the next attempt.
-    Queued,
-    Delivered,
-    /// Given up.
-    Dead,
+text_enum! {
+    /// State of a delivery.
+    #[schema(as = WebhookDeliveryState)]
+    pub enum DeliveryState {
+        /// Waiting for its turn or for the next attempt.
+        Queued = "queued",
+        Delivered = "delivered",
+        /// Given up.
+        Dead = "dead",
+    }
 }
 
 impl DeliveryState {
-    pub const ALL: [Self; 3] = [Self::Queued, Self::Delivered, Self::Dead];
-
-    /// As stored and as shown in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Delivered => "delivered",
-            Self::Dead => "dead",
-        }
-    }
-
     /// Badge colour.
     pub fn tone(self) -> &'static str {
         match self {
@@ -160,10 +124,6 @@ impl DeliveryState {
             Self::Delivered => "ok",
             Self::Dead => "error",
         }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 }
 

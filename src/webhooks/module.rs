@@ -39,7 +39,7 @@ pub fn build(
         db,
         clock,
         http,
-        tenant: TenantClient::for_posts(config.networks())?,
+        tenant: TenantClient::new(config.networks())?,
         master_key,
         metrics: telemetry.register("webhooks", Metrics::register),
         types,

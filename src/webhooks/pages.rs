@@ -229,7 +229,7 @@ async fn render_endpoint(
     shell.principal().require(Scope::ADMIN)?;
     let endpoint = webhooks.get_endpoint(shell.principal(), id).await?;
     let query = query.sized(SHOWN);
-    let (slice, receiver, state) = (query.slice()?, id.to_string(), DeliveryState::parse(&filter.state));
+    let (slice, receiver, state) = (query.slice()?, id.to_string(), filter.state.parse().ok());
     let wanted = Filter { receiver: &receiver, state, search: query.search() };
     let page =
         slice.page(webhooks.list_deliveries(shell.principal(), &wanted, &slice).await?, |delivery| delivery.id.0);

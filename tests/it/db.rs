@@ -138,12 +138,12 @@ async fn the_pool_recovers_when_the_server_ends_its_sessions() {
 async fn a_session_lock_has_one_holder_and_goes_with_it() {
     let name = cluster().await.database().await;
     let db = Db::new(&cluster().await.target(&name), &small());
-    let held = db.try_session_lock(7).await.unwrap();
+    let held = db.try_session_lock("test").await.unwrap();
     assert!(held.is_some());
-    assert!(db.try_session_lock(7).await.unwrap().is_none());
+    assert!(db.try_session_lock("test").await.unwrap().is_none());
     drop(held);
     let mut tries = 0;
-    while db.try_session_lock(7).await.unwrap().is_none() {
+    while db.try_session_lock("test").await.unwrap().is_none() {
         tries += 1;
         assert!(tries < 100, "the lock outlived its holder");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -64,13 +64,6 @@ impl AgentBackend {
         model: &str,
         request: ChatRequest,
     ) -> Result<(Answer, ChatChunk), LlmError> {
-        if call.agent_id.is_some() {
-            return Err(LlmError::invalid(
-                "model",
-                "agent_recursion",
-                "an agent cannot use another agent as its model",
-            ));
-        }
         let agents = self.agents()?;
         let mut agent = agents.get_by_slug(call.org_id, model).await.map_err(|error| match error {
             AgentError::NotFound(_) => LlmError::UnknownModel(format!("agent/{model}")),

@@ -67,7 +67,7 @@ impl Fields {
         let retrieval = Retrieval {
             limit: number(&self.limit, "/limit", &mut errors).unwrap_or(defaults.limit),
             max_tokens: number(&self.max_tokens, "/max_tokens", &mut errors).unwrap_or(defaults.max_tokens),
-            mode: SearchMode::ALL.into_iter().find(|m| m.as_str() == self.mode).unwrap_or(defaults.mode),
+            mode: self.mode.parse().unwrap_or(defaults.mode),
         };
         let settings = AgentSettings {
             instructions: self.instructions.clone(),

@@ -1,18 +1,15 @@
-//! Answers as server-sent events (WHATWG HTML, section 9.2), with heartbeats.
+//! Answers as server-sent events.
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
-use axum::{
-    http::{HeaderValue, header},
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
-};
+use axum::response::{Response, sse::Event};
 use futures::{StreamExt as _, stream};
 use serde::Serialize;
 
-use crate::agents::service::{AnswerEvent, Asked};
+use crate::{
+    agents::service::{AnswerEvent, Asked},
+    platform::http::event_stream,
+};
 
 /// First `start` with both messages, then the answer's events as they come.
 pub fn respond(asked: Asked, heartbeat: Duration) -> Response {
@@ -33,13 +30,7 @@ pub fn respond(asked: Asked, heartbeat: Duration) -> Response {
             };
             event(name, &e)
         });
-    let all = stream::once(async { start }).chain(events).map(Ok::<_, Infallible>);
-    let mut response = Sse::new(all).keep_alive(KeepAlive::new().interval(heartbeat).text("heartbeat")).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // nginx would buffer the stream otherwise.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+    event_stream(stream::once(async { start }).chain(events), heartbeat)
 }
 
 fn event(name: &str, data: &impl Serialize) -> Event {

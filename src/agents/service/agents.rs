@@ -70,7 +70,7 @@ impl Agents {
         agent.ok_or(AgentError::NotFound("agent"))
     }
 
-    /// Newest first; up to `limit + 1` rows, so that the caller can tell whether there are more.
+    /// Newest first; the rows of `slice`.
     pub async fn list(&self, org: OrgId, search: Option<&str>, slice: &Slice) -> Result<Vec<Agent>, AgentError> {
         let mut tx = self.0.db.tenant(org).await?;
         let agents = store::list(&mut tx, search, slice).await?;

@@ -19,7 +19,7 @@ use crate::{
         http::{Principal, Slice},
         ids::OrgId,
         lifecycle::uncancelled,
-        names::tidy,
+        names::{tidy, tidy_text},
     },
 };
 
@@ -48,7 +48,7 @@ impl Agents {
 
     /// Cleans a question; `Err` when it is empty or longer than `max_question_chars`.
     pub(in crate::agents) fn check_question(&self, text: &str) -> Result<String, String> {
-        let text = clean(text);
+        let text = tidy_text(text);
         // Only invisible characters count as empty.
         let text = if tidy(&text).is_empty() { String::new() } else { text };
         let (length, most) = (text.chars().count(), self.0.config.max_question_chars);
@@ -82,7 +82,7 @@ impl Agents {
         Ok(conversation)
     }
 
-    /// Newest first; up to `limit + 1` rows.
+    /// Newest first; the rows of `slice`.
     pub async fn conversations(
         &self,
         who: &Principal,
@@ -300,11 +300,6 @@ fn deleted_meanwhile(error: sqlx::Error) -> AgentError {
         Some("messages_conversation_id_fkey") => AgentError::NotFound("conversation"),
         _ => error.into(),
     }
-}
-
-/// Removes what PostgreSQL cannot store and invisible characters.
-fn clean(text: &str) -> String {
-    text.replace('\0', "").trim().to_owned()
 }
 
 /// The first visible line of the first question.

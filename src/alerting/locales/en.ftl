@@ -26,12 +26,6 @@ alerting-no-history-text = Resolved alerts stay here, with their start and durat
 alerting-search = Name, summary or label
 alerting-from = From (UTC)
 alerting-to = To (UTC)
-alerting-minutes = { $n } min
-alerting-hours = { $n } h
-alerting-days = { $n ->
-    [one] { $n } day
-   *[other] { $n } days
-}
 alerting-labels = Labels
 alerting-annotations = Annotations
 alerting-deliveries = Forwarded to

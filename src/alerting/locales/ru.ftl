@@ -26,13 +26,6 @@ alerting-no-history-text = Здесь сохраняются завершённ�
 alerting-search = Имя, описание или метка
 alerting-from = С (UTC)
 alerting-to = По (UTC)
-alerting-minutes = { $n } мин
-alerting-hours = { $n } ч
-alerting-days = { $n ->
-    [one] { $n } день
-    [few] { $n } дня
-   *[other] { $n } дней
-}
 alerting-labels = Метки
 alerting-annotations = Аннотации
 alerting-deliveries = Переслано

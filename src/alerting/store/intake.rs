@@ -6,7 +6,7 @@ use sqlx::{PgConnection, types::Json};
 use super::Row;
 use crate::{
     alerting::model::{Alert, AlertId, Labels, Report},
-    platform::{clock::Clock, db::lock_key},
+    platform::{clock::Clock, db::lock_until_commit},
 };
 
 /// A stored alert, and whether this notification started or ended it.
@@ -17,7 +17,7 @@ pub struct Change {
 
 /// Locks out other notifications until the transaction ends: what is new depends on the rows there.
 pub async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", lock_key("alerting.intake")).execute(conn).await.map(drop)
+    lock_until_commit(conn, "alerting.intake").await
 }
 
 /// Upserts all reports in one statement. Unknown alerts are inserted. Known ones get the new labels and annotations,

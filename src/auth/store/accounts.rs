@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use crate::{
     auth::model::{Account, Organisation, User},
     platform::{
-        db::contains,
+        db::{contains, lock_until_commit},
         http::{OrgRef, Role, Slice},
         ids::{OrgId, UserId},
     },
@@ -14,10 +14,7 @@ use crate::{
 
 /// Serialises first starts until the transaction ends.
 pub async fn lock_bootstrap(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('holdfast first administrator', 0))")
-        .execute(conn)
-        .await?;
-    Ok(())
+    lock_until_commit(conn, "auth.bootstrap").await
 }
 
 pub async fn any_user(conn: &mut PgConnection) -> sqlx::Result<bool> {

@@ -42,7 +42,7 @@ use crate::{
         clock::Clock,
         crypto::MasterKey,
         data_dir,
-        db::{Db, SessionLock, Target, lock_key},
+        db::{Db, SessionLock, Target},
         http::Slice,
         lifecycle::Lifecycle,
         pools::{CpuPool, Traffic},
@@ -285,7 +285,7 @@ impl Backups {
 
     /// Lock for one run, drill or clean-up at a time, over all processes.
     pub(super) async fn lock(&self) -> Result<SessionLock, BackupError> {
-        self.inner.db.try_session_lock(lock_key("backup.lock")).await?.ok_or(BackupError::Busy)
+        self.inner.db.try_session_lock("backup.lock").await?.ok_or(BackupError::Busy)
     }
 
     /// The newest backup with a complete copy at any destination.

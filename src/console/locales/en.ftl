@@ -71,9 +71,11 @@ error-payload-too-large = That is larger than this server accepts.
 
 # Overview
 console-overview = Overview
+console-milliseconds = { $n } ms
 console-seconds = { $n } s
 console-minutes = { $n } min
 console-hours = { $n } h
+console-days = { $n } d
 console-overview-in-progress = { $n } in progress
 console-overview-failed = { $n } failed
 console-steps = First steps

@@ -71,9 +71,11 @@ error-payload-too-large = Размер больше, чем принимает �
 
 # Обзор
 console-overview = Обзор
+console-milliseconds = { $n } мс
 console-seconds = { $n } с
 console-minutes = { $n } мин
 console-hours = { $n } ч
+console-days = { $n } д
 console-overview-in-progress = { $n } в работе
 console-overview-failed = { $n } с ошибкой
 console-steps = Первые шаги

@@ -57,10 +57,6 @@ jobs-reason-internal = Something went wrong here. Your operator can see the deta
 jobs-id = Id
 jobs-payload = Job data
 jobs-no-attempts = No attempt has ended yet.
-jobs-milliseconds = { $value } ms
-jobs-seconds = { $value } s
-jobs-minutes = { $value } min
-jobs-hours = { $value } h
 
 # Scopes of API keys
 scope-jobs-read = View jobs

@@ -57,10 +57,6 @@ jobs-reason-internal = Произошла внутренняя ошибка. О�
 jobs-id = ID
 jobs-payload = Данные задания
 jobs-no-attempts = Ни одна попытка ещё не завершилась.
-jobs-milliseconds = { $value } мс
-jobs-seconds = { $value } с
-jobs-minutes = { $value } мин
-jobs-hours = { $value } ч
 
 # Scopes of API keys
 scope-jobs-read = Просмотр заданий

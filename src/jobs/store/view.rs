@@ -147,17 +147,11 @@ pub(in crate::jobs) async fn attempts(conn: &mut PgConnection, id: JobId) -> Res
     )
     .fetch_all(conn)
     .await?;
-    let outcome = |text: &str| match text {
-        "succeeded" => AttemptOutcome::Succeeded,
-        "cancelled" => AttemptOutcome::Cancelled,
-        "lost" => AttemptOutcome::Lost,
-        _ => AttemptOutcome::Failed,
-    };
     Ok(rows
         .into_iter()
         .map(|r| Attempt {
             number: r.attempt,
-            outcome: outcome(&r.outcome),
+            outcome: r.outcome.parse().unwrap_or(AttemptOutcome::Failed),
             started_at: r.started_at,
             finished_at: r.finished_at,
             worker_id: r.worker_id,

@@ -3,38 +3,25 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ExtractError, Report};
+use crate::text_enum;
 
-/// Supported kinds of documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    Pdf,
-    Docx,
-    Html,
-    Markdown,
-    /// Delimited text (CSV, TSV).
-    Csv,
-    /// Source code, settings, logs: lines are kept as they are.
-    Code,
-    Text,
+text_enum! {
+    /// Supported kinds of documents.
+    #[schema(as = DocumentKind)]
+    pub enum Kind {
+        Pdf = "pdf",
+        Docx = "docx",
+        Html = "html",
+        Markdown = "markdown",
+        /// Delimited text (CSV, TSV).
+        Csv = "csv",
+        /// Source code, settings, logs: lines are kept as they are.
+        Code = "code",
+        Text = "text",
+    }
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] = [Self::Pdf, Self::Docx, Self::Html, Self::Markdown, Self::Csv, Self::Code, Self::Text];
-
-    /// The stable name in the database and the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Pdf => "pdf",
-            Kind::Docx => "docx",
-            Kind::Html => "html",
-            Kind::Markdown => "markdown",
-            Kind::Csv => "csv",
-            Kind::Code => "code",
-            Kind::Text => "text",
-        }
-    }
-
     /// The media type for serving the original.
     pub fn media_type(self) -> &'static str {
         match self {

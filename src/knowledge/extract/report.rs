@@ -10,6 +10,7 @@ use super::{
     Kind,
     unread::{UnreadDetail, UnreadPart, UnreadValue},
 };
+use crate::text_enum;
 
 /// Maximum examples kept per kind of omission: enough to judge by, for a document of any length.
 const MAX_EXAMPLES: usize = 20;
@@ -91,60 +92,29 @@ pub struct UnreadPages {
     pub value: Option<UnreadValue>,
 }
 
-/// Why a page without usable text was not read from its image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum UnreadReason {
-    /// The knowledge base reads text only.
-    Off,
-    /// The OCR programs (tesseract, pdftoppm) are not installed.
-    NotInstalled,
-    /// No OCR data is installed for the base's languages.
-    NoLanguage,
-    /// The document has more such pages than the limit.
-    OverLimit,
-    /// The document's OCR time limit was reached.
-    OutOfTime,
-    /// OCR failed.
-    OcrFailed,
-    /// Neither OCR nor a model found words.
-    NothingFound,
-    /// OCR confidence is too low: a poor scan, handwriting, a drawing.
-    Unclear,
-    /// The daily token budget, or the page limit per document, for the vision model is used up.
-    OverBudget,
-    /// The model could not be reached, or returned no answer.
-    ModelFailed,
-}
-
-impl UnreadReason {
-    pub const ALL: [Self; 10] = [
-        Self::Off,
-        Self::NotInstalled,
-        Self::NoLanguage,
-        Self::OverLimit,
-        Self::OutOfTime,
-        Self::OcrFailed,
-        Self::NothingFound,
-        Self::Unclear,
-        Self::OverBudget,
-        Self::ModelFailed,
-    ];
-
-    /// The stable name in the API and the metric.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::NotInstalled => "not_installed",
-            Self::NoLanguage => "no_language",
-            Self::OverLimit => "over_limit",
-            Self::OutOfTime => "out_of_time",
-            Self::OcrFailed => "ocr_failed",
-            Self::NothingFound => "nothing_found",
-            Self::Unclear => "unclear",
-            Self::OverBudget => "over_budget",
-            Self::ModelFailed => "model_failed",
-        }
+text_enum! {
+    /// Why a page without usable text was not read from its image.
+    pub enum UnreadReason {
+        /// The knowledge base reads text only.
+        Off = "off",
+        /// The OCR programs (tesseract, pdftoppm) are not installed.
+        NotInstalled = "not_installed",
+        /// No OCR data is installed for the base's languages.
+        NoLanguage = "no_language",
+        /// The document has more such pages than the limit.
+        OverLimit = "over_limit",
+        /// The document's OCR time limit was reached.
+        OutOfTime = "out_of_time",
+        /// OCR failed.
+        OcrFailed = "ocr_failed",
+        /// Neither OCR nor a model found words.
+        NothingFound = "nothing_found",
+        /// OCR confidence is too low: a poor scan, handwriting, a drawing.
+        Unclear = "unclear",
+        /// The daily token budget, or the page limit per document, for the vision model is used up.
+        OverBudget = "over_budget",
+        /// The model could not be reached, or returned no answer.
+        ModelFailed = "model_failed",
     }
 }
 
@@ -168,104 +138,49 @@ impl UnreadReason {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LeftOutKind {
-    /// Page numbers.
-    PageNumber,
-    /// A header or footer repeated on many pages; kept once.
-    RunningLine,
-    /// Menus, breadcrumbs and the like of a web page.
-    Navigation,
-    /// Text that a viewer does not show.
-    Hidden,
-    /// Deleted or moved away by a tracked change.
-    Revision,
-    /// Scripts and style sheets.
-    Script,
-    /// Duplicated in the file, such as a fallback beside the original.
-    Duplicate,
-    /// An author's comment in the source, invisible to readers.
-    Comment,
-}
-
-impl LeftOutKind {
-    pub const ALL: [Self; 8] = [
-        Self::PageNumber,
-        Self::RunningLine,
-        Self::Navigation,
-        Self::Hidden,
-        Self::Revision,
-        Self::Script,
-        Self::Duplicate,
-        Self::Comment,
-    ];
-
-    /// The stable name in the API and the metric.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PageNumber => "page_number",
-            Self::RunningLine => "running_line",
-            Self::Navigation => "navigation",
-            Self::Hidden => "hidden",
-            Self::Revision => "revision",
-            Self::Script => "script",
-            Self::Duplicate => "duplicate",
-            Self::Comment => "comment",
-        }
+text_enum! {
+    pub enum LeftOutKind {
+        /// Page numbers.
+        PageNumber = "page_number",
+        /// A header or footer repeated on many pages; kept once.
+        RunningLine = "running_line",
+        /// Menus, breadcrumbs and the like of a web page.
+        Navigation = "navigation",
+        /// Text that a viewer does not show.
+        Hidden = "hidden",
+        /// Deleted or moved away by a tracked change.
+        Revision = "revision",
+        /// Scripts and style sheets.
+        Script = "script",
+        /// Duplicated in the file, such as a fallback beside the original.
+        Duplicate = "duplicate",
+        /// An author's comment in the source, invisible to readers.
+        Comment = "comment",
     }
 }
 
-/// A reason to check the extracted text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Doubt {
-    /// Some pages have only images and no text.
-    PagesWithoutText,
-    /// Some fonts have no usable character map.
-    UnreadableFonts,
-    /// Few of the words look like real words.
-    ImplausibleText,
-    /// Text was found that a viewer would not show.
-    HiddenText,
-    /// A part of the file could not be read.
-    UnreadParts,
-    /// Some characters could not be decoded.
-    UndecodableCharacters,
-    /// More text than usual was left out as headers, footers or navigation.
-    MuchLeftOut,
-    /// The reading order of a page could not be determined.
-    UncertainOrder,
-    /// Read from images: by OCR or by a model.
-    ReadFromPictures,
-}
-
-impl Doubt {
-    pub const ALL: [Self; 9] = [
-        Self::PagesWithoutText,
-        Self::UnreadableFonts,
-        Self::ImplausibleText,
-        Self::HiddenText,
-        Self::UnreadParts,
-        Self::UndecodableCharacters,
-        Self::MuchLeftOut,
-        Self::UncertainOrder,
-        Self::ReadFromPictures,
-    ];
-
-    /// The stable name in the database, the API and the metric.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PagesWithoutText => "pages_without_text",
-            Self::UnreadableFonts => "unreadable_fonts",
-            Self::ImplausibleText => "implausible_text",
-            Self::HiddenText => "hidden_text",
-            Self::UnreadParts => "unread_parts",
-            Self::UndecodableCharacters => "undecodable_characters",
-            Self::MuchLeftOut => "much_left_out",
-            Self::UncertainOrder => "uncertain_order",
-            Self::ReadFromPictures => "read_from_pictures",
-        }
+text_enum! {
+    /// A reason to check the extracted text.
+    #[derive(PartialOrd, Ord)]
+    pub enum Doubt {
+        /// Some pages have only images and no text.
+        PagesWithoutText = "pages_without_text",
+        /// Some fonts have no usable character map.
+        UnreadableFonts = "unreadable_fonts",
+        /// Few of the words look like real words.
+        ImplausibleText = "implausible_text",
+        /// Text was found that a viewer would not show.
+        HiddenText = "hidden_text",
+        /// A part of the file could not be read.
+        UnreadParts = "unread_parts",
+        /// Some characters could not be decoded.
+        UndecodableCharacters = "undecodable_characters",
+        /// More text than usual was left out as headers, footers or navigation.
+        MuchLeftOut = "much_left_out",
+        /// The reading order of a page could not be determined.
+        UncertainOrder = "uncertain_order",
+        /// Read from images: by OCR or by a model.
+        ReadFromPictures = "read_from_pictures",
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::text_enum;
+
 /// A part of the file that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnreadPart {
@@ -20,138 +22,69 @@ pub struct UnreadPart {
     pub detail: String,
 }
 
-/// The kind of the unreadable part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum UnreadWhat {
-    /// A page of a PDF file.
-    Page,
-    /// A page's stream that could not be decompressed.
-    PackedStream,
-    /// A page's stream that could not be parsed.
-    Stream,
-    /// A stream or page whose content exceeds the limit.
-    MuchContent,
-    /// A page with more characters than the limit.
-    ManyCharacters,
-    /// A page with more annotations (`detail`) than were read (`name`).
-    ManyAnnotations,
-    /// A page's content ends inside a text object.
-    BrokenText,
-    /// A page refers to an object that is missing from the file.
-    MissingObject,
-    /// An XFA form beside the ordinary pages.
-    Xfa,
-    /// The end of the file is missing.
-    MissingEnd,
-    /// Text that appears to be drawn as shapes.
-    DrawnText,
-    /// A damaged part of a DOCX file.
-    DamagedPart,
-    /// An inserted file that is missing from the document.
-    MissingInsert,
-    /// An inserted file that cannot be read.
-    Insert,
-    InsertedRtf,
-    /// An inserted web archive without a page.
-    InsertedArchive,
-    /// A document nested too deeply.
-    NestedDocument,
-    EmbeddedObject,
-    ActiveX,
-    /// A chart or a diagram.
-    Chart,
-    SubDocument,
-    /// A part of a message that cannot be decoded.
-    MailPart,
-    /// An attached message.
-    AttachedMessage,
-    /// An attachment that is not text.
-    Attachment,
-    /// Nested alternatives of a message's body.
-    NestedForms,
-    /// Content that may be incomplete: it is damaged, and only what could be unpacked was read.
-    DamagedContent,
-    /// Embedded files, by name.
-    AttachedFiles,
-    /// A file attached to a page.
-    AttachedFile,
-    /// Number of further parts that are not listed.
-    More,
-    /// Text only: `detail`.
-    Other,
+text_enum! {
+    /// The kind of the unreadable part.
+    pub enum UnreadWhat {
+        /// A page of a PDF file.
+        Page = "page",
+        /// A page's stream that could not be decompressed.
+        PackedStream = "packed_stream",
+        /// A page's stream that could not be parsed.
+        Stream = "stream",
+        /// A stream or page whose content exceeds the limit.
+        MuchContent = "much_content",
+        /// A page with more characters than the limit.
+        ManyCharacters = "many_characters",
+        /// A page with more annotations (`detail`) than were read (`name`).
+        ManyAnnotations = "many_annotations",
+        /// A page's content ends inside a text object.
+        BrokenText = "broken_text",
+        /// A page refers to an object that is missing from the file.
+        MissingObject = "missing_object",
+        /// An XFA form beside the ordinary pages.
+        Xfa = "xfa",
+        /// The end of the file is missing.
+        MissingEnd = "missing_end",
+        /// Text that appears to be drawn as shapes.
+        DrawnText = "drawn_text",
+        /// A damaged part of a DOCX file.
+        DamagedPart = "damaged_part",
+        /// An inserted file that is missing from the document.
+        MissingInsert = "missing_insert",
+        /// An inserted file that cannot be read.
+        Insert = "insert",
+        InsertedRtf = "inserted_rtf",
+        /// An inserted web archive without a page.
+        InsertedArchive = "inserted_archive",
+        /// A document nested too deeply.
+        NestedDocument = "nested_document",
+        EmbeddedObject = "embedded_object",
+        ActiveX = "active_x",
+        /// A chart or a diagram.
+        Chart = "chart",
+        SubDocument = "sub_document",
+        /// A part of a message that cannot be decoded.
+        MailPart = "mail_part",
+        /// An attached message.
+        AttachedMessage = "attached_message",
+        /// An attachment that is not text.
+        Attachment = "attachment",
+        /// Nested alternatives of a message's body.
+        NestedForms = "nested_forms",
+        /// Content that may be incomplete: it is damaged, and only what could be unpacked was read.
+        DamagedContent = "damaged_content",
+        /// Embedded files, by name.
+        AttachedFiles = "attached_files",
+        /// A file attached to a page.
+        AttachedFile = "attached_file",
+        /// Number of further parts that are not listed.
+        More = "more",
+        /// Text only: `detail`.
+        Other = "other",
+    }
 }
 
 impl UnreadWhat {
-    pub const ALL: [Self; 30] = [
-        Self::Page,
-        Self::PackedStream,
-        Self::Stream,
-        Self::MuchContent,
-        Self::ManyCharacters,
-        Self::ManyAnnotations,
-        Self::BrokenText,
-        Self::MissingObject,
-        Self::Xfa,
-        Self::MissingEnd,
-        Self::DrawnText,
-        Self::DamagedPart,
-        Self::MissingInsert,
-        Self::Insert,
-        Self::InsertedRtf,
-        Self::InsertedArchive,
-        Self::NestedDocument,
-        Self::EmbeddedObject,
-        Self::ActiveX,
-        Self::Chart,
-        Self::SubDocument,
-        Self::MailPart,
-        Self::AttachedMessage,
-        Self::Attachment,
-        Self::NestedForms,
-        Self::DamagedContent,
-        Self::AttachedFiles,
-        Self::AttachedFile,
-        Self::More,
-        Self::Other,
-    ];
-
-    /// The stable name in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Page => "page",
-            Self::PackedStream => "packed_stream",
-            Self::Stream => "stream",
-            Self::MuchContent => "much_content",
-            Self::ManyCharacters => "many_characters",
-            Self::ManyAnnotations => "many_annotations",
-            Self::BrokenText => "broken_text",
-            Self::MissingObject => "missing_object",
-            Self::Xfa => "xfa",
-            Self::MissingEnd => "missing_end",
-            Self::DrawnText => "drawn_text",
-            Self::DamagedPart => "damaged_part",
-            Self::MissingInsert => "missing_insert",
-            Self::Insert => "insert",
-            Self::InsertedRtf => "inserted_rtf",
-            Self::InsertedArchive => "inserted_archive",
-            Self::NestedDocument => "nested_document",
-            Self::EmbeddedObject => "embedded_object",
-            Self::ActiveX => "active_x",
-            Self::Chart => "chart",
-            Self::SubDocument => "sub_document",
-            Self::MailPart => "mail_part",
-            Self::AttachedMessage => "attached_message",
-            Self::Attachment => "attachment",
-            Self::NestedForms => "nested_forms",
-            Self::DamagedContent => "damaged_content",
-            Self::AttachedFiles => "attached_files",
-            Self::AttachedFile => "attached_file",
-            Self::More => "more",
-            Self::Other => "other",
-        }
-    }
-
     /// A part of this kind with a name in the file.
     pub(super) fn named(self, name: &str) -> UnreadPart {
         UnreadPart { name: name.to_owned(), ..self.into() }

@@ -3,35 +3,16 @@
 use prometheus_client::encoding::EncodeLabelSet;
 
 use crate::{
-    knowledge::model::{DocumentStatus, SearchMode},
+    knowledge::{
+        extract::{Doubt, LeftOutKind, UnreadReason},
+        model::{DocumentStatus, SearchMode},
+    },
     label_enum,
 };
 
-label_enum! {
-    pub enum Status {
-        Queued = "queued",
-        Extracting = "extracting",
-        Embedding = "embedding",
-        Ready = "ready",
-        Failed = "failed",
-    }
-}
-
-impl From<DocumentStatus> for Status {
-    fn from(status: DocumentStatus) -> Self {
-        match status {
-            DocumentStatus::Queued => Self::Queued,
-            DocumentStatus::Extracting => Self::Extracting,
-            DocumentStatus::Embedding => Self::Embedding,
-            DocumentStatus::Ready => Self::Ready,
-            DocumentStatus::Failed => Self::Failed,
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StatusLabels {
-    pub status: Status,
+    pub status: DocumentStatus,
 }
 
 label_enum! {
@@ -51,27 +32,9 @@ pub struct StageLabels {
     pub stage: Stage,
 }
 
-label_enum! {
-    pub enum Mode {
-        Hybrid = "hybrid",
-        Vector = "vector",
-        Text = "text",
-    }
-}
-
-impl From<SearchMode> for Mode {
-    fn from(mode: SearchMode) -> Self {
-        match mode {
-            SearchMode::Hybrid => Self::Hybrid,
-            SearchMode::Vector => Self::Vector,
-            SearchMode::Text => Self::Text,
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ModeLabels {
-    pub mode: Mode,
+    pub mode: SearchMode,
 }
 
 label_enum! {
@@ -142,17 +105,8 @@ impl Failure {
     /// From the stable code used in the database and the API.
     pub fn of(code: &str) -> Self {
         match code {
-            "encrypted" => Self::Encrypted,
-            "malformed" => Self::Malformed,
-            "no_text" => Self::NoText,
             "too_large_input" | "too_large_output" => Self::TooLarge,
-            "timeout" => Self::Timeout,
-            "out_of_memory" => Self::OutOfMemory,
-            "unsupported" => Self::Unsupported,
-            "embedding" => Self::Embedding,
-            "original_missing" => Self::OriginalMissing,
-            "killed" => Self::Killed,
-            _ => Self::Internal,
+            code => Self::ALL.iter().copied().find(|failure| failure.as_str() == code).unwrap_or(Self::Internal),
         }
     }
 }
@@ -164,14 +118,12 @@ pub struct FailureLabels {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DoubtLabels {
-    /// One of `Doubt::ALL`.
-    pub doubt: &'static str,
+    pub doubt: Doubt,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LeftOutLabels {
-    /// One of `LeftOutKind::ALL`.
-    pub kind: &'static str,
+    pub kind: LeftOutKind,
 }
 
 label_enum! {
@@ -193,6 +145,5 @@ pub struct PageLabels {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct UnreadLabels {
-    /// One of `UnreadReason::ALL`.
-    pub reason: &'static str,
+    pub reason: UnreadReason,
 }

@@ -120,13 +120,13 @@ impl Metrics {
     }
 
     fn at_zero(&self) {
-        for &status in Status::ALL {
+        for status in DocumentStatus::ALL {
             let _ = self.documents.get_or_create(&StatusLabels { status });
         }
         for &stage in Stage::ALL {
             let _ = self.stages.get_or_create(&StageLabels { stage });
         }
-        for &mode in Mode::ALL {
+        for mode in SearchMode::ALL {
             let _ = self.searches.get_or_create(&ModeLabels { mode });
             let _ = self.unmatched.get_or_create(&ModeLabels { mode });
         }
@@ -134,16 +134,16 @@ impl Metrics {
             let _ = self.failures.get_or_create(&FailureLabels { reason });
         }
         for doubt in Doubt::ALL {
-            let _ = self.doubts.get_or_create(&DoubtLabels { doubt: doubt.as_str() });
+            let _ = self.doubts.get_or_create(&DoubtLabels { doubt });
         }
         for kind in LeftOutKind::ALL {
-            let _ = self.left_out.get_or_create(&LeftOutLabels { kind: kind.as_str() });
+            let _ = self.left_out.get_or_create(&LeftOutLabels { kind });
         }
         for &by in ReadBy::ALL {
             let _ = self.pages.get_or_create(&PageLabels { by });
         }
         for reason in UnreadReason::ALL {
-            let _ = self.unread_pages.get_or_create(&UnreadLabels { reason: reason.as_str() });
+            let _ = self.unread_pages.get_or_create(&UnreadLabels { reason });
         }
         for &part in Part::ALL {
             let _ = self.parts.get_or_create(&PartLabels { part });
@@ -162,7 +162,7 @@ impl Metrics {
     pub(super) fn counted(&self, statuses: &[(DocumentStatus, i64)], tables: &Counted) {
         for status in DocumentStatus::ALL {
             let count = statuses.iter().find(|(found, _)| *found == status).map_or(0, |(_, count)| *count);
-            self.documents.get_or_create(&StatusLabels { status: status.into() }).set(count as f64);
+            self.documents.get_or_create(&StatusLabels { status }).set(count as f64);
         }
         self.chunks.set(tables.chunks as f64);
         self.bases.set(tables.bases as f64);
@@ -185,7 +185,7 @@ impl Metrics {
 
     /// Makes the gauges of whole tables unknown: another process exports them, or they were not read yet.
     pub(super) fn forget_figures(&self) {
-        for &status in Status::ALL {
+        for status in DocumentStatus::ALL {
             self.documents.get_or_create(&StatusLabels { status }).set(f64::NAN);
         }
         let tables = [&self.chunks, &self.bases, &self.documents_doubted, &self.documents_words_only];
@@ -218,11 +218,11 @@ impl Metrics {
 
     /// A document was read, with or without text.
     pub(super) fn read(&self, document: DocumentId, pages: Option<u32>, report: &Report) {
-        for doubt in &report.doubts {
-            self.doubts.get_or_create(&DoubtLabels { doubt: doubt.as_str() }).inc();
+        for &doubt in &report.doubts {
+            self.doubts.get_or_create(&DoubtLabels { doubt }).inc();
         }
         for left_out in &report.left_out {
-            let labels = LeftOutLabels { kind: left_out.kind.as_str() };
+            let labels = LeftOutLabels { kind: left_out.kind };
             self.left_out.get_or_create(&labels).inc_by(left_out.characters);
         }
         let (ocr, model) = (report.pages_by_ocr.len() as u64, report.pages_by_model.len() as u64);
@@ -232,7 +232,7 @@ impl Metrics {
             self.pages.get_or_create(&PageLabels { by }).inc_by(count);
         }
         for unread in &report.unread_pages {
-            let labels = UnreadLabels { reason: unread.reason.as_str() };
+            let labels = UnreadLabels { reason: unread.reason };
             self.unread_pages.get_or_create(&labels).inc_by(unread.pages.len() as u64);
         }
         if report.doubts.is_empty() {
@@ -255,9 +255,9 @@ impl Metrics {
 
     /// A search found `hits` results, `matches` of them not weak.
     pub(super) fn searched(&self, mode: SearchMode, took: Duration, hits: usize, matches: usize) {
-        self.searches.get_or_create(&ModeLabels { mode: mode.into() }).observe(took.as_secs_f64());
+        self.searches.get_or_create(&ModeLabels { mode }).observe(took.as_secs_f64());
         if matches == 0 {
-            self.unmatched.get_or_create(&ModeLabels { mode: mode.into() }).inc();
+            self.unmatched.get_or_create(&ModeLabels { mode }).inc();
         }
         tracing::debug!(mode = mode.as_str(), hits, matches, ms = took.as_millis(), "search");
     }

@@ -61,10 +61,7 @@ impl BaseForm {
         BaseChanges {
             name: Some(self.name.clone()),
             description: Some(self.description.clone()),
-            reading: self
-                .reading
-                .as_deref()
-                .and_then(|text| ReadingMode::ALL.into_iter().find(|mode| mode.as_str() == text)),
+            reading: self.reading.as_deref().and_then(|text| text.parse().ok()),
             ocr_languages: self.ocr_languages.as_ref().map(languages),
             vision_model: self.vision_model.clone(),
         }

@@ -58,7 +58,7 @@ pub async fn search(
 ) -> PageResult {
     shell.principal().require(READ)?;
     let base = knowledge.get_base(shell.org_id(), id).await?;
-    let mode = SearchMode::ALL.into_iter().find(|mode| mode.as_str() == query.mode).unwrap_or_default();
+    let mode: SearchMode = query.mode.parse().unwrap_or_default();
     let (mut found, mut errors) = (SearchFound::default(), FormErrors::default());
     if !query.q.trim().is_empty() {
         let request = SearchRequest { query: query.q.clone(), limit: 10, mode };

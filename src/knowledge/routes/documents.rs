@@ -61,19 +61,12 @@ impl DocumentFilter {
     /// Empty (as sent by a form) means no filter.
     pub fn status(&self) -> Result<Option<DocumentStatus>, ApiError> {
         let Some(text) = self.status.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
-        let status = DocumentStatus::ALL.into_iter().find(|status| status.as_str() == text);
-        let wrong =
-            || ApiError::validation(vec![FieldError::new("/status", "invalid", format!("{text:?} is not a status"))]);
-        status.map(Some).ok_or_else(wrong)
+        text.parse::<DocumentStatus>().map(Some).map_err(|why| invalid("/status", why))
     }
 
     pub fn doubt(&self) -> Result<Option<Doubt>, ApiError> {
         let Some(text) = self.doubt.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
-        let doubt = Doubt::ALL.into_iter().find(|doubt| doubt.as_str() == text);
-        let wrong = || {
-            ApiError::validation(vec![FieldError::new("/doubt", "invalid", format!("{text:?} is not a known doubt"))])
-        };
-        doubt.map(Some).ok_or_else(wrong)
+        text.parse::<Doubt>().map(Some).map_err(|why| invalid("/doubt", why))
     }
 
     pub fn doubts(&self) -> Result<Option<bool>, ApiError> {
@@ -91,11 +84,12 @@ fn flag(pointer: &str, text: Option<&str>) -> Result<Option<bool>, ApiError> {
         "" => Ok(None),
         "true" => Ok(Some(true)),
         "false" => Ok(Some(false)),
-        other => {
-            let text = format!("{other:?} is neither true nor false");
-            Err(ApiError::validation(vec![FieldError::new(pointer, "invalid", text)]))
-        }
+        other => Err(invalid(pointer, format!("{other:?} is neither true nor false"))),
     }
+}
+
+fn invalid(pointer: &str, why: String) -> ApiError {
+    ApiError::validation(vec![FieldError::new(pointer, "invalid", why)])
 }
 
 /// How to read a document again.

@@ -18,7 +18,7 @@ use crate::{
         error::FieldError,
         http::{Principal, Slice},
         ids::OrgId,
-        names::tidy,
+        names::{tidy, tidy_text},
     },
 };
 
@@ -110,7 +110,7 @@ impl Knowledge {
 
     /// Normalises and validates the changes.
     async fn checked(&self, changes: BaseChanges) -> Result<BaseChanges, KnowledgeError> {
-        let clean = |text: String| clean(&text);
+        let clean = |text: String| tidy_text(&text);
         let languages = |list: Vec<String>| {
             let mut kept: Vec<String> = list.into_iter().map(clean).filter(|language| !language.is_empty()).collect();
             let mut seen = HashSet::new();
@@ -162,11 +162,6 @@ impl Knowledge {
 
 async fn get(tx: &mut Tx, id: KnowledgeBaseId) -> Result<KnowledgeBase, KnowledgeError> {
     store::bases::get(tx, id).await?.ok_or(KnowledgeError::BaseNotFound)
-}
-
-/// Trims, and removes U+0000, which PostgreSQL cannot store.
-fn clean(text: &str) -> String {
-    text.replace('\0', "").trim().to_owned()
 }
 
 fn check(changes: &BaseChanges) -> Vec<FieldError> {

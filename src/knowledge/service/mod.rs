@@ -26,7 +26,7 @@ use crate::{
     llm::Llm,
     platform::{
         clock::Clock,
-        db::{Db, SessionLock, lock_key},
+        db::{Db, SessionLock},
         lifecycle::Lifecycle,
         pools::{CpuPool, Traffic},
     },
@@ -216,6 +216,6 @@ impl Knowledge {
     /// The exclusive write lock of a base's index. A lease alone does not stop a writer that was paused and lost it;
     /// this lock is held until its connection ends. [`KnowledgeError::Busy`] while another process holds it.
     pub(super) async fn lock_index(&self, base: KnowledgeBaseId) -> Result<SessionLock, KnowledgeError> {
-        self.inner.db.try_session_lock(lock_key(&format!("knowledge.index:{base}"))).await?.ok_or(KnowledgeError::Busy)
+        self.inner.db.try_session_lock(&format!("knowledge.index:{base}")).await?.ok_or(KnowledgeError::Busy)
     }
 }

@@ -4,9 +4,9 @@
 use holdfast_kernels::{Activation, GemmExecutor, Layer, Linear, Norm, Scratch};
 use serde::Deserialize;
 
-use super::EmbedError;
 use super::folder::{Architecture, ModelFolder, Pooling};
 use super::weights::WeightFile;
+use super::{EmbedError, normalise};
 
 /// The transformer's fields in `config.json`.
 #[derive(Deserialize)]
@@ -111,7 +111,9 @@ impl Encoder {
             }
         }
         // After normalising, sum and mean are equal.
-        normalise(&mut pooled)?;
+        if !normalise(&mut pooled) {
+            return Err(EmbedError::NotFinite);
+        }
         Ok(pooled)
     }
 }
@@ -198,16 +200,4 @@ impl<'a> Reader<'a> {
 fn row<'a>(table: &'a [f32], at: usize, size: usize, what: &str) -> Result<&'a [f32], EmbedError> {
     let missing = || EmbedError::Mismatch(format!("there is no {what} {at}"));
     table.get(at * size..(at + 1) * size).ok_or_else(missing)
-}
-
-/// Scales to length 1, so that dot product, cosine and Euclidean distance rank alike.
-fn normalise(vector: &mut [f32]) -> Result<(), EmbedError> {
-    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if !norm.is_finite() || norm <= f32::EPSILON {
-        return Err(EmbedError::NotFinite);
-    }
-    for x in vector {
-        *x /= norm;
-    }
-    Ok(())
 }

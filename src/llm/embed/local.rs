@@ -8,10 +8,10 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use sha2::{Digest, Sha256};
 use tokenizers::{PostProcessor, Tokenizer, TruncationDirection};
 
-use super::EmbedError;
 use super::encoder::Encoder;
 use super::folder::{ModelFolder, Prefixes};
 use super::weights::hash_file;
+use super::{EmbedError, normalise};
 use crate::llm::EmbedModel;
 use crate::platform::pools::yield_processor;
 
@@ -250,8 +250,8 @@ fn mean(mut pieces: impl Iterator<Item = (usize, Vec<f32>)>) -> Vec<f32> {
         let weight = tokens as f32;
         sum.iter_mut().zip(vector).for_each(|(sum, number)| *sum += weight * number);
     }
-    let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    sum.into_iter().map(|number| number / length).collect()
+    normalise(&mut sum);
+    sum
 }
 
 /// Splits texts in their order into batches of [`BATCH_TOKENS`].

@@ -14,5 +14,16 @@ pub use error::EmbedError;
 pub use folder::Prefixes;
 pub use local::{Embedded, InputKind, LocalEmbedder, Priority};
 
+/// Scales to length 1, so that dot product, cosine and Euclidean distance rank alike. `false`, and no change, if the length is 0 or not
+/// finite.
+pub(super) fn normalise(vector: &mut [f32]) -> bool {
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let is_usable = length.is_finite() && length > f32::EPSILON;
+    if is_usable {
+        vector.iter_mut().for_each(|x| *x /= length);
+    }
+    is_usable
+}
+
 #[cfg(test)]
 mod tests;

@@ -8,10 +8,10 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Map;
 
 use super::{
-    embed::{Embedded, InputKind, LocalEmbedder, Prefixes, Priority},
+    embed::{Embedded, InputKind, LocalEmbedder, Prefixes, Priority, normalise},
     error::{Failure, LlmError},
     metrics::{self, BackendLabels},
-    model::{BackendKind, CallContext, EmbedModel, Embeddings, Operation, estimate_tokens},
+    model::{BackendKind, CallContext, EmbedModel, Embeddings, Operation},
     scheduler::{self, priority_of},
     service::Llm,
     store,
@@ -164,14 +164,6 @@ impl Llm {
         Ok(store::forget_vectors(conn, &hashes).await?)
     }
 
-    /// Tokens of a text for the configured embedding model (without special tokens); estimated for a provider's model.
-    pub async fn count_tokens(&self, text: &str) -> Result<usize, LlmError> {
-        if self.inner.config.embedding.is_local() {
-            return Ok(self.local_embedder().await?.count_tokens(text)?);
-        }
-        Ok(usize::try_from(estimate_tokens(text)).unwrap_or(usize::MAX))
-    }
-
     /// The in-process model, for counting tokens in a loop; `None` when a provider embeds.
     pub async fn local_embedder_if_configured(&self) -> Result<Option<Arc<LocalEmbedder>>, LlmError> {
         if self.inner.config.embedding.is_local() { Ok(Some(self.local_embedder().await?)) } else { Ok(None) }
@@ -299,16 +291,6 @@ fn bad_response(provider: &str, message: &str) -> LlmError {
         failure: Failure::BadResponse,
         message: message.to_owned(),
         retry_after: None,
-    }
-}
-
-/// Scales to length 1, so that dot product and cosine rank alike whatever the provider returns.
-fn normalise(vector: &mut [f32]) {
-    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if norm > f32::EPSILON {
-        for x in vector {
-            *x /= norm;
-        }
     }
 }
 

@@ -2,16 +2,11 @@
 
 mod asking;
 
-use std::{convert::Infallible, time::Duration};
-
 use axum::{
     extract::{Path, State},
-    http::{HeaderName, HeaderValue, header},
+    http::header,
     middleware::from_fn,
-    response::{
-        IntoResponse as _, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    response::{IntoResponse as _, Response, sse::Event},
     routing::{get, post},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -34,6 +29,7 @@ use super::{
     tokens::{self, Input},
     wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
 };
+use crate::platform::http::event_stream;
 pub use asking::map_errors;
 
 /// OpenAI's own limit on texts per request.
@@ -117,9 +113,9 @@ async fn create_chat_completion(
     let (heartbeat, wanted) = (llm.heartbeat(), UsageChunk::wanted(&request));
     let mut start = Box::pin(async move { begun(llm.chat(call, request).await?).await });
     let response = match tokio::time::timeout(heartbeat, &mut start).await {
-        Ok(stream) => respond(events(stream?, wanted), heartbeat),
+        Ok(stream) => event_stream(events(stream?, wanted), heartbeat),
         // A server that loads its model or reads a long prompt is silent for minutes: proxies would cut the connection.
-        Err(_) => respond(begin_late(start, wanted), heartbeat),
+        Err(_) => event_stream(begin_late(start, wanted), heartbeat),
     };
     Ok(response)
 }
@@ -135,15 +131,6 @@ async fn begun(mut answer: ChatStream) -> Result<Begun, LlmError> {
 struct Begun {
     first: Option<Chunk>,
     rest: ChatStream,
-}
-
-fn respond(events: impl Stream<Item = Event> + Send + 'static, heartbeat: Duration) -> Response {
-    let events = events.map(Ok::<_, Infallible>);
-    let keep_alive = KeepAlive::new().interval(heartbeat).text("keep-alive");
-    let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
-    // nginx would buffer the chunks otherwise.
-    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
 }
 
 /// The events of an answer that has not started yet. Failures can then only be reported inside the stream.

@@ -9,6 +9,18 @@ pub enum DbError {
     Task(#[from] tokio::task::JoinError),
 }
 
+/// Lets `?` turn a `sqlx::Error` into an error of a room, through its variant `Db(#[from] DbError)`.
+#[macro_export]
+macro_rules! from_sqlx {
+    ($error:ident) => {
+        impl From<sqlx::Error> for $error {
+            fn from(error: sqlx::Error) -> Self {
+                Self::Db(error.into())
+            }
+        }
+    };
+}
+
 impl DbError {
     /// Whether a retry soon may succeed: the server is away, restarting, out of connections or disk space, or another session holds a lock.
     pub fn is_unavailable(&self) -> bool {

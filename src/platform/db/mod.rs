@@ -26,7 +26,7 @@ use std::{str::FromStr as _, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::Instant;
@@ -226,33 +226,33 @@ impl Db {
         Ok(now)
     }
 
-    /// A session-level advisory lock on its own connection: held until the guard is dropped or the connection breaks. `None` if another
-    /// session holds it.
-    pub async fn try_session_lock(&self, key: i64) -> Result<Option<SessionLock>, DbError> {
-        self.session_lock(key, false).await
+    /// The session-level advisory lock `name` on its own connection: held until the guard is dropped or the connection breaks. `None` if
+    /// another session holds it.
+    pub async fn try_session_lock(&self, name: &str) -> Result<Option<SessionLock>, DbError> {
+        self.session_lock(name, false).await
     }
 
     /// As [`Self::try_session_lock`], shared with others; `None` while a session holds it exclusively.
-    pub async fn try_shared_session_lock(&self, key: i64) -> Result<Option<SessionLock>, DbError> {
-        self.session_lock(key, true).await
+    pub async fn try_shared_session_lock(&self, name: &str) -> Result<Option<SessionLock>, DbError> {
+        self.session_lock(name, true).await
     }
 
     /// As [`Self::try_session_lock`], after waiting at most `timeout` for shared holders. Requests for a shared lock are refused
     /// meanwhile: the server queues them behind the waiter, so the wait ends however many there are.
-    pub async fn session_lock_within(&self, key: i64, timeout: Duration) -> Result<Option<SessionLock>, DbError> {
+    pub async fn session_lock_within(&self, name: &str, timeout: Duration) -> Result<Option<SessionLock>, DbError> {
         // Detached from the pool, as below, and because its timeouts are changed.
         let mut conn = self.app.pool.acquire().await?.detach();
         let limits = "SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', '0', false)";
         sqlx::query(limits).bind(timeout.as_millis().max(1).to_string()).execute(&mut conn).await?;
-        match sqlx::query("SELECT pg_advisory_lock($1)").bind(key).execute(&mut conn).await {
+        match sqlx::query("SELECT pg_advisory_lock($1)").bind(lock_key(name)).execute(&mut conn).await {
             Ok(_) => Ok(Some(SessionLock { conn })),
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn session_lock(&self, key: i64, shared: bool) -> Result<Option<SessionLock>, DbError> {
-        let pool = self.app.pool.clone();
+    async fn session_lock(&self, name: &str, shared: bool) -> Result<Option<SessionLock>, DbError> {
+        let (pool, key) = (self.app.pool.clone(), lock_key(name));
         let taken = uncancelled(async move {
             // Detached from the pool: a lock must not return to it with the connection.
             let mut conn = pool.acquire().await?.detach();
@@ -283,15 +283,20 @@ impl Db {
     }
 }
 
-/// The key of the advisory lock of this name; versions that know the name hold one another.
-pub fn lock_key(name: &str) -> i64 {
+/// Takes the advisory lock `name` until the transaction of `conn` ends, after waiting for other holders.
+pub async fn lock_until_commit(conn: &mut PgConnection, name: &str) -> sqlx::Result<()> {
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", lock_key(name)).execute(conn).await.map(drop)
+}
+
+/// The key of an advisory lock. Versions that use the same name exclude one another.
+fn lock_key(name: &str) -> i64 {
     i64::from_le_bytes(sha256(name)[..8].try_into().unwrap_or_default())
 }
 
 /// Holds an advisory lock for as long as it lives; the server releases it when the connection goes.
 #[derive(Debug)]
 pub struct SessionLock {
-    conn: sqlx::PgConnection,
+    conn: PgConnection,
 }
 
 impl SessionLock {

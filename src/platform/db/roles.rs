@@ -77,7 +77,7 @@ pub async fn ensure(target: &Target) -> Result<(), RolesError> {
     // Hosts of one installation may start at the same time.
     let result = async {
         let mut tx = conn.begin().await?;
-        tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('holdfast roles', 0))").await?;
+        super::lock_until_commit(&mut tx, "platform.roles").await?;
         tx.execute(UNLOGGED).await?;
         sqlx::raw_sql(AssertSqlSafe(setup_sql(target, &database, true))).execute(&mut *tx).await?;
         tx.commit().await?;

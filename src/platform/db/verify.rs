@@ -13,11 +13,7 @@ pub enum Unsafe {
     Db(#[from] DbError),
 }
 
-impl From<sqlx::Error> for Unsafe {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Db(error.into())
-    }
-}
+crate::from_sqlx!(Unsafe);
 
 /// Checks that the serving roles are bound by row-level security and that every table with `org_id` forces it and has a policy. Also
 /// refuses minor versions that leak rows through policies (CVE-2023-2455, CVE-2024-10976).

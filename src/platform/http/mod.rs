@@ -24,6 +24,7 @@ mod request_timeout;
 mod revocation;
 mod server;
 mod spans;
+mod sse;
 mod unread_body;
 mod write_timeout;
 
@@ -40,3 +41,4 @@ pub use principal::{Actor, Auth, Authenticator, KeyActor, OrgRef, Principal, Rol
 pub use request::{ClientAddress, MiddlewareStack, RequestId, current_request_id, wrap};
 pub use request_timeout::unreadable_body;
 pub use server::{Listener, Timeouts, serve};
+pub use sse::event_stream;

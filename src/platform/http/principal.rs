@@ -1,56 +1,37 @@
 //! The caller of a request and its permissions. [`Authenticator`], which `auth` implements, does the authentication.
 
-use std::{collections::BTreeSet, str::FromStr, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use axum::{extract::FromRequestParts, http::request::Parts};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 use uuid::Uuid;
 
-use crate::platform::{
-    error::ApiError,
-    ids::{OrgId, UserId},
+use crate::{
+    platform::{
+        error::ApiError,
+        ids::{OrgId, UserId},
+    },
+    text_enum,
 };
 
-/// Role of a member in an organisation; each role includes the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-pub enum Role {
-    /// Reads, and uses agents.
-    Viewer,
-    /// Also creates and edits agents and knowledge.
-    Member,
-    /// Also manages members, API keys and jobs.
-    Admin,
-    /// Also removes admins and deletes the organisation.
-    Owner,
-}
-
-impl Role {
-    pub const ALL: [Self; 4] = [Self::Viewer, Self::Member, Self::Admin, Self::Owner];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Member => "member",
-            Self::Admin => "admin",
-            Self::Owner => "owner",
-        }
-    }
-}
-
-impl FromStr for Role {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|r| r.as_str() == s)
-            .ok_or_else(|| format!("{s:?} is none of viewer, member, admin, owner"))
+text_enum! {
+    /// Role of a member in an organisation; each role includes the ones before it.
+    #[derive(PartialOrd, Ord, sqlx::Type)]
+    #[sqlx(type_name = "text", rename_all = "lowercase")]
+    pub enum Role {
+        /// Reads, and uses agents.
+        Viewer = "viewer",
+        /// Also creates and edits agents and knowledge.
+        Member = "member",
+        /// Also manages members, API keys and jobs.
+        Admin = "admin",
+        /// Also removes admins and deletes the organisation.
+        Owner = "owner",
     }
 }
 
@@ -196,13 +177,13 @@ impl Principal {
         self.user().is_some_and(|user| user.is_operator)
     }
 
-    /// 403 unless the caller is an operator with the admin permission; `what` names the protected data in the message.
-    pub fn require_operator(&self, what: &str) -> Result<(), ApiError> {
+    /// 403 unless the caller is an operator with the admin permission; the message says that only an operator may `do_it` ("see its logs").
+    pub fn require_operator(&self, do_it: &str) -> Result<(), ApiError> {
         self.require(Scope::ADMIN)?;
         if self.is_operator() {
             return Ok(());
         }
-        Err(ApiError::forbidden(format!("only an operator of this installation may see {what}")))
+        Err(ApiError::forbidden(format!("only an operator of this installation may {do_it}")))
     }
 
     /// `user:<id>` or `key:<id>`, for logs, limits and audit columns.

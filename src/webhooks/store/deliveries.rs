@@ -62,7 +62,7 @@ impl From<Row> for DeliveryDetail {
             topic: row.topic,
             subject: row.subject,
             // The table's check constraint permits only known values.
-            state: DeliveryState::parse(&row.state).unwrap_or(DeliveryState::Dead),
+            state: row.state.parse().unwrap_or(DeliveryState::Dead),
             attempts: row.attempts,
             status: row.status,
             milliseconds: row.milliseconds,

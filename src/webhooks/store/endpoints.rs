@@ -42,7 +42,7 @@ impl From<Row> for Endpoint {
             description: row.description,
             topics: row.topics,
             state,
-            disabled_reason: row.disabled_reason.as_deref().and_then(DisabledReason::parse),
+            disabled_reason: row.disabled_reason.as_deref().and_then(|reason| reason.parse().ok()),
             disabled_at: row.disabled_at,
             failing_since: row.failing_since,
             retry_at: row.retry_at,

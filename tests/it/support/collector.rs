@@ -15,7 +15,10 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::post,
 };
-use holdfast::platform::telemetry::otlp::wire::{self, KeyValue, Kind, Value as Attribute};
+use holdfast::platform::{
+    crypto::hex,
+    telemetry::otlp::wire::{self, KeyValue, Kind, Value as Attribute},
+};
 use prost::Message;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -180,10 +183,6 @@ impl Collector {
             sleep(Duration::from_millis(20)).await;
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn plain(attributes: Vec<KeyValue>) -> BTreeMap<String, Value> {

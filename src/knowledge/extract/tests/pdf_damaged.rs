@@ -9,6 +9,7 @@ use super::{
     made::{Made, at, body},
     *,
 };
+use crate::platform::crypto::hex;
 
 fn read_made(bytes: &[u8]) -> Result<Extracted, ExtractError> {
     extract(bytes, Kind::Pdf, &Limits::default())
@@ -22,10 +23,6 @@ fn open(bytes: &[u8]) -> Extracted {
 
 fn unread(document: &Extracted) -> String {
     document.report.unread_parts.join("; ")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn packed(text: &str) -> Vec<u8> {
