@@ -14,6 +14,10 @@ const DAYS: i64 = 14;
 
 #[async_trait]
 impl OverviewPart for Llm {
+    fn label(&self) -> &'static str {
+        "llm-overview-tokens"
+    }
+
     async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError> {
         let now = self.clock().now();
         let by_day = self.usage_by_day(shell.org_id(), now - TimeDelta::days(DAYS)).await?;
