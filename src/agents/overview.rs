@@ -13,6 +13,10 @@ const DAYS: i64 = 14;
 
 #[async_trait]
 impl OverviewPart for Agents {
+    fn label(&self) -> &'static str {
+        "agents-overview-conversations"
+    }
+
     async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError> {
         let (agents, conversations) = self.counts(shell.org_id()).await?;
         let by_day = self.conversations_by_day(shell.org_id(), DAYS).await?;

@@ -24,6 +24,10 @@ struct Firing<'a> {
 /// For operators: the worst of what fires.
 #[async_trait]
 impl OverviewPart for Alerting {
+    fn label(&self) -> &'static str {
+        "alerting-title"
+    }
+
     async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError> {
         if !shell.principal().is_operator() {
             return Ok(Overview::default());

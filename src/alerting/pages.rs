@@ -210,14 +210,18 @@ async fn list(
     Query(filter): Query<ListFilter>,
 ) -> PageResult {
     require(shell.principal())?;
-    let firing = alerting.firing(MOST_FIRING).await?;
     let query = query.sized(50);
-    let history = filter.api().page(&alerting, &query).await?;
+    let reading = async {
+        let firing = alerting.firing(MOST_FIRING).await?;
+        let silenced = if firing.is_empty() { HashSet::new() } else { alerting.silenced().await };
+        Ok::<_, ApiError>((firing, silenced, alerting.watchdog().await?, filter.api().page(&alerting, &query).await?))
+    };
+    let (firing, silenced, watchdog, history) = shell.shared(reading).await?;
     let page = List {
         is_on: alerting.is_on(),
         can_silence: alerting.inner.alertmanager.is_on(),
-        watchdog: alerting.watchdog().await?,
-        silenced: if firing.is_empty() { HashSet::new() } else { alerting.silenced().await },
+        watchdog,
+        silenced,
         firing,
         pager: filter.pager(&query, history.next_cursor.as_deref()),
         history: history.data,

@@ -10,6 +10,10 @@ use crate::{
 
 #[async_trait]
 impl OverviewPart for Auth {
+    fn label(&self) -> &'static str {
+        "auth-overview-keys"
+    }
+
     async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError> {
         let keys = self.count_live_api_keys(shell.principal()).await?;
         let connect = Step {

@@ -11,6 +11,10 @@ use crate::{
 /// For operators: whether this installation would come back.
 #[async_trait]
 impl OverviewPart for Backups {
+    fn label(&self) -> &'static str {
+        "backup-overview-restore"
+    }
+
     async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError> {
         if !shell.principal().is_operator() {
             return Ok(Overview::default());

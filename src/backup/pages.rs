@@ -59,9 +59,12 @@ async fn show(shell: Shell, State(backups): State<Backups>, Query(query): Query<
     require(shell.principal())?;
     let query = query.sized(20);
     let slice = query.slice()?;
-    let rows = slice.page(backups.list(&slice).await?, |backup| backup.id.0);
-    let recent = backups.list(&Slice::first(200)).await?;
-    let drills = backups.drills(PICTURED.into()).await?;
+    let reading = async {
+        let rows = slice.page(backups.list(&slice).await?, |backup| backup.id.0);
+        let (recent, drills) = (backups.list(&Slice::first(200)).await?, backups.drills(PICTURED.into()).await?);
+        Ok::<_, ApiError>((rows, recent, drills, backups.destinations().await?))
+    };
+    let (rows, recent, drills, destinations) = shell.shared(reading).await?;
     let made: Vec<&Backup> = recent.iter().filter(|b| b.total_bytes > 0).take(PICTURED.into()).collect();
     let picture = |values: Vec<f64>, key: &str| {
         if values.len() < 2 { String::new() } else { svg::bars(&values, &shell.t(key).to_string()) }
@@ -73,7 +76,7 @@ async fn show(shell: Shell, State(backups): State<Backups>, Query(query): Query<
         is_on: backups.config().is_on(),
         has_key: backups.config().key_file.is_some(),
         is_elsewhere: backups.has_copies_elsewhere().await,
-        destinations: backups.destinations().await?,
+        destinations,
         newest: recent.iter().find(|backup| backup.status == Status::Verified).cloned(),
         proven: drills.iter().find(|drill| drill.status == DrillStatus::Passed).cloned(),
         sizes: picture(made.iter().rev().map(|backup| backup.total_bytes as f64).collect(), "backup-sizes"),

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use super::flash::{self, Flash};
 use super::form::FormErrors;
 use super::i18n::{Lang, Text, TextArg};
+use super::live::LiveRequest;
 use super::{Console, csrf, format};
 use crate::platform::error::ApiError;
 
@@ -36,6 +37,8 @@ struct Inner {
     csrf: csrf::Token,
     flash: Option<Flash>,
     insecure: bool,
+    /// The page's script asks, for its live part alone.
+    live: Option<LiveRequest>,
 }
 
 /// Colour theme: light, dark, or the system's.
@@ -73,7 +76,10 @@ impl AnonymousShell {
         let insecure = !console.https() && !is_loopback(host);
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let csrf = csrf::Token::new(parts, &jar, console.https());
-        Self(Arc::new(Inner { lang, theme, path, csrf, flash: Flash::read(&jar), insecure, console }))
+        let live = LiveRequest::read(&parts.headers);
+        // A live part shows no message: it waits for the page.
+        let flash = if live.is_none() { Flash::read(&jar) } else { None };
+        Self(Arc::new(Inner { lang, theme, path, csrf, flash, insecure, live, console }))
     }
 
     // --- text -----------------------------------------------------------------------------------------------------
@@ -152,6 +158,10 @@ impl AnonymousShell {
         &self.0.console
     }
 
+    pub(super) fn live(&self) -> Option<&LiveRequest> {
+        self.0.live.as_ref()
+    }
+
     pub fn version(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
     }
@@ -181,7 +191,7 @@ impl AnonymousShell {
 
     // --- responses -----------------------------------------------------------------------------------------------
 
-    /// 200 with the page.
+    /// 200 with the page; with its live part, or 304, if the page's script asks for that.
     pub fn render(&self, page: &impl Template) -> PageResult {
         self.respond(StatusCode::OK, page)
     }
@@ -193,7 +203,10 @@ impl AnonymousShell {
 
     pub(super) fn respond(&self, status: StatusCode, page: &impl Template) -> PageResult {
         let html = page.render().map_err(ApiError::internal)?;
-        let mut response = (status, Html(html)).into_response();
+        let mut response = match self.live() {
+            Some(asked) if status == StatusCode::OK => asked.answer(&html)?,
+            _ => (status, Html(html)).into_response(),
+        };
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -56,6 +56,11 @@ impl Assets {
         format!("/assets/~{}/{file}", self.release)
     }
 
+    /// A hash over all files.
+    pub fn release(&self) -> &str {
+        &self.release
+    }
+
     fn find(&self, file: &str) -> Option<&'static [u8]> {
         self.files.iter().find(|asset| asset.name == file).map(|asset| asset.content)
     }

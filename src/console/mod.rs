@@ -56,7 +56,8 @@
 //! - A page without sign-in takes [`AnonymousShell`] instead of [`Shell`] and extends `bare.html`.
 //! - Multipart forms carry the same hidden field and call [`AnonymousShell::check_csrf`].
 //! - An error code `slug_taken` is shown as the translation `error-slug-taken` where one exists, else in the API's words.
-//! - A form without JavaScript first; then `data-confirm`, `data-refresh="5"`, `data-copy`, `data-filter` of `console.js`.
+//! - A form without JavaScript first; then `data-confirm`, `data-copy`, `data-filter` of `console.js`.
+//! - What changes while one looks at it is a live part (`live.rs`), read through [`Shell::shared`].
 
 mod anonymous_shell;
 mod api_docs;
@@ -68,8 +69,10 @@ mod form;
 mod format;
 mod i18n;
 mod list;
+mod live;
 mod overview;
 mod pages;
+mod shared;
 mod shell;
 mod state;
 pub mod svg;
@@ -90,5 +93,5 @@ pub use state::{Console, NavItem, Parts, Section};
 
 pub const NAV: &[NavItem] = &[NavItem::new(Section::Top, "/", "console-nav-overview", "overview")];
 pub const LOCALE: Locale = crate::locale!("console");
-pub const ASSETS: &[Asset] =
-    crate::assets!("console": "console.css" "console.js" "http.js" "sse.js" "upload.js" "icons.svg" "favicon.svg");
+pub const ASSETS: &[Asset] = crate::assets!("console":
+    "console.css" "console.js" "live.js" "http.js" "sse.js" "upload.js" "icons.svg" "favicon.svg");

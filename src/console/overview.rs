@@ -1,14 +1,27 @@
 //! The first page: what each room has to say, side by side.
+//!
+//! The rooms are asked together, at most [`MOST_AT_ONCE`] of all organisations at a time, and read at most once a second for everybody who
+//! sees the same. A room that fails or takes too long shows a tile that says so; the others show their figures.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use async_trait::async_trait;
 use axum::Router;
 use axum::routing::get;
-use futures::future::try_join_all;
+use futures::future::join_all;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::{Html, PageResult, Shell, svg};
-use crate::platform::error::ApiError;
+use crate::platform::error::{ApiError, chain};
 use crate::platform::http::Role;
+
+/// Rooms that read at the same time, each on one connection: the API keeps the others.
+const MOST_AT_ONCE: usize = 6;
+/// Time for a room's answer, waiting for its turn included.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/", get(overview))
@@ -17,8 +30,55 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 /// Implemented by rooms that show something on the first page.
 #[async_trait]
 pub trait OverviewPart: Send + Sync {
-    /// For this person and organisation; nothing that they may not see. The parts are asked together.
+    /// Translation key of the tile that stands for the room while it gives no answer.
+    fn label(&self) -> &'static str;
+
+    /// What people of this organisation and role see, operators or not. It is shared by them: nothing about the person.
     async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError>;
+}
+
+/// The rooms that show something, in order.
+pub(super) struct Overviews {
+    parts: Vec<Arc<dyn OverviewPart>>,
+    turns: Semaphore,
+}
+
+impl Overviews {
+    pub fn new(parts: Vec<Arc<dyn OverviewPart>>) -> Self {
+        Self { parts, turns: Semaphore::new(MOST_AT_ONCE) }
+    }
+
+    /// What all rooms show.
+    async fn read(&self, shell: &Shell) -> Overview {
+        let mut all = Overview::default();
+        for part in join_all(self.parts.iter().cloned().map(|part| self.part(part, shell))).await {
+            all.actions.extend(part.actions);
+            all.sections.extend(part.sections);
+            all.notices.extend(part.notices);
+            all.steps.extend(part.steps.into_iter().filter(|step| shell.can(step.needs)));
+            all.tiles.extend(part.tiles);
+        }
+        all.steps.sort_by_key(|step| step.place);
+        all
+    }
+
+    /// What a room shows, or a tile that says that it gives no answer.
+    async fn part(&self, part: Arc<dyn OverviewPart>, shell: &Shell) -> Overview {
+        let reading = async {
+            let _turn = self.turns.acquire().await.map_err(ApiError::internal)?;
+            part.overview(shell).await
+        };
+        let error = match timeout(PATIENCE, reading).await {
+            Ok(Ok(overview)) => return overview,
+            Ok(Err(error)) => chain(&error),
+            Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+        };
+        tracing::warn!(part = part.label(), error, "the overview lacks the figures of a room");
+        let no_answer = shell.t("console-overview-no-answer");
+        Overview {
+            tiles: vec![Tile::new(shell.t(part.label()), "–").badge("error", no_answer)], ..Overview::default()
+        }
+    }
 }
 
 /// What one room shows. The page puts the rooms' parts after one another in their order.
@@ -139,7 +199,7 @@ impl Tile {
 #[template(path = "console/templates/overview.html")]
 struct Page<'a> {
     shell: &'a Shell,
-    data: Overview,
+    data: Arc<Overview>,
 }
 
 impl Page<'_> {
@@ -149,15 +209,6 @@ impl Page<'_> {
 }
 
 async fn overview(shell: Shell) -> PageResult {
-    let parts = shell.console().overview().iter().map(|part| part.overview(&shell));
-    let mut data = Overview::default();
-    for part in try_join_all(parts).await? {
-        data.actions.extend(part.actions);
-        data.sections.extend(part.sections);
-        data.notices.extend(part.notices);
-        data.steps.extend(part.steps.into_iter().filter(|step| shell.can(step.needs)));
-        data.tiles.extend(part.tiles);
-    }
-    data.steps.sort_by_key(|step| step.place);
+    let data = shell.shared(async { Ok(Arc::new(shell.console().overviews().read(&shell).await)) }).await?;
     shell.render(&Page { shell: &shell, data })
 }

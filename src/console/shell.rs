@@ -1,5 +1,7 @@
 //! Shell of a signed-in page.
 
+use std::any::TypeId;
+use std::future::Future;
 use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
@@ -9,7 +11,9 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::anonymous_shell::{AnonymousShell, see_other};
-use super::{Console, NavItem};
+use super::shared::Key;
+use super::{Console, NavItem, live};
+use crate::platform::crypto::{hex, sha256};
 use crate::platform::error::ApiError;
 use crate::platform::http::{OrgRef, Principal, Role, SessionUser};
 use crate::platform::ids::OrgId;
@@ -113,6 +117,49 @@ impl Shell {
         let closest = self.page.console().nav().iter().map(|item| item.href).filter(|href| belongs(href));
         closest.max_by_key(|href| href.len()) == Some(href)
     }
+
+    /// What `read` returns, at most a second old if only the live part is wanted: shared with everybody of this organisation who has the
+    /// same role and language, at the same address. `read` may depend on these and on nothing else of the person. Opening the page
+    /// always reads.
+    pub async fn shared<T: Clone + Send + Sync + 'static>(
+        &self,
+        read: impl Future<Output = Result<T, ApiError>> + Send,
+    ) -> Result<T, ApiError> {
+        let key = Key {
+            what: TypeId::of::<T>(),
+            org_id: self.org_id(),
+            role: self.principal.role,
+            is_operator: self.user.is_operator,
+            lang: self.lang().code(),
+            address: self.path().to_owned(),
+        };
+        let shared = self.console().shared();
+        match self.live() {
+            Some(asked) if !asked.anew => shared.share(key, read).await,
+            _ => shared.read(key, read).await,
+        }
+    }
+
+    /// Whom and what this page was made for. Its live part belongs to no other page.
+    pub fn stamp(&self) -> String {
+        let (session, org, role) = (self.user.session_id, self.org_id(), self.principal.role.as_str());
+        let (lang, version, assets) = (self.lang().code(), self.version(), self.console().assets().release());
+        hex(&sha256(format!("{session} {org} {role} {} {lang} {version} {assets}", self.user.is_operator))[..8])
+    }
+
+    /// The signed-in person; `Err` with the page to visit first.
+    fn signed_in(page: AnonymousShell, parts: &Parts) -> Result<Self, String> {
+        let principal = parts.extensions.get::<Principal>().cloned();
+        let Some((principal, user)) = principal.and_then(|who| who.user().cloned().map(|user| (who, user))) else {
+            // After a form post there is no page to return to.
+            let next = if parts.method == Method::GET { page.path() } else { "/" };
+            return Err(format!("/login?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC)));
+        };
+        if user.must_change_password && parts.uri.path() != PASSWORD_PAGE {
+            return Err(PASSWORD_PAGE.to_owned());
+        }
+        Ok(Self { page, principal, user })
+    }
 }
 
 impl Deref for Shell {
@@ -145,16 +192,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Shell {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NoShell> {
         let console = Console::of(parts).map_err(NoShell::Failed)?;
         let page = AnonymousShell::new(console, parts);
-        let principal = parts.extensions.get::<Principal>().cloned();
-        let Some((principal, user)) = principal.and_then(|who| who.user().cloned().map(|user| (who, user))) else {
-            // After a form post there is no page to return to.
-            let next = if parts.method == Method::GET { page.path() } else { "/" };
-            let next = utf8_percent_encode(next, NON_ALPHANUMERIC);
-            return Err(NoShell::First(format!("/login?next={next}")));
-        };
-        if user.must_change_password && parts.uri.path() != PASSWORD_PAGE {
-            return Err(NoShell::First(PASSWORD_PAGE.to_owned()));
-        }
-        Ok(Self { page, principal, user })
+        let signed_in = Self::signed_in(page.clone(), parts);
+        let Some(asked) = page.live() else { return signed_in.map_err(NoShell::First) };
+        // A script follows no redirect to a page that it did not ask for.
+        let shell = signed_in.map_err(|_| NoShell::Failed(live::signed_out()))?;
+        asked.check(&shell.stamp()).map_err(NoShell::Failed)?;
+        Ok(shell)
     }
 }

@@ -8,7 +8,8 @@ use axum::{Extension, Router, middleware};
 use super::api_docs::Reference;
 use super::assets::{Asset, Assets};
 use super::i18n::{Locale, Texts};
-use super::overview::OverviewPart;
+use super::overview::{OverviewPart, Overviews};
+use super::shared::Shared;
 use super::{assets, error_pages, overview, pages};
 use crate::platform::error::ApiError;
 use crate::platform::http::Role;
@@ -87,11 +88,12 @@ pub struct Console(Arc<Inner>);
 
 struct Inner {
     nav: Vec<NavItem>,
-    overview: Vec<Arc<dyn OverviewPart>>,
+    overviews: Overviews,
     https: bool,
     texts: Arc<Texts>,
     assets: Assets,
     reference: Reference,
+    shared: Shared,
 }
 
 impl Console {
@@ -99,8 +101,9 @@ impl Console {
         let Parts { mut nav, locales, assets, overview, openapi, https } = parts;
         // Sections in their order, and within each the rooms in theirs.
         nav.sort_by_key(|item| item.section);
-        let (texts, assets) = (Texts::new(&locales), Assets::new(assets));
-        Self(Arc::new(Inner { nav, overview, https, texts, assets, reference: Reference::new(&openapi) }))
+        let (texts, assets, overviews) = (Texts::new(&locales), Assets::new(assets), Overviews::new(overview));
+        let (reference, shared) = (Reference::new(&openapi), Shared::default());
+        Self(Arc::new(Inner { nav, overviews, https, texts, assets, reference, shared }))
     }
 
     /// The console's own routes: `/`, `/api/docs`, `/console/preferences`, `/assets/...`.
@@ -123,8 +126,12 @@ impl Console {
         &self.0.nav
     }
 
-    pub(super) fn overview(&self) -> &[Arc<dyn OverviewPart>] {
-        &self.0.overview
+    pub(super) fn overviews(&self) -> &Overviews {
+        &self.0.overviews
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
     }
 
     pub(super) fn texts(&self) -> &Arc<Texts> {

@@ -36,12 +36,29 @@ struct Figures;
 
 #[async_trait::async_trait]
 impl OverviewPart for Figures {
+    fn label(&self) -> &'static str {
+        "console-overview"
+    }
+
     async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError> {
         let step =
             |href, needs| Step { place: 1, href, title: "A step".into(), text: "of two".into(), needs, done: false };
         let tile = Tile::new("Figures", shell.number(1_205)).spark(&[1, 2, 3], "by day").badge("error", "2 failed");
         let steps = vec![step("/first", Role::Member), step("/second", Role::Owner)];
         Ok(Overview { steps, tiles: vec![tile], ..Overview::default() })
+    }
+}
+
+struct Broken;
+
+#[async_trait::async_trait]
+impl OverviewPart for Broken {
+    fn label(&self) -> &'static str {
+        "console-search"
+    }
+
+    async fn overview(&self, _: &Shell) -> Result<Overview, ApiError> {
+        Err(ApiError::internal(anyhow::anyhow!("secret reason")))
     }
 }
 
@@ -87,6 +104,10 @@ fn person(must_change_password: bool) -> Principal {
 }
 
 fn site(who: Option<Principal>) -> Router {
+    site_of(who, vec![Arc::new(Figures)])
+}
+
+fn site_of(who: Option<Principal>, overview: Vec<Arc<dyn OverviewPart>>) -> Router {
     let item = |href, key| NavItem::new(Section::Top, href, key, "overview");
     let nav = vec![
         item("/style", "console-save"),
@@ -96,14 +117,8 @@ fn site(who: Option<Principal>) -> Router {
     ];
     let openapi =
         json!({"paths": {"/api/v1/agents": {"get": {"summary": "List", "tags": ["agents"], "responses": {}}}}});
-    let console = Console::new(Parts {
-        nav,
-        locales: vec![LOCALE],
-        assets: ASSETS.to_vec(),
-        overview: vec![Arc::new(Figures)],
-        openapi,
-        https: false,
-    });
+    let console =
+        Console::new(Parts { nav, locales: vec![LOCALE], assets: ASSETS.to_vec(), overview, openapi, https: false });
     let down = || async { Err::<(), _>(ApiError::internal(anyhow::anyhow!("secret reason"))) };
     let routes = Router::new()
         .route("/style", get(style))
@@ -118,7 +133,11 @@ fn site(who: Option<Principal>) -> Router {
 }
 
 async fn send(who: Option<Principal>, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
-    let response = site(who).oneshot(request).await.unwrap();
+    send_to(site(who), request).await
+}
+
+async fn send_to(site: Router, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+    let response = site.oneshot(request).await.unwrap();
     let (head, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     (head.status, head.headers, String::from_utf8(bytes.to_vec()).unwrap())
@@ -154,6 +173,53 @@ async fn the_first_page_shows_what_the_rooms_say_to_those_who_may_act_on_it() {
     let (_, _, body) = send(Some(person(false)), open("/", "en")).await;
     assert!(body.contains("1,205") && body.contains("2 failed") && body.contains("<svg"), "{body}");
     assert!(body.contains("href=\"/first\"") && !body.contains("href=\"/second\""), "{body}");
+}
+
+#[tokio::test]
+async fn a_room_that_fails_says_so_on_its_tile_and_takes_nothing_from_the_others() {
+    let rooms: Vec<Arc<dyn OverviewPart>> = vec![Arc::new(Broken), Arc::new(Figures)];
+    let (status, _, body) = send_to(site_of(Some(person(false)), rooms), open("/", "en")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(body.contains("could not be read") && body.contains("1,205"), "{body}");
+    assert!(!body.contains("secret reason"), "{body}");
+}
+
+#[tokio::test]
+async fn a_live_part_is_sent_alone_to_the_page_that_it_belongs_to() {
+    let (_, _, page) = send(Some(person(false)), open("/", "en")).await;
+    let stamp = page.split("data-live-page=\"").nth(1).unwrap().split('"').next().unwrap();
+    let ask = |stamp: &str, lang: &str, etag: &str| {
+        let request = Request::get("/").header("x-live", stamp).header(header::COOKIE, format!("hf_lang={lang}"));
+        request.header(header::IF_NONE_MATCH, etag).body(Body::empty()).unwrap()
+    };
+    let (status, headers, part) = send(Some(person(false)), ask(stamp, "en", "")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(part.starts_with("\n<div id=\"overview\"") && part.ends_with("</div>\n"), "{part}");
+    let etag = headers[header::ETAG].to_str().unwrap();
+    let (status, headers, part) = send(Some(person(false)), ask(stamp, "en", etag)).await;
+    assert_eq!((status, part.as_str()), (StatusCode::NOT_MODIFIED, ""));
+    assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+    // Of another session or version; in another language; signed out.
+    for (who, stamp, lang, expected) in [
+        (Some(person(false)), "0000", "en", StatusCode::CONFLICT),
+        (Some(person(false)), stamp, "ru", StatusCode::CONFLICT),
+        (Some(person(true)), stamp, "en", StatusCode::UNAUTHORIZED),
+        (None, stamp, "en", StatusCode::UNAUTHORIZED),
+    ] {
+        assert_eq!(send(who, ask(stamp, lang, etag)).await.0, expected, "{stamp} {lang}");
+    }
+}
+
+#[tokio::test]
+async fn a_live_part_leaves_the_message_to_the_page() {
+    let (_, headers, page) = send(Some(person(false)), open("/", "en")).await;
+    assert!(!headers.contains_key(header::SET_COOKIE));
+    let stamp = page.split("data-live-page=\"").nth(1).unwrap().split('"').next().unwrap();
+    let (_, headers, _) = send(Some(person(false)), submit("/save", "csrf=the-token")).await;
+    let message = headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let part = Request::get("/").header("x-live", stamp).header(header::COOKIE, message);
+    let (status, headers, _) = send(Some(person(false)), part.body(Body::empty()).unwrap()).await;
+    assert!(status == StatusCode::OK && !headers.contains_key(header::SET_COOKIE), "{status} {headers:?}");
 }
 
 #[tokio::test]

@@ -10,6 +10,10 @@ use crate::{
 
 #[async_trait]
 impl OverviewPart for Jobs {
+    fn label(&self) -> &'static str {
+        "jobs-overview-waiting"
+    }
+
     async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError> {
         let (waiting, failed) = self.counts(shell.org_id()).await?;
         // Only those who may see jobs are led to them.

@@ -170,8 +170,11 @@ async fn list(
     let (owner, wanted) = filter.api().resolve(who, query.search())?;
     let query = query.sized(50);
     let slice = query.slice()?;
-    let queues = jobs.queues(who).await?;
-    let page = slice.page(jobs.list(who, owner, wanted, &slice).await?, |job| job.id.0);
+    let reading = async {
+        let queues = jobs.queues(who).await?;
+        Ok::<_, ApiError>((queues, slice.page(jobs.list(who, owner, wanted, &slice).await?, |job| job.id.0)))
+    };
+    let (queues, page) = shell.shared(reading).await?;
     let pager = filter.pager(&query, page.next_cursor.as_deref());
     let operator = who.is_operator();
     shell.render(&List { shell: &shell, queues, jobs: page.data, query, filter, pager, operator })

@@ -100,9 +100,9 @@ impl Jobs {
     /// `(waiting or running, dead letters)` of an organisation.
     pub async fn counts(&self, org: OrgId) -> Result<(i64, i64), JobsError> {
         let mut tx = self.begin(Owner::Org(org)).await?;
-        let queues = store::queues(&mut tx).await?;
+        let counts = store::counts(&mut tx).await?;
         tx.commit().await?;
-        Ok((queues.iter().map(|q| q.depth + q.running).sum(), queues.iter().map(|q| q.dead_letters).sum()))
+        Ok(counts)
     }
 
     /// Due and running jobs of all organisations; 0 when the queue is idle.

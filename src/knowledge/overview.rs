@@ -10,6 +10,10 @@ use crate::{
 
 #[async_trait]
 impl OverviewPart for Knowledge {
+    fn label(&self) -> &'static str {
+        "knowledge-overview-documents"
+    }
+
     async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError> {
         let counts = self.counts(shell.org_id()).await?;
         let step = |place, href, key: &str, done| Step {

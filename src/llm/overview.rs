@@ -14,9 +14,13 @@ const DAYS: i64 = 14;
 
 #[async_trait]
 impl OverviewPart for Llm {
+    fn label(&self) -> &'static str {
+        "llm-overview-tokens"
+    }
+
     async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError> {
         let now = self.clock().now();
-        let (by_day, _) = self.usage(shell.org_id(), now - TimeDelta::days(DAYS)).await?;
+        let by_day = self.usage_by_day(shell.org_id(), now - TimeDelta::days(DAYS)).await?;
         let tokens: Vec<i64> = (0..DAYS)
             .rev()
             .map(|ago| (now - TimeDelta::days(ago)).date_naive())

@@ -1,5 +1,5 @@
 // Enhancements of every page, on top of working HTML: theme, menus, messages, confirm dialogs, copy buttons, local times,
-// live refresh, filters. Everything is found by attribute and works again after a part of the page was replaced.
+// filters. Everything is found by attribute and works again after a part of the page was replaced.
 
 const lang = document.documentElement.lang;
 const words = document.body.dataset;
@@ -106,44 +106,13 @@ function showTimes(root) {
   for (const element of root.querySelectorAll('time[datetime]')) {
     const date = new Date(element.dateTime);
     if (Number.isNaN(date.valueOf())) continue;
+    const text = spoken(date);
     element.title = absolute.format(date);
-    element.textContent = spoken(date);
+    // A text that is replaced by itself would lose its selection.
+    if (element.textContent !== text) element.textContent = text;
   }
 }
 setInterval(() => showTimes(document), 30_000);
-
-// --- live parts: <div id="x" data-refresh="5"> is fetched again every 5 seconds until the server leaves the attribute out
-
-const timers = new Map();
-
-function watch(part) {
-  if (timers.has(part.id)) return;
-  const seconds = Math.max(1, Number(part.dataset.refresh) || 5);
-  timers.set(part.id, setTimeout(() => refresh(part.id), seconds * 1000));
-}
-
-async function refresh(id) {
-  timers.delete(id);
-  const part = document.getElementById(id);
-  if (!part) return;
-  const busy = document.hidden || part.contains(document.activeElement) || part.querySelector('[open]') || document.querySelector('dialog[open]');
-  if (!busy) {
-    try {
-      const response = await fetch(location.href, { headers: { accept: 'text/html' } });
-      if (response.redirected) return location.reload(); // signed out
-      if (response.ok) {
-        const page = new DOMParser().parseFromString(await response.text(), 'text/html');
-        const fresh = page.getElementById(id);
-        if (fresh) {
-          prepare(fresh);
-          if (fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
-          if (!fresh.hasAttribute('data-refresh')) return part.removeAttribute('data-refresh');
-        }
-      }
-    } catch { /* the server is away for a moment: the next turn tells */ }
-  }
-  watch(part);
-}
 
 // --- forms ------------------------------------------------------------------------------------------------------------
 
@@ -198,7 +167,6 @@ export function toast(text, tone = 'ok') {
 }
 
 prepare(document);
-for (const part of document.querySelectorAll('[data-refresh][id]')) watch(part);
 if (location.hash) {
   const target = document.getElementById(location.hash.slice(1));
   if (target?.matches('details')) target.open = true;

@@ -34,6 +34,16 @@ pub(in crate::jobs) async fn queues(conn: &mut PgConnection) -> Result<Vec<Queue
     .await
 }
 
+/// `(waiting or running, dead letters)`, of any queue.
+pub(in crate::jobs) async fn counts(conn: &mut PgConnection) -> Result<(i64, i64), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT (SELECT count(*) FROM jobs) AS "unfinished!", (SELECT count(*) FROM job_dead_letters) AS "dead!""#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.unfinished, row.dead))
+}
+
 /// Due jobs of one kind in a queue that is not paused.
 pub(in crate::jobs) struct Due {
     pub queue: String,

@@ -1,24 +1,12 @@
 // The drop zone of a knowledge base: uploads files to the API one by one with progress; the table of documents shows
 // their processing. Without this module the form posts all files at once.
 
-import { prepare } from '../console/console.js';
+import { update } from '../console/live.js';
 import { dropzone, inParallel, upload } from '../console/upload.js';
 
 const form = document.querySelector('form[data-upload]');
 // Translated rejection reasons; empty if the reader's language is the server's (English).
 const refusals = JSON.parse(form?.dataset.refusals ?? '{}');
-
-/** Reloads the table of documents from the server. */
-async function showDocuments() {
-  const table = document.getElementById('documents');
-  const response = await fetch(location.href, { headers: { accept: 'text/html' } });
-  if (!response.ok || response.redirected) return location.reload();
-  const page = new DOMParser().parseFromString(await response.text(), 'text/html');
-  const fresh = page.getElementById('documents');
-  prepare(fresh);
-  table.replaceChildren(...fresh.childNodes);
-  table.dataset.refresh = '2';
-}
 
 function line(file) {
   const item = document.createElement('div');
@@ -54,7 +42,7 @@ async function send(file) {
     note.textContent = problem.status === 0 ? form.dataset.network : reason;
     return;
   }
-  await showDocuments();
+  await update();
 }
 
 if (form) {

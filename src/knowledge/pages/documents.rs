@@ -63,7 +63,6 @@ pub async fn list(
     Query(StatusQuery { status }): Query<StatusQuery>,
 ) -> PageResult {
     shell.principal().require(READ)?;
-    let base = knowledge.get_base(shell.org_id(), id).await?;
     // Two additional filter states: ready with doubts, and ready without vectors.
     let (doubted, words_only) = (status == DOUBTED, status == WORDS_ONLY);
     let filter =
@@ -76,8 +75,12 @@ pub async fn list(
         ..Filter::default()
     };
     let slice = query.slice()?;
-    let page =
-        slice.page(knowledge.list_documents(shell.org_id(), id, &filter, &slice).await?, |document| document.id.0);
+    let reading = async {
+        let base = knowledge.get_base(shell.org_id(), id).await?;
+        let rows = knowledge.list_documents(shell.org_id(), id, &filter, &slice).await?;
+        Ok::<_, ApiError>((base, slice.page(rows, |document| document.id.0)))
+    };
+    let (base, page) = shell.shared(reading).await?;
     let path = format!("/knowledge/{id}");
     let pager = Pager::new(&path, &[("status", &status)], &query, page.next_cursor.as_deref());
     let limit = shell.bytes(i64::try_from(knowledge.max_upload_bytes()).unwrap_or(i64::MAX));

@@ -94,10 +94,9 @@ pub async fn list(conn: &mut PgConnection, search: Option<&str>, slice: &Slice) 
 pub async fn counts(conn: &mut PgConnection) -> sqlx::Result<Counts> {
     sqlx::query_as!(
         Counts,
-        r#"SELECT (SELECT count(*) FROM knowledge_bases) AS "bases!", count(*) FILTER (WHERE status = 'ready') AS "ready!",
-             count(*) FILTER (WHERE status = 'failed') AS "failed!",
-             count(*) FILTER (WHERE status NOT IN ('ready', 'failed')) AS "waiting!"
-           FROM knowledge_documents"#
+        r#"SELECT (SELECT count(*) FROM knowledge_bases) AS "bases!", coalesce(sum(ready), 0)::bigint AS "ready!",
+             coalesce(sum(failed), 0)::bigint AS "failed!", coalesce(sum(documents - ready - failed), 0)::bigint AS "waiting!"
+           FROM knowledge_base_counts"#
     )
     .fetch_one(conn)
     .await

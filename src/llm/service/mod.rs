@@ -252,6 +252,14 @@ impl Llm {
         Duration::from_secs(self.inner.config.heartbeat_seconds)
     }
 
+    /// Days since `from` on which models were used, oldest first.
+    pub async fn usage_by_day(&self, org: OrgId, from: DateTime<Utc>) -> Result<Vec<UsageByDay>, DbError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let by_day = store::usage_by_day(&mut tx, from).await?;
+        tx.commit().await?;
+        Ok(by_day)
+    }
+
     /// Use of models by day and by model since `from`.
     pub async fn usage(
         &self,

@@ -20,6 +20,19 @@ export async function withoutScript() {
     await page.getByRole("heading", { level: 1, name: "Knowledge" }).waitFor();
   });
 
+  await at("what a script would keep up to date has a link instead", async () => {
+    for (const [lang, name] of [["en", "Refresh"], ["ru", "Обновить"]]) {
+      await page.context().addCookies([{ name: "hf_lang", value: lang, url }]);
+      for (const path of ["/", "/jobs?state=dead&queue=system"]) {
+        await page.goto(url + path);
+        await main.getByRole("link", { name, exact: true }).click();
+        assert.equal(page.url(), url + path);
+      }
+    }
+    await page.context().addCookies([{ name: "hf_lang", value: "en", url }]);
+    await page.goto(`${url}/knowledge`);
+  });
+
   await at("a knowledge base takes documents", async () => {
     await page.getByRole("link", { name: "New knowledge base" }).first().click();
     await page.getByLabel("Name", { exact: true }).fill("Plain");
