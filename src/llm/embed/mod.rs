@@ -20,7 +20,9 @@ pub(super) fn normalise(vector: &mut [f32]) -> bool {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     let is_usable = length.is_finite() && length > f32::EPSILON;
     if is_usable {
-        vector.iter_mut().for_each(|x| *x /= length);
+        for x in vector.iter_mut() {
+            *x /= length;
+        }
     }
     is_usable
 }

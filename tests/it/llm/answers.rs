@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use holdfast::{
     llm::{
         BackendKind, CallContext, ChatChunk, ChatRequest, ChatStream, Chunk, EXTRACTIVE_MODEL, LlmError, Message,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::routing::get;
 use holdfast::{
     llm::{self, ChatRequest, EXTRACTIVE_MODEL, Message},
     platform::lifecycle::Lifecycle,
