@@ -27,7 +27,7 @@ use crate::support::{
 const TABLES: [&str; 6] =
     ["organisations", "memberships", "knowledge_bases", "knowledge_documents", "knowledge_texts", "knowledge_chunks"];
 
-/// The programs of a version from PyPI: PostgreSQL without its additional modules.
+/// The programs of a version from `PyPI`: PostgreSQL without its additional modules.
 fn from_pypi(version: u32) -> PathBuf {
     let home = if rustix::process::geteuid().is_root() {
         "/var/cache/holdfast".to_owned()
