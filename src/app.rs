@@ -16,24 +16,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use futures::FutureExt as _;
 
-use crate::{
-    auth::FirstAdmin,
-    jobs::{By, Loops},
-    kit::{Context, Module},
-    knowledge,
-    platform::{
-        clock::Clock,
-        crypto::MasterKey,
-        db::{Db, STATISTICS_EVERY, Target},
-        disk::{Disks, Folder},
-        health::Check,
-        http::{self, Idempotency, Slice},
-        http_client::HttpClients,
-        lifecycle::Lifecycle,
-        telemetry::{Logger, Telemetry},
-    },
-    storage,
-};
+use auth::FirstAdmin;
+use jobs::{By, Loops};
+use kit::{Context, Module};
+use platform::{clock::Clock, crypto::MasterKey, db::{Db, STATISTICS_EVERY, Target}, disk::{Disks, Folder}, health::Check, http::{self, Idempotency, Slice}, http_client::HttpClients, lifecycle::Lifecycle, telemetry::{Logger, Telemetry}};
 
 pub use config::Config;
 pub use generated::{events_reference, metrics_reference, openapi};

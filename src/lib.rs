@@ -4,36 +4,36 @@
 #![recursion_limit = "256"]
 
 /// The lowest layer: config, database, errors, lifecycle, HTTP, telemetry.
-pub mod platform;
+pub use ::platform;
 
 /// The web shell: layout, assets, translations.
-pub mod console;
+pub use ::console;
 
 /// Organisations, users, sessions, API keys.
-pub mod auth;
+pub use ::auth;
 /// Events between rooms.
-pub mod events;
+pub use ::events;
 /// Background jobs on PostgreSQL.
-pub mod jobs;
+pub use ::jobs;
 /// What a room hands over to be plugged in.
-pub mod kit;
+pub use ::kit;
 /// LLM gateway and embeddings.
-pub mod llm;
+pub use ::llm;
 /// Objects on local disk or S3.
-pub mod storage;
+pub use ::storage;
 /// Outgoing webhooks: signed, tried again, in order.
-pub mod webhooks;
+pub use ::webhooks;
 
 /// Agents and conversations.
-pub mod agents;
+pub use ::agents;
 /// Alerts from Prometheus: received, stored, shown, forwarded; silences, runbooks.
-pub mod alerting;
+pub use ::alerting;
 /// Backups, drills, restore.
-pub mod backup;
+pub use ::backup;
 /// Knowledge bases: extraction, chunks, vectors, search.
-pub mod knowledge;
+pub use ::knowledge;
 /// Log search, and log levels at run time.
-pub mod logs;
+pub use ::logs;
 
 /// The composition root: configuration and wiring of every capability.
 pub mod app;

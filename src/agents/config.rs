@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{llm, platform::config::ConfigErrors};
+use platform::config::ConfigErrors;
 
 /// How agents answer.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Model of agents without one of their own; empty means [`crate::llm::Llm::default_model`].
+    /// Model of agents without one of their own; empty means [`llm::Llm::default_model`].
     pub default_model: String,
     /// Longest question, characters.
     pub max_question_chars: usize,

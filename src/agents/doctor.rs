@@ -3,10 +3,8 @@
 use async_trait::async_trait;
 
 use super::service::Agents;
-use crate::{
-    llm::EXTRACTIVE_MODEL,
-    platform::health::{Check, CheckResult},
-};
+use llm::EXTRACTIVE_MODEL;
+use platform::health::{Check, CheckResult};
 
 /// The checks of agents.
 pub fn checks(agents: &Agents) -> Vec<Box<dyn Check>> {

@@ -2,14 +2,9 @@
 
 use axum::http::StatusCode;
 
-use crate::{
-    knowledge::KnowledgeError,
-    llm::LlmError,
-    platform::{
-        db::DbError,
-        error::{ApiError, FieldError},
-    },
-};
+use knowledge::KnowledgeError;
+use llm::LlmError;
+use platform::{db::DbError, error::{ApiError, FieldError}};
 
 /// An operation on agents or conversations failed.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +35,7 @@ pub enum AgentError {
     Db(#[from] DbError),
 }
 
-crate::from_sqlx!(AgentError);
+platform::from_sqlx!(AgentError);
 
 impl From<AgentError> for ApiError {
     fn from(error: AgentError) -> Self {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::{AgentId, ConversationId};
-use crate::events::{Event, EventType};
+use events::{Event, EventType};
 
 pub const EVENTS: &[EventType] = &[
     EventType::of::<AgentCreated>(),

@@ -13,11 +13,8 @@ use super::{
     error::AgentError,
     model::{Agent, AgentId, Citation, ConversationId, Shortfall},
 };
-use crate::{
-    label_enum,
-    llm::{Failure, LlmError},
-    platform::{error, telemetry::Latency},
-};
+use platform::{label_enum, error, telemetry::Latency};
+use llm::{Failure, LlmError};
 
 label_enum! {
     /// How an answer ended.

@@ -5,14 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    id_type,
-    knowledge::{KnowledgeBaseId, SearchMode},
-    platform::{
-        error::FieldError,
-        names::{tidy, tidy_text, turns_direction},
-    },
-};
+use platform::{id_type, error::FieldError, names::{tidy, tidy_text, turns_direction}};
+use knowledge::{KnowledgeBaseId, SearchMode};
 
 id_type!(AgentId, "An agent.");
 id_type!(ConversationId, "A conversation with an agent.");
@@ -192,7 +186,7 @@ fn is_slug(s: &str) -> bool {
 
 /// A slug for a name.
 pub fn slug_of(name: &str) -> String {
-    let slug = crate::platform::slug::slug_of(name, 60);
+    let slug = platform::slug::slug_of(name, 60);
     if slug.is_empty() { "agent".into() } else { slug }
 }
 

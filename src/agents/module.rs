@@ -1,16 +1,11 @@
 //! What this room hands over.
 
 use super::{Agents, Config, Deps, EVENTS, Metrics, checks, pages, routes};
-use crate::{
-    console::{NavItem, Section},
-    kit::{Context, Module, Room},
-    knowledge::Knowledge,
-    llm::Llm,
-    platform::{
-        db::Table,
-        http::{Role, Scope},
-    },
-};
+use console::{NavItem, Section};
+use kit::{Context, Module, Room};
+use knowledge::Knowledge;
+use llm::Llm;
+use platform::{db::Table, http::{Role, Scope}};
 
 pub const READ: Scope = Scope::new("agents_read", Role::Viewer);
 pub const WRITE: Scope = Scope::new("agents_write", Role::Member);
@@ -24,8 +19,8 @@ pub static ROOM: Room = Room {
         Table::small("agents"),
     ],
     nav: &[NavItem::new(Section::Build, "/agents", "agents-nav", "agents")],
-    locale: Some(crate::locale!("agents")),
-    assets: crate::assets!("agents": "chat.js"),
+    locale: Some(console::locale!("agents")),
+    assets: console::assets!("agents": "chat.js"),
     events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("agents", Metrics::register))),

@@ -3,10 +3,8 @@
 use async_trait::async_trait;
 
 use super::Agents;
-use crate::{
-    console::{Action, Overview, OverviewPart, Shell, Step, Tile},
-    platform::{error::ApiError, http::Role},
-};
+use console::{Action, Overview, OverviewPart, Shell, Step, Tile};
+use platform::{error::ApiError, http::Role};
 
 /// Days of the little chart.
 const DAYS: i64 = 14;

@@ -8,10 +8,7 @@ use super::{
     citations::without_marks,
     model::{Agent, Citation, Message, Speaker},
 };
-use crate::{
-    knowledge::{MAX_QUERY_CHARS, with_table_header},
-    llm,
-};
+use knowledge::{MAX_QUERY_CHARS, with_table_header};
 
 const RULES: &str = "You answer questions from the numbered sources in the last message.\n\
 - Mark every statement that comes from a source with the number of its source in square brackets, like [1] or [2][3].\n\

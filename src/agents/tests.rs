@@ -13,7 +13,7 @@ use super::{
     prompt,
     service::{answered, title_of},
 };
-use crate::knowledge::{KnowledgeBaseId, MAX_QUERY_CHARS};
+use knowledge::{KnowledgeBaseId, MAX_QUERY_CHARS};
 
 #[test]
 fn slugs_are_made_of_names() {
@@ -28,7 +28,7 @@ fn slugs_are_made_of_names() {
 proptest! {
     #[test]
     fn every_name_has_a_slug_that_is_accepted(name in "\\PC{1,100}") {
-        let tidy = crate::platform::names::tidy(&name);
+        let tidy = platform::names::tidy(&name);
         // NFC may be longer than what was typed.
         prop_assume!((1..=100).contains(&tidy.chars().count()));
         let draft = Draft { name, ..Draft::default() }.check();
@@ -217,7 +217,7 @@ fn a_long_line_of_marks_is_read_in_time() {
 fn an_agent_without_knowledge_is_shown_no_sources_and_no_rules_about_them() {
     let messages = prompt::build(&agent("Be brief.", false), &[], &[], "Hello", None);
     assert_eq!(
-        messages.iter().map(crate::llm::Message::text).collect::<Vec<_>>(),
+        messages.iter().map(llm::Message::text).collect::<Vec<_>>(),
         ["You are Ann.\n\nBe brief.", "Hello"]
     );
 }

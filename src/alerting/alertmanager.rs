@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 
-use crate::platform::error::ApiError;
+use platform::error::ApiError;
 
 /// Alertmanager answers from memory.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -9,10 +9,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::model::Severity;
-use crate::{
-    platform::config::{ConfigErrors, secret},
-    webhooks::{Configured, SigningKey},
-};
+use platform::config::{ConfigErrors, secret};
+use webhooks::{Configured, SigningKey};
 
 /// Older alerts are of no use to people on call. The version before webhooks made ten attempts in this time.
 const GIVE_UP_HOURS: u32 = 2;

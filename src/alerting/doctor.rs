@@ -4,10 +4,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 use super::Alerting;
-use crate::platform::{
-    error::chain,
-    health::{Check, CheckResult},
-};
+use platform::{error::chain, health::{Check, CheckResult}};
 
 /// The Watchdog comes every five minutes.
 const QUIET: TimeDelta = TimeDelta::minutes(15);

@@ -3,14 +3,9 @@
 use axum::http::StatusCode;
 
 use super::alertmanager::AlertmanagerError;
-use crate::{
-    jobs::JobsError,
-    platform::{
-        db::DbError,
-        error::{ApiError, FieldError},
-    },
-    webhooks::WebhooksError,
-};
+use jobs::JobsError;
+use platform::{db::DbError, error::{ApiError, FieldError}};
+use webhooks::WebhooksError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AlertingError {
@@ -42,7 +37,7 @@ pub enum AlertingError {
     Json(#[from] serde_json::Error),
 }
 
-crate::from_sqlx!(AlertingError);
+platform::from_sqlx!(AlertingError);
 
 impl From<AlertingError> for ApiError {
     fn from(error: AlertingError) -> Self {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::{Alert, AlertId};
-use crate::events::{Event, EventType};
+use events::{Event, EventType};
 
 pub const EVENTS: &[EventType] = &[EventType::of::<AlertFiring>(), EventType::of::<AlertResolved>()];
 

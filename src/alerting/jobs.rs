@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Alerting;
-use crate::jobs::{CatchUp, Cron, Job, JobsError, Registry};
+use jobs::{CatchUp, Cron, Job, JobsError, Registry};
 
 const QUEUE: &str = "alerting";
 
@@ -77,7 +77,7 @@ pub fn register(registry: &mut Registry, alerting: &Alerting) -> Result<(), Jobs
                 Ok(0) => {}
                 Ok(ended) => tracing::info!(ended, "alerts ended that Alertmanager no longer holds"),
                 Err(error) => {
-                    tracing::warn!(error = crate::platform::error::chain(&error), "cannot compare with Alertmanager");
+                    tracing::warn!(error = platform::error::chain(&error), "cannot compare with Alertmanager");
                 }
             }
             Ok(())

@@ -10,10 +10,7 @@ use prometheus_client::{
 };
 
 use super::model::{Alert, Severity, Status, Taken};
-use crate::{
-    label_enum,
-    platform::error::{ApiError, chain},
-};
+use platform::{label_enum, error::{ApiError, chain}};
 
 label_enum! {
     /// What happened to a notification from Alertmanager.

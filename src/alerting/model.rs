@@ -7,11 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{
-    id_type, label_enum,
-    platform::{crypto, error::FieldError},
-    webhooks::{self, DeliveryId},
-};
+use platform::{id_type, label_enum, crypto, error::FieldError};
+use webhooks::DeliveryId;
 
 id_type!(AlertId, "An alert: one time that it fired.");
 

@@ -1,17 +1,15 @@
 //! What this room hands over.
 
 use super::{Alerting, Config, Deps, EVENTS, Metrics, checks, pages, register, routes};
-use crate::{
-    console::{NavItem, Section},
-    kit::{Context, Module, Room},
-    platform::db::Table,
-    webhooks::Webhooks,
-};
+use console::{NavItem, Section};
+use kit::{Context, Module, Room};
+use platform::db::Table;
+use webhooks::Webhooks;
 
 pub static ROOM: Room = Room {
     tables: &[Table::small("alert_deliveries"), Table::small("alert_watchdog"), Table::small("alerts")],
     nav: &[NavItem::new(Section::Operate, "/alerts", "alerting-title", "alert").operator()],
-    locale: Some(crate::locale!("alerting")),
+    locale: Some(console::locale!("alerting")),
     queues: &["alerting"],
     schedules: &["alerting.compare", "alerting.maintain"],
     events: EVENTS,

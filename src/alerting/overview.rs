@@ -4,10 +4,8 @@ use askama::Template;
 use async_trait::async_trait;
 
 use super::{Alert, Alerting, runbooks};
-use crate::{
-    console::{Overview, OverviewPart, Shell},
-    platform::error::ApiError,
-};
+use console::{Overview, OverviewPart, Shell};
+use platform::error::ApiError;
 
 /// Alerts that are named.
 const NAMED: i64 = 5;

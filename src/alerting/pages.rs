@@ -21,13 +21,8 @@ use super::{
     runbooks,
     service::{DURATIONS, SilenceRequest, parse_matchers, silence_of},
 };
-use crate::{
-    console::{AnonymousShell, Flash, Form, FormErrors, Html, Nothing, PageResult, Pager, Shell},
-    platform::{
-        error::ApiError,
-        http::{ListQuery, Path, Query},
-    },
-};
+use console::{AnonymousShell, Flash, Form, FormErrors, Html, Nothing, PageResult, Pager, Shell};
+use platform::{error::ApiError, http::{ListQuery, Path, Query}};
 
 /// Most firing alerts on a page: with more, one looks for the common cause and not at each alert.
 const MOST_FIRING: i64 = 200;

@@ -3,10 +3,10 @@
 use rust_embed::RustEmbed;
 
 use super::model::Alert;
-use crate::console::{Html, markdown};
+use console::{Html, markdown};
 
 #[derive(RustEmbed)]
-#[folder = "docs/runbooks/"]
+#[folder = "../../docs/runbooks/"]
 #[allow_missing = true]
 struct Files;
 

@@ -11,7 +11,8 @@ use super::{
     runbooks,
     service::parse_matchers,
 };
-use crate::{platform::config::ConfigErrors, webhooks::SigningKey};
+use platform::config::ConfigErrors;
+use webhooks::SigningKey;
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap()
@@ -44,7 +45,7 @@ fn weak_secrets_are_refused() {
 
 fn reports(alerts: &serde_json::Value) -> Vec<Report> {
     let text = json!({"version": "4", "alerts": alerts}).to_string();
-    let notification: Notification = crate::platform::http::decode(text.as_bytes()).unwrap();
+    let notification: Notification = platform::http::decode(text.as_bytes()).unwrap();
     distinct(notification.read().0.into_iter().map(|alert| alert.report(at(100))))
 }
 
@@ -90,7 +91,7 @@ fn one_odd_alert_does_not_keep_the_others_out() {
         "no object at all",
     ]})
     .to_string();
-    let notification: Notification = crate::platform::http::decode(text.as_bytes()).unwrap();
+    let notification: Notification = platform::http::decode(text.as_bytes()).unwrap();
     assert_eq!((notification.version.as_str(), notification.truncated_alerts), ("4", 0));
     let (alerts, unreadable) = notification.read();
     assert_eq!((alerts.len(), unreadable.len()), (2, 3), "{unreadable:?}");

@@ -5,14 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    agents, alerting, auth, backup, events, jobs, knowledge, llm, logs,
-    platform::{
-        config::{ConfigErrors, Raw, default_data_dir, secret},
-        db, http, telemetry,
-    },
-    storage, webhooks,
-};
+use platform::{config::{ConfigErrors, Raw, default_data_dir, secret}, db, http, telemetry};
 
 /// All settings. Documented in `config/holdfast.toml`.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -3,11 +3,7 @@
 use async_trait::async_trait;
 
 use super::App;
-use crate::platform::{
-    db::{self, DoctorDeps},
-    disk::{Disks, Volume, gib},
-    health::{Check, CheckResult},
-};
+use platform::{db::{self, DoctorDeps}, disk::{Disks, Volume, gib}, health::{Check, CheckResult}};
 
 /// The checks of database and disk.
 pub fn checks(app: &App) -> Vec<Box<dyn Check>> {
@@ -77,10 +73,7 @@ fn judge_space(free: u64, total: u64, place: &str) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::{
-        disk::{Folder, Space},
-        health::Status,
-    };
+    use platform::{disk::{Folder, Space}, health::Status};
 
     #[test]
     fn little_space_is_a_warning_and_almost_none_a_failure() {

@@ -15,14 +15,7 @@ use super::{
     metrics::register_all,
     rooms::{ROOMS, event_types, scopes},
 };
-use crate::{
-    events,
-    platform::{
-        error::Problem,
-        http::Scope,
-        telemetry::{ANY, Telemetry},
-    },
-};
+use platform::{error::Problem, http::Scope, telemetry::{ANY, Telemetry}};
 
 #[derive(OpenApi)]
 #[openapi(

@@ -1,25 +1,20 @@
 //! The rooms, in the order in which the console shows them; and how each is built, in the order of their dependencies.
 
 use super::{Config, Families, Runtime, Stores};
-use crate::{
-    agents::{self, Agents},
-    alerting::{self, Alerting},
-    auth::{self, Auth},
-    backup::{self, Backups},
-    console::{self, Asset, Locale, NavItem},
-    events::{self, EventType, Events, Subscription},
-    jobs::{self, Jobs, Registry},
-    kit::{Context, Module, Room},
-    knowledge::{self, Knowledge},
-    llm::{self, Llm},
-    logs::{self, Logs},
-    platform::{
-        db::{self, Table},
-        http::Scope,
-    },
-    storage::{self, Deletions, Storage},
-    webhooks::{self, Webhooks},
-};
+use agents::Agents;
+use alerting::Alerting;
+use auth::Auth;
+use backup::Backups;
+use console::{Asset, Locale, NavItem};
+use events::{EventType, Events, Subscription};
+use jobs::{Jobs, Registry};
+use kit::{Context, Module, Room};
+use knowledge::Knowledge;
+use llm::Llm;
+use logs::Logs;
+use platform::{db::{self, Table}, http::Scope};
+use storage::{Deletions, Storage};
+use webhooks::Webhooks;
 
 /// The ground floor's tables.
 static PLATFORM: Room = Room { tables: db::TABLES, ..Room::new("platform") };

@@ -6,11 +6,9 @@ use std::{
 };
 
 use super::Config;
-use crate::{
-    knowledge::{self, index::VectorIndex},
-    platform::lifecycle::Lifecycle,
-    storage::{Metrics, Participant, Storage, StorageError},
-};
+use vectors::VectorIndex;
+use platform::lifecycle::Lifecycle;
+use storage::{Metrics, Participant, Storage, StorageError};
 
 /// The stores of all data outside the database.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{ROOMS, assets, locales, scopes, tables};
-use crate::console::{Lang, Texts};
+use console::{Lang, Texts};
 
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

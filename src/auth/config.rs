@@ -9,7 +9,7 @@ use super::{
     email::{check_email, normal_email},
     password,
 };
-use crate::platform::config::{ConfigErrors, secret};
+use platform::config::{ConfigErrors, secret};
 
 /// Sign-in, sessions and passwords.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Auth, AuthError, store::accounts};
-use crate::platform::health::{Check, CheckResult};
+use platform::health::{Check, CheckResult};
 
 /// This capability's checks.
 pub fn checks(auth: &Auth) -> Vec<Box<dyn Check>> {

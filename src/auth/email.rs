@@ -6,7 +6,7 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::platform::names::{is_invisible, turns_direction};
+use platform::names::{is_invisible, turns_direction};
 
 /// The normal form: lower case, NFC, without surrounding space or invisible characters, the domain as people read it
 /// instead of `xn--...`.

@@ -5,10 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 use super::password::RuleBroken;
-use crate::platform::{
-    db::DbError,
-    error::{ApiError, FieldError},
-};
+use platform::{db::DbError, error::{ApiError, FieldError}};
 
 /// A request was refused, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +56,7 @@ pub enum AuthError {
 impl From<sqlx::Error> for AuthError {
     /// Maps constraint names to error codes.
     fn from(error: sqlx::Error) -> Self {
-        match crate::platform::db::constraint(&error) {
+        match platform::db::constraint(&error) {
             Some("organisations_slug_key") => Self::SlugTaken,
             Some("users_email_key") => Self::EmailTaken,
             Some("memberships_pkey") => Self::AlreadyMember,

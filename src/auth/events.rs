@@ -3,10 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    events::{Event, EventType},
-    platform::ids::UserId,
-};
+use events::{Event, EventType};
+use platform::ids::UserId;
 
 pub const EVENTS: &[EventType] = &[EventType::of::<MemberAdded>(), EventType::of::<MemberRemoved>()];
 

@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::label_enum;
+use platform::label_enum;
 
 /// 5 ms to 2 s: one argon2id hash should take 20 to 250 ms.
 const HASH_BUCKETS: [f64; 8] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 2.0];

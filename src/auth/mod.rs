@@ -1,7 +1,7 @@
 //! Organisations, people, sessions and API keys: authentication and permissions.
 //!
 //! Owns `organisations`, `users`, `memberships`, `sessions`, `api_keys`, `one_time_links`. Metrics: `holdfast_auth_*`.
-//! [`Auth`] implements [`crate::platform::http::Authenticator`] for the middleware. Passwords are hashed with argon2id
+//! [`Auth`] implements [`platform::http::Authenticator`] for the middleware. Passwords are hashed with argon2id
 //! on a bounded pool; session tokens and API keys are 256 random bits, stored only as SHA-256. Changes take effect at
 //! once in this process and within ten seconds in others.
 

@@ -5,14 +5,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    id_type,
-    platform::{
-        http::{OrgRef, Role, Scope},
-        ids::{OrgId, UserId},
-    },
-    text_enum,
-};
+use platform::{id_type, http::{OrgRef, Role, Scope}, ids::{OrgId, UserId}, text_enum};
 
 id_type!(SessionId, "A sign-in of a person.");
 id_type!(ApiKeyId, "An API key.");

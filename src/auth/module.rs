@@ -1,14 +1,9 @@
 //! What this room hands over.
 
 use super::{Auth, AuthError, Config, EVENTS, Metrics, checks, metrics, pages, routes};
-use crate::{
-    console::{NavItem, Section},
-    kit::{Context, Module, Room},
-    platform::{
-        db::Table,
-        http::{Role, Scope},
-    },
-};
+use console::{NavItem, Section};
+use kit::{Context, Module, Room};
+use platform::{db::Table, http::{Role, Scope}};
 
 pub static ROOM: Room = Room {
     scopes: &[Scope::ADMIN],
@@ -25,7 +20,7 @@ pub static ROOM: Room = Room {
         NavItem::new(Section::Settings, "/settings/members", "auth-nav-members", "members").role(Role::Admin),
         NavItem::new(Section::Settings, "/settings", "auth-nav-organisation", "settings"),
     ],
-    locale: Some(crate::locale!("auth")),
+    locale: Some(console::locale!("auth")),
     events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("auth", Metrics::register))),

@@ -3,10 +3,8 @@
 use async_trait::async_trait;
 
 use super::Auth;
-use crate::{
-    console::{Overview, OverviewPart, Shell, Step, Tile},
-    platform::{error::ApiError, http::Role},
-};
+use console::{Overview, OverviewPart, Shell, Step, Tile};
+use platform::{error::ApiError, http::Role};
 
 #[async_trait]
 impl OverviewPart for Auth {

@@ -11,7 +11,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::{AuthError, Config, Metrics};
-use crate::platform::{crypto, pools::CpuPool};
+use platform::{crypto, pools::CpuPool};
 
 /// A stored hash that needs more memory is not computed: someone who can write hashes must not be able to exhaust ours.
 pub const MAX_MEMORY_KIB: u32 = 128 * 1024;

@@ -11,7 +11,7 @@ use super::{
     password::{Hasher, RuleBroken, Verified, check_rules, one_time_password},
     service::{may_grant, may_manage},
 };
-use crate::platform::http::{self, Role};
+use platform::http::{self, Role};
 
 fn cheap() -> Config {
     Config { hash_memory_kib: 64, hash_iterations: 1, ..Config::default() }

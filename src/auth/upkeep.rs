@@ -10,10 +10,8 @@ use super::{
     Auth, AuthError,
     store::{keys, sessions},
 };
-use crate::{
-    jobs::{By, Loops},
-    platform::lifecycle::Lifecycle,
-};
+use jobs::{By, Loops};
+use platform::lifecycle::Lifecycle;
 
 /// Uses are collected for this long and written in one batch.
 const COLLECT: Duration = Duration::from_secs(1);

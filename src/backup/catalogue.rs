@@ -9,10 +9,8 @@ use chrono::DateTime;
 use redb::{Database, Durability, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
 
 use super::{BackupError, manifest::BlobName, spool::Spooled};
-use crate::{
-    platform::{crypto::Digest, pools::CpuPool},
-    storage::Entry,
-};
+use platform::{crypto::Digest, pools::CpuPool};
+use storage::Entry;
 
 /// Key -> size and modification time (microseconds).
 const FILES: TableDefinition<'_, &str, (u64, i64)> = TableDefinition::new("files");

@@ -10,7 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{destination::Timeouts, seal::Recipients};
-use crate::{jobs::Cron, platform::config::ConfigErrors, storage};
+use jobs::Cron;
+use platform::config::ConfigErrors;
 
 /// Backups: schedule, recipients, destinations and drills.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -19,10 +19,8 @@ use super::{
     model::BackupId,
     seal::{self, Fingerprint, SealError},
 };
-use crate::{
-    platform::{crypto::Digest, lifecycle::Lifecycle},
-    storage::{self, Outside, Storage, StorageError},
-};
+use platform::{crypto::Digest, lifecycle::Lifecycle};
+use storage::{Outside, Storage, StorageError};
 
 /// Timeouts of a destination.
 #[derive(Clone, Copy, Debug)]

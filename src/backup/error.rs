@@ -6,10 +6,8 @@ use super::{
     catalogue::CatalogueError, destination::DestinationError, dump::DumpError, keys::KeyError, manifest::ManifestError,
     model::BackupId, seal::SealError, unfinished::Unfinished,
 };
-use crate::{
-    platform::{db::DbError, error::ApiError, pools::WorkLost},
-    storage::{ParticipantError, StorageError},
-};
+use platform::{db::DbError, error::ApiError, pools::WorkLost};
+use storage::{ParticipantError, StorageError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -112,12 +110,12 @@ pub enum BackupError {
     #[error("the backup holds {0}, which this version of Holdfast does not know: take the version that made it")]
     UnknownParticipant(String),
     #[error("the roles could not be created")]
-    Roles(#[from] crate::platform::db::roles::RolesError),
+    Roles(#[from] platform::db::roles::RolesError),
     #[error("the scratch server failed")]
-    Scratch(#[from] crate::platform::db::managed::ManagedError),
+    Scratch(#[from] platform::db::managed::ManagedError),
 }
 
-crate::from_sqlx!(BackupError);
+platform::from_sqlx!(BackupError);
 
 impl BackupError {
     /// Whether the copy is damaged, as opposed to unreachable. Looks into wrapped errors.

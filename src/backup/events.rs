@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::BackupId;
-use crate::events::{Event, EventType};
+use events::{Event, EventType};
 
 pub const EVENTS: &[EventType] = &[EventType::of::<BackupFinished>(), EventType::of::<BackupFailed>()];
 

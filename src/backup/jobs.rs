@@ -10,7 +10,7 @@ use super::{
     progress::ProgressReporter,
     service::Choice,
 };
-use crate::jobs::{self, CatchUp, Cron, Enqueue, Job, JobContext, JobError, JobsError, Registry};
+use jobs::{CatchUp, Cron, Enqueue, Job, JobContext, JobError, JobsError, Registry};
 
 const QUEUE: &str = "backup";
 /// Concurrency key: all kinds share one lock, so one runs at a time.

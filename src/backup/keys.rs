@@ -23,7 +23,7 @@ use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
 use super::seal::{Identity, SealError};
-use crate::platform::{crypto::MasterKey, data_dir, text_file};
+use platform::{crypto::MasterKey, data_dir, text_file};
 
 /// Prefix of the line with the installation's id.
 const INSTALLATION: &str = "# installation:";

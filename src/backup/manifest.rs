@@ -23,7 +23,7 @@ use super::{
     model::{BackupId, Kind},
     seal::{Fingerprint, Sealed},
 };
-use crate::platform::crypto::{self, Digest, SigningKey};
+use platform::crypto::{self, Digest, SigningKey};
 
 /// Version of the layout and the manifest.
 pub const FORMAT: u32 = 1;

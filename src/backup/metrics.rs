@@ -13,7 +13,7 @@ use super::{
     Verified,
     model::{Backup, Drill, DrillStatus, Status},
 };
-use crate::label_enum;
+use platform::label_enum;
 
 /// 1 s (an empty installation) to 6 h.
 const BUCKETS: [f64; 10] = [1.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 10_800.0, 21_600.0];

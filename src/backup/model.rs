@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{id_type, text_enum};
+use platform::{id_type, text_enum};
 
 id_type!(BackupId, "A backup.");
 id_type!(DrillId, "A restore drill.");

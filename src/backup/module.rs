@@ -5,15 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use secrecy::SecretString;
 
 use super::{Backups, Config, Deps, EVENTS, Metrics, checks, pages, register, routes};
-use crate::{
-    console::{NavItem, Section},
-    kit::{Context, Module, Room},
-    platform::{
-        db::{Table, Target},
-        telemetry::ANY,
-    },
-    storage::{self, Deletions, Participant, Storage},
-};
+use console::{NavItem, Section};
+use kit::{Context, Module, Room};
+use platform::{db::{Table, Target}, telemetry::ANY};
+use storage::{Deletions, Participant, Storage};
 
 pub static ROOM: Room = Room {
     tables: &[
@@ -23,7 +18,7 @@ pub static ROOM: Room = Room {
         Table::small("backups"),
     ],
     nav: &[NavItem::new(Section::Operate, "/backups", "backup-title", "download").operator()],
-    locale: Some(crate::locale!("backup")),
+    locale: Some(console::locale!("backup")),
     queues: &["backup"],
     schedules: &["backup.drill", "backup.drill_old", "backup.run"],
     events: EVENTS,

@@ -3,10 +3,8 @@
 use async_trait::async_trait;
 
 use super::{BackupError, Backups, Status};
-use crate::{
-    console::{Notice, Overview, OverviewPart, Shell, Tile},
-    platform::error::ApiError,
-};
+use console::{Notice, Overview, OverviewPart, Shell, Tile};
+use platform::error::ApiError;
 
 /// For operators: whether this installation would come back.
 #[async_trait]

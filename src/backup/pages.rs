@@ -14,13 +14,8 @@ use super::{
     model::{Backup, BackupId, Copy, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status},
     routes::require,
 };
-use crate::{
-    console::{Flash, Form, Nothing, PageResult, Pager, Shell, svg},
-    platform::{
-        error::ApiError,
-        http::{ListQuery, Path, Query, Slice},
-    },
-};
+use console::{Flash, Form, Nothing, PageResult, Pager, Shell, svg};
+use platform::{error::ApiError, http::{ListQuery, Path, Query, Slice}};
 
 const PATH: &str = "/backups";
 /// Backups in the small charts.

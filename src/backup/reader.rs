@@ -11,7 +11,7 @@ use super::{
     seal::{self, Identity, SealError},
     spool::Spool,
 };
-use crate::platform::{crypto::Digest, pools::CpuPool};
+use platform::{crypto::Digest, pools::CpuPool};
 
 /// Decrypts the blobs of a backup.
 #[derive(Clone, Debug)]

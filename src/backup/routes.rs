@@ -10,13 +10,8 @@ use super::{
     jobs::{DrillNewest, Prune, Run, Verify, options},
     model::{Backup, BackupId, DestinationStatus, Drill, Kind},
 };
-use crate::{
-    jobs::{self, Job, JobId},
-    platform::{
-        error::ApiError,
-        http::{Auth, Json, ListQuery, Page, Path, Principal, Query},
-    },
-};
+use jobs::{Job, JobId};
+use platform::{error::ApiError, http::{Auth, Json, ListQuery, Page, Path, Principal, Query}};
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Backups> {
@@ -166,7 +161,7 @@ impl Backups {
         }
         let mut tx = self.inner.db.system().await?;
         let id = jobs::enqueue(&mut tx, &self.inner.clock, None, job, &options(subject)).await?;
-        tx.commit().await.map_err(crate::platform::db::DbError::from)?;
+        tx.commit().await.map_err(platform::db::DbError::from)?;
         Ok(id)
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::manifest::Schema;
-use crate::platform::db::Target;
+use platform::db::Target;
 
 /// Our tables: partitions and plain tables, whose rows are counted.
 const TABLES: &str = "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \

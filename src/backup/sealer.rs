@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::seal::{Recipients, SealError, Sealed, Sealing};
-use crate::platform::pools::{CpuPool, Traffic};
+use platform::pools::{CpuPool, Traffic};
 
 /// Bytes sealed per turn before its duration is judged: about 100 ms.
 const TURN: u64 = 16 << 20;

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{BackupError, catalogue::Catalogue};
-use crate::platform::{crypto, pools::CpuPool};
+use platform::{crypto, pools::CpuPool};
 
 /// Folder of a single run or drill, removed on drop. The name is new each time, so that leftovers of a former run (a thread, a server) do
 /// not write into it.

@@ -10,7 +10,8 @@ use super::{
     model::{Backup, BackupId, Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Kind, Status},
     tree::{Known, KnownFile},
 };
-use crate::{platform::http::Slice, storage::Entry};
+use platform::http::Slice;
+use storage::Entry;
 
 /// A row whose enums are text; check constraints guarantee valid values.
 struct Row {

@@ -17,10 +17,8 @@ use super::{
     spool::Spooled,
     writer::Writer,
 };
-use crate::{
-    platform::{crypto::Digest, error::chain},
-    storage::{Entry, Storage, StorageError},
-};
+use platform::{crypto::Digest, error::chain};
+use storage::{Entry, Storage, StorageError};
 
 /// Files transferred concurrently, to hide the latency of small ones.
 const AT_ONCE: usize = 4;

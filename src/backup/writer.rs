@@ -25,14 +25,8 @@ use super::{
     seal::{self, Fingerprint, Recipients, Sealed},
     spool::{Spool, Spooled},
 };
-use crate::{
-    platform::{
-        crypto::{self, Digest},
-        error::chain,
-        pools::CpuPool,
-    },
-    storage::Entry,
-};
+use platform::{crypto::{self, Digest}, error::chain, pools::CpuPool};
+use storage::Entry;
 
 /// State of one destination during a run.
 #[derive(Debug)]

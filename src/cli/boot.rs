@@ -6,17 +6,9 @@ use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 
 use super::THIS_PROGRAM;
-use crate::{
-    app::{App, Config, Runtime},
-    backup::{self, Unfinished},
-    platform::{
-        clock::Clock,
-        data_dir::{self, DataDir},
-        db::{Target, managed::Managed, migrate},
-        lifecycle::Lifecycle,
-        telemetry::Logger,
-    },
-};
+use crate::app::{App, Config, Runtime};
+use backup::Unfinished;
+use platform::{clock::Clock, data_dir::{self, DataDir}, db::{Target, managed::Managed, migrate}, lifecycle::Lifecycle, telemetry::Logger};
 
 /// The opened data directory and its database.
 #[derive(Debug)]

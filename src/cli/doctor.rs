@@ -3,14 +3,8 @@
 use std::{process::ExitCode, time::Duration};
 
 use super::{boot::Booted, print_line};
-use crate::{
-    app::{App, Config},
-    platform::{
-        db::{Target, roles},
-        health::{self, Report, Status},
-        lifecycle::Lifecycle,
-    },
-};
+use crate::app::{App, Config};
+use platform::{db::{Target, roles}, health::{self, Report, Status}, lifecycle::Lifecycle};
 
 #[derive(Debug, Default, clap::Args)]
 #[command(
@@ -79,7 +73,7 @@ fn print(report: &Report) {
 
 async fn live(config: &Config) -> anyhow::Result<ExitCode> {
     let address = config.ops.local();
-    let clients = crate::platform::http_client::HttpClients::new()?;
+    let clients = platform::http_client::HttpClients::new()?;
     let response =
         clients.operator().get(format!("http://{address}/readyz")).timeout(Duration::from_secs(4)).send().await?;
     let ok = response.status().is_success();

@@ -9,10 +9,8 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{THIS_PROGRAM, eprint_line, print_line};
-use crate::{
-    app::Config,
-    knowledge::extract::{ExtractError, Extracted, Limits, child::extract_in_child},
-};
+use crate::app::Config;
+use extraction::{ExtractError, Extracted, Limits, child::extract_in_child};
 
 #[derive(Debug, Subcommand)]
 pub enum Action {
@@ -118,7 +116,7 @@ fn remarks(document: &Extracted) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::knowledge::extract::{Kind, extract};
+    use extraction::{Kind, extract};
 
     #[test]
     fn what_is_left_out_and_doubted_is_said_in_words() {

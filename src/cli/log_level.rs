@@ -6,10 +6,8 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::{eprint_line, print_line};
-use crate::{
-    app::Config,
-    platform::{data_dir, http::ops_token, http_client::HttpClients},
-};
+use crate::app::Config;
+use platform::{data_dir, http::ops_token, http_client::HttpClients};
 
 #[derive(Debug, clap::Args)]
 #[command(

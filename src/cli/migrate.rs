@@ -6,12 +6,9 @@ use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{boot::Booted, print_line, restore};
-use crate::{
-    app::Config,
-    backup::{Destination, Installation, KeyFile, Restore},
-    platform::{db::migrate, error::chain, lifecycle::Lifecycle, telemetry::Telemetry},
-    storage,
-};
+use crate::app::Config;
+use backup::{Destination, Installation, KeyFile, Restore};
+use platform::{db::migrate, error::chain, lifecycle::Lifecycle, telemetry::Telemetry};
 
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = "Examples:\n  holdfast migrate\n  holdfast migrate --plan\n  \

@@ -27,10 +27,8 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{
-    app::Config,
-    platform::config::{ConfigErrors, Raw},
-};
+use crate::app::Config;
+use platform::config::{ConfigErrors, Raw};
 
 /// `sysexits.h`: `EX_USAGE` 64, `EX_CONFIG` 78; a configuration error exits like invalid arguments.
 const EXIT_USAGE: u8 = 64;
@@ -134,7 +132,7 @@ pub fn run(cli: Cli) -> ExitCode {
 fn run_command(cli: Cli) -> ExitCode {
     match cli.command {
         // No configuration and no runtime: it limits its resources before it reads anything.
-        Command::ExtractChild => return crate::knowledge::extract::child::main(std::io::stdin(), std::io::stdout()),
+        Command::ExtractChild => return extraction::child::main(std::io::stdin(), std::io::stdout()),
         Command::Openapi => return openapi::run(),
         Command::Docs(action) => return docs::run(&action),
         Command::Config(config::Action::Docs) => return config::docs(),

@@ -16,10 +16,8 @@ use tokio::{
 };
 
 use super::{boot::Booted, eprint_line};
-use crate::{
-    app::Config,
-    platform::db::{RoleKind, Target, tools},
-};
+use crate::app::Config;
+use platform::db::{RoleKind, Target, tools};
 
 /// A frozen server accepts connections but never answers.
 const TIMEOUT: Duration = Duration::from_secs(10);

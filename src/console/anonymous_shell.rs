@@ -15,7 +15,7 @@ use super::form::FormErrors;
 use super::i18n::{Lang, Text, TextArg};
 use super::live::LiveRequest;
 use super::{Console, csrf, format};
-use crate::platform::error::ApiError;
+use platform::error::ApiError;
 
 /// Result of page handlers: an [`ApiError`] becomes an HTML error page (see `error_pages`).
 pub type PageResult = Result<Response, ApiError>;

@@ -13,7 +13,7 @@ use axum::{Extension, Router};
 use sha2::{Digest, Sha256};
 
 use super::Console;
-use crate::platform::crypto::{hex, sha256};
+use platform::crypto::{hex, sha256};
 
 /// A file that pages load: `<room>/<file>` and its content.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ pub struct Asset {
 #[macro_export]
 macro_rules! assets {
     ($room:literal: $($file:literal)*) => {
-        &[$($crate::console::Asset {
+        &[$($crate::Asset {
             name: concat!($room, "/", $file),
             content: include_bytes!(concat!("assets/", $file)).as_slice(),
         }),*]

@@ -7,9 +7,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum_extra::extract::cookie::{Cookie, CookieJar};
 
-use crate::platform::crypto;
-use crate::platform::error::ApiError;
-use crate::platform::http::Principal;
+use platform::crypto;
+use platform::error::ApiError;
+use platform::http::Principal;
 
 pub(super) struct Token {
     value: String,

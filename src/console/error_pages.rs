@@ -8,8 +8,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::{AnonymousShell, Console, form};
-use crate::platform::error::ResponseError;
-use crate::platform::http::{current_request_id, metrics::Surface};
+use platform::error::ResponseError;
+use platform::http::{current_request_id, metrics::Surface};
 
 #[derive(Template)]
 #[template(path = "console/templates/error.html")]

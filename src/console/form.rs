@@ -8,7 +8,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use super::i18n::{Lang, Texts};
 use super::{AnonymousShell, Console};
-use crate::platform::error::ApiError;
+use platform::error::ApiError;
 
 /// More than the longest text of any form (an agent's instructions).
 const MAX_BYTES: usize = 512 * 1024;

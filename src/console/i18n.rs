@@ -74,7 +74,7 @@ pub struct Locale {
 #[macro_export]
 macro_rules! locale {
     ($room:literal) => {
-        $crate::console::Locale { room: $room, en: include_str!("locales/en.ftl"), ru: include_str!("locales/ru.ftl") }
+        $crate::Locale { room: $room, en: include_str!("locales/en.ftl"), ru: include_str!("locales/ru.ftl") }
     };
 }
 

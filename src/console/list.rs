@@ -2,7 +2,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::platform::http::ListQuery;
+use platform::http::ListQuery;
 
 /// Pager URLs; print with `ui::pager(pager)`.
 #[derive(Debug, Clone, PartialEq, Eq)]

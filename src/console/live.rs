@@ -12,8 +12,8 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use crate::platform::crypto::{hex, sha256};
-use crate::platform::error::ApiError;
+use platform::crypto::{hex, sha256};
+use platform::error::ApiError;
 
 const HEADER: &str = "x-live";
 /// Templates escape `<` in what they print, so that no text contains these.

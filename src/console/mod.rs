@@ -8,7 +8,7 @@
 //! Translations, assets and links of the navigation are named in the room's `module.rs`.
 //!
 //! ```ignore
-//! use crate::console::{Flash, Form, FormErrors, PageResult, Pager, Shell};
+//! use crate::{Flash, Form, FormErrors, PageResult, Pager, Shell};
 //!
 //! #[derive(Template)]
 //! #[template(path = "agents/templates/list.html")]

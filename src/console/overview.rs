@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{Html, PageResult, Shell, svg};
-use crate::platform::error::{ApiError, chain};
-use crate::platform::http::Role;
+use platform::error::{ApiError, chain};
+use platform::http::Role;
 
 /// Rooms that read at the same time, each on one connection: the API keeps the others.
 const MOST_AT_ONCE: usize = 6;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
-use crate::platform::error::ApiError;
-use crate::platform::http::Role;
-use crate::platform::ids::OrgId;
+use platform::error::ApiError;
+use platform::http::Role;
+use platform::ids::OrgId;
 
 /// Shorter than the shortest `data-live`: no page goes back to what was there before it was opened.
 const SHARED_FOR: Duration = Duration::from_secs(1);

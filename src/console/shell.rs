@@ -14,10 +14,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::anonymous_shell::{AnonymousShell, see_other};
 use super::shared::Key;
 use super::{Console, NavItem, live};
-use crate::platform::crypto::{hex, sha256};
-use crate::platform::error::ApiError;
-use crate::platform::http::{OrgRef, Principal, Role, SessionUser};
-use crate::platform::ids::OrgId;
+use platform::crypto::{hex, sha256};
+use platform::error::ApiError;
+use platform::http::{OrgRef, Principal, Role, SessionUser};
+use platform::ids::OrgId;
 
 /// Page to which a person with a one-time password is redirected; owned by auth.
 pub const PASSWORD_PAGE: &str = "/account/password";

@@ -11,8 +11,8 @@ use super::i18n::{Locale, Texts};
 use super::overview::{OverviewPart, Overviews};
 use super::shared::Shared;
 use super::{assets, error_pages, overview, pages};
-use crate::platform::error::ApiError;
-use crate::platform::http::Role;
+use platform::error::ApiError;
+use platform::http::Role;
 
 /// A part of the navigation, in the order in which it shows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

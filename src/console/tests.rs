@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use super::{ASSETS, Console, Flash, Form, FormErrors, LOCALE, Lang, NavItem, Overview, OverviewPart};
 use super::{PageResult, Pager, Parts, Section, Shell, Step, Tile};
-use crate::platform::error::ApiError;
-use crate::platform::http::{Actor, ListQuery, OrgRef, Principal, Role, SessionUser};
-use crate::platform::ids::{OrgId, UserId};
+use platform::error::ApiError;
+use platform::http::{Actor, ListQuery, OrgRef, Principal, Role, SessionUser};
+use platform::ids::{OrgId, UserId};
 
 #[test]
 fn the_browser_chooses_the_language() {

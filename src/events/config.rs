@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::config::ConfigErrors;
+use platform::config::ConfigErrors;
 
 /// Events between rooms.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -1,6 +1,7 @@
 //! Errors of events.
 
-use crate::{jobs::JobsError, platform::db::DbError};
+use jobs::JobsError;
+use platform::db::DbError;
 
 /// Events could not be processed.
 #[derive(Debug, thiserror::Error)]
@@ -11,4 +12,4 @@ pub enum EventsError {
     Jobs(#[from] JobsError),
 }
 
-crate::from_sqlx!(EventsError);
+platform::from_sqlx!(EventsError);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Events;
-use crate::jobs::{CatchUp, Cron, Job, JobsError, Registry};
+use jobs::{CatchUp, Cron, Job, JobsError, Registry};
 
 /// Creates the partitions of the coming weeks and drops those past retention.
 #[derive(Debug, Serialize, Deserialize)]

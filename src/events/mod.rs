@@ -31,6 +31,6 @@ pub use model::{Cursor, Event, EventId, EventType, Occurred, Subscriber, Subscri
 pub use service::{Deps, Events, publish};
 pub use store::{Reader, end, read_after};
 
-use crate::platform::db::Table;
+use platform::db::Table;
 
 pub const TABLES: &[Table] = &[Table::watched("events"), Table::small("event_cursors")];

@@ -9,11 +9,8 @@ use utoipa::{
     openapi::{RefOr, schema::Schema},
 };
 
-use crate::{
-    id_type,
-    jobs::{self, Enqueue, Job, JobsError},
-    platform::{clock::Clock, ids::OrgId},
-};
+use platform::{id_type, clock::Clock, ids::OrgId};
+use jobs::{Enqueue, Job, JobsError};
 
 id_type!(EventId, "Something that happened.");
 

@@ -9,10 +9,8 @@ use super::{
     model::{Event, EventId, EventType, Subscription},
     store::{self, NewEvent, Reader},
 };
-use crate::{
-    jobs::Loops,
-    platform::{clock::Clock, db::Db, ids::OrgId, telemetry::trace},
-};
+use jobs::Loops;
+use platform::{clock::Clock, db::Db, ids::OrgId, telemetry::trace};
 
 /// The reader that creates subscribers' jobs.
 const SUBSCRIBERS: Reader = Reader { name: "subscribers" };
@@ -69,7 +67,7 @@ impl Events {
     /// Starts dispatching and the gauges.
     pub fn start_loops(&self, loops: &Loops) {
         let this = self.clone();
-        loops.every("events.dispatch", EVERY, crate::jobs::By::Leader, move || {
+        loops.every("events.dispatch", EVERY, jobs::By::Leader, move || {
             let this = this.clone();
             async move {
                 while this.dispatch().await? == BATCH {}

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Event, EventType, doctor, reference, store::Backlog};
-use crate::platform::health::Status;
+use platform::health::Status;
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct Happened {

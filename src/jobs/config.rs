@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::config::ConfigErrors;
+use platform::config::ConfigErrors;
 
 /// Background jobs of this process.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -7,11 +7,7 @@ use super::{
     leader::{LEASE, Lease},
     store,
 };
-use crate::platform::{
-    db::DbError,
-    error::chain,
-    health::{Check, CheckResult},
-};
+use platform::{db::DbError, error::chain, health::{Check, CheckResult}};
 
 /// A job that has been due for this long while nothing runs means that no worker is running. Seconds.
 const ABANDONED: f64 = 120.0;
@@ -184,7 +180,7 @@ fn judge_leases(leases: &[store::LeaseRow], works: bool) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::health::Status;
+    use platform::health::Status;
 
     #[test]
     fn a_duty_that_nobody_has_is_a_warning_while_workers_live() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::platform::{db::DbError, error::ApiError};
+use platform::{db::DbError, error::ApiError};
 
 /// An operation on the queue failed.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum JobsError {
     Schedule { name: String, reason: String },
 }
 
-crate::from_sqlx!(JobsError);
+platform::from_sqlx!(JobsError);
 
 impl From<JobsError> for ApiError {
     fn from(error: JobsError) -> Self {

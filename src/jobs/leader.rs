@@ -20,10 +20,7 @@ use super::{
     store::{self, Standing},
     worker::{LogOnChange, jittered},
 };
-use crate::{
-    label_enum,
-    platform::{crypto, db::DbError},
-};
+use platform::{label_enum, crypto, db::DbError};
 
 /// Longest time until a lost leader is replaced.
 pub(super) const LEASE: Duration = Duration::from_secs(15);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Jobs, leader::Leader, worker::jittered};
-use crate::platform::lifecycle::Lifecycle;
+use platform::lifecycle::Lifecycle;
 
 /// Where a loop runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

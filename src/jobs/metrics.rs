@@ -9,7 +9,7 @@ use prometheus_client::{
 };
 
 use super::{leader::Lease, model::QueueStatus, schedule::LATE, store::ScheduleState};
-use crate::{label_enum, platform::telemetry::Latency};
+use platform::{label_enum, telemetry::Latency};
 
 /// 5 ms to 10 min: a mail is tens of milliseconds, a large document minutes; the longest timeouts are ten.
 const DURATION_BUCKETS: [f64; 12] = [0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0, 300.0, 600.0];

@@ -49,18 +49,13 @@ pub use schedule::{CatchUp, Cron};
 pub use service::Jobs;
 pub use store::{enqueue, is_live};
 
-use crate::{
-    console::{Locale, NavItem, Section},
-    platform::{
-        db::Table,
-        http::{Role, Scope},
-    },
-};
+use console::{Locale, NavItem, Section};
+use platform::{db::Table, http::{Role, Scope}};
 
 pub const READ: Scope = Scope::new("jobs_read", Role::Member);
 pub const WRITE: Scope = Scope::new("jobs_write", Role::Admin);
 pub const NAV: &[NavItem] = &[NavItem::new(Section::Operate, "/jobs", "jobs-nav", "jobs").role(Role::Member)];
-pub const LOCALE: Locale = crate::locale!("jobs");
+pub const LOCALE: Locale = console::locale!("jobs");
 pub const TABLES: &[Table] = &[
     Table::watched("job_attempts"),
     Table::watched("job_history"),

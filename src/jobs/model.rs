@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{id_type, platform::ids::OrgId, text_enum};
+use platform::{id_type, ids::OrgId, text_enum};
 
 id_type!(JobId, "A background job.");
 

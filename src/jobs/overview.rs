@@ -3,10 +3,8 @@
 use async_trait::async_trait;
 
 use super::Jobs;
-use crate::{
-    console::{Overview, OverviewPart, Shell, Tile},
-    platform::error::ApiError,
-};
+use console::{Overview, OverviewPart, Shell, Tile};
+use platform::error::ApiError;
 
 #[async_trait]
 impl OverviewPart for Jobs {

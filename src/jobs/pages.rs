@@ -14,13 +14,8 @@ use super::{
     model::{AttemptOutcome, JobDetail, QueueStatus, Reason},
     routes::{JobFilter, PAUSE},
 };
-use crate::{
-    console::{Flash, Form, Nothing, PageResult, Pager, Shell},
-    platform::{
-        error::ApiError,
-        http::{ListQuery, Path, Query, Role},
-    },
-};
+use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
+use platform::{error::ApiError, http::{ListQuery, Path, Query, Role}};
 
 /// The pages of this capability.
 pub fn router() -> Router<Jobs> {

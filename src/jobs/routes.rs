@@ -11,10 +11,7 @@ use super::{
     service::Owner,
     store::Filter,
 };
-use crate::platform::{
-    error::{ApiError, FieldError},
-    http::{Auth, Json, ListQuery, Page, Path, Principal, Query},
-};
+use platform::{error::{ApiError, FieldError}, http::{Auth, Json, ListQuery, Page, Path, Principal, Query}};
 
 /// Queues belong to the installation, not to an organisation.
 pub(super) const PAUSE: &str = "pause and resume its queues";

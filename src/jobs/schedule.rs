@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::JobsError;
-use crate::text_enum;
+use platform::text_enum;
 
 /// A tick later than this was missed: no worker was running, as opposed to a busy one.
 pub(super) const LATE: TimeDelta = TimeDelta::seconds(60);

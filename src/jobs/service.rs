@@ -10,14 +10,7 @@ use super::{
     wake,
     worker::{self, Liveness},
 };
-use crate::platform::{
-    clock::Clock,
-    db::{Db, Tx},
-    health::CheckResult,
-    http::{Principal, Slice},
-    ids::OrgId,
-    lifecycle::Lifecycle,
-};
+use platform::{clock::Clock, db::{Db, Tx}, health::CheckResult, http::{Principal, Slice}, ids::OrgId, lifecycle::Lifecycle};
 
 /// The queue. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use super::{
     schedule::{fires, missed},
     worker::delay,
 };
-use crate::platform::config::ConfigErrors;
+use platform::config::ConfigErrors;
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()

@@ -14,12 +14,10 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use context::Context;
 
-use crate::{
-    console::{Asset, Locale, NavItem, OverviewPart},
-    events::{EventType, Subscription},
-    jobs::{JobsError, Loops, Registry},
-    platform::{db::Table, health::Check, http::Scope, telemetry::Telemetry},
-};
+use console::{Asset, Locale, NavItem, OverviewPart};
+use events::{EventType, Subscription};
+use jobs::{JobsError, Loops, Registry};
+use platform::{db::Table, health::Check, http::Scope, telemetry::Telemetry};
 
 /// What a room is. Begin with [`Room::new`] and name what it has.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{extract::Limits, index::IndexOptions};
-use crate::{platform::config::ConfigErrors, storage};
+use platform::config::ConfigErrors;
 
 /// The `[knowledge]` section: uploads, extraction, OCR, chunking and the search index.
 #[derive(Clone, Debug, Deserialize, Serialize)]

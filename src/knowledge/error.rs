@@ -3,16 +3,10 @@
 use std::time::Duration;
 
 use super::{extract::Unsupported, index::IndexError};
-use crate::{
-    jobs::JobsError,
-    llm::LlmError,
-    platform::{
-        db::DbError,
-        error::{ApiError, FieldError, is_disk_full},
-        pools::WorkLost,
-    },
-    storage::StorageError,
-};
+use jobs::JobsError;
+use llm::LlmError;
+use platform::{db::DbError, error::{ApiError, FieldError, is_disk_full}, pools::WorkLost};
+use storage::StorageError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum KnowledgeError {
@@ -46,7 +40,7 @@ pub enum KnowledgeError {
     Work(#[from] WorkLost),
 }
 
-crate::from_sqlx!(KnowledgeError);
+platform::from_sqlx!(KnowledgeError);
 
 impl KnowledgeError {
     /// A validation error for a single field.

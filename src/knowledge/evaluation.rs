@@ -11,7 +11,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::index::*;
-use crate::llm::embed::{InputKind, LocalEmbedder, Priority};
+use llm::embed::{InputKind, LocalEmbedder, Priority};
 
 /// Where `scripts/test` puts the models (`scripts/fetch-model --dir`).
 #[expect(clippy::disallowed_methods, reason = "a test's fixture, not configuration")]
@@ -197,7 +197,7 @@ const HEADER: &str = "set, model | base | queries in | queries | vector | text |
 
 #[tokio::test]
 async fn hybrid_follows_the_better_arm_of_each_language() {
-    let set = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/retrieval/gnome.json"));
+    let set = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/retrieval/gnome.json"));
     println!("{HEADER}");
     let broken = table("sample, MiniLM", &Model::load("all-MiniLM-L6-v2"), &set, &[&["en", "ru"]]).await;
     assert!(broken.is_empty(), "{broken:#?}");
@@ -238,8 +238,8 @@ impl TableChunk {
 
 /// Extracts, chunks and prepares each document like `knowledge.extract`.
 fn table_chunks(model: &LocalEmbedder) -> Vec<TableChunk> {
-    use crate::knowledge::{extract, model::searchable_text};
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/documents");
+    use crate::model::searchable_text;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/documents");
     let mut passages = Vec::new();
     for name in
         ["md", "html", "docx", "pdf"].iter().flat_map(|kind| [format!("tables.en.{kind}"), format!("tables.ru.{kind}")])

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{DocumentId, KnowledgeBaseId};
-use crate::events::{Event, EventType};
+use events::{Event, EventType};
 
 pub const EVENTS: &[EventType] = &[
     EventType::of::<DocumentReady>(),

@@ -16,8 +16,6 @@ mod error;
 #[cfg(test)]
 mod evaluation;
 mod events;
-pub mod extract;
-pub mod index;
 mod jobs;
 mod metrics;
 mod model;
@@ -30,6 +28,9 @@ mod service;
 mod store;
 #[cfg(test)]
 mod tests;
+
+pub use extraction as extract;
+pub use vectors as index;
 
 pub use config::Config;
 pub use doctor::checks;

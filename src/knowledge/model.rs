@@ -8,11 +8,7 @@ use super::{
     extract::{Doubt, Kind, Report},
     index::Weights,
 };
-use crate::{
-    id_type,
-    platform::{ids::OrgId, names::tidy},
-    text_enum,
-};
+use platform::{id_type, ids::OrgId, names::tidy, text_enum};
 
 id_type!(KnowledgeBaseId, "A knowledge base.");
 id_type!(DocumentId, "A document in a knowledge base.");

@@ -3,17 +3,11 @@
 use std::path::PathBuf;
 
 use super::{Config, Deps, EVENTS, Knowledge, Metrics, OBJECTS, checks, index::VectorIndex, pages, register, routes};
-use crate::{
-    console::{NavItem, Section},
-    kit::{Context, Module, Room},
-    llm::Llm,
-    platform::{
-        db::Table,
-        http::{Role, Scope},
-        pools::CpuPool,
-    },
-    storage::{Deletions, Storage, StorageError},
-};
+use console::{NavItem, Section};
+use kit::{Context, Module, Room};
+use llm::Llm;
+use platform::{db::Table, http::{Role, Scope}, pools::CpuPool};
+use storage::{Deletions, Storage, StorageError};
 
 pub const READ: Scope = Scope::new("knowledge_read", Role::Viewer);
 pub const WRITE: Scope = Scope::new("knowledge_write", Role::Member);
@@ -28,8 +22,8 @@ pub static ROOM: Room = Room {
         Table::small("knowledge_bases"),
     ],
     nav: &[NavItem::new(Section::Build, "/knowledge", "knowledge-nav", "knowledge")],
-    locale: Some(crate::locale!("knowledge")),
-    assets: crate::assets!("knowledge": "knowledge.js"),
+    locale: Some(console::locale!("knowledge")),
+    assets: console::assets!("knowledge": "knowledge.js"),
     queues: &["knowledge"],
     schedules: &["knowledge.maintain", "knowledge.reconcile"],
     events: EVENTS,

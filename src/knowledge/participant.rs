@@ -10,7 +10,7 @@ use futures::{TryStreamExt as _, stream::BoxStream};
 use serde_json::Value;
 
 use super::index::{IndexOptions, TableState, VectorIndex};
-use crate::storage::{Captured, Counts, Participant, ParticipantError, Storage};
+use storage::{Captured, Counts, Participant, ParticipantError, Storage};
 
 /// The participant's name in manifests.
 pub const VECTORS: &str = "vectors";

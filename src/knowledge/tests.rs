@@ -13,10 +13,8 @@ use super::{
     participant::belongs,
     store::chunks::Indexed,
 };
-use crate::{
-    platform::lifecycle::Lifecycle,
-    storage::{self, Participant as _, Storage},
-};
+use platform::lifecycle::Lifecycle;
+use storage::{Participant as _, Storage};
 
 #[test]
 fn pages_are_named_as_ranges() {

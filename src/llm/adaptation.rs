@@ -4,7 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::label_enum;
+use platform::label_enum;
 
 label_enum! {
     /// A change of requests to a server that refuses them otherwise. None changes what the client asked for.

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::{adaptation::Adaptation, prices::Price};
-use crate::platform::config::{ConfigErrors, secret};
+use platform::config::{ConfigErrors, secret};
 
 /// Prefixes that a provider cannot have: they belong to other backends.
 const RESERVED: [&str; 4] = ["agent", "builtin", "holdfast", "local"];

@@ -7,7 +7,7 @@ use super::{
     error::LlmError,
     service::Llm,
 };
-use crate::platform::health::{Check, CheckResult};
+use platform::health::{Check, CheckResult};
 
 /// The gateway's checks.
 pub fn checks(llm: &Llm) -> Vec<Box<dyn Check>> {

@@ -9,14 +9,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{embed::EmbedError, model::Outcome};
-use crate::{
-    label_enum,
-    platform::{
-        db::DbError,
-        error::{ApiError, FieldError, ResponseError, Upstream},
-        pools::WorkLost,
-    },
-};
+use platform::{label_enum, db::DbError, error::{ApiError, FieldError, ResponseError, Upstream}, pools::WorkLost};
 
 /// A call to a model failed.
 #[derive(Debug, thiserror::Error)]

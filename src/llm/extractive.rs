@@ -16,7 +16,7 @@ use super::{
     model::{BackendKind, CallContext, ModelInfo, Passage, estimate_tokens},
     wire::{ChatChunk, ChatRequest, Chunk, ChunkChoice, Delta, Original, Usage},
 };
-use crate::platform::{clock::Clock, ids, ids::OrgId};
+use platform::{clock::Clock, ids::{self, OrgId}};
 
 pub(super) const PREFIX: &str = "builtin";
 const NAME: &str = "extractive";

@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{metrics::Kept, service::Llm, store};
-use crate::{
-    jobs::{CatchUp, Cron, Job, JobsError, Registry},
-    platform::db::DbError,
-};
+use jobs::{CatchUp, Cron, Job, JobsError, Registry};
+use platform::db::DbError;
 
 /// Rows per statement: a fraction of a second, so that nothing waits long for its locks.
 const BATCH: i64 = 5000;

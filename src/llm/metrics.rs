@@ -18,7 +18,7 @@ use super::{
     model::{BackendKind, Operation, Outcome},
     usage::{Target, UsageRow},
 };
-use crate::{label_enum, platform::telemetry::Latency};
+use platform::{label_enum, telemetry::Latency};
 
 /// 10 ms to 10 min: a query's embedding takes about 10 ms, a long answer minutes; 240 s is the usual `timeout_seconds`.
 const DURATION_BUCKETS: [f64; 16] =
@@ -391,10 +391,8 @@ mod tests {
     use prometheus_client::encoding::text::encode;
 
     use super::*;
-    use crate::{
-        llm::{config::Config, prices::Prices, wire::Usage},
-        platform::ids::OrgId,
-    };
+    use crate::{config::Config, prices::Prices, wire::Usage};
+    use platform::ids::OrgId;
 
     fn row(provider: &str, model: &str) -> UsageRow {
         UsageRow {

@@ -5,10 +5,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::wire::Usage;
-use crate::{
-    label_enum,
-    platform::{http::Principal, ids::OrgId},
-};
+use platform::{label_enum, http::Principal, ids::OrgId};
 
 /// The caller of a model, and the retrieved chunks.
 #[derive(Clone, Debug)]

@@ -1,15 +1,9 @@
 //! What this room hands over.
 
 use super::{Config, Deps, Llm, Metrics, Operation, checks, openai_router, pages, register, router};
-use crate::{
-    console::{NavItem, Section},
-    kit::{Context, Module, Room},
-    platform::{
-        db::Table,
-        http::{Role, Scope},
-        telemetry::{ANY, Telemetry},
-    },
-};
+use console::{NavItem, Section};
+use kit::{Context, Module, Room};
+use platform::{db::Table, http::{Role, Scope}, telemetry::{ANY, Telemetry}};
 
 /// `/v1/*`: models, chat, embeddings, and agents' answers.
 pub const INFERENCE: Scope = Scope::new("inference", Role::Viewer);
@@ -18,7 +12,7 @@ pub static ROOM: Room = Room {
     scopes: &[INFERENCE],
     tables: &[Table::watched("embedding_cache"), Table::watched("llm_usage")],
     nav: &[NavItem::new(Section::Operate, "/settings/models", "llm-nav", "models").role(Role::Member)],
-    locale: Some(crate::locale!("llm")),
+    locale: Some(console::locale!("llm")),
     queues: &["system"],
     schedules: &["llm.retention"],
     openapi: Some(|| {

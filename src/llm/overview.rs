@@ -4,10 +4,8 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 use super::Llm;
-use crate::{
-    console::{Notice, Overview, OverviewPart, Shell, Tile},
-    platform::error::ApiError,
-};
+use console::{Notice, Overview, OverviewPart, Shell, Tile};
+use platform::error::ApiError;
 
 /// Days of the little chart.
 const DAYS: i64 = 14;

@@ -15,10 +15,8 @@ use super::{
     service::{Llm, ProviderInfo, ProviderTest, TestError},
     store::{UsageByDay, UsageByModel},
 };
-use crate::{
-    console::{Form, Nothing, PageResult, Shell, see_other, svg},
-    platform::http::{Path, Role},
-};
+use console::{Form, Nothing, PageResult, Shell, see_other, svg};
+use platform::http::{Path, Role};
 
 const PATH: &str = "/settings/models";
 /// Days of usage on the page.

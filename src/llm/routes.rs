@@ -11,10 +11,7 @@ use super::{
     service::{Llm, ProviderInfo, ProviderTest},
     store::{UsageByDay, UsageByModel},
 };
-use crate::platform::{
-    error::{ApiError, FieldError},
-    http::{Auth, Json, Path, Query, Scope},
-};
+use platform::{error::{ApiError, FieldError}, http::{Auth, Json, Path, Query, Scope}};
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Llm> {

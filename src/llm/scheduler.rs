@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::embed::Priority;
-use crate::platform::pools::CpuPool;
+use platform::pools::CpuPool;
 
 /// Up to this many texts count as a query.
 const QUESTION_TEXTS: usize = 4;

@@ -6,7 +6,7 @@ use super::{
     model::{BackendKind, CallContext, Operation, Outcome},
     usage::{Target, UsageRow},
 };
-use crate::platform::telemetry::{Span, otlp::wire::Kind};
+use platform::telemetry::{Span, otlp::wire::Kind};
 
 /// Starts it.
 pub(super) fn begin(call: &CallContext, target: &Target, streamed: bool) -> Span {

@@ -15,7 +15,7 @@ use super::{
     turns::alternate,
     wire::{ChatCompletion, ChatRequest, Chunk, Message, Original},
 };
-use crate::platform::config::ConfigErrors;
+use platform::config::ConfigErrors;
 
 fn parse_in(pieces: &[&[u8]]) -> Vec<SseEvent> {
     let mut parser = SseParser::new(1 << 20);

@@ -2,10 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::{
-    config::{ConfigErrors, secret},
-    telemetry::config::is_base_url,
-};
+use platform::{config::{ConfigErrors, secret}, telemetry::config::is_base_url};
 
 /// Log search.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

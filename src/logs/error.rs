@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::platform::error::{ApiError, FieldError};
+use platform::error::{ApiError, FieldError};
 
 /// A search failed.
 #[derive(Clone, Debug, thiserror::Error)]

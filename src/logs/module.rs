@@ -3,15 +3,13 @@
 use std::net::SocketAddr;
 
 use super::{Config, Deps, Logs, checks, pages, routes};
-use crate::{
-    console::{NavItem, Section},
-    kit::{Context, Module, Room},
-    platform::{http, telemetry},
-};
+use console::{NavItem, Section};
+use kit::{Context, Module, Room};
+use platform::{http, telemetry};
 
 pub static ROOM: Room = Room {
     nav: &[NavItem::new(Section::Operate, "/logs", "logs-title", "document").operator()],
-    locale: Some(crate::locale!("logs")),
+    locale: Some(console::locale!("logs")),
     openapi: Some(|| routes::router().into_openapi()),
     ..Room::new("logs")
 };

@@ -10,14 +10,8 @@ use super::{
     model::{LogPage, LogQuery},
     routes::require,
 };
-use crate::{
-    console::{PageResult, Pager, Shell},
-    platform::{
-        error::ApiError,
-        http::{ListQuery, Query},
-        telemetry::Level,
-    },
-};
+use console::{PageResult, Pager, Shell};
+use platform::{error::ApiError, http::{ListQuery, Query}, telemetry::Level};
 
 const PATH: &str = "/logs";
 /// Time ranges, by their name in the address and in translation keys.
@@ -102,7 +96,7 @@ fn local(text: &str, field: &str) -> Result<Option<DateTime<Utc>>, LogsError> {
     let read = |format| NaiveDateTime::parse_from_str(text, format).ok();
     let time = read("%Y-%m-%dT%H:%M").or_else(|| read("%Y-%m-%dT%H:%M:%S%.f")).map(|time| time.and_utc());
     time.or_else(|| text.parse().ok()).map(Some).ok_or_else(|| {
-        LogsError::Invalid(vec![crate::platform::error::FieldError::new(
+        LogsError::Invalid(vec![platform::error::FieldError::new(
             format!("/{field}"),
             "invalid_value",
             format!("{text:?} is not a time such as 2026-11-23T03:20 (UTC)"),

@@ -41,8 +41,8 @@ macro_rules! id_type {
 
         impl $name {
             /// A new id at the clock's time.
-            pub fn generate(clock: &$crate::platform::clock::Clock) -> Self {
-                Self($crate::platform::ids::new_uuid(clock))
+            pub fn generate(clock: &$crate::clock::Clock) -> Self {
+                Self($crate::ids::new_uuid(clock))
             }
         }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::StorageError;
-use crate::platform::db::{Db, DbError, SessionLock};
+use platform::db::{Db, DbError, SessionLock};
 
 /// Name of the advisory lock in the database. Unchanged since the lock belonged to the knowledge room, because during an upgrade the former
 /// version deletes beside a backup of this one.

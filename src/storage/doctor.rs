@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Storage;
-use crate::platform::health::{Check, CheckResult};
+use platform::health::{Check, CheckResult};
 
 /// The checks of this capability.
 pub fn checks(storage: &Storage) -> Vec<Box<dyn Check>> {

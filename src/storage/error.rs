@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use crate::platform::{
-    db::DbError,
-    error::{ApiError, is_disk_full},
-    http::unreadable_body,
-};
+use platform::{db::DbError, error::{ApiError, is_disk_full}, http::unreadable_body};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {

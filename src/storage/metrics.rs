@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::label_enum;
+use platform::label_enum;
 
 /// 1 ms (a small local file) to 60 s (100 MB to a distant bucket).
 const DURATION_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 60.0];

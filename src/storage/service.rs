@@ -26,7 +26,7 @@ use super::{
     Config, DeleteGuard, Metrics, StorageError,
     metrics::{Operation, Outcome},
 };
-use crate::platform::{crypto, lifecycle::Lifecycle};
+use platform::{crypto, lifecycle::Lifecycle};
 
 /// S3's minimum part size; smaller objects are written in one call.
 const PART_BYTES: usize = 5 << 20;

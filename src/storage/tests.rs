@@ -8,7 +8,7 @@ use super::{
     Config, DeleteGuard, Entry, Metrics, Storage, StorageError,
     metrics::{Operation, OperationLabels, Outcome},
 };
-use crate::platform::{config::ConfigErrors, crypto, lifecycle::Lifecycle};
+use platform::{config::ConfigErrors, crypto, lifecycle::Lifecycle};
 
 fn open(dir: &Path) -> Storage {
     open_counted(dir, Metrics::register(&mut Registry::default()))

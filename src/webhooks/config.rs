@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::platform::config::ConfigErrors;
+use platform::config::ConfigErrors;
 
 /// Webhooks: retries, retention, and private networks that they may reach.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -1,13 +1,7 @@
 //! Errors of webhooks.
 
-use crate::{
-    jobs::JobsError,
-    platform::{
-        crypto::SealError,
-        db::DbError,
-        error::{ApiError, FieldError},
-    },
-};
+use jobs::JobsError;
+use platform::{crypto::SealError, db::DbError, error::{ApiError, FieldError}};
 
 #[derive(Debug, thiserror::Error)]
 pub enum WebhooksError {
@@ -29,7 +23,7 @@ pub enum WebhooksError {
     Disabled,
 }
 
-crate::from_sqlx!(WebhooksError);
+platform::from_sqlx!(WebhooksError);
 
 impl From<WebhooksError> for ApiError {
     fn from(error: WebhooksError) -> Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Webhooks;
-use crate::jobs::{CatchUp, Cron, Job, JobsError, Registry};
+use jobs::{CatchUp, Cron, Job, JobsError, Registry};
 
 /// Sends a receiver's queued messages.
 #[derive(Debug, Serialize, Deserialize)]

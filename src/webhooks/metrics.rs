@@ -9,7 +9,7 @@ use prometheus_client::{
 };
 
 use super::model::{Delivery, DisabledReason, EndpointState};
-use crate::label_enum;
+use platform::label_enum;
 
 /// 10 ms (same host) to 10 s (the timeout of an attempt).
 const BUCKETS: [f64; 8] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{id_type, platform::ids::OrgId, text_enum};
+use platform::{id_type, ids::OrgId, text_enum};
 
 id_type!(EndpointId, "An address that is told of events.");
 id_type!(DeliveryId, "A message on its way to a webhook.");

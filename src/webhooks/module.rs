@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Config, Configured, Deps, EVENTS, Metrics, Webhooks, checks, pages, register, routes};
-use crate::{
-    console::{NavItem, Section},
-    events::EventType,
-    kit::{Context, Module, Room},
-    platform::{db::Table, http::Role, http_client::TenantClient},
-};
+use console::{NavItem, Section};
+use events::EventType;
+use kit::{Context, Module, Room};
+use platform::{db::Table, http::Role, http_client::TenantClient};
 
 pub static ROOM: Room = Room {
     tables: &[
@@ -17,7 +15,7 @@ pub static ROOM: Room = Room {
         Table::small("webhook_receivers"),
     ],
     nav: &[NavItem::new(Section::Settings, "/settings/webhooks", "webhooks-title", "link").role(Role::Admin)],
-    locale: Some(crate::locale!("webhooks")),
+    locale: Some(console::locale!("webhooks")),
     queues: &["system", "webhooks"],
     schedules: &["webhooks.maintain"],
     events: EVENTS,

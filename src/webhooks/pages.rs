@@ -17,13 +17,8 @@ use super::{
     service::OVERLAP,
     store::deliveries::Filter,
 };
-use crate::{
-    console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell},
-    platform::{
-        error::ApiError,
-        http::{ListQuery, Path, Query, Scope, Slice},
-    },
-};
+use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
+use platform::{error::ApiError, http::{ListQuery, Path, Query, Scope, Slice}};
 
 const SHOWN: u32 = 50;
 

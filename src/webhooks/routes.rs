@@ -13,10 +13,7 @@ use super::{
     },
     store::deliveries::Filter,
 };
-use crate::platform::{
-    error::ApiError,
-    http::{Auth, Json, ListQuery, Page, Path, Principal, Query, Scope, idempotent},
-};
+use platform::{error::ApiError, http::{Auth, Json, ListQuery, Page, Path, Principal, Query, Scope, idempotent}};
 
 /// The routes of this capability.
 pub fn router() -> OpenApiRouter<Webhooks> {

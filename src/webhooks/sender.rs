@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::signature::SigningKey;
-use crate::platform::http_client::{AddressError, HttpClients, TenantClient};
+use platform::http_client::{AddressError, HttpClients, TenantClient};
 
 /// A slower receiver should queue the message and answer first.
 const TIMEOUT: Duration = Duration::from_secs(10);

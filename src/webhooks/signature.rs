@@ -4,7 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::platform::crypto;
+use platform::crypto;
 
 /// A key that signs webhooks.
 pub struct SigningKey(Vec<u8>);

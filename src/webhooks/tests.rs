@@ -3,7 +3,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{SigningKey, doctor, service::backoff};
-use crate::platform::health::Status;
+use platform::health::Status;
 
 /// The example of the standard's own libraries (`standard-webhooks`, spec and reference tests).
 #[test]

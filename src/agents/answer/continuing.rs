@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::agents::model::Citation;
+use crate::model::Citation;
 
 /// The answer so far.
 #[derive(Clone, Debug, Default, PartialEq)]

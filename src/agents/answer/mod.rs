@@ -19,11 +19,9 @@ use super::{
     model::{Agent, Citation, ConversationId, Message, Shortfall},
     prompt,
 };
-use crate::{
-    knowledge::{Knowledge, SearchHit, SearchRequest, with_table_header},
-    llm::{self, CallContext, ChatRequest, ChatStream, Llm, Passage},
-    platform::ids::OrgId,
-};
+use knowledge::{Knowledge, SearchHit, SearchRequest, with_table_header};
+use llm::{CallContext, ChatRequest, ChatStream, Llm, Passage};
+use platform::ids::OrgId;
 pub use continuing::{Begun, LONGEST_REPEATED, joined};
 pub use reading::{Answer, AnswerPiece, cited};
 
@@ -77,7 +75,7 @@ pub struct Permit {
 #[derive(Debug)]
 pub struct Question<'a> {
     pub org: OrgId,
-    /// [`crate::platform::http::Principal::subject`] of the caller.
+    /// [`platform::http::Principal::subject`] of the caller.
     pub actor: String,
     pub agent: &'a Agent,
     pub history: &'a [Message],

@@ -6,15 +6,9 @@ use axum::http::StatusCode;
 use futures::StreamExt as _;
 
 use super::{ModelInput, Permit, Unopened};
-use crate::{
-    agents::{
-        citations::marks,
-        metrics::Answering,
-        model::{Citation, Shortfall},
-    },
-    llm::{ChatStream, Chunk, Ending, LlmError, Piece, Splitter, Usage},
-    platform::error::ApiError,
-};
+use crate::{citations::marks, metrics::Answering, model::{Citation, Shortfall}};
+use llm::{ChatStream, Chunk, Ending, LlmError, Piece, Splitter, Usage};
+use platform::error::ApiError;
 
 /// A piece of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

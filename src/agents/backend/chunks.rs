@@ -3,17 +3,8 @@
 use futures::stream;
 use serde_json::{Map, Value, json};
 
-use crate::{
-    agents::{
-        answer::{Answer, AnswerPiece},
-        citations::marks,
-        model::{Citation, Shortfall},
-    },
-    llm::{
-        self, ChatChunk, ChatCompletion, ChatStream, Choice, Chunk, ChunkChoice, Completion, Content, Delta, LlmError,
-        Original,
-    },
-};
+use crate::{answer::{Answer, AnswerPiece}, citations::marks, model::{Citation, Shortfall}};
+use llm::{ChatChunk, ChatCompletion, ChatStream, Choice, Chunk, ChunkChoice, Completion, Content, Delta, LlmError, Original};
 
 struct State {
     answer: Answer,

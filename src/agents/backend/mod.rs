@@ -13,10 +13,8 @@ use super::{
     model::{Agent, Message, MessageId, MessageStatus, Speaker},
     service::{Agents, WeakAgents},
 };
-use crate::llm::{
-    self, BackendKind, CallContext, ChatChunk, ChatRequest, ChatStream, Completion, LlmError, ModelBackend, ModelInfo,
-};
-use crate::platform::{error::ApiError, http::Slice};
+use llm::{BackendKind, CallContext, ChatChunk, ChatRequest, ChatStream, Completion, LlmError, ModelBackend, ModelInfo};
+use platform::{error::ApiError, http::Slice};
 
 /// Answers for `agent/<slug>`. Holds a weak reference to the service: the service holds the gateway, which holds this.
 #[derive(Debug)]
@@ -40,7 +38,7 @@ impl ModelBackend for AgentBackend {
         BackendKind::Agent
     }
 
-    async fn models(&self, org: crate::platform::ids::OrgId) -> Result<Vec<ModelInfo>, LlmError> {
+    async fn models(&self, org: platform::ids::OrgId) -> Result<Vec<ModelInfo>, LlmError> {
         let agents = self.agents()?.list(org, None, &Slice::first(500)).await.map_err(gateway_error)?;
         Ok(agents.into_iter().map(|a| ModelInfo { id: a.model_name(), owned_by: "agents".into() }).collect())
     }

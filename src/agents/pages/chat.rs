@@ -5,24 +5,10 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 
 use super::reasons;
-use crate::{
-    agents::{
-        citations::{false_definitions, marks},
-        error::AgentError,
-        model::{
-            Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall,
-            Speaker,
-        },
-        service::{Agents, Ask},
-    },
-    console::{Flash, Form, Nothing, PageResult, Pager, Shell, markdown},
-    llm::INFERENCE,
-    platform::{
-        error::ApiError,
-        http::{ListQuery, Path, Query},
-        names::with_directions_shown,
-    },
-};
+use crate::{citations::{false_definitions, marks}, error::AgentError, model::{Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall, Speaker}, service::{Agents, Ask}};
+use console::{Flash, Form, Nothing, PageResult, Pager, Shell, markdown};
+use llm::INFERENCE;
+use platform::{error::ApiError, http::{ListQuery, Path, Query}, names::with_directions_shown};
 
 /// A message as shown on the page.
 struct Shown {
@@ -94,7 +80,7 @@ impl Shown {
 
 /// An answer's text as HTML, with each citation as a link to the chunk in its document. Everything else stays as the
 /// model wrote it.
-pub(in crate::agents) fn answer_html(text: &str, citations: &[Citation]) -> String {
+pub(in crate) fn answer_html(text: &str, citations: &[Citation]) -> String {
     let known = |n: u32| citations.iter().any(|c| c.mark == n);
     let found = if citations.is_empty() { Vec::new() } else { marks(text, known) };
     // Placeholder for the links: a character that this text does not contain and that means nothing to Markdown. It
@@ -291,7 +277,7 @@ pub async fn stop(
 ) -> PageResult {
     shell.principal().require(INFERENCE)?;
     agents.stop_answer(shell.principal(), id, conversation).await?;
-    Ok(crate::console::see_other(&format!("/agents/{id}/conversations/{conversation}")))
+    Ok(console::see_other(&format!("/agents/{id}/conversations/{conversation}")))
 }
 
 /// Without JavaScript: waits for the whole answer, then shows the conversation.
@@ -317,7 +303,7 @@ async fn answered(
     };
     // A failed answer shows its error in the conversation.
     while asked.events.recv().await.is_some() {}
-    Ok(crate::console::see_other(&back))
+    Ok(console::see_other(&back))
 }
 
 #[derive(Debug, Deserialize)]

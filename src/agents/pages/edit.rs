@@ -4,20 +4,10 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use crate::{
-    agents::{
-        WRITE,
-        error::AgentError,
-        model::{Agent, AgentId, AgentSettings, Draft, Retrieval},
-        service::{Agents, NewVersion},
-    },
-    console::{Flash, Form, FormErrors, PageResult, Shell},
-    knowledge::{KnowledgeBaseId, SearchMode},
-    platform::{
-        error::FieldError,
-        http::{Path, Slice},
-    },
-};
+use crate::{WRITE, error::AgentError, model::{Agent, AgentId, AgentSettings, Draft, Retrieval}, service::{Agents, NewVersion}};
+use console::{Flash, Form, FormErrors, PageResult, Shell};
+use knowledge::{KnowledgeBaseId, SearchMode};
+use platform::{error::FieldError, http::{Path, Slice}};
 
 /// The form's fields as typed; numbers are text, so that invalid ones can be shown again.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -4,15 +4,9 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use crate::{
-    agents::{
-        READ, WRITE,
-        model::{Agent, AgentId, Version},
-        service::Agents,
-    },
-    console::{Flash, Form, Nothing, PageResult, Pager, Shell},
-    platform::http::{ListQuery, Path, Query},
-};
+use crate::{READ, WRITE, model::{Agent, AgentId, Version}, service::Agents};
+use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
+use platform::http::{ListQuery, Path, Query};
 
 #[derive(Template)]
 #[template(path = "agents/templates/list.html")]

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::console::Shell;
+use console::Shell;
 
 /// Codes of failed answers and refused questions that have a text of their own.
-pub(in crate::agents) const CODES: [&str; 33] = [
+pub(in crate) const CODES: [&str; 33] = [
     "answer_broke_off",
     "answer_empty",
     "answer_filtered",
@@ -42,7 +42,7 @@ pub(in crate::agents) const CODES: [&str; 33] = [
 ];
 
 /// Translation key of a code.
-pub(in crate::agents) fn key(code: &str) -> String {
+pub(in crate) fn key(code: &str) -> String {
     if CODES.contains(&code) { format!("agents-why-{}", code.replace('_', "-")) } else { "agents-why-other".to_owned() }
 }
 

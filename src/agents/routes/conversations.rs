@@ -9,17 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::sse;
-use crate::{
-    agents::{
-        model::{AgentId, Conversation, ConversationId, Message},
-        service::{Agents, AnswerEvent, Ask, Asked, Failure},
-    },
-    llm::INFERENCE,
-    platform::{
-        error::{ApiError, Problem},
-        http::{Auth, Json, ListQuery, Page, Path, Query},
-    },
-};
+use crate::{model::{AgentId, Conversation, ConversationId, Message}, service::{Agents, AnswerEvent, Ask, Asked, Failure}};
+use llm::INFERENCE;
+use platform::{error::{ApiError, Problem}, http::{Auth, Json, ListQuery, Page, Path, Query}};
 
 const TAG: &str = "Conversations";
 

@@ -7,7 +7,7 @@ pub(super) mod sse;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::Agents;
-use crate::platform::http::idempotent;
+use platform::http::idempotent;
 
 /// The routes of this capability.
 pub fn router() -> OpenApiRouter<Agents> {

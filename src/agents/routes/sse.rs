@@ -6,17 +6,15 @@ use axum::response::{Response, sse::Event};
 use futures::{StreamExt as _, stream};
 use serde::Serialize;
 
-use crate::{
-    agents::service::{AnswerEvent, Asked},
-    platform::http::event_stream,
-};
+use crate::service::{AnswerEvent, Asked};
+use platform::http::event_stream;
 
 /// First `start` with both messages, then the answer's events as they come.
 pub fn respond(asked: Asked, heartbeat: Duration) -> Response {
     #[derive(Serialize)]
     struct Start<'a> {
-        question: &'a crate::agents::model::Message,
-        message: &'a crate::agents::model::Message,
+        question: &'a crate::model::Message,
+        message: &'a crate::model::Message,
     }
     let start = event("start", &Start { question: &asked.question, message: &asked.answer });
     let events =

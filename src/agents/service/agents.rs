@@ -1,23 +1,10 @@
 //! Creating, changing and rolling back agents.
 
 use super::Agents;
-use crate::{
-    agents::{
-        error::AgentError,
-        events::{AgentChanged, AgentCreated, AgentDeleted},
-        model::{Agent, AgentId, AgentSettings, Draft, Version},
-        store::agents as store,
-    },
-    events,
-    knowledge::KnowledgeError,
-    llm::RefusedModel,
-    platform::{
-        db,
-        error::FieldError,
-        http::{Principal, Slice},
-        ids::OrgId,
-    },
-};
+use crate::{error::AgentError, events::{AgentChanged, AgentCreated, AgentDeleted}, model::{Agent, AgentId, AgentSettings, Draft, Version}, store::agents as store};
+use knowledge::KnowledgeError;
+use llm::RefusedModel;
+use platform::{db, error::FieldError, http::{Principal, Slice}, ids::OrgId};
 
 /// Slug of the demo's agent.
 const DEMO_SLUG: &str = "handbook";
@@ -175,7 +162,7 @@ impl Agents {
     }
 
     /// Creates the demo's agent for its knowledge base, unless it exists.
-    pub async fn load_demo(&self, org: OrgId, base: crate::knowledge::KnowledgeBaseId) -> Result<(), AgentError> {
+    pub async fn load_demo(&self, org: OrgId, base: knowledge::KnowledgeBaseId) -> Result<(), AgentError> {
         match self.get_by_slug(org, DEMO_SLUG).await {
             Err(AgentError::NotFound(_)) => {}
             other => return other.map(drop),

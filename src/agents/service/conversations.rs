@@ -4,24 +4,8 @@ use super::{
     Agents,
     writing::{Asked, Job},
 };
-use crate::{
-    agents::{
-        answer::Begun,
-        error::AgentError,
-        events::ConversationDeleted,
-        model::{Agent, AgentId, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker},
-        store::conversations::{self as store, Owner},
-    },
-    events,
-    platform::{
-        db::{self, DbError, Tx},
-        error::FieldError,
-        http::{Principal, Slice},
-        ids::OrgId,
-        lifecycle::uncancelled,
-        names::{tidy, tidy_text},
-    },
-};
+use crate::{answer::Begun, error::AgentError, events::ConversationDeleted, model::{Agent, AgentId, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker}, store::{conversations as store, conversations::Owner}};
+use platform::{db::{self, DbError, Tx}, error::FieldError, http::{Principal, Slice}, ids::OrgId, lifecycle::uncancelled, names::{tidy, tidy_text}};
 
 /// What to do in a conversation.
 #[derive(Clone, Debug)]
@@ -47,7 +31,7 @@ impl Agents {
     }
 
     /// Cleans a question; `Err` when it is empty or longer than `max_question_chars`.
-    pub(in crate::agents) fn check_question(&self, text: &str) -> Result<String, String> {
+    pub(in crate) fn check_question(&self, text: &str) -> Result<String, String> {
         let text = tidy_text(text);
         // Only invisible characters count as empty.
         let text = if tidy(&text).is_empty() { String::new() } else { text };
@@ -274,7 +258,7 @@ fn to_continue(history: &mut Vec<Message>) -> Result<(Message, Message), AgentEr
 
 /// The newest questions with their answers, `most` messages at most. A question without an answer is left out: many
 /// models' templates refuse a conversation whose roles do not alternate.
-pub(in crate::agents) fn answered(history: Vec<Message>, most: u32) -> Vec<Message> {
+pub(in crate) fn answered(history: Vec<Message>, most: u32) -> Vec<Message> {
     let is_answer = |m: &Message| {
         m.role == Speaker::Assistant
             && matches!(m.status, MessageStatus::Complete | MessageStatus::Stopped)
@@ -303,7 +287,7 @@ fn deleted_meanwhile(error: sqlx::Error) -> AgentError {
 }
 
 /// The first visible line of the first question.
-pub(in crate::agents) fn title_of(question: &str) -> String {
+pub(in crate) fn title_of(question: &str) -> String {
     let line = question.lines().map(tidy).find(|line| !line.is_empty()).unwrap_or_default();
     let mut title: String = line.chars().take(80).collect();
     if line.chars().count() > 80 {

@@ -9,12 +9,10 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 
 use super::{answer::Engine, backend::backend, config::Config, error::AgentError, metrics::Metrics, store};
-use crate::{
-    jobs::{By, Loops},
-    knowledge::Knowledge,
-    llm::Llm,
-    platform::{clock::Clock, db::Db, lifecycle::Lifecycle},
-};
+use jobs::{By, Loops};
+use knowledge::Knowledge;
+use llm::Llm;
+use platform::{clock::Clock, db::Db, lifecycle::Lifecycle};
 
 pub use agents::NewVersion;
 pub use conversations::Ask;

@@ -4,10 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use crate::{
-    agents::model::{Agent, AgentId, AgentSettings, Version},
-    platform::{db::contains, http::Slice, ids::OrgId},
-};
+use crate::model::{Agent, AgentId, AgentSettings, Version};
+use platform::{db::contains, http::Slice, ids::OrgId};
 
 struct Row {
     id: Uuid,

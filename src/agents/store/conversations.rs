@@ -3,12 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
-use crate::{
-    agents::model::{
-        AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall, Speaker,
-    },
-    platform::{db::contains, http::Slice, ids::OrgId},
-};
+use crate::model::{AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall, Speaker};
+use platform::{db::contains, http::Slice, ids::OrgId};
 
 /// Owner of conversations: people and keys see their own.
 #[derive(Clone, Copy, Debug)]

@@ -4,16 +4,9 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret as _;
 
 use super::Alerting;
-use crate::{
-    alerting::{
-        AlertingError,
-        jobs::Heartbeat,
-        model::{self, Alert, Notification, NotifiedStatus, Status, Taken},
-        store,
-    },
-    jobs::{self, Enqueue},
-    platform::{crypto, db::Tx},
-};
+use crate::{AlertingError, jobs::Heartbeat, model::{self, Alert, Notification, NotifiedStatus, Status, Taken}, store};
+use jobs::Enqueue;
+use platform::{crypto, db::Tx};
 
 /// Two Alertmanagers of a cluster notify of the same alert at most this far apart (`--cluster.peer-timeout` times two).
 /// "firing" within this time after "resolved" is the late message of the slower one; after it, the alert did not end
@@ -22,7 +15,7 @@ const STRAGGLER: TimeDelta = TimeDelta::seconds(45);
 
 impl Alerting {
     /// `Err` unless `presented` is Alertmanager's token.
-    pub(in crate::alerting) fn authorise(&self, presented: Option<&str>) -> Result<(), AlertingError> {
+    pub(in crate) fn authorise(&self, presented: Option<&str>) -> Result<(), AlertingError> {
         let token = self.inner.config.token.as_ref().ok_or(AlertingError::NoToken)?;
         // Compares hashes: they have one length, so the time does not reveal the token's.
         let (ours, theirs) = (crypto::sha256(token.expose_secret()), crypto::sha256(presented.unwrap_or_default()));

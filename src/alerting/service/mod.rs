@@ -17,10 +17,8 @@ use super::{
     model::{Alert, AlertDetail, AlertId, Filter},
     store,
 };
-use crate::{
-    platform::{clock::Clock, db::Db, http::Slice, http_client::HttpClients},
-    webhooks::Webhooks,
-};
+use platform::{clock::Clock, db::Db, http::Slice, http_client::HttpClients};
+use webhooks::Webhooks;
 
 /// What the service is built from.
 #[derive(Clone)]

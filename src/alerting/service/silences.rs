@@ -7,14 +7,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Alerting;
-use crate::{
-    alerting::{
-        AlertingError,
-        alertmanager::{Matcher, NewSilence, Silence},
-        model::Alert,
-    },
-    platform::{error::FieldError, http::Principal},
-};
+use crate::{AlertingError, alertmanager::{Matcher, NewSilence, Silence}, model::Alert};
+use platform::{error::FieldError, http::Principal};
 
 /// Durations offered by the form, hours.
 pub const DURATIONS: [i64; 8] = [1, 2, 4, 8, 24, 72, 168, 720];

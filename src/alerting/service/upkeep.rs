@@ -5,14 +5,8 @@ use std::{collections::HashMap, time::Duration};
 use chrono::TimeDelta;
 
 use super::Alerting;
-use crate::{
-    alerting::{
-        AlertingError,
-        model::{AlertId, Severity},
-        store,
-    },
-    jobs::Loops,
-};
+use crate::{AlertingError, model::{AlertId, Severity}, store};
+use jobs::Loops;
 
 /// Prometheus usually asks as often.
 const GAUGES_EVERY: Duration = Duration::from_secs(15);

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::alerting::model::AlertId;
+use crate::model::AlertId;
 
 /// An unfinished delivery of the version before webhooks.
 pub struct Outgoing {

@@ -4,10 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
 use super::Row;
-use crate::{
-    alerting::model::{Alert, AlertId, Labels, Report},
-    platform::{clock::Clock, db::lock_until_commit},
-};
+use crate::model::{Alert, AlertId, Labels, Report};
+use platform::{clock::Clock, db::lock_until_commit};
 
 /// A stored alert, and whether this notification started or ended it.
 pub struct Change {

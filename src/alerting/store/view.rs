@@ -4,10 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
 use super::Row;
-use crate::{
-    alerting::model::{Alert, AlertId, Filter, Labels, Severity, Status},
-    platform::{db::contains, http::Slice},
-};
+use crate::model::{Alert, AlertId, Filter, Labels, Severity, Status};
+use platform::{db::contains, http::Slice};
 
 /// Newest first.
 pub async fn alerts(conn: &mut PgConnection, filter: &Filter, slice: &Slice) -> sqlx::Result<Vec<Alert>> {

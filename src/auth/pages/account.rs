@@ -6,11 +6,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::with_cookie;
-use crate::{
-    auth::{Auth, Session, SessionId, clear_session_cookie},
-    console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell, see_other},
-    platform::http::{ListQuery, Path, Query},
-};
+use crate::{Auth, Session, SessionId, clear_session_cookie};
+use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell, see_other};
+use platform::http::{ListQuery, Path, Query};
 
 /// Sessions on a page.
 const SHOWN: u32 = 50;

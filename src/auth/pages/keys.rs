@@ -5,11 +5,9 @@ use axum::extract::State;
 use chrono::{Days, NaiveDate, NaiveTime};
 use serde::Deserialize;
 
-use crate::{
-    auth::{ApiKey, ApiKeyId, Auth, AuthError, NewApiKey},
-    console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell},
-    platform::http::{ListQuery, Path, Query, Scope},
-};
+use crate::{ApiKey, ApiKeyId, Auth, AuthError, NewApiKey};
+use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
+use platform::http::{ListQuery, Path, Query, Scope};
 
 const SHOWN: u32 = 50;
 

@@ -4,17 +4,9 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use crate::{
-    auth::{
-        Auth, AuthError, Link, LinkId, Member, NewLink,
-        service::{may_grant, may_manage},
-    },
-    console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell},
-    platform::{
-        http::{ListQuery, Path, Query, Role, Scope, Slice},
-        ids::UserId,
-    },
-};
+use crate::{Auth, AuthError, Link, LinkId, Member, NewLink, service::{may_grant, may_manage}};
+use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
+use platform::{http::{ListQuery, Path, Query, Role, Scope, Slice}, ids::UserId};
 
 const SHOWN: u32 = 50;
 

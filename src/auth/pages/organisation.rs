@@ -4,11 +4,9 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use crate::{
-    auth::{Auth, Organisation},
-    console::{Flash, Form, FormErrors, PageResult, Shell, see_other},
-    platform::{http::Scope, ids::OrgId},
-};
+use crate::{Auth, Organisation};
+use console::{Flash, Form, FormErrors, PageResult, Shell, see_other};
+use platform::{http::Scope, ids::OrgId};
 
 #[derive(Template)]
 #[template(path = "auth/templates/organisation.html")]

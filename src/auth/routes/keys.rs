@@ -5,13 +5,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{
-    auth::{ApiKey, ApiKeyId, Auth, NewApiKey},
-    platform::{
-        error::ApiError,
-        http::{self, Json, ListQuery, Page, Path, Query, Scope},
-    },
-};
+use crate::{ApiKey, ApiKeyId, Auth, NewApiKey};
+use platform::{error::ApiError, http::{self, Json, ListQuery, Page, Path, Query, Scope}};
 
 /// API keys of the organisation, newest first, revoked ones included.
 #[utoipa::path(get, path = "/api/v1/api-keys", tag = "API keys",

@@ -4,14 +4,8 @@ use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    auth::{Auth, Link, LinkId, Member, NewLink},
-    platform::{
-        error::ApiError,
-        http::{self, Json, ListQuery, Page, Path, Query, Role, Scope, Sort},
-        ids::UserId,
-    },
-};
+use crate::{Auth, Link, LinkId, Member, NewLink};
+use platform::{error::ApiError, http::{self, Json, ListQuery, Page, Path, Query, Role, Scope, Sort}, ids::UserId};
 
 /// Members of the organisation, the newest account first.
 #[utoipa::path(get, path = "/api/v1/members", tag = "Members",

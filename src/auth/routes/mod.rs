@@ -14,10 +14,7 @@ use axum::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Auth, Client};
-use crate::platform::{
-    error::ApiError,
-    http::{ClientAddress, idempotent},
-};
+use platform::{error::ApiError, http::{ClientAddress, idempotent}};
 
 /// Every route of this capability.
 pub fn router() -> OpenApiRouter<Auth> {

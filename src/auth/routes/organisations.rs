@@ -4,14 +4,8 @@ use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{
-    auth::{Auth, Organisation, service},
-    platform::{
-        error::ApiError,
-        http::{self, Json, ListQuery, Page, Path, Query, Scope, Sort},
-        ids::OrgId,
-    },
-};
+use crate::{Auth, Organisation, service};
+use platform::{error::ApiError, http::{self, Json, ListQuery, Page, Path, Query, Scope, Sort}, ids::OrgId};
 
 /// All organisations of the installation, newest first. For operators.
 #[utoipa::path(get, path = "/api/v1/organisations", tag = "Organisations",

@@ -3,16 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{Auth, text};
-use crate::{
-    auth::{
-        ApiKey, ApiKeyId, AuthError, NewApiKey,
-        store::{keys, members},
-    },
-    platform::{
-        crypto,
-        http::{Actor, Principal, Scope, Slice},
-    },
-};
+use crate::{ApiKey, ApiKeyId, AuthError, NewApiKey, store::{keys, members}};
+use platform::{crypto, http::{Actor, Principal, Scope, Slice}};
 
 /// Digits and lower-case letters. 36 is not a power of two: the slight bias does not matter for a public identifier.
 const PREFIX_ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
@@ -122,7 +114,7 @@ impl Auth {
         Ok(())
     }
 
-    pub async fn organisation(&self, who: &Principal) -> Result<crate::auth::Organisation, AuthError> {
+    pub async fn organisation(&self, who: &Principal) -> Result<crate::Organisation, AuthError> {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let org = members::organisation(&mut tx).await?;
         tx.commit().await?;

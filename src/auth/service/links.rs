@@ -6,24 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Auth, Client, email, may_grant, may_manage, settled, text};
-use crate::{
-    auth::{
-        AuthError, Link, LinkId, LinkPurpose, NewLink, SignedIn,
-        email::spellings,
-        model::{Account, LinkRow},
-        password::check_rules,
-        store::{
-            accounts::{self, NewUser},
-            links, members, sessions,
-        },
-    },
-    platform::{
-        crypto,
-        db::Tx,
-        http::{Principal, Role, Slice, address_key},
-        ids::{OrgId, UserId},
-    },
-};
+use crate::{AuthError, Link, LinkId, LinkPurpose, NewLink, SignedIn, email::spellings, model::{Account, LinkRow}, password::check_rules, store::{accounts::{self, NewUser}, links, members, sessions}};
+use platform::{crypto, db::Tx, http::{Principal, Role, Slice, address_key}, ids::{OrgId, UserId}};
 
 /// What the page of an opened link shows.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -188,7 +172,7 @@ impl Auth {
         &self,
         token: &str,
         account: &Account,
-        session: crate::auth::SessionId,
+        session: crate::SessionId,
     ) -> Result<Accepted, AuthError> {
         let now = self.now();
         let mut tx = self.inner.db.system().await?;

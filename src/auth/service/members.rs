@@ -1,19 +1,8 @@
 //! Members of an organisation.
 
 use super::{Auth, settled, text};
-use crate::{
-    auth::{
-        AuthError, LinkPurpose, Member,
-        events::MemberRemoved,
-        store::{keys, links, members},
-    },
-    events,
-    platform::{
-        db::Tx,
-        http::{Actor, Principal, Role, Scope, Slice},
-        ids::{OrgId, UserId},
-    },
-};
+use crate::{AuthError, LinkPurpose, Member, events::MemberRemoved, store::{keys, links, members}};
+use platform::{db::Tx, http::{Actor, Principal, Role, Scope, Slice}, ids::{OrgId, UserId}};
 
 /// Whether `actor` may grant `role`: owners any, admins any but owner.
 pub fn may_grant(actor: Role, role: Role) -> bool {
@@ -109,7 +98,7 @@ impl Auth {
         who: &Principal,
         id: OrgId,
         name: &str,
-    ) -> Result<crate::auth::Organisation, AuthError> {
+    ) -> Result<crate::Organisation, AuthError> {
         if id != who.org_id {
             return Err(AuthError::NotFound("organisation"));
         }

@@ -1,10 +1,8 @@
 //! A person's own sessions.
 
 use super::{Auth, settled};
-use crate::{
-    auth::{AuthError, Session, SessionId, store::sessions},
-    platform::http::{Principal, Slice},
-};
+use crate::{AuthError, Session, SessionId, store::sessions};
+use platform::http::{Principal, Slice};
 
 impl Auth {
     /// The person's active sessions, newest sign-in first.

@@ -3,14 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::{
-    auth::model::{ApiKey, ApiKeyId, KeyRow},
-    platform::{
-        db::contains,
-        http::Slice,
-        ids::{OrgId, UserId},
-    },
-};
+use crate::model::{ApiKey, ApiKeyId, KeyRow};
+use platform::{db::contains, http::Slice, ids::{OrgId, UserId}};
 
 /// A key to insert.
 pub struct NewKey<'a> {

@@ -3,13 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::{
-    auth::model::{Link, LinkId, LinkPurpose, LinkRow},
-    platform::{
-        http::{Role, Slice},
-        ids::{OrgId, UserId},
-    },
-};
+use crate::model::{Link, LinkId, LinkPurpose, LinkRow};
+use platform::{http::{Role, Slice}, ids::{OrgId, UserId}};
 
 pub async fn insert(
     conn: &mut PgConnection,

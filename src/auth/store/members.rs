@@ -2,14 +2,8 @@
 
 use sqlx::PgConnection;
 
-use crate::{
-    auth::model::{Member, Organisation},
-    platform::{
-        db::contains,
-        http::{Role, Slice},
-        ids::{OrgId, UserId},
-    },
-};
+use crate::model::{Member, Organisation};
+use platform::{db::contains, http::{Role, Slice}, ids::{OrgId, UserId}};
 
 /// The members that `$from` gives, with their accounts. `$order` repeats its order.
 macro_rules! select {

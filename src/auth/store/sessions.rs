@@ -3,13 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::{
-    auth::model::{Session, SessionId, SessionRow},
-    platform::{
-        http::Slice,
-        ids::{OrgId, UserId},
-    },
-};
+use crate::model::{Session, SessionId, SessionRow};
+use platform::{http::Slice, ids::{OrgId, UserId}};
 
 /// A session to insert.
 pub struct NewSession<'a> {

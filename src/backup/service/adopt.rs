@@ -4,16 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Backups, run::fill};
-use crate::{
-    backup::{
-        Backup, BackupError, BackupId, Destination,
-        destination::DestinationError,
-        manifest::{Manifest, ManifestError},
-        model::{Copy, CopyStatus, Status},
-        store,
-    },
-    platform::{error::chain, http::Slice},
-};
+use crate::{Backup, BackupError, BackupId, Destination, destination::DestinationError, manifest::{Manifest, ManifestError}, model::{Copy, CopyStatus, Status}, store};
+use platform::{error::chain, http::Slice};
 
 impl Backups {
     /// Adds them to the table as unverified. Returns destinations that another installation uses, with a remedy, because retention and

@@ -5,16 +5,9 @@ use std::{sync::PoisonError, time::Duration};
 use chrono::TimeDelta;
 
 use super::{Backups, LOOK, drill::scratch_bytes};
-use crate::{
-    backup::{
-        Backup, BackupError,
-        metrics::DestinationLabels,
-        model::{CopyStatus, Status},
-        store,
-    },
-    jobs::{By, Loops},
-    platform::{data_dir::free_bytes, http::Slice},
-};
+use crate::{Backup, BackupError, metrics::DestinationLabels, model::{CopyStatus, Status}, store};
+use jobs::{By, Loops};
+use platform::{data_dir::free_bytes, http::Slice};
 
 const GAUGES_EVERY: Duration = Duration::from_secs(30);
 

@@ -3,10 +3,8 @@
 use secrecy::SecretString;
 
 use super::{Backups, Restore};
-use crate::{
-    backup::{BackupError, BackupId, KeyFile, seal},
-    platform::http::Slice,
-};
+use crate::{BackupError, BackupId, KeyFile, seal};
+use platform::http::Slice;
 
 impl Backups {
     /// Opens the newest backup of each destination like a restore would. Returns the backups and their destinations.
@@ -33,7 +31,7 @@ impl Backups {
     }
 
     /// Fails if a key file is for another installation: a restore would refuse our backups.
-    pub(in crate::backup) fn check_is_ours(&self, keys: &KeyFile) -> Result<(), BackupError> {
+    pub(in crate) fn check_is_ours(&self, keys: &KeyFile) -> Result<(), BackupError> {
         Ok(keys.check_is_for(&self.installation_named()?)?)
     }
 

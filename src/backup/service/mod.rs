@@ -37,18 +37,8 @@ use super::{
     spool::Spool,
     store,
 };
-use crate::{
-    platform::{
-        clock::Clock,
-        crypto::MasterKey,
-        data_dir,
-        db::{Db, SessionLock, Target},
-        http::Slice,
-        lifecycle::Lifecycle,
-        pools::{CpuPool, Traffic},
-    },
-    storage::{self, Deletions, Participant, Storage},
-};
+use platform::{clock::Clock, crypto::MasterKey, data_dir, db::{Db, SessionLock, Target}, http::Slice, lifecycle::Lifecycle, pools::{CpuPool, Traffic}};
+use storage::{Deletions, Participant, Storage};
 
 /// Timeout for inspecting folders.
 const LOOK: Duration = Duration::from_secs(2);

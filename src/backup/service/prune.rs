@@ -6,18 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt as _;
 
 use super::{Backups, run::has_shrunk, verify::is_foreign};
-use crate::{
-    backup::{
-        Backup, BackupError, BackupId, Destination,
-        catalogue::{Catalogue, CatalogueError},
-        manifest::{BlobName, Manifest},
-        model::{Copy, CopyStatus, Status},
-        retention::{self, Candidate},
-        store,
-    },
-    platform::{error::chain, http::Slice},
-    storage::Entry,
-};
+use crate::{Backup, BackupError, BackupId, Destination, catalogue::{Catalogue, CatalogueError}, manifest::{BlobName, Manifest}, model::{Copy, CopyStatus, Status}, retention::{self, Candidate}, store};
+use platform::{error::chain, http::Slice};
+use storage::Entry;
 
 /// Minimum age of an unreferenced blob before it is removed: a running backup may have written it.
 const ORPHAN_AGE: TimeDelta = TimeDelta::hours(24);

@@ -14,10 +14,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Backups, Restore};
-use crate::{
-    backup::{BackupError, manifest::Blob, writer::Writer},
-    platform::crypto::MasterKey,
-};
+use crate::{BackupError, manifest::Blob, writer::Writer};
+use platform::crypto::MasterKey;
 
 /// File with the settings from the environment, beside the configuration files.
 const ENVIRONMENT: &str = "environment.env";

@@ -8,14 +8,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::blob;
-use crate::{
-    backup::{
-        manifest::{BlobName, Database, FORMAT, Manifest, ManifestError, Part, Schema, Tree},
-        model::{BackupId, Kind},
-        schema::differences,
-    },
-    platform::crypto::{Digest, MasterKey},
-};
+use crate::{manifest::{BlobName, Database, FORMAT, Manifest, ManifestError, Part, Schema, Tree}, model::{BackupId, Kind}, schema::differences};
+use platform::crypto::{Digest, MasterKey};
 
 fn manifest() -> Manifest {
     let tree = |n| Tree { index: blob(n), files: 3, bytes: 21 };

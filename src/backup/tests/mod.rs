@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::stream;
 
 use super::manifest::{Blob, BlobName};
-use crate::platform::crypto::Digest;
+use platform::crypto::Digest;
 
 fn pieces(bytes: &[u8], of: usize) -> impl futures::Stream<Item = Result<Bytes, io::Error>> + Send + use<> {
     let pieces: Vec<_> = bytes.chunks(of).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();

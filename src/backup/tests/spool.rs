@@ -5,16 +5,9 @@ use chrono::DateTime;
 use futures::{TryStreamExt as _, stream};
 
 use super::{blob, pieces};
-use crate::{
-    backup::{
-        BackupError,
-        manifest::{BlobName, FileEntry},
-        progress::{ProgressRange, each_mib},
-        spool::Spool,
-    },
-    platform::{crypto::Digest, pools::CpuPool},
-    storage::Entry,
-};
+use crate::{BackupError, manifest::{BlobName, FileEntry}, progress::{ProgressRange, each_mib}, spool::Spool};
+use platform::{crypto::Digest, pools::CpuPool};
+use storage::Entry;
 
 #[test]
 fn a_catalogue_keeps_sets_apart_and_in_order() {

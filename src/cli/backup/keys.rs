@@ -10,11 +10,9 @@ use clap::Subcommand;
 use secrecy::SecretString;
 
 use super::super::{eprint_line, print_line};
-use crate::{
-    app::Config,
-    backup::{Backups, Identity, Installation, KeyFile},
-    platform::{data_dir::DataDir, text_file},
-};
+use crate::app::Config;
+use backup::{Backups, Identity, Installation, KeyFile};
+use platform::{data_dir::DataDir, text_file};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

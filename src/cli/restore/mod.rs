@@ -15,18 +15,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::ExposeSecret as _;
 
 use super::{backup, doctor, print_line};
-use crate::{
-    app::{Config, participants},
-    backup::{BackupId, Destination, KeyFile, Manifest, Plan, Restore, Unfinished},
-    platform::{
-        crypto::{self, MasterKey},
-        data_dir::INSTALLATION_ID,
-        db::{Target, migrate},
-        lifecycle::Lifecycle,
-        telemetry::Telemetry,
-    },
-    storage,
-};
+use crate::app::{Config, participants};
+use backup::{BackupId, Destination, KeyFile, Manifest, Plan, Restore, Unfinished};
+use platform::{crypto::{self, MasterKey}, data_dir::INSTALLATION_ID, db::{Target, migrate}, lifecycle::Lifecycle, telemetry::Telemetry};
 
 /// Parts that can be restored separately, besides the participants by name.
 const DATABASE: &str = "database";
@@ -268,7 +259,7 @@ fn confirm(plan: &Plan, given: Option<&str>) -> anyhow::Result<()> {
 /// Nothing is moved while an appliance is running.
 fn refuse_running(config: &Config) -> anyhow::Result<()> {
     // Locked and released: the real lock is taken when the restored key is in place.
-    let lock = crate::platform::data_dir::try_lock(&config.data_dir)?;
+    let lock = platform::data_dir::try_lock(&config.data_dir)?;
     drop(lock);
     Ok(())
 }

@@ -11,13 +11,10 @@ use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 
 use super::{Args, DATABASE, MODEL, OBJECTS, backup, parts, print_line, refuse_full, refuse_running};
-use crate::{
-    app::{Config, Stores},
-    backup::{BackupError, BackupId, Found, ProgressReporter, Restore, Restored, SettingsFiles, Unfinished},
-    cli::{boot::Booted, eprint_line, user},
-    platform::{data_dir::INSTALLATION_ID, db::roles, error::chain, lifecycle::Lifecycle, telemetry::Telemetry},
-    storage::{self, Storage},
-};
+use crate::{app::{Config, Stores}, cli::{boot::Booted, eprint_line, user}};
+use backup::{BackupError, BackupId, Found, ProgressReporter, Restore, Restored, SettingsFiles, Unfinished};
+use platform::{data_dir::INSTALLATION_ID, db::roles, error::chain, lifecycle::Lifecycle, telemetry::Telemetry};
+use storage::Storage;
 
 /// Prefix of problems that another copy may solve.
 const DAMAGED: &str = "DAMAGED:";

@@ -6,10 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    app::Config,
-    platform::{clock::Clock, pools::CpuPool},
-};
+use crate::app::Config;
+use platform::{clock::Clock, pools::CpuPool};
 
 /// Lines of a file in `/proc` or `/etc` that start with one of these words.
 fn lines(path: &str, words: &[&str]) -> String {

@@ -22,13 +22,8 @@ use futures::{FutureExt as _, future::BoxFuture};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::{boot::Booted, eprint_line, print_line};
-use crate::{
-    app::{App, Config},
-    platform::{
-        clock::Clock, data_dir, db::migrate, health, http::ops_token, http_client::HttpClients, lifecycle::Lifecycle,
-        telemetry::redact::redact,
-    },
-};
+use crate::app::{App, Config};
+use platform::{clock::Clock, data_dir, db::migrate, health, http::ops_token, http_client::HttpClients, lifecycle::Lifecycle, telemetry::redact::redact};
 
 /// Timeout of parts that query another process or the database.
 const TIMEOUT: Duration = Duration::from_secs(15);

@@ -3,14 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::{
-    jobs::{Enqueue, Job, JobId, JobsError, metrics, wake},
-    platform::{
-        clock::Clock,
-        ids::OrgId,
-        telemetry::trace::{self, Context},
-    },
-};
+use crate::{Enqueue, Job, JobId, JobsError, metrics, wake};
+use platform::{clock::Clock, ids::OrgId, telemetry::trace::{self, Context}};
 
 /// Queues `job` in the caller's transaction: it exists if and when that commits. `org` is the transaction's
 /// organisation; `None` (a job of the system) needs `db.system()`. Returns the new id, or that of the waiting or
@@ -39,7 +33,7 @@ pub async fn enqueue<J: Job>(
 }
 
 /// A job to insert.
-pub(in crate::jobs) struct NewJob<'a> {
+pub(in crate) struct NewJob<'a> {
     pub id: JobId,
     pub org: Option<OrgId>,
     pub queue: &'a str,
@@ -49,7 +43,7 @@ pub(in crate::jobs) struct NewJob<'a> {
 }
 
 /// Returns the job's id and whether it is new.
-pub(in crate::jobs) async fn insert(
+pub(in crate) async fn insert(
     conn: &mut PgConnection,
     new: &NewJob<'_>,
     options: &Enqueue,

@@ -2,11 +2,11 @@
 
 use sqlx::PgConnection;
 
-use crate::jobs::model::QueueStatus;
+use crate::model::QueueStatus;
 
 /// Every queue. A job that waits for an earlier one of its order is not due. Counts what the transaction may see: an organisation's jobs, or
 /// (as `system`) all.
-pub(in crate::jobs) async fn queues(conn: &mut PgConnection) -> Result<Vec<QueueStatus>, sqlx::Error> {
+pub(in crate) async fn queues(conn: &mut PgConnection) -> Result<Vec<QueueStatus>, sqlx::Error> {
     sqlx::query_as!(
         QueueStatus,
         r#"SELECT q.name, q.paused, q.concurrency, q.rate_per_minute,
@@ -35,7 +35,7 @@ pub(in crate::jobs) async fn queues(conn: &mut PgConnection) -> Result<Vec<Queue
 }
 
 /// `(waiting or running, dead letters)`, of any queue.
-pub(in crate::jobs) async fn counts(conn: &mut PgConnection) -> Result<(i64, i64), sqlx::Error> {
+pub(in crate) async fn counts(conn: &mut PgConnection) -> Result<(i64, i64), sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM jobs) AS "unfinished!", (SELECT count(*) FROM job_dead_letters) AS "dead!""#
     )
@@ -45,7 +45,7 @@ pub(in crate::jobs) async fn counts(conn: &mut PgConnection) -> Result<(i64, i64
 }
 
 /// Due jobs of one kind in a queue that is not paused.
-pub(in crate::jobs) struct Due {
+pub(in crate) struct Due {
     pub queue: String,
     pub kind: String,
     /// Whether the queue's rate limit holds jobs back.
@@ -56,7 +56,7 @@ pub(in crate::jobs) struct Due {
 }
 
 /// Due jobs by kind: the caller knows which kinds it can run. Queues without a row yet count as not paused.
-pub(in crate::jobs) async fn due(conn: &mut PgConnection) -> Result<Vec<Due>, sqlx::Error> {
+pub(in crate) async fn due(conn: &mut PgConnection) -> Result<Vec<Due>, sqlx::Error> {
     sqlx::query_as!(
         Due,
         r#"SELECT j.queue, j.kind, coalesce(bool_or(q.rate_per_minute IS NOT NULL), false) AS "rated!", count(*) AS "count!",
@@ -71,7 +71,7 @@ pub(in crate::jobs) async fn due(conn: &mut PgConnection) -> Result<Vec<Due>, sq
 }
 
 /// Pauses or resumes. False when there is no such queue.
-pub(in crate::jobs) async fn set_paused(
+pub(in crate) async fn set_paused(
     conn: &mut PgConnection,
     queue: &str,
     paused: bool,
@@ -83,7 +83,7 @@ pub(in crate::jobs) async fn set_paused(
 }
 
 /// Sets or lifts a queue's limits. False when there is no such queue.
-pub(in crate::jobs) async fn set_limits(
+pub(in crate) async fn set_limits(
     conn: &mut PgConnection,
     queue: &str,
     concurrency: Option<i32>,
@@ -101,7 +101,7 @@ pub(in crate::jobs) async fn set_limits(
 }
 
 /// Number of dead letters, and the age of the latest, seconds.
-pub(in crate::jobs) async fn dead_letters(conn: &mut PgConnection) -> Result<(i64, Option<f64>), sqlx::Error> {
+pub(in crate) async fn dead_letters(conn: &mut PgConnection) -> Result<(i64, Option<f64>), sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT count(*) AS "count!", extract(epoch FROM now() - max(died_at))::float8 AS latest FROM job_dead_letters"#
     )
@@ -111,14 +111,14 @@ pub(in crate::jobs) async fn dead_letters(conn: &mut PgConnection) -> Result<(i6
 }
 
 /// Running jobs with a valid lease, over all workers.
-pub(in crate::jobs) async fn live_leases(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+pub(in crate) async fn live_leases(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM jobs WHERE state = 'running' AND leased_until > now()"#)
         .fetch_one(conn)
         .await
 }
 
 /// Records that a worker is alive and reaches the queue.
-pub(in crate::jobs) async fn worker_seen(
+pub(in crate) async fn worker_seen(
     conn: &mut PgConnection,
     id: uuid::Uuid,
     queues: &[String],
@@ -134,19 +134,19 @@ pub(in crate::jobs) async fn worker_seen(
 }
 
 /// Records that a worker has drained.
-pub(in crate::jobs) async fn worker_gone(conn: &mut PgConnection, id: uuid::Uuid) -> Result<(), sqlx::Error> {
+pub(in crate) async fn worker_gone(conn: &mut PgConnection, id: uuid::Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM job_workers WHERE id = $1", id).execute(conn).await?;
     Ok(())
 }
 
 /// Deletes the rows of workers that were killed.
-pub(in crate::jobs) async fn forget_lost_workers(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(in crate) async fn forget_lost_workers(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM job_workers WHERE seen_at < now() - interval '1 day'").execute(conn).await?;
     Ok(())
 }
 
 /// Worker processes per queue seen within `seconds`. Queues without one are left out.
-pub(in crate::jobs) async fn live_workers(
+pub(in crate) async fn live_workers(
     conn: &mut PgConnection,
     seconds: f64,
 ) -> Result<Vec<(String, i64)>, sqlx::Error> {

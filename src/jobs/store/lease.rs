@@ -5,14 +5,12 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{
-    jobs::{JobId, Progress},
-    platform::{db, ids::OrgId},
-};
+use crate::{JobId, Progress};
+use platform::{db, ids::OrgId};
 
 /// A job leased by this worker.
 #[derive(Clone, Debug)]
-pub(in crate::jobs) struct Leased {
+pub(in crate) struct Leased {
     pub id: JobId,
     pub org_id: Option<OrgId>,
     pub queue: String,
@@ -33,7 +31,7 @@ pub(in crate::jobs) struct Leased {
     pub trace_sampled: Option<bool>,
 }
 
-pub(in crate::jobs) struct LeaseRequest<'a> {
+pub(in crate) struct LeaseRequest<'a> {
     pub worker: Uuid,
     pub queues: &'a [String],
     pub kinds: &'a [String],
@@ -47,7 +45,7 @@ pub(in crate::jobs) struct LeaseRequest<'a> {
 /// Leases due jobs within each queue's limits, at most one for each concurrency key. Organisations with fewer running
 /// jobs in the queue go first, then by `order_at`: one organisation's large upload does not hold up the others. Also
 /// returns nothing when other workers are leasing from the same queues at this moment.
-pub(in crate::jobs) async fn lease(
+pub(in crate) async fn lease(
     conn: &mut PgConnection,
     request: &LeaseRequest<'_>,
 ) -> Result<Vec<Leased>, sqlx::Error> {
@@ -194,20 +192,20 @@ async fn take(
 }
 
 /// A worker's heartbeat for one of its jobs.
-pub(in crate::jobs) struct Beat {
+pub(in crate) struct Beat {
     pub id: JobId,
     pub lease_no: i32,
     pub progress: Progress,
 }
 
 /// A job whose lease was extended.
-pub(in crate::jobs) struct Held {
+pub(in crate) struct Held {
     pub id: JobId,
     pub cancel_requested: bool,
 }
 
 /// Extends leases; jobs missing from the result are no longer this worker's.
-pub(in crate::jobs) async fn heartbeat(
+pub(in crate) async fn heartbeat(
     conn: &mut PgConnection,
     beats: &[Beat],
     lease: Duration,
@@ -233,7 +231,7 @@ pub(in crate::jobs) async fn heartbeat(
 }
 
 /// A running job whose lease has expired.
-pub(in crate::jobs) struct Expired {
+pub(in crate) struct Expired {
     pub id: JobId,
     pub org_id: Option<OrgId>,
     pub queue: String,
@@ -246,7 +244,7 @@ pub(in crate::jobs) struct Expired {
 }
 
 /// Locks up to 100 jobs with expired leases until the transaction ends.
-pub(in crate::jobs) async fn lock_expired(conn: &mut PgConnection) -> Result<Vec<Expired>, sqlx::Error> {
+pub(in crate) async fn lock_expired(conn: &mut PgConnection) -> Result<Vec<Expired>, sqlx::Error> {
     sqlx::query_as!(
         Expired,
         r#"SELECT id, org_id AS "org_id: OrgId", queue, kind, lease_no, attempt, max_attempts, worker_id AS "worker_id!", cancel_requested

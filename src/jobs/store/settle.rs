@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use crate::{
-    jobs::{JobId, JobState, model::AttemptOutcome},
-    platform::telemetry::trace::{self, Context},
-};
+use crate::{JobId, JobState, model::AttemptOutcome};
+use platform::telemetry::trace::{self, Context};
 
 /// The attempt of lease `lease_no` has ended.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::jobs) struct Ended<'a> {
+pub(in crate) struct Ended<'a> {
     pub id: JobId,
     pub lease_no: i32,
     pub outcome: AttemptOutcome,
@@ -21,7 +19,7 @@ pub(in crate::jobs) struct Ended<'a> {
 }
 
 /// Ends the job: moves it to the history, and to the dead letters when `state` is `Dead`.
-pub(in crate::jobs) async fn finish(
+pub(in crate) async fn finish(
     conn: &mut PgConnection,
     ended: Ended<'_>,
     state: JobState,
@@ -53,7 +51,7 @@ pub(in crate::jobs) async fn finish(
 }
 
 /// Records a failed attempt; the next one starts after `wait`.
-pub(in crate::jobs) async fn retry(
+pub(in crate) async fn retry(
     conn: &mut PgConnection,
     ended: Ended<'_>,
     wait: Duration,
@@ -84,7 +82,7 @@ pub(in crate::jobs) async fn retry(
 }
 
 /// Gives a job back after `wait` without counting the attempt: snoozed, or stopped by a shutdown.
-pub(in crate::jobs) async fn release(
+pub(in crate) async fn release(
     conn: &mut PgConnection,
     id: JobId,
     lease_no: i32,
@@ -104,7 +102,7 @@ pub(in crate::jobs) async fn release(
 }
 
 /// Cancels a waiting job. False when it is not waiting.
-pub(in crate::jobs) async fn cancel_queued(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
+pub(in crate) async fn cancel_queued(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     let cancelled = sqlx::query_scalar!(
         r#"WITH done AS (
              DELETE FROM jobs WHERE id = $1 AND state = 'queued' RETURNING *
@@ -121,7 +119,7 @@ pub(in crate::jobs) async fn cancel_queued(conn: &mut PgConnection, id: JobId) -
 }
 
 /// Asks a running job to stop; its worker learns of it with the next heartbeat. False when it is not running.
-pub(in crate::jobs) async fn request_cancel(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
+pub(in crate) async fn request_cancel(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("UPDATE jobs SET cancel_requested = true WHERE id = $1 AND state = 'running'", id.0)
         .execute(conn)
         .await?;
@@ -129,7 +127,7 @@ pub(in crate::jobs) async fn request_cancel(conn: &mut PgConnection, id: JobId) 
 }
 
 /// Makes a waiting job due now. False when it is not waiting.
-pub(in crate::jobs) async fn run_now(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
+pub(in crate) async fn run_now(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE jobs SET run_at = now(), order_at = now() - priority * interval '1 minute' WHERE id = $1 AND state = 'queued'",
         id.0,
@@ -140,7 +138,7 @@ pub(in crate::jobs) async fn run_now(conn: &mut PgConnection, id: JobId) -> Resu
 }
 
 /// Replaces a dead letter by a new job `new_id` with all attempts left. False when there is none.
-pub(in crate::jobs) async fn replay(conn: &mut PgConnection, id: JobId, new_id: JobId) -> Result<bool, sqlx::Error> {
+pub(in crate) async fn replay(conn: &mut PgConnection, id: JobId, new_id: JobId) -> Result<bool, sqlx::Error> {
     let context = trace::current();
     let done = sqlx::query!(
         "WITH letter AS (
@@ -164,6 +162,6 @@ pub(in crate::jobs) async fn replay(conn: &mut PgConnection, id: JobId, new_id: 
 }
 
 /// Deletes a dead letter; the job's history stays. False when there is none.
-pub(in crate::jobs) async fn delete_dead_letter(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
+pub(in crate) async fn delete_dead_letter(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     Ok(sqlx::query!("DELETE FROM job_dead_letters WHERE job_id = $1", id.0).execute(conn).await?.rows_affected() > 0)
 }

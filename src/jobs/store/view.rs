@@ -4,17 +4,12 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{
-    jobs::{
-        JobId, JobState, JobSummary, Progress,
-        model::{Attempt, AttemptOutcome},
-    },
-    platform::{db::contains, http::Slice, ids::OrgId},
-};
+use crate::{JobId, JobState, JobSummary, Progress, model::{Attempt, AttemptOutcome}};
+use platform::{db::contains, http::Slice, ids::OrgId};
 
 /// Filters of the list; `None` does not filter.
 #[derive(Clone, Debug, Default)]
-pub(in crate::jobs) struct Filter {
+pub(in crate) struct Filter {
     /// Whose jobs: `None` is the system's own.
     pub org: Option<OrgId>,
     pub state: Option<JobState>,
@@ -77,7 +72,7 @@ impl From<Row> for JobSummary {
 }
 
 /// Newest first.
-pub(in crate::jobs) async fn list(
+pub(in crate) async fn list(
     conn: &mut PgConnection,
     filter: &Filter,
     slice: &Slice,
@@ -115,7 +110,7 @@ pub(in crate::jobs) async fn list(
 }
 
 /// One job of `org` (`None`: the system's).
-pub(in crate::jobs) async fn get(
+pub(in crate) async fn get(
     conn: &mut PgConnection,
     org: Option<OrgId>,
     id: JobId,
@@ -140,7 +135,7 @@ pub(in crate::jobs) async fn get(
 }
 
 /// A job's ended attempts, oldest first.
-pub(in crate::jobs) async fn attempts(conn: &mut PgConnection, id: JobId) -> Result<Vec<Attempt>, sqlx::Error> {
+pub(in crate) async fn attempts(conn: &mut PgConnection, id: JobId) -> Result<Vec<Attempt>, sqlx::Error> {
     let rows = sqlx::query!(
         "SELECT attempt, outcome, started_at, finished_at, worker_id, error FROM job_attempts WHERE job_id = $1 ORDER BY lease_no",
         id.0,
@@ -161,7 +156,7 @@ pub(in crate::jobs) async fn attempts(conn: &mut PgConnection, id: JobId) -> Res
 }
 
 /// A job's payload and the id of the request that queued it, while its partition is kept.
-pub(in crate::jobs) async fn payload(
+pub(in crate) async fn payload(
     conn: &mut PgConnection,
     id: JobId,
     created_at: DateTime<Utc>,
@@ -177,7 +172,7 @@ pub(in crate::jobs) async fn payload(
 }
 
 /// Whether the job is among the dead letters.
-pub(in crate::jobs) async fn is_dead_letter(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
+pub(in crate) async fn is_dead_letter(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM job_dead_letters WHERE job_id = $1) AS "exists!""#, id.0)
         .fetch_one(conn)
         .await

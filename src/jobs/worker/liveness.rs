@@ -8,11 +8,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::platform::health::CheckResult;
+use platform::health::CheckResult;
 
 /// Latest activity of the worker.
 #[derive(Debug)]
-pub(in crate::jobs) struct Liveness(Mutex<Activity>);
+pub(in crate) struct Liveness(Mutex<Activity>);
 
 #[derive(Debug)]
 struct Activity {
@@ -65,7 +65,7 @@ impl Liveness {
     }
 
     /// Fails when nothing has moved for `patience` although something should have.
-    pub(in crate::jobs) fn judge(&self, patience: Duration) -> CheckResult {
+    pub(in crate) fn judge(&self, patience: Duration) -> CheckResult {
         let activity = self.activity();
         let remedy = "look for the worker's errors in the logs; restart the process";
         if activity.alive.elapsed() > patience {

@@ -32,7 +32,7 @@ use super::{
     store::{self, LeaseRequest, Leased},
     wake,
 };
-use crate::platform::{crypto, db::DbError, lifecycle::Lifecycle};
+use platform::{crypto, db::DbError, lifecycle::Lifecycle};
 
 /// How long a lease lasts without a heartbeat. A lost worker's job runs again this much later, plus one rescue round.
 pub(super) const LEASE: Duration = Duration::from_secs(30);

@@ -5,17 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 use super::{LEASE, LogOnChange, Worker, jittered};
-use crate::{
-    jobs::{
-        Enqueue, JobId, JobState, Jobs, JobsError, Registry, leader,
-        metrics::QueueLabels,
-        model::{AttemptOutcome, Reason},
-        schedule,
-        store::{self, Ended, Expired, NewJob},
-        wake,
-    },
-    platform::db::Tx,
-};
+use crate::{Enqueue, JobId, JobState, Jobs, JobsError, Registry, leader, metrics::QueueLabels, model::{AttemptOutcome, Reason}, schedule, store::{self, Ended, Expired, NewJob}, wake};
+use platform::db::Tx;
 
 /// A tick fires at most this late, while there is a leader.
 const TICK: Duration = Duration::from_secs(1);
@@ -127,7 +118,7 @@ async fn fire_schedules(jobs: &Jobs, registry: &Registry, late: Duration) -> Res
         }
         tx.commit().await?;
         if id.is_some() {
-            crate::jobs::metrics::enqueued(schedule.queue);
+            crate::metrics::enqueued(schedule.queue);
             wake::hint();
         }
         let missed = schedule::missed(&schedule.cron, due.tick, due.now)?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ExtractError, Report};
-use crate::text_enum;
+use platform::text_enum;
 
 text_enum! {
     /// Supported kinds of documents.

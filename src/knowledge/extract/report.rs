@@ -10,7 +10,7 @@ use super::{
     Kind,
     unread::{UnreadDetail, UnreadPart, UnreadValue},
 };
-use crate::text_enum;
+use platform::text_enum;
 
 /// Maximum examples kept per kind of omission: enough to judge by, for a document of any length.
 const MAX_EXAMPLES: usize = 20;

@@ -21,7 +21,7 @@ pub enum IndexError {
     #[error("index rows could not be assembled")]
     Arrow(#[from] arrow_schema::ArrowError),
     #[error(transparent)]
-    Guard(#[from] crate::storage::StorageError),
+    Guard(#[from] storage::StorageError),
 }
 
 impl From<lancedb::Error> for IndexError {

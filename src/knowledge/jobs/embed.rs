@@ -3,19 +3,11 @@
 use tokio::time::Instant;
 
 use super::{Embed, MAX_LOST_ATTEMPTS, Optimize, org};
-use crate::{
-    events,
-    jobs::{self, JobContext, JobError},
-    knowledge::{
-        ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
-        events::DocumentReady,
-        index::{IndexError, IndexRow, Tidied, table_name},
-        metrics::Stage,
-        store::{self, bases::IndexState, chunks::Pending, documents::Work},
-    },
-    llm::{self, CallContext, EmbedModel, Failure, LlmError},
-    platform::ids::OrgId,
-};
+use jobs::{JobContext, JobError};
+use crate::{ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, events::DocumentReady, metrics::Stage, store::{self, bases::IndexState, chunks::Pending, documents::Work}};
+use vectors::{IndexError, IndexRow, Tidied, table_name};
+use llm::{CallContext, EmbedModel, Failure, LlmError};
+use platform::ids::OrgId;
 
 /// Chunks per step; each step creates a table version and reports progress.
 const STEP: i64 = 128;

@@ -12,25 +12,12 @@ use std::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Embed, Extract, MAX_LOST_ATTEMPTS, embed::is_missing, or_snooze, org};
-use crate::{
-    events,
-    jobs::{self, JobContext, JobError},
-    knowledge::{
-        ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
-        events::DocumentFailed,
-        extract::{ExtractError, Extracted, child::extract_in_child, chunk_while},
-        metrics::Stage,
-        model::{original_key, searchable_text},
-        store::{
-            self,
-            chunks::NewChunk,
-            documents::{Reading, Work},
-        },
-    },
-    llm::{self, LlmError, embed::LocalEmbedder, estimate_tokens},
-    platform::{db::Tx, ids::OrgId},
-    storage::StorageError,
-};
+use jobs::{JobContext, JobError};
+use crate::{ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, events::DocumentFailed, metrics::Stage, model::{original_key, searchable_text}, store::{self, chunks::NewChunk, documents::{Reading, Work}}};
+use extraction::{ExtractError, Extracted, child::extract_in_child, chunk_while};
+use llm::{LlmError, embed::LocalEmbedder, estimate_tokens};
+use platform::{db::Tx, ids::OrgId};
+use storage::StorageError;
 
 /// How long a document waits for a permit to start a child process.
 const PERMIT_WAIT: Duration = Duration::from_secs(60);

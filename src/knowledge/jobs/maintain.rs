@@ -7,18 +7,11 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::{Embed, Extract, Maintain, Optimize, SelfTest, or_snooze, org};
-use crate::{
-    jobs::{self, JobContext, JobError},
-    knowledge::{
-        DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
-        index::{self, IndexError, Retention, table_name},
-        metrics::Update,
-        model::searchable_text,
-        store::{self, chunks::Pending, system::AnyBase},
-    },
-    llm::{CallContext, EmbedModel, InputKind},
-    platform::ids::OrgId,
-};
+use jobs::{JobContext, JobError};
+use crate::{DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, metrics::Update, model::searchable_text, store::{self, chunks::Pending, system::AnyBase}};
+use vectors::{IndexError, Retention, table_name};
+use llm::{CallContext, EmbedModel, InputKind};
+use platform::ids::OrgId;
 
 /// How long old table versions are kept for running readers: no search takes an hour.
 const KEEP_VERSIONS: Duration = Duration::from_secs(3600);

@@ -14,10 +14,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{DocumentId, Knowledge, KnowledgeBaseId, KnowledgeError};
-use crate::{
-    jobs::{CatchUp, Cron, Enqueue, Job, JobError, JobsError, Registry},
-    platform::ids::OrgId,
-};
+use jobs::{CatchUp, Cron, Enqueue, Job, JobError, JobsError, Registry};
+use platform::ids::OrgId;
 
 /// All jobs of knowledge share one queue, with one pause switch and one limit.
 const QUEUE: &str = "knowledge";

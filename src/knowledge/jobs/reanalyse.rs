@@ -7,15 +7,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Reanalyse, or_snooze, org};
-use crate::{
-    jobs::{self, JobContext, JobError},
-    knowledge::{
-        Knowledge, KnowledgeBaseId, KnowledgeError,
-        index::{ANALYSIS, IndexError, IndexRow, table_name},
-        store,
-    },
-    platform::ids::OrgId,
-};
+use jobs::{JobContext, JobError};
+use crate::{Knowledge, KnowledgeBaseId, KnowledgeError, store};
+use vectors::{ANALYSIS, IndexError, IndexRow, table_name};
+use platform::ids::OrgId;
 
 /// Chunks per batch: each write creates a version and a file.
 const BATCH: i64 = 1000;

@@ -10,12 +10,10 @@ use futures::TryStreamExt as _;
 use uuid::Uuid;
 
 use super::{Reconcile, embed::WORDS, or_snooze};
-use crate::{
-    jobs::{self, Enqueue, JobContext, JobError},
-    knowledge::{DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, store},
-    llm::EmbedModel,
-    platform::ids::OrgId,
-};
+use jobs::{Enqueue, JobContext, JobError};
+use crate::{DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, store};
+use llm::EmbedModel;
+use platform::ids::OrgId;
 
 /// Younger objects without a row may be uploads in progress.
 const ORPHAN_AGE: TimeDelta = TimeDelta::hours(1);

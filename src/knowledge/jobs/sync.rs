@@ -6,24 +6,15 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Sync, or_snooze, org};
-use crate::{
-    jobs::{self, Enqueue, JobContext, JobError},
-    knowledge::{
-        DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
-        index::{IndexError, Retention, table_name},
-        model::{base_prefix, document_prefix},
-        store::{
-            self,
-            chunks::{Indexed, Pending},
-        },
-    },
-    platform::ids::OrgId,
-    storage::DeleteGuard,
-};
+use jobs::{Enqueue, JobContext, JobError};
+use crate::{DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, model::{base_prefix, document_prefix}, store::{self, chunks::{Indexed, Pending}}};
+use vectors::{IndexError, Retention, table_name};
+use platform::ids::OrgId;
+use storage::DeleteGuard;
 
 impl Knowledge {
     /// Queues a sync of a base's index, once.
-    pub(in crate::knowledge) async fn sync_soon(
+    pub(in crate) async fn sync_soon(
         &self,
         conn: &mut PgConnection,
         org: OrgId,
@@ -136,7 +127,7 @@ impl Knowledge {
 
     /// All ids of a table, read in a way that opens every file a search needs: the vectors and the full-text index too,
     /// which are separate files. `words` occur in the table.
-    pub(in crate::knowledge) async fn read_whole(
+    pub(in crate) async fn read_whole(
         &self,
         table: &str,
         words: &str,
@@ -167,7 +158,7 @@ impl Knowledge {
 
 /// Differences between an index and the database.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::knowledge) struct Difference {
+pub(in crate) struct Difference {
     /// Documents with index rows that have no chunk.
     pub stale: HashSet<Uuid>,
     /// How many of these still exist: their remaining rows are deleted too, and written again.

@@ -3,14 +3,10 @@
 use serde_json::json;
 
 use super::recognise::Scan;
-use crate::{
-    knowledge::{
-        Knowledge, KnowledgeError,
-        extract::{UnreadDetail, UnreadReason, UnreadValue},
-    },
-    llm::{CallContext, ChatRequest, Content, Llm, Message},
-    platform::ids::OrgId,
-};
+use crate::{Knowledge, KnowledgeError};
+use extraction::{UnreadDetail, UnreadReason, UnreadValue};
+use llm::{CallContext, ChatRequest, Content, Llm, Message};
+use platform::ids::OrgId;
 
 /// Job name in the usage rows; the budget is computed from these.
 const JOB: &str = "knowledge.vision";
@@ -79,7 +75,7 @@ impl PageReader {
 }
 
 /// Removes a code fence around the whole answer: models add one although told not to.
-pub(in crate::knowledge) fn without_fence(text: &str) -> String {
+pub(in crate) fn without_fence(text: &str) -> String {
     let text = text.trim();
     let inner = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     match inner.and_then(|inner| inner.split_once('\n')) {

@@ -2,13 +2,9 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-use crate::{
-    knowledge::{
-        extract::{Doubt, LeftOutKind, UnreadReason},
-        model::{DocumentStatus, SearchMode},
-    },
-    label_enum,
-};
+use extraction::{Doubt, LeftOutKind, UnreadReason};
+use crate::model::{DocumentStatus, SearchMode};
+use platform::label_enum;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StatusLabels {

@@ -18,7 +18,7 @@ use super::{
     index::{IndexError, MAINTENANCE_STEPS, TableStats, Tidied},
     model::{DocumentId, DocumentStatus, KnowledgeBaseId, SearchMode},
 };
-use crate::platform::telemetry::Latency;
+use platform::telemetry::Latency;
 
 /// 100 ms (a short note) to 30 min (a scanned book on two cores).
 const STAGE_BUCKETS: [f64; 9] = [0.1, 0.5, 2.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0];

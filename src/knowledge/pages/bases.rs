@@ -4,15 +4,10 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use crate::{
-    console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell},
-    knowledge::{
-        Knowledge, KnowledgeBase, KnowledgeBaseId, READ, WRITE,
-        index::LanguageWeights,
-        model::{BaseChanges, ReadingMode},
-    },
-    platform::http::{ListQuery, Path, Query},
-};
+use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
+use crate::{Knowledge, KnowledgeBase, KnowledgeBaseId, READ, WRITE, model::{BaseChanges, ReadingMode}};
+use vectors::LanguageWeights;
+use platform::http::{ListQuery, Path, Query};
 
 #[derive(Template)]
 #[template(path = "knowledge/templates/list.html")]

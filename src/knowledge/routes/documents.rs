@@ -13,19 +13,10 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{
-    knowledge::{
-        Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, READ, WRITE,
-        extract::Doubt,
-        model::{Chunk, TextPart, media_type},
-        store::documents::Filter,
-    },
-    platform::{
-        error::{ApiError, FieldError},
-        http::{Auth, Json, ListQuery, Page, Path, Query, Sort},
-    },
-    storage::Object,
-};
+use crate::{Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, READ, WRITE, model::{Chunk, TextPart, media_type}, store::documents::Filter};
+use extraction::Doubt;
+use platform::{error::{ApiError, FieldError}, http::{Auth, Json, ListQuery, Page, Path, Query, Sort}};
+use storage::Object;
 
 /// Maximum characters of text per response.
 const TEXT_PART: i32 = 200_000;
@@ -43,7 +34,7 @@ pub(super) fn router() -> OpenApiRouter<Knowledge> {
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::knowledge) struct DocumentFilter {
+pub(in crate) struct DocumentFilter {
     #[param(value_type = Option<DocumentStatus>)]
     pub status: Option<String>,
     /// `true`: ready documents with doubts in their reading report; `false`: ready documents without doubts.
@@ -198,7 +189,7 @@ async fn get_original(
 }
 
 /// Serves an untrusted file as a download, never inline.
-pub(in crate::knowledge) fn attachment(document: &Document, object: Object) -> Response {
+pub(in crate) fn attachment(document: &Document, object: Object) -> Response {
     let headers: [(HeaderName, HeaderValue); 5] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type(&document.kind))),
         (header::CONTENT_LENGTH, HeaderValue::from(object.size)),

@@ -15,10 +15,7 @@ use super::{
     DocumentId, Knowledge, KnowledgeBase, KnowledgeBaseId, READ, SearchFound, SearchHit, SearchRequest, WRITE,
     model::{BaseChanges, ReadingMode},
 };
-use crate::platform::{
-    error::ApiError,
-    http::{Auth, Json, ListQuery, Page, Path, Query, idempotent},
-};
+use platform::{error::ApiError, http::{Auth, Json, ListQuery, Page, Path, Query, idempotent}};
 
 pub fn router() -> OpenApiRouter<Knowledge> {
     OpenApiRouter::new()

@@ -3,24 +3,9 @@
 use std::collections::HashSet;
 
 use super::Knowledge;
-use crate::{
-    events, jobs,
-    knowledge::{
-        KnowledgeBase, KnowledgeBaseId, KnowledgeError,
-        events::BaseDeleted,
-        jobs::Sync,
-        model::{BaseChanges, Counts},
-        store::{self, bases::NewBase},
-    },
-    llm::EXTRACTIVE_MODEL,
-    platform::{
-        db::Tx,
-        error::FieldError,
-        http::{Principal, Slice},
-        ids::OrgId,
-        names::{tidy, tidy_text},
-    },
-};
+use crate::{KnowledgeBase, KnowledgeBaseId, KnowledgeError, events::BaseDeleted, jobs::Sync, model::{BaseChanges, Counts}, store::{self, bases::NewBase}};
+use llm::EXTRACTIVE_MODEL;
+use platform::{db::Tx, error::FieldError, http::{Principal, Slice}, ids::OrgId, names::{tidy, tidy_text}};
 
 /// Each additional language costs OCR time and, with many, accuracy.
 const MAX_LANGUAGES: usize = 10;
@@ -153,7 +138,7 @@ impl Knowledge {
     }
 
     /// Removes deleted chunks from the embedding cache.
-    pub(in crate::knowledge) async fn forget(&self, tx: &mut Tx, hashes: &[Vec<u8>]) -> Result<(), KnowledgeError> {
+    pub(in crate) async fn forget(&self, tx: &mut Tx, hashes: &[Vec<u8>]) -> Result<(), KnowledgeError> {
         let hashes: Vec<[u8; 32]> = hashes.iter().filter_map(|hash| hash.as_slice().try_into().ok()).collect();
         self.inner.llm.forget_passages(tx, &hashes).await?;
         Ok(())

@@ -6,10 +6,8 @@ use bytes::Bytes;
 use rust_embed::RustEmbed;
 
 use super::Knowledge;
-use crate::{
-    knowledge::{KnowledgeBase, KnowledgeError, model::BaseChanges},
-    platform::{http::Slice, ids::OrgId},
-};
+use crate::{KnowledgeBase, KnowledgeError, model::BaseChanges};
+use platform::{http::Slice, ids::OrgId};
 
 /// Identifies the demo base within an organisation.
 const NAME: &str = "Demo handbook";
@@ -17,7 +15,7 @@ const NAME: &str = "Demo handbook";
 const SUBJECT: &str = "system:demo";
 
 #[derive(RustEmbed)]
-#[folder = "demo/"]
+#[folder = "../../demo/"]
 struct Files;
 
 impl Knowledge {

@@ -1,22 +1,13 @@
 //! Reading, renaming, retrying and deleting documents.
 
 use super::Knowledge;
-use crate::{
-    events, jobs,
-    knowledge::{
-        ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError,
-        events::DocumentDeleted,
-        jobs::{Embed, Extract, Sync},
-        model::{self, Chunk, TextPart, clean_filename},
-        store::{self, documents::Filter},
-    },
-    platform::{db::Tx, http::Slice, ids::OrgId},
-    storage::Object,
-};
+use crate::{ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError, events::DocumentDeleted, jobs::{Embed, Extract, Sync}, model::{self, Chunk, TextPart, clean_filename}, store::{self, documents::Filter}};
+use platform::{db::Tx, http::Slice, ids::OrgId};
+use storage::Object;
 
 impl Knowledge {
     /// Newest first.
-    pub(in crate::knowledge) async fn list_documents(
+    pub(in crate) async fn list_documents(
         &self,
         org: OrgId,
         base: KnowledgeBaseId,
@@ -139,7 +130,7 @@ impl Knowledge {
     }
 
     /// Enqueues the next job of an unfinished document; no-op if it is queued already.
-    pub(in crate::knowledge) async fn enqueue_for(
+    pub(in crate) async fn enqueue_for(
         &self,
         tx: &mut Tx,
         org: OrgId,
@@ -175,7 +166,7 @@ impl Knowledge {
     }
 
     /// Chunks from `from_ordinal` on.
-    pub(in crate::knowledge) async fn chunks(
+    pub(in crate) async fn chunks(
         &self,
         org: OrgId,
         base: KnowledgeBaseId,
@@ -189,7 +180,7 @@ impl Knowledge {
         Ok(chunks)
     }
 
-    pub(in crate::knowledge) async fn chunk(
+    pub(in crate) async fn chunk(
         &self,
         org: OrgId,
         document: DocumentId,
@@ -202,7 +193,7 @@ impl Knowledge {
     }
 
     /// Characters `start..end` of the document's text; empty before it was read.
-    pub(in crate::knowledge) async fn text(
+    pub(in crate) async fn text(
         &self,
         org: OrgId,
         base: KnowledgeBaseId,

@@ -21,17 +21,10 @@ use super::{
     metrics::Counted,
     store,
 };
-use crate::{
-    jobs::{By, Loops},
-    llm::Llm,
-    platform::{
-        clock::Clock,
-        db::{Db, SessionLock},
-        lifecycle::Lifecycle,
-        pools::{CpuPool, Traffic},
-    },
-    storage::{DeleteGuard, Deletions, Storage, StorageError},
-};
+use jobs::{By, Loops};
+use llm::Llm;
+use platform::{clock::Clock, db::{Db, SessionLock}, lifecycle::Lifecycle, pools::{CpuPool, Traffic}};
+use storage::{DeleteGuard, Deletions, Storage, StorageError};
 
 /// Prometheus usually asks as often.
 const GAUGES_EVERY: Duration = Duration::from_secs(15);

@@ -11,22 +11,10 @@ use super::{
     Knowledge,
     strength::{self, Meaning},
 };
-use crate::{
-    knowledge::{
-        KnowledgeBaseId, KnowledgeError, SearchFound, SearchHit, SearchMode, SearchRequest,
-        index::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse, table_name},
-        metrics::Part,
-        model::visible_title,
-        store::{self, bases::Searchable, chunks::Found},
-    },
-    llm::{CallContext, EmbedModel, InputKind},
-    platform::{
-        error::FieldError,
-        http::Principal,
-        ids::OrgId,
-        telemetry::{Span, otlp::wire::Kind, trace},
-    },
-};
+use crate::{KnowledgeBaseId, KnowledgeError, SearchFound, SearchHit, SearchMode, SearchRequest, metrics::Part, model::visible_title, store::{self, bases::Searchable, chunks::Found}};
+use vectors::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse, table_name};
+use llm::{CallContext, EmbedModel, InputKind};
+use platform::{error::FieldError, http::Principal, ids::OrgId, telemetry::{Span, otlp::wire::Kind, trace}};
 
 pub const MAX_QUERY_CHARS: usize = 4000;
 

@@ -7,12 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::knowledge::{
-    SearchHit,
-    index::{Word, analyze, words},
-    model::searchable_text,
-    store::bases::Searchable,
-};
+use crate::{SearchHit, model::searchable_text, store::bases::Searchable};
+use vectors::{Word, analyze, words};
 
 /// Share of the query's words that makes a match regardless of the vectors.
 const ENOUGH_WORDS: f64 = 0.5;
@@ -60,7 +56,7 @@ fn share(words: &[Word], hit: &SearchHit) -> f64 {
 mod tests {
     use std::collections::HashSet;
 
-    use crate::knowledge::index::{Word, analyze, words};
+    use vectors::{Word, analyze, words};
 
     /// How many of the query's words a text has, and how many the query has.
     fn found(text: &str, query: &str) -> (usize, usize) {

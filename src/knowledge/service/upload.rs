@@ -10,18 +10,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Knowledge;
-use crate::{
-    jobs,
-    knowledge::{
-        Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError,
-        extract::{Kind, Unsupported, sniff},
-        jobs::{self as work, Extract},
-        model::{clean_filename, document_prefix, original_key},
-        store::{self, documents::NewDocument},
-    },
-    platform::{db, error::chain, http::Principal, ids::OrgId, lifecycle::uncancelled},
-    storage::{StorageError, Stored},
-};
+use crate::{Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError, jobs as work, jobs::Extract, model::{clean_filename, document_prefix, original_key}, store::{self, documents::NewDocument}};
+use extraction::{Kind, Unsupported, sniff};
+use platform::{db, error::chain, http::Principal, ids::OrgId, lifecycle::uncancelled};
+use storage::{StorageError, Stored};
 
 /// For larger files only the beginning (signatures) and the end (a ZIP's central directory) are inspected.
 const SAMPLE_BYTES: u64 = 1 << 20;

@@ -3,17 +3,15 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{
-    knowledge::model::{Chunk, ChunkId, DocumentId, KnowledgeBaseId, searchable_text},
-    platform::{http::Slice, ids::OrgId},
-};
+use crate::model::{Chunk, ChunkId, DocumentId, KnowledgeBaseId, searchable_text};
+use platform::{http::Slice, ids::OrgId};
 
 /// Rows per INSERT: stays below PostgreSQL's message size for any chunk length.
 const INSERT_ROWS: usize = 500;
 
 pub struct NewChunk {
     pub id: ChunkId,
-    pub chunk: crate::knowledge::extract::Chunk,
+    pub chunk: extraction::Chunk,
     /// SHA-256 of the embedded text.
     pub text_sha256: [u8; 32],
 }

@@ -3,13 +3,9 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
-use crate::{
-    knowledge::{
-        extract::{Doubt, Report},
-        model::{Document, DocumentId, DocumentStatus, KnowledgeBaseId, TextPart},
-    },
-    platform::{db::contains, http::Slice, ids::OrgId, names::tidy},
-};
+use extraction::{Doubt, Report};
+use crate::model::{Document, DocumentId, DocumentStatus, KnowledgeBaseId, TextPart};
+use platform::{db::contains, http::Slice, ids::OrgId, names::tidy};
 
 pub struct NewDocument<'a> {
     pub id: DocumentId,

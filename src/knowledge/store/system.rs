@@ -4,10 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{
-    knowledge::model::{DocumentId, DocumentStatus, KnowledgeBaseId},
-    platform::ids::OrgId,
-};
+use crate::model::{DocumentId, DocumentStatus, KnowledgeBaseId};
+use platform::ids::OrgId;
 
 /// Number of documents by status, and of all chunks.
 pub async fn counts(conn: &mut PgConnection) -> sqlx::Result<(Vec<(DocumentStatus, i64)>, i64)> {

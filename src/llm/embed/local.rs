@@ -12,8 +12,8 @@ use super::encoder::Encoder;
 use super::folder::{ModelFolder, Prefixes};
 use super::weights::hash_file;
 use super::{EmbedError, normalise};
-use crate::llm::EmbedModel;
-use crate::platform::pools::yield_processor;
+use crate::EmbedModel;
+use platform::pools::yield_processor;
 
 /// Tokens of one forward pass (a longer text has one of its own): the layers' output stays in the processor's caches;
 /// ten times as many are not faster.

@@ -18,7 +18,7 @@ use super::{
     super::error::{Failure, LlmError},
     Provider, failure,
 };
-use crate::platform::http_client::Traced as _;
+use platform::http_client::Traced as _;
 
 /// Retry interval while a server loads its model: first, and maximum.
 const LOADING_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));

@@ -37,7 +37,7 @@ use super::{
     model::{BackendKind, CallContext, Embeddings, ModelInfo},
     wire::{ChatRequest, Completion},
 };
-use crate::platform::ids::OrgId;
+use platform::ids::OrgId;
 
 /// How long a server's list of models is cached.
 const MODELS_LIVE: Duration = Duration::from_mins(1);
@@ -255,7 +255,7 @@ impl ModelBackend for Provider {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::http_client::HttpClients;
+    use platform::http_client::HttpClients;
 
     fn provider(base_url: &str) -> Provider {
         let config = toml::from_str(&format!("base_url = '{base_url}'")).unwrap();

@@ -8,16 +8,8 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::Llm;
-use crate::{
-    llm::{
-        adaptation::{Adaptation, AdaptedModel},
-        config::ProviderKind,
-        error::{Failure, LlmError},
-        model::CallContext,
-        wire::{ChatRequest, Message},
-    },
-    platform::{config::secret, error::ApiError, ids::OrgId},
-};
+use crate::{adaptation::{Adaptation, AdaptedModel}, config::ProviderKind, error::{Failure, LlmError}, model::CallContext, wire::{ChatRequest, Message}};
+use platform::{config::secret, error::ApiError, ids::OrgId};
 
 /// Timeout of a test's answer: a server may have to load the model first.
 const TEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -90,7 +82,7 @@ impl TestError {
 impl Llm {
     /// The configured providers, without their secrets.
     pub fn providers(&self) -> Vec<ProviderInfo> {
-        let describe = |(name, provider): (&String, &crate::llm::config::Provider)| ProviderInfo {
+        let describe = |(name, provider): (&String, &crate::config::Provider)| ProviderInfo {
             name: name.clone(),
             kind: provider.kind,
             base_url: secret::safe_url(&provider.base_url),

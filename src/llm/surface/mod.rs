@@ -29,7 +29,7 @@ use super::{
     tokens::{self, Input},
     wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
 };
-use crate::platform::http::event_stream;
+use platform::http::event_stream;
 pub use asking::map_errors;
 
 /// OpenAI's own limit on texts per request.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{Content, Message, lenient};
-use crate::llm::parts::{self, Part};
+use crate::parts::{self, Part};
 
 /// What a chunk adds to a message. Content that is a list of parts is sorted: text into `content`, thinking and
 /// refusals into the fields that other servers use.
@@ -88,7 +88,7 @@ impl Delta {
     }
 
     /// Output beside the text: thinking, and tool calls.
-    pub(in crate::llm) fn beside(&self) -> String {
+    pub(in crate) fn beside(&self) -> String {
         parts::beside(&self.extra)
     }
 
@@ -99,7 +99,7 @@ impl Delta {
     }
 
     /// Whether it carries a token: text, reasoning, a piece of a tool call; not just the role.
-    pub(in crate::llm) fn says_something(&self) -> bool {
+    pub(in crate) fn says_something(&self) -> bool {
         self.content.as_ref().is_some_and(|text| !text.is_empty()) || self.extra.values().any(|value| !value.is_null())
     }
 }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serializer;
 
 use super::ConfigErrors;
-use crate::platform::text_file;
+use crate::text_file;
 
 /// Shown instead of a secret.
 const MASK: &str = "***";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::platform::config::{ConfigErrors, secret};
+use crate::config::{ConfigErrors, secret};
 
 /// Database connection.
 #[derive(Clone, Debug, Deserialize, Serialize)]

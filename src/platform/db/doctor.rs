@@ -12,13 +12,7 @@ use super::{
     roles,
     search::SearchIndexes,
 };
-use crate::platform::{
-    clock::Clock,
-    disk::gib,
-    error::chain,
-    health::{Check, CheckResult},
-    pools::CpuPool,
-};
+use crate::{clock::Clock, disk::gib, error::chain, health::{Check, CheckResult}, pools::CpuPool};
 
 /// Dependencies of the checks.
 #[derive(Clone)]
@@ -238,7 +232,7 @@ impl Check for Clocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::health::Status;
+    use crate::health::Status;
 
     #[test]
     fn a_version_at_its_end_a_newer_one_and_a_cluster_that_is_kept_for_long_are_told() {

@@ -10,11 +10,11 @@ use super::{
     roles::{self, RolesError},
     verify::{self, Unsafe},
 };
-use crate::platform::data_dir::{INSTALLATION_ID, installation_id};
+use crate::data_dir::{INSTALLATION_ID, installation_id};
 
 /// All migrations, embedded in the binary.
 pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrations = sqlx::migrate!("./migrations");
+    let mut migrations = sqlx::migrate!("../../migrations");
     // A database with migrations of a newer version is served too: see `refuse_too_new`.
     migrations.set_ignore_missing(true);
     migrations

@@ -3,10 +3,7 @@
 use async_trait::async_trait;
 
 use super::Db;
-use crate::platform::{
-    error::chain,
-    health::{Check, CheckResult},
-};
+use crate::{error::chain, health::{Check, CheckResult}};
 
 /// The `ILIKE` pattern for `text` as a substring; special characters are escaped.
 pub fn contains(text: &str) -> String {

@@ -13,7 +13,7 @@ use sqlx::{
 use tokio::time::{sleep, timeout};
 
 use super::{Db, DbError, metrics::Metrics, statements::Statements};
-use crate::platform::{clock::Clock, lifecycle::Lifecycle};
+use crate::{clock::Clock, lifecycle::Lifecycle};
 
 /// The usual scrape interval of Prometheus.
 pub const EVERY: Duration = Duration::from_secs(15);

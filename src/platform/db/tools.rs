@@ -128,7 +128,7 @@ pub const LIBPQ: [&str; 22] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::{crypto::MasterKey, db::Target};
+    use crate::{crypto::MasterKey, db::Target};
 
     #[test]
     fn an_address_is_handed_to_the_tools_as_it_was_meant() {

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::platform::error::ApiError;
+use crate::error::ApiError;
 
 /// Bytes per body outside the budget, so that small requests work while large ones use all of it. `max_connections` bounds their sum.
 const FREE: usize = 64 * 1024;

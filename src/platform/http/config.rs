@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::platform::config::{ConfigErrors, secret};
+use crate::config::{ConfigErrors, secret};
 
 /// The public HTTP server.
 #[derive(Clone, Debug, Deserialize, Serialize)]

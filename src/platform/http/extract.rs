@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use super::{buffer_budget::BufferReservation, objects::Objects, unreadable_body};
-use crate::platform::error::{ApiError, FieldError};
+use crate::error::{ApiError, FieldError};
 
 /// JSON body. A decoding error is 400 with a JSON pointer to the place.
 #[derive(Clone, Copy, Debug, Default)]

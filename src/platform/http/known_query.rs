@@ -15,7 +15,7 @@ use axum::{
 };
 use serde_json::Value;
 
-use crate::platform::error::{ApiError, FieldError};
+use crate::error::{ApiError, FieldError};
 
 /// Renamed parameters: former and present name.
 const RENAMED: [(&str, &str); 1] = [("search", "q")];

@@ -16,7 +16,7 @@ use governor::{
 };
 use ipnet::IpNet;
 
-use crate::platform::crypto;
+use crate::crypto;
 
 /// Keys longer than this many bytes are stored as their SHA-256.
 const LONGEST_KEY: usize = 128;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::platform::error::{ApiError, FieldError};
+use crate::error::{ApiError, FieldError};
 
 /// Rows per page, if the query does not say.
 const DEFAULT_ROWS: u32 = 50;

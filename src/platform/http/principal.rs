@@ -11,13 +11,7 @@ use utoipa::{
 };
 use uuid::Uuid;
 
-use crate::{
-    platform::{
-        error::ApiError,
-        ids::{OrgId, UserId},
-    },
-    text_enum,
-};
+use crate::{error::ApiError, ids::{OrgId, UserId}, text_enum};
 
 text_enum! {
     /// Role of a member in an organisation; each role includes the ones before it.

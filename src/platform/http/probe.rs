@@ -17,7 +17,7 @@ use prometheus_client::{
 use tokio::time::sleep;
 
 use super::Config;
-use crate::platform::{error::chain, http_client::HttpClients, lifecycle::Lifecycle};
+use crate::{error::chain, http_client::HttpClients, lifecycle::Lifecycle};
 
 /// Timeout of a probe.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -33,7 +33,7 @@ use super::{
     spans,
     write_timeout::{self, WriteTimeout},
 };
-use crate::platform::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, telemetry::trace};
+use crate::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, telemetry::trace};
 
 /// Id of the request that the current task serves.
 pub fn current_request_id() -> Option<String> {

@@ -21,7 +21,7 @@ use axum::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Config;
-use crate::platform::error::ApiError;
+use crate::error::ApiError;
 
 /// Limits, from `[server]`.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::{Authenticator, Principal};
-use crate::platform::ids::OrgId;
+use crate::ids::OrgId;
 
 /// How often the right is checked again.
 const CHECK_INTERVAL: Duration = Duration::from_secs(3);

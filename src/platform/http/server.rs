@@ -35,7 +35,7 @@ use super::{
     connection_limit::ConnectionLimit,
     unread_body::{self, LentSocket},
 };
-use crate::platform::lifecycle::Lifecycle;
+use crate::lifecycle::Lifecycle;
 
 /// A bound port before it serves: binding errors appear before anything else starts.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument as _;
 
-use crate::platform::lifecycle::Lifecycle;
+use crate::lifecycle::Lifecycle;
 
 /// Complete responses up to this size are passed through, bytes.
 const SMALL: u64 = 16 << 10;

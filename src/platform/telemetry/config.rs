@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{levels, loki, otlp};
-use crate::platform::config::{ConfigErrors, secret};
+use crate::config::{ConfigErrors, secret};
 
 /// Format of log lines on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

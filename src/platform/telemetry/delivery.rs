@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::push_metrics::{LossReason, PushMetrics, Pushed};
-use crate::platform::{crypto, error::chain};
+use crate::{crypto, error::chain};
 
 /// A push without a response by then is retried.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(10);

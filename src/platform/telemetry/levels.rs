@@ -11,7 +11,7 @@ use serde::Serialize;
 use tracing::{Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::{Layer, filter::Targets, layer::Context};
 
-use crate::platform::{clock::Clock, lifecycle::Lifecycle};
+use crate::{clock::Clock, lifecycle::Lifecycle};
 
 /// Requests the configured filter.
 pub const DEFAULT: &str = "default";

@@ -16,7 +16,7 @@ use super::{
     redact::{self, MASK},
     trace,
 };
-use crate::platform::clock::Clock;
+use crate::clock::Clock;
 
 /// Longest line, bytes: Loki's limit.
 pub const MAX_LINE_BYTES: usize = 256 * 1024;
@@ -247,7 +247,7 @@ fn value_of(json: &mut Vec<u8>, name: &str, value: &Value<'_>, most: usize) {
 
 /// An error and its causes, outermost first.
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    crate::platform::error::chain(error)
+    crate::error::chain(error)
 }
 
 macro_rules! visit {

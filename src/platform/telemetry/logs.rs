@@ -20,7 +20,7 @@ use super::{
     ring::Ring,
     trace_metrics::TraceMetrics,
 };
-use crate::platform::{clock::Clock, http_client::HttpClients, ids};
+use crate::{clock::Clock, http_client::HttpClients, ids};
 
 /// How long the process waits for Loki and the collector when it ends.
 const FLUSH: Duration = Duration::from_secs(5);

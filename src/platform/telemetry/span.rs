@@ -14,7 +14,7 @@ use super::{
     redact::redact,
     trace::{self, Context},
 };
-use crate::platform::clock::Clock;
+use crate::clock::Clock;
 
 /// Longest text of an attribute, characters; names and ids are shorter.
 const MOST_OF_TEXT: usize = 200;

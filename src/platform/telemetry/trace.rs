@@ -1,6 +1,6 @@
 //! Trace context of a piece of work: its trace (W3C Trace Context, level 1) and the HTTP request that caused it.
 //!
-//! A task carries its context; [`crate::platform::lifecycle::Lifecycle::spawn`] passes it to new tasks, jobs store it in the queue, and
+//! A task carries its context; [`crate::lifecycle::Lifecycle::spawn`] passes it to new tasks, jobs store it in the queue, and
 //! outgoing calls propagate it. Every log line reads it here.
 
 use std::{
@@ -15,7 +15,7 @@ use futures::future::Either;
 use uuid::Uuid;
 
 use super::otlp;
-use crate::platform::crypto;
+use crate::crypto;
 
 tokio::task_local! {
     static CURRENT: Context;

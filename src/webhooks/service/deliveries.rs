@@ -5,23 +5,9 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{Webhooks, endpoints::owners};
-use crate::{
-    jobs::{self, Enqueue},
-    platform::{
-        db::Tx,
-        http::{Principal, Slice},
-        ids::OrgId,
-    },
-    webhooks::{
-        WebhooksError,
-        jobs::Deliver,
-        model::{Delivery, DeliveryDetail, DeliveryId, EndpointId, Message, Owner},
-        store::{
-            deliveries::{self, Filter, NewDelivery},
-            endpoints,
-        },
-    },
-};
+use jobs::Enqueue;
+use platform::{db::Tx, http::{Principal, Slice}, ids::OrgId};
+use crate::{WebhooksError, jobs::Deliver, model::{Delivery, DeliveryDetail, DeliveryId, EndpointId, Message, Owner}, store::{deliveries::{self, Filter, NewDelivery}, endpoints}};
 
 /// Topic of test messages; no event has it.
 const TEST: &str = "webhooks.test";
@@ -136,7 +122,7 @@ impl Webhooks {
             }
             Err(_) => deliveries::set_receiver_retry(&mut tx, &delivery.receiver, None).await?,
         }
-        let id = if delivery.state == crate::webhooks::DeliveryState::Queued {
+        let id = if delivery.state == crate::DeliveryState::Queued {
             self.wake(&mut tx, owner.org(), &delivery.receiver, None).await?;
             id
         } else {

@@ -9,15 +9,8 @@ mod upkeep;
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Config, Configured, Metrics, WebhooksError, model::Owner, sender::Sender};
-use crate::{
-    events::EventType,
-    platform::{
-        clock::Clock,
-        crypto::MasterKey,
-        db::{Db, Tx},
-        http_client::{HttpClients, TenantClient},
-    },
-};
+use events::EventType;
+use platform::{clock::Clock, crypto::MasterKey, db::{Db, Tx}, http_client::{HttpClients, TenantClient}};
 
 pub use endpoints::OVERLAP;
 #[cfg(test)]

@@ -5,22 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Webhooks;
-use crate::{
-    events,
-    jobs::{JobContext, JobError},
-    platform::{crypto, error::chain, ids::OrgId},
-    webhooks::{
-        BadSecret, SigningKey, WebhooksError,
-        events::EndpointDisabled,
-        metrics::{DeliveryOutcome, Origin},
-        model::{DeliveryDetail, DeliveryState, DisabledReason, EndpointId, Owner},
-        sender::{Attempt, Attempted, By, SendError},
-        store::{
-            deliveries::{self, Outcome},
-            endpoints,
-        },
-    },
-};
+use jobs::{JobContext, JobError};
+use platform::{crypto, error::chain, ids::OrgId};
+use crate::{BadSecret, SigningKey, WebhooksError, events::EndpointDisabled, metrics::{DeliveryOutcome, Origin}, model::{DeliveryDetail, DeliveryState, DisabledReason, EndpointId, Owner}, sender::{Attempt, Attempted, By, SendError}, store::{deliveries::{self, Outcome}, endpoints}};
 
 /// Deliveries per run of a job: other jobs wait for a worker, too.
 const TURN: usize = 25;
@@ -54,7 +41,7 @@ enum Turn {
 
 impl Webhooks {
     /// Sends queued messages, oldest first, until none is left or an attempt fails.
-    pub(in crate::webhooks) async fn deliver(
+    pub(in crate) async fn deliver(
         &self,
         context: &JobContext,
         org: Option<OrgId>,
@@ -160,7 +147,7 @@ impl Webhooks {
     async fn settle(
         &self,
         receiver: &Receiver,
-        delivery: &crate::webhooks::Delivery,
+        delivery: &crate::Delivery,
         attempted: Attempted,
     ) -> Result<Turn, WebhooksError> {
         let Attempted { status, took, result } = attempted;
@@ -266,7 +253,7 @@ fn origin(owner: Owner, name: &str) -> Origin {
 }
 
 /// 10 s, 20 s, ... an hour, with jitter: receivers stopped by one outage would otherwise all be retried at the same instants.
-pub(in crate::webhooks) fn backoff(failures: i32) -> Duration {
+pub(in crate) fn backoff(failures: i32) -> Duration {
     let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(0).min(16);
     (BACKOFF * 2_u32.pow(doublings)).min(LONGEST).mul_f64(0.85 + 0.3 * crypto::random_unit())
 }

@@ -4,10 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{
-    platform::{http::Slice, ids::OrgId},
-    webhooks::model::{Delivery, DeliveryDetail, DeliveryId, DeliveryState},
-};
+use platform::{http::Slice, ids::OrgId};
+use crate::model::{Delivery, DeliveryDetail, DeliveryId, DeliveryState};
 
 /// A delivery to insert.
 pub struct NewDelivery<'a> {

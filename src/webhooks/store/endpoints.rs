@@ -5,10 +5,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{
-    platform::{http::Slice, ids::OrgId},
-    webhooks::model::{DisabledReason, Endpoint, EndpointId, EndpointState},
-};
+use platform::{http::Slice, ids::OrgId};
+use crate::model::{DisabledReason, Endpoint, EndpointId, EndpointState};
 
 /// An endpoint as stored.
 pub struct Row {

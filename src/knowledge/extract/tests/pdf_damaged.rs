@@ -9,7 +9,7 @@ use super::{
     made::{Made, at, body},
     *,
 };
-use crate::platform::crypto::hex;
+use platform::crypto::hex;
 
 fn read_made(bytes: &[u8]) -> Result<Extracted, ExtractError> {
     extract(bytes, Kind::Pdf, &Limits::default())

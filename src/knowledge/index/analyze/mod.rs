@@ -24,7 +24,7 @@ use self::{
         with_sign,
     },
 };
-use crate::platform::crypto;
+use platform::crypto;
 
 /// Version of the analysis. Increment it when the terms of any text change: indexes are then rewritten
 /// (`knowledge.reanalyse`).

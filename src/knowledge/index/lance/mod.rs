@@ -27,7 +27,7 @@ use uuid::Uuid;
 pub use tidy::Tidied;
 pub use upkeep::{MAINTENANCE_STEPS, OptimizeReport, Retention, TableState, TableStats};
 
-use crate::storage::DeleteGuard;
+use storage::DeleteGuard;
 
 use super::{IndexError, analyze};
 use held::HeldTables;

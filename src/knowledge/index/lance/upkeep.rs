@@ -12,7 +12,7 @@ use futures::TryStreamExt as _;
 use lancedb::query::{ExecutableQuery as _, QueryBase as _};
 use serde::{Deserialize, Serialize};
 
-use crate::storage::DeleteGuard;
+use storage::DeleteGuard;
 
 use super::{IndexError, VectorIndex, dimensions, full_text_index, full_text_options, tidy::compaction, uuids};
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::storage::DeleteGuard;
+use storage::DeleteGuard;
 
 const DIMS: usize = 4;
 

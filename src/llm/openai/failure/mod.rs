@@ -19,7 +19,7 @@ use super::{
     secrets::Secrets,
     words::{self, ErrorText},
 };
-use crate::platform::{clock::Clock, error::chain};
+use platform::{clock::Clock, error::chain};
 
 /// The error for a 4xx or 5xx answer.
 pub(super) fn refused(

@@ -9,7 +9,7 @@ use std::{
 use tokio::process::Command;
 
 use super::{Layout, ManagedError, io};
-use crate::platform::crypto;
+use crate::crypto;
 
 /// Major versions that we test.
 pub const SUPPORTED: std::ops::RangeInclusive<u32> = 15..=18;

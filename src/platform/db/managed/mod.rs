@@ -20,7 +20,7 @@ use sqlx::{
 };
 
 use super::Target;
-use crate::platform::crypto::MasterKey;
+use crate::crypto::MasterKey;
 use binaries::Binaries;
 use postmaster::Postmaster;
 
@@ -134,7 +134,7 @@ impl Managed {
 }
 
 fn superuser_password(key: &MasterKey) -> String {
-    crate::platform::crypto::hex(&key.derive("managed-cluster-superuser"))
+    crate::crypto::hex(&key.derive("managed-cluster-superuser"))
 }
 
 fn admin_options(socket_dir: &Path, password: &str) -> PgConnectOptions {

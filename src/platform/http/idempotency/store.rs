@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::platform::ids::OrgId;
+use crate::ids::OrgId;
 
 /// A key of one principal, and the request that carries it.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeSeq as _};
 
 use super::queue::Entry;
-use crate::platform::telemetry::log_metrics::Level;
+use crate::telemetry::log_metrics::Level;
 
 /// Content type of a push.
 pub(super) const CONTENT_TYPE: &str = "application/json";

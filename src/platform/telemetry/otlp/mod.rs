@@ -139,7 +139,7 @@ impl Config {
         // No spans encode to zero bytes; servers want an explicit `Content-Length`.
         let request = request.header(header::CONTENT_TYPE, wire::CONTENT_TYPE).header(header::CONTENT_LENGTH, 0);
         let response = request.send().await;
-        let response = response.map_err(|e| crate::platform::error::chain(&e.without_url()))?;
+        let response = response.map_err(|e| crate::error::chain(&e.without_url()))?;
         match response.status() {
             status if !status.is_success() => Err(format!("it answers {status}")),
             _ if delivery::is_page(&response) => {

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::platform::telemetry::push_metrics::{LossReason, PushMetrics};
+use crate::telemetry::push_metrics::{LossReason, PushMetrics};
 
 /// Size of a batch. Collectors accept 4 MB and more.
 pub(super) const BATCH_BYTES: usize = 512 * 1024;

@@ -8,7 +8,7 @@ use super::{
         self, KeyValue, Kind, PartialSuccess, Request, Resource, ResourceSpans, Response, Scope, ScopeSpans, Value,
     },
 };
-use crate::platform::crypto;
+use crate::crypto;
 
 /// Encoded by OpenTelemetry's own library (opentelemetry-proto 1.45.2 for Python) from the values of `ours`.
 const REQUEST: &str = "\

@@ -20,7 +20,7 @@ use std::{
 use sqlx::postgres::PgConnectOptions;
 
 use super::{Layout, ManagedError, SUPERUSER, binaries::Binaries, cluster, postmaster};
-use crate::platform::{crypto::MasterKey, db::verify, disk::Space};
+use crate::{crypto::MasterKey, db::verify, disk::Space};
 use facts::{Facts, STATEMENTS, STATEMENTS_IN};
 use tools::Mode;
 
