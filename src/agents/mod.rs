@@ -11,6 +11,9 @@
 //! Owns `agents`, `agent_versions`, `conversations`, `messages`. No jobs. Metrics: `holdfast_agents_*`. Check:
 //! `agents.answers`.
 
+// `Send` checks on DataFusion's futures exceed the default recursion limit of 128.
+#![recursion_limit = "256"]
+
 mod answer;
 mod backend;
 mod citations;

@@ -8,6 +8,9 @@
 //! `backup.drill_old`, `backup.verify`.
 //! Metrics: `holdfast_backup_*`. Checks: `backup.recent`, `backup.proven`, `backup.destinations`, `backup.tools`, `backup.key`.
 
+// `Send` checks on DataFusion's futures exceed the default recursion limit of 128.
+#![recursion_limit = "256"]
+
 mod catalogue;
 mod config;
 mod destination;

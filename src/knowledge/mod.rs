@@ -10,6 +10,9 @@
 //! `knowledge.embed`, `knowledge.sync`, `knowledge.optimize`, `knowledge.selftest`, `knowledge.reconcile`. Metrics:
 //! `holdfast_knowledge_*`.
 
+// `Send` checks on DataFusion's futures exceed the default recursion limit of 128.
+#![recursion_limit = "256"]
+
 mod config;
 mod doctor;
 mod error;

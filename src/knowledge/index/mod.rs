@@ -10,6 +10,9 @@
 //! - [`fuse()`]: weighted reciprocal rank fusion of the vector and the full-text arm, by rank and score
 //! - [`SelfTest`]: measures how reliable the vector arm is for a base's languages
 
+// `Send` checks on DataFusion's futures exceed the default recursion limit of 128.
+#![recursion_limit = "256"]
+
 mod analyze;
 mod error;
 mod fuse;
