@@ -9,7 +9,8 @@ use axum::response::Response;
 
 use super::{AnonymousShell, Console, form};
 use platform::error::ResponseError;
-use platform::http::{current_request_id, metrics::Surface};
+use platform::http::metrics::Surface;
+use platform::trace::current_request_id;
 
 #[derive(Template)]
 #[template(path = "console/templates/error.html")]

@@ -10,7 +10,7 @@ use super::{
     store::{self, NewEvent, Reader},
 };
 use jobs::Loops;
-use platform::{clock::Clock, db::Db, ids::OrgId, telemetry::trace};
+use platform::{clock::Clock, db::Db, ids::OrgId, trace};
 
 /// The reader that creates subscribers' jobs.
 const SUBSCRIBERS: Reader = Reader { name: "subscribers" };

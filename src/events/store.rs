@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::model::{Cursor, EventId, Gap, Occurred};
-use platform::{ids::OrgId, telemetry::trace::Context};
+use platform::{ids::OrgId, trace::Context};
 
 /// An event to insert.
 pub struct NewEvent<'a> {

@@ -15,7 +15,7 @@ use super::{
     usage::Meter,
     wire::{ChatCompletion, ChatRequest, Choice, Chunk, Completion, Content, Message, Original},
 };
-use platform::{ids::OrgId, telemetry::trace};
+use platform::{ids::OrgId, trace};
 
 /// Answers for the models below one prefix (`<prefix>/<model>`); registered with [`super::Llm::register`].
 #[async_trait]

@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::db::DbError;
+use super::trace;
 
 /// One invalid field of a request.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -189,36 +189,6 @@ impl std::error::Error for ApiError {
     }
 }
 
-impl From<DbError> for ApiError {
-    fn from(error: DbError) -> Self {
-        if error.is_disk_full() {
-            Self::disk_full("the database").with_source(error)
-        } else if error.is_locked() {
-            let locked = "another session holds a lock in the database that this needs: try again";
-            let after = Some(Duration::from_secs(5));
-            Self { retry_after: after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_locked", locked) }
-                .with_source(error)
-        } else if error.is_unavailable() {
-            Self::unavailable(
-                Duration::from_secs(2),
-                "the database does not answer right now: it is away, or busy with others",
-            )
-            .with_source(error)
-        } else if error.is_bad_text() {
-            Self::bad_request("invalid_text", "a text contains the NUL character, which cannot be stored")
-                .with_source(error)
-        } else {
-            Self::internal(error)
-        }
-    }
-}
-
-impl From<sqlx::Error> for ApiError {
-    fn from(error: sqlx::Error) -> Self {
-        DbError::from(error).into()
-    }
-}
-
 /// Body of `application/problem+json`, RFC 9457 section 3.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
@@ -267,7 +237,7 @@ pub struct ResponseError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let chain = self.source.as_ref().map(|s| format!("{s:#}"));
-        let request_id = super::http::current_request_id();
+        let request_id = trace::current_request_id();
         let problem = self.problem(request_id);
         let mut response = (self.status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();

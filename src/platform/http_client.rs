@@ -14,7 +14,7 @@ use reqwest::{
 
 use ipnet::IpNet;
 
-use super::telemetry::trace;
+use super::trace;
 
 /// The HTTP clients. Cheap to clone; connections are pooled.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use futures::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::telemetry::trace;
+use super::trace;
 
 /// SIGTERM and SIGINT, received from [`Signals::listen`] on. Before that a signal ends the process at once and leaves its private database
 /// running: listen before starting it.

@@ -36,3 +36,5 @@ pub mod telemetry;
 pub mod text_enum;
 /// Small text files that people write.
 pub mod text_file;
+/// The trace that a piece of work belongs to.
+pub mod trace;

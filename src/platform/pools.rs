@@ -14,7 +14,7 @@ use thread_priority::{
 };
 use tokio::sync::Semaphore;
 
-use super::telemetry::trace;
+use super::trace;
 
 /// A bounded pool of blocking threads.
 #[derive(Clone, Debug)]

@@ -13,7 +13,10 @@ use axum::{
 };
 use holdfast::{
     app::metrics_reference,
-    platform::telemetry::{Format, Latency, Telemetry, trace::Context},
+    platform::{
+        telemetry::{Format, Latency, Telemetry},
+        trace::Context,
+    },
 };
 use prometheus_client::{
     metrics::{counter::Counter, family::Family},

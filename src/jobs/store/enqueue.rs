@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{Enqueue, Job, JobId, JobsError, metrics, wake};
-use platform::{clock::Clock, ids::OrgId, telemetry::trace::{self, Context}};
+use platform::{clock::Clock, ids::OrgId, trace::{self, Context}};
 
 /// Queues `job` in the caller's transaction: it exists if and when that commits. `org` is the transaction's
 /// organisation; `None` (a job of the system) needs `db.system()`. Returns the new id, or that of the waiting or

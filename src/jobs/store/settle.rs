@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use crate::{JobId, JobState, model::AttemptOutcome};
-use platform::telemetry::trace::{self, Context};
+use platform::trace::{self, Context};
 
 /// The attempt of lease `lease_no` has ended.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use tracing::Instrument as _;
 
 use super::{CANCEL_GRACE, Running, Stop, Worker};
 use crate::{JobContext, JobError, JobState, JobsError, metrics::{FinishedLabels, Outcome, QueueLabels}, model::{AttemptOutcome, Reason}, registry::Kind as JobKind, store::{self, Ended, Leased}};
-use platform::{crypto, telemetry::{Span, otlp::wire::Kind, trace::{self, Context, Queued}}};
+use platform::{crypto, telemetry::{Span, otlp::wire::Kind}, trace::{self, Context, Queued}};
 
 /// The longest wait between attempts.
 const MAX_BACKOFF: Duration = Duration::from_hours(1);

@@ -14,7 +14,7 @@ use super::{
 use crate::{KnowledgeBaseId, KnowledgeError, SearchFound, SearchHit, SearchMode, SearchRequest, metrics::Part, model::visible_title, store::{self, bases::Searchable, chunks::Found}};
 use vectors::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse, table_name};
 use llm::{CallContext, EmbedModel, InputKind};
-use platform::{error::FieldError, http::Principal, ids::OrgId, telemetry::{Span, otlp::wire::Kind, trace}};
+use platform::{error::FieldError, http::Principal, ids::OrgId, telemetry::{Span, otlp::wire::Kind}, trace};
 
 pub const MAX_QUERY_CHARS: usize = 4000;
 

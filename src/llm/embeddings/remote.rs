@@ -14,7 +14,7 @@ use super::{
     },
     bad_response,
 };
-use platform::telemetry::trace;
+use platform::trace;
 
 /// Texts per request to a provider.
 const BATCH: usize = 32;

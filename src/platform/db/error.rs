@@ -1,5 +1,11 @@
 //! Database errors.
 
+use std::time::Duration;
+
+use axum::http::StatusCode;
+
+use crate::error::ApiError;
+
 /// A database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -63,6 +69,36 @@ impl DbError {
             Self::Sql(e) => constraint(e),
             Self::Task(_) => None,
         }
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        if error.is_disk_full() {
+            Self::disk_full("the database").with_source(error)
+        } else if error.is_locked() {
+            let locked = "another session holds a lock in the database that this needs: try again";
+            let after = Some(Duration::from_secs(5));
+            Self { retry_after: after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_locked", locked) }
+                .with_source(error)
+        } else if error.is_unavailable() {
+            Self::unavailable(
+                Duration::from_secs(2),
+                "the database does not answer right now: it is away, or busy with others",
+            )
+            .with_source(error)
+        } else if error.is_bad_text() {
+            Self::bad_request("invalid_text", "a text contains the NUL character, which cannot be stored")
+                .with_source(error)
+        } else {
+            Self::internal(error)
+        }
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        DbError::from(error).into()
     }
 }
 

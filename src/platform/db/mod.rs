@@ -44,7 +44,7 @@ use super::{
     crypto::{MasterKey, sha256},
     ids::OrgId,
     lifecycle::uncancelled,
-    telemetry::trace,
+    trace,
 };
 use connection_check::ConnectionCheck;
 use metrics::{Pool, PoolMetrics};

@@ -6,7 +6,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use sqlx::{PgConnection, Postgres};
 use tokio::time::Instant;
 
-use crate::telemetry::trace::Context;
+use crate::trace::Context;
 
 /// A transaction; rolls back when dropped without `commit()`. Reads are dropped on purpose: the rollback is pipelined with the pool's own
 /// ping, whereas a commit would add a round trip, most of the cost of a short read.

@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{label_enum, pools::Traffic, telemetry::{Latency, trace::Context}};
+use crate::{label_enum, pools::Traffic, telemetry::Latency, trace::Context};
 
 /// 1 ms to 60 s: an authenticated read takes about 1 ms, an agent's answer up to a minute.
 const LATENCY_BUCKETS: [f64; 16] =

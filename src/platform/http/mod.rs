@@ -38,7 +38,7 @@ pub use limits::{RateLimiter, address_key, client_address};
 pub use list::{ListQuery, Page, Slice, Sort};
 pub use metrics::Metrics;
 pub use principal::{Actor, Auth, Authenticator, KeyActor, OrgRef, Principal, Role, Scope, SessionUser};
-pub use request::{ClientAddress, MiddlewareStack, RequestId, current_request_id, wrap};
+pub use request::{ClientAddress, MiddlewareStack, RequestId, wrap};
 pub use request_timeout::unreadable_body;
 pub use server::{Listener, Timeouts, serve};
 pub use sse::event_stream;

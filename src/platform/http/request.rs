@@ -33,12 +33,7 @@ use super::{
     spans,
     write_timeout::{self, WriteTimeout},
 };
-use crate::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, telemetry::trace};
-
-/// Id of the request that the current task serves.
-pub fn current_request_id() -> Option<String> {
-    trace::current().and_then(|context| context.request_id().map(str::to_owned))
-}
+use crate::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, trace};
 
 /// Request extension: the id, from the client's `X-Request-Id` or generated.
 #[derive(Clone, Debug)]

@@ -3,7 +3,10 @@
 use axum::extract::{MatchedPath, Request};
 
 use super::Config;
-use crate::telemetry::{Span, otlp::wire::Kind, trace::Context};
+use crate::{
+    telemetry::{Span, otlp::wire::Kind},
+    trace::Context,
+};
 
 /// Known methods; anything else that a client sends is not used as a name.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];

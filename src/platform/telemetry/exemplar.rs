@@ -5,7 +5,7 @@ use prometheus_client::{
     metrics::{MetricType, TypedMetric, exemplar::HistogramWithExemplars},
 };
 
-use super::trace;
+use crate::trace;
 
 /// Exemplar of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

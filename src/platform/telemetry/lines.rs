@@ -14,9 +14,8 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 use super::{
     log_metrics::Level,
     redact::{self, MASK},
-    trace,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, trace};
 
 /// Longest line, bytes: Loki's limit.
 pub const MAX_LINE_BYTES: usize = 256 * 1024;

@@ -20,7 +20,7 @@ use super::{
     ring::Ring,
     trace_metrics::TraceMetrics,
 };
-use crate::{clock::Clock, http_client::HttpClients, ids};
+use crate::{clock::Clock, http_client::HttpClients, ids, trace};
 
 /// How long the process waits for Loki and the collector when it ends.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -122,6 +122,7 @@ fn export(config: &Config) -> anyhow::Result<Option<otlp::Shipping>> {
     let instance = ids::new_uuid(&Clock::system());
     let Some(config) = config.otlp(instance) else { return Ok(None) };
     let (otlp, shipping) = Otlp::start(&config, HttpClients::new()?.operator().clone(), TraceMetrics::of_process());
+    trace::set_sample_ratio(config.sample_ratio);
     otlp.install();
     tracing::info!(url = config.url, ratio = config.sample_ratio, service_instance_id = %instance, "traces are sent");
     Ok(Some(shipping))

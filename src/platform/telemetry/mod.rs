@@ -1,6 +1,6 @@
 //! Logs, traces, metrics, and their shipping out of the process.
 //!
-//! event -> [`lines`] (one JSON line, redacted, with the ids of [`trace`]) -> standard output, [`ring`], [`loki`].
+//! event -> [`lines`] (one JSON line, redacted, with the ids of [`trace`](crate::trace)) -> standard output, [`ring`], [`loki`].
 //! [`span`] (the same ids) -> [`otlp`].
 
 mod cgroup;
@@ -21,7 +21,6 @@ mod push_metrics;
 pub mod redact;
 mod ring;
 pub mod span;
-pub mod trace;
 mod trace_metrics;
 
 pub use config::Config;

@@ -12,9 +12,11 @@ use super::{
         wire::{self, KeyValue, Kind, Value},
     },
     redact::redact,
+};
+use crate::{
+    clock::Clock,
     trace::{self, Context},
 };
-use crate::clock::Clock;
 
 /// Longest text of an attribute, characters; names and ids are shorter.
 const MOST_OF_TEXT: usize = 200;

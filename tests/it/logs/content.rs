@@ -5,9 +5,11 @@ use std::{
     time::Duration,
 };
 
-use holdfast::platform::telemetry::{
-    Outputs, Ring,
-    lines::{Line, Lines},
+use holdfast::platform::{
+    telemetry::{
+        Outputs, Ring,
+        lines::{Line, Lines},
+    },
     trace::Context,
 };
 use serde_json::{Value, json};
@@ -99,7 +101,7 @@ async fn a_line_says_what_it_belongs_to_and_is_cut_where_it_is_too_long() {
     let request = Context::of_request(Some(&traceparent()), "request-0001".into());
     let written = write(|| {
         tracing::info!(n = 1, f = 0.5, b = true, nan = f64::NAN, "in the background");
-        holdfast::platform::telemetry::trace::within(Some(request), || {
+        holdfast::platform::trace::within(Some(request), || {
             let outer = tracing::info_span!("outer", route = "/a", job_id = "j-1");
             outer.in_scope(|| {
                 let inner = tracing::info_span!("inner", route = "/b", later = tracing::field::Empty);
@@ -148,7 +150,7 @@ async fn a_line_is_cheap() {
     let measured = took.clone();
     let written = write(move || {
         let start = began.get_or_init(std::time::Instant::now);
-        holdfast::platform::telemetry::trace::within(Some(request), || {
+        holdfast::platform::trace::within(Some(request), || {
             let span = tracing::info_span!("http.request", route = "/api/v1/knowledge-bases/{id}/search", method = "POST");
             let _in_span = span.enter();
             for n in 0..LINES {

@@ -53,8 +53,6 @@ static RUNNING: OnceLock<Otlp> = OnceLock::new();
 #[derive(Clone, Debug)]
 pub struct Otlp {
     queue: Arc<Queue>,
-    /// Traces whose last 56 bits are below this are not recorded.
-    threshold: u64,
 }
 
 /// Sending end.
@@ -71,11 +69,6 @@ pub(super) fn running() -> Option<&'static Otlp> {
     RUNNING.get()
 }
 
-/// Whether a trace that starts here is recorded. Without an exporter always, because called servers may record it.
-pub(super) fn wants(trace_id: &str) -> bool {
-    running().is_none_or(|otlp| otlp.wants(trace_id))
-}
-
 impl Otlp {
     /// Starts the task. `http` is the client for operators' addresses.
     #[expect(clippy::disallowed_methods, reason = "it outlives the tracker: it carries the last spans of the shutdown")]
@@ -86,7 +79,7 @@ impl Otlp {
         let shipper = Shipper::new(config, http, queue.clone(), closing.clone(), metrics.clone());
         let task = tokio::spawn(shipper.run());
         let shipping = Shipping { queue: queue.clone(), task, closing, metrics: metrics.push };
-        (Self { queue, threshold: threshold(config.sample_ratio) }, shipping)
+        (Self { queue }, shipping)
     }
 
     /// Makes it the exporter of the process: from now on spans are created.
@@ -98,19 +91,6 @@ impl Otlp {
     pub fn push(&self, span: &wire::Span) {
         self.queue.push(span.encode_to_vec().into());
     }
-
-    /// Decided by the trace id alone, so that all participants of a trace decide alike: its last 56 bits are random (W3C Trace Context,
-    /// level 2; for a job the last bits of its `UUIDv7`).
-    pub fn wants(&self, trace_id: &str) -> bool {
-        let random = trace_id.get(trace_id.len().saturating_sub(14)..);
-        random.and_then(|hex| u64::from_str_radix(hex, 16).ok()).is_some_and(|random| random >= self.threshold)
-    }
-}
-
-/// Share of all 56-bit numbers that is not recorded.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^56")]
-fn threshold(ratio: f64) -> u64 {
-    ((1.0 - ratio.clamp(0.0, 1.0)) * (1_u64 << 56) as f64) as u64
 }
 
 impl Shipping {

@@ -1,9 +1,9 @@
-//! Wire format, sampling ratio and headers.
+//! Wire format and headers.
 
 use prost::Message as _;
 
 use super::{
-    headers, threshold,
+    headers,
     wire::{
         self, KeyValue, Kind, PartialSuccess, Request, Resource, ResourceSpans, Response, Scope, ScopeSpans, Value,
     },
@@ -59,22 +59,6 @@ fn what_is_sent_is_what_opentelemetrys_library_would_send() {
     assert_eq!(crypto::hex(&ours().encode_to_vec()), REQUEST);
     let partial = Response::decode(&bytes(RESPONSE)[..]).unwrap().partial_success;
     assert_eq!(partial, Some(PartialSuccess { rejected_spans: 3, error_message: "no".into() }));
-}
-
-#[test]
-fn a_ratio_is_that_part_of_all_traces_and_the_same_part_for_everybody() {
-    for (ratio, least, most) in [(0.0, 0, 0), (0.1, 50, 160), (0.5, 420, 580), (1.0, 1000, 1000)] {
-        let threshold = threshold(ratio);
-        // Trace ids of requests are random; those of jobs begin with the time.
-        for head in ["4bf92f3577b34da6a3", "019a1b2c3d4e7000bf"] {
-            let wanted = |_: &u32| {
-                let id = format!("{head}{}", crypto::hex(&crypto::random_bytes::<7>()));
-                u64::from_str_radix(&id[18..], 16).unwrap() >= threshold
-            };
-            let count = (0..1000).filter(wanted).count();
-            assert!((least..=most).contains(&count), "{ratio}: {count} of 1000");
-        }
-    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -14,12 +14,14 @@ use std::{
 use futures::future::Either;
 use uuid::Uuid;
 
-use super::otlp;
-use crate::crypto;
+use super::crypto;
 
 tokio::task_local! {
     static CURRENT: Context;
 }
+
+/// Locally started traces whose last 56 bits are below this are not recorded.
+static THRESHOLD: OnceLock<u64> = OnceLock::new();
 
 /// Trace context. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -75,7 +77,7 @@ impl Context {
     pub fn of_request(traceparent: Option<&str>, request_id: String) -> Self {
         let Some((trace_id, span_id, sampled)) = traceparent.and_then(parse) else {
             let trace_id = crypto::hex(&crypto::random_bytes::<16>());
-            let sampled = otlp::wants(&trace_id);
+            let sampled = is_sampled(&trace_id);
             return Self::new(trace_id, None, sampled, Some(request_id));
         };
         let parent = Parent { span_id: span_id.to_owned(), is_remote: true };
@@ -87,13 +89,13 @@ impl Context {
         let request_id = queued.request_id.map(str::to_owned);
         let Some(trace_id) = queued.trace_id.filter(|id| is_id(id, 32)) else {
             let trace_id = job.simple().to_string();
-            let sampled = otlp::wants(&trace_id);
+            let sampled = is_sampled(&trace_id);
             return Self::new(trace_id, None, sampled, request_id);
         };
         let parent = queued.span_id.filter(|id| is_id(id, 16));
         let parent = parent.map(|id| Parent { span_id: id.to_owned(), is_remote: false });
         // Jobs queued by an older version lack the flag.
-        let sampled = queued.sampled.unwrap_or_else(|| otlp::wants(trace_id));
+        let sampled = queued.sampled.unwrap_or_else(|| is_sampled(trace_id));
         Self::new(trace_id.to_owned(), parent, sampled, request_id)
     }
 
@@ -104,7 +106,7 @@ impl Context {
     }
 
     /// A part of this work, with a span id of its own.
-    pub(super) fn part(&self) -> Self {
+    pub(crate) fn part(&self) -> Self {
         Self(Arc::new(Inner { work: self.0.work.clone(), span_id: new_span_id() }))
     }
 
@@ -161,6 +163,11 @@ pub fn current() -> Option<Context> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
+/// Id of the HTTP request that the current task serves or works for, if any.
+pub fn current_request_id() -> Option<String> {
+    current().and_then(|context| context.request_id().map(str::to_owned))
+}
+
 /// Runs `future` in the caller's context.
 pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
     inside(current(), future)
@@ -180,6 +187,30 @@ pub fn within<T>(context: Option<Context>, work: impl FnOnce() -> T) -> T {
         Some(context) => CURRENT.sync_scope(context, work),
         None => work(),
     }
+}
+
+/// Sets the share of locally started traces that is recorded, 0 to 1; only the first call has an effect. Before it all are, because called
+/// servers may record them.
+pub fn set_sample_ratio(ratio: f64) {
+    let _ = THRESHOLD.set(threshold(ratio));
+}
+
+/// Whether a locally started trace is recorded.
+fn is_sampled(trace_id: &str) -> bool {
+    THRESHOLD.get().is_none_or(|threshold| is_recorded(trace_id, *threshold))
+}
+
+/// Decided by the trace id alone, so that all participants of a trace decide alike: its last 56 bits are random (W3C Trace Context,
+/// level 2; for a job the last bits of its `UUIDv7`).
+fn is_recorded(trace_id: &str, threshold: u64) -> bool {
+    let random = trace_id.get(trace_id.len().saturating_sub(14)..);
+    random.and_then(|hex| u64::from_str_radix(hex, 16).ok()).is_some_and(|random| random >= threshold)
+}
+
+/// Share of all 56-bit numbers that is not recorded.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^56")]
+fn threshold(ratio: f64) -> u64 {
+    ((1.0 - ratio.clamp(0.0, 1.0)) * (1_u64 << 56) as f64) as u64
 }
 
 fn new_span_id() -> String {
@@ -239,6 +270,20 @@ mod tests {
         ] {
             let own = Context::of_request(Some(broken), "r".into());
             assert!(own.trace_id() != TRACE && is_id(own.trace_id(), 32), "{broken:?} gave {own:?}");
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_that_part_of_all_traces_and_the_same_part_for_everybody() {
+        for (ratio, least, most) in [(0.0, 0, 0), (0.1, 50, 160), (0.5, 420, 580), (1.0, 1000, 1000)] {
+            let threshold = threshold(ratio);
+            // Trace ids of requests are random; those of jobs begin with the time.
+            for head in ["4bf92f3577b34da6a3", "019a1b2c3d4e7000bf"] {
+                let recorded =
+                    |_: &u32| is_recorded(&format!("{head}{}", crypto::hex(&crypto::random_bytes::<7>())), threshold);
+                let count = (0..1000).filter(recorded).count();
+                assert!((least..=most).contains(&count), "{ratio}: {count} of 1000");
+            }
         }
     }
 
