@@ -19,7 +19,17 @@ use futures::FutureExt as _;
 use auth::FirstAdmin;
 use jobs::{By, Loops};
 use kit::{Context, Module};
-use platform::{clock::Clock, crypto::MasterKey, db::{Db, STATISTICS_EVERY, Target}, disk::{Disks, Folder}, health::Check, http::{self, Idempotency, Slice}, http_client::HttpClients, lifecycle::Lifecycle, telemetry::{Logger, Telemetry}};
+use platform::{
+    clock::Clock,
+    crypto::MasterKey,
+    db::{Db, STATISTICS_EVERY, Target},
+    disk::{Disks, Folder},
+    health::Check,
+    http::{self, Idempotency, Slice},
+    http_client::HttpClients,
+    lifecycle::Lifecycle,
+    telemetry::{Logger, Telemetry},
+};
 
 pub use config::Config;
 pub use generated::{events_reference, metrics_reference, openapi};

@@ -4,7 +4,10 @@ use axum::http::StatusCode;
 
 use knowledge::KnowledgeError;
 use llm::LlmError;
-use platform::{db::DbError, error::{ApiError, FieldError}};
+use platform::{
+    db::DbError,
+    error::{ApiError, FieldError},
+};
 
 /// An operation on agents or conversations failed.
 #[derive(Debug, thiserror::Error)]

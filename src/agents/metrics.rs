@@ -13,8 +13,8 @@ use super::{
     error::AgentError,
     model::{Agent, AgentId, Citation, ConversationId, Shortfall},
 };
-use platform::{label_enum, error, telemetry::Latency};
 use llm::{Failure, LlmError};
+use platform::{error, label_enum, telemetry::Latency};
 
 label_enum! {
     /// How an answer ended.

@@ -5,8 +5,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use platform::{id_type, error::FieldError, names::{tidy, tidy_text, turns_direction}};
 use knowledge::{KnowledgeBaseId, SearchMode};
+use platform::{
+    error::FieldError,
+    id_type,
+    names::{tidy, tidy_text, turns_direction},
+};
 
 id_type!(AgentId, "An agent.");
 id_type!(ConversationId, "A conversation with an agent.");

@@ -5,7 +5,10 @@ use console::{NavItem, Section};
 use kit::{Context, Module, Room};
 use knowledge::Knowledge;
 use llm::Llm;
-use platform::{db::Table, http::{Role, Scope}};
+use platform::{
+    db::Table,
+    http::{Role, Scope},
+};
 
 pub const READ: Scope = Scope::new("agents_read", Role::Viewer);
 pub const WRITE: Scope = Scope::new("agents_write", Role::Member);

@@ -216,10 +216,7 @@ fn a_long_line_of_marks_is_read_in_time() {
 #[test]
 fn an_agent_without_knowledge_is_shown_no_sources_and_no_rules_about_them() {
     let messages = prompt::build(&agent("Be brief.", false), &[], &[], "Hello", None);
-    assert_eq!(
-        messages.iter().map(llm::Message::text).collect::<Vec<_>>(),
-        ["You are Ann.\n\nBe brief.", "Hello"]
-    );
+    assert_eq!(messages.iter().map(llm::Message::text).collect::<Vec<_>>(), ["You are Ann.\n\nBe brief.", "Hello"]);
 }
 
 #[test]

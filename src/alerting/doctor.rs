@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 use super::Alerting;
-use platform::{error::chain, health::{Check, CheckResult}};
+use platform::{
+    error::chain,
+    health::{Check, CheckResult},
+};
 
 /// The Watchdog comes every five minutes.
 const QUIET: TimeDelta = TimeDelta::minutes(15);

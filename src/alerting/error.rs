@@ -4,7 +4,10 @@ use axum::http::StatusCode;
 
 use super::alertmanager::AlertmanagerError;
 use jobs::JobsError;
-use platform::{db::DbError, error::{ApiError, FieldError}};
+use platform::{
+    db::DbError,
+    error::{ApiError, FieldError},
+};
 use webhooks::WebhooksError;
 
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,10 @@ use prometheus_client::{
 };
 
 use super::model::{Alert, Severity, Status, Taken};
-use platform::{label_enum, error::{ApiError, chain}};
+use platform::{
+    error::{ApiError, chain},
+    label_enum,
+};
 
 label_enum! {
     /// What happened to a notification from Alertmanager.

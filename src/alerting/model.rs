@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use platform::{id_type, label_enum, crypto, error::FieldError};
+use platform::{crypto, error::FieldError, id_type, label_enum};
 use webhooks::DeliveryId;
 
 id_type!(AlertId, "An alert: one time that it fired.");

@@ -22,7 +22,10 @@ use super::{
     service::{DURATIONS, SilenceRequest, parse_matchers, silence_of},
 };
 use console::{AnonymousShell, Flash, Form, FormErrors, Html, Nothing, PageResult, Pager, Shell};
-use platform::{error::ApiError, http::{ListQuery, Path, Query}};
+use platform::{
+    error::ApiError,
+    http::{ListQuery, Path, Query},
+};
 
 /// Most firing alerts on a page: with more, one looks for the common cause and not at each alert.
 const MOST_FIRING: i64 = 200;

@@ -15,7 +15,10 @@ use super::{
     model::{Alert, AlertDetail, AlertId, Filter, Notification, Severity, Status, Taken},
     service::SilenceRequest,
 };
-use platform::{error::{ApiError, FieldError}, http::{self, Auth, Json, ListQuery, Page, Path, Principal, Query, idempotent}};
+use platform::{
+    error::{ApiError, FieldError},
+    http::{self, Auth, Json, ListQuery, Page, Path, Principal, Query, idempotent},
+};
 
 /// The route Alertmanager posts to: authentication is left to its handler.
 pub const WEBHOOK: (axum::http::Method, &str) = (axum::http::Method::POST, "/api/v1/alerts");

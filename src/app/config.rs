@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use platform::{config::{ConfigErrors, Raw, default_data_dir, secret}, db, http, telemetry};
+use platform::{
+    config::{ConfigErrors, Raw, default_data_dir, secret},
+    db, http, telemetry,
+};
 
 /// All settings. Documented in `config/holdfast.toml`.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -3,7 +3,11 @@
 use async_trait::async_trait;
 
 use super::App;
-use platform::{db::{self, DoctorDeps}, disk::{Disks, Volume, gib}, health::{Check, CheckResult}};
+use platform::{
+    db::{self, DoctorDeps},
+    disk::{Disks, Volume, gib},
+    health::{Check, CheckResult},
+};
 
 /// The checks of database and disk.
 pub fn checks(app: &App) -> Vec<Box<dyn Check>> {
@@ -73,7 +77,10 @@ fn judge_space(free: u64, total: u64, place: &str) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use platform::{disk::{Folder, Space}, health::Status};
+    use platform::{
+        disk::{Folder, Space},
+        health::Status,
+    };
 
     #[test]
     fn little_space_is_a_warning_and_almost_none_a_failure() {

@@ -15,7 +15,11 @@ use super::{
     metrics::register_all,
     rooms::{ROOMS, event_types, scopes},
 };
-use platform::{error::Problem, http::Scope, telemetry::{ANY, Telemetry}};
+use platform::{
+    error::Problem,
+    http::Scope,
+    telemetry::{ANY, Telemetry},
+};
 
 #[derive(OpenApi)]
 #[openapi(

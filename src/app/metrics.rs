@@ -1,7 +1,10 @@
 //! The metric families of the rooms below `kit`; the others register theirs when they are built.
 
 use super::rooms::{ROOMS, event_types, queues, schedules, watched_tables};
-use platform::{db, disk, http, telemetry::{LogMetrics, Telemetry, TraceMetrics}};
+use platform::{
+    db, disk, http,
+    telemetry::{LogMetrics, Telemetry, TraceMetrics},
+};
 
 /// The families of the ground floor, storage, jobs and events, registered.
 #[derive(Clone, Debug)]

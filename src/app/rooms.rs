@@ -12,7 +12,10 @@ use kit::{Context, Module, Room};
 use knowledge::Knowledge;
 use llm::Llm;
 use logs::Logs;
-use platform::{db::{self, Table}, http::Scope};
+use platform::{
+    db::{self, Table},
+    http::Scope,
+};
 use storage::{Deletions, Storage};
 use webhooks::Webhooks;
 

@@ -18,7 +18,12 @@ use super::{
     rooms::{self, ROOMS},
 };
 use console::{Console, Parts};
-use platform::{disk::Folder, error::ApiError, health::Status, http::{self, KnownQuery, MiddlewareStack, refuse_unknown_query}};
+use platform::{
+    disk::Folder,
+    error::ApiError,
+    health::Status,
+    http::{self, KnownQuery, MiddlewareStack, refuse_unknown_query},
+};
 
 /// How long `/readyz` waits for the database: less than a `HEALTHCHECK`, a proxy or a probe waits for the answer.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(4);

@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::Config;
-use vectors::VectorIndex;
 use platform::lifecycle::Lifecycle;
 use storage::{Metrics, Participant, Storage, StorageError};
+use vectors::VectorIndex;
 
 /// The stores of all data outside the database.
 #[derive(Clone)]

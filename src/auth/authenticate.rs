@@ -18,7 +18,11 @@ use super::{
     store::{accounts, keys, sessions},
     upkeep::Used,
 };
-use platform::{crypto, error::ApiError, http::{Actor, Authenticator, KeyActor, Principal, Role, SessionUser}};
+use platform::{
+    crypto,
+    error::ApiError,
+    http::{Actor, Authenticator, KeyActor, Principal, Role, SessionUser},
+};
 
 const CACHED_FOR: Duration = Duration::from_secs(10);
 /// Precision of "last seen" and "last used".

@@ -16,7 +16,11 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use platform::{crypto, error::ApiError, http::{self, Principal, metrics::Surface}};
+use platform::{
+    crypto,
+    error::ApiError,
+    http::{self, Principal, metrics::Surface},
+};
 
 /// Our configured origin; requests may also name the host they were sent to.
 #[derive(Clone, Debug)]

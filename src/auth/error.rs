@@ -5,7 +5,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 use super::password::RuleBroken;
-use platform::{db::DbError, error::{ApiError, FieldError}};
+use platform::{
+    db::DbError,
+    error::{ApiError, FieldError},
+};
 
 /// A request was refused, or failed.
 #[derive(Debug, thiserror::Error)]

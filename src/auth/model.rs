@@ -5,7 +5,12 @@ use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use platform::{id_type, http::{OrgRef, Role, Scope}, ids::{OrgId, UserId}, text_enum};
+use platform::{
+    http::{OrgRef, Role, Scope},
+    id_type,
+    ids::{OrgId, UserId},
+    text_enum,
+};
 
 id_type!(SessionId, "A sign-in of a person.");
 id_type!(ApiKeyId, "An API key.");

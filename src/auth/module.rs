@@ -3,7 +3,10 @@
 use super::{Auth, AuthError, Config, EVENTS, Metrics, checks, metrics, pages, routes};
 use console::{NavItem, Section};
 use kit::{Context, Module, Room};
-use platform::{db::Table, http::{Role, Scope}};
+use platform::{
+    db::Table,
+    http::{Role, Scope},
+};
 
 pub static ROOM: Room = Room {
     scopes: &[Scope::ADMIN],

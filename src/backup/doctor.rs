@@ -11,7 +11,13 @@ use super::{
     keys::{KeyError, KeyFile},
     model::{Drill, DrillStatus, Status},
 };
-use platform::{data_dir::free_bytes, db::{RoleKind, roles, tools::Tools}, error::chain, health::{Check, CheckResult}, http::Slice};
+use platform::{
+    data_dir::free_bytes,
+    db::{RoleKind, roles, tools::Tools},
+    error::chain,
+    health::{Check, CheckResult},
+    http::Slice,
+};
 
 /// Delay after the schedule from which a backup counts as missing: 26 h after the last one for a daily schedule.
 const LATE: TimeDelta = TimeDelta::hours(2);

@@ -26,7 +26,13 @@ use super::{
     seal::{SealError, Sealed},
     sealer::Sealer,
 };
-use platform::{db::{DbError, RoleKind, Target, tools::{self, Tools, ToolsError}}, pools::{CpuPool, WorkLost, yield_processor}};
+use platform::{
+    db::{
+        DbError, RoleKind, Target,
+        tools::{self, Tools, ToolsError},
+    },
+    pools::{CpuPool, WorkLost, yield_processor},
+};
 
 /// The table of contents is at the start of a dump; ours is about 200 KiB.
 const HEAD_BYTES: usize = 8 << 20;

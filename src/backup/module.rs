@@ -7,7 +7,10 @@ use secrecy::SecretString;
 use super::{Backups, Config, Deps, EVENTS, Metrics, checks, pages, register, routes};
 use console::{NavItem, Section};
 use kit::{Context, Module, Room};
-use platform::{db::{Table, Target}, telemetry::ANY};
+use platform::{
+    db::{Table, Target},
+    telemetry::ANY,
+};
 use storage::{Deletions, Participant, Storage};
 
 pub static ROOM: Room = Room {

@@ -15,7 +15,10 @@ use super::{
     routes::require,
 };
 use console::{Flash, Form, Nothing, PageResult, Pager, Shell, svg};
-use platform::{error::ApiError, http::{ListQuery, Path, Query, Slice}};
+use platform::{
+    error::ApiError,
+    http::{ListQuery, Path, Query, Slice},
+};
 
 const PATH: &str = "/backups";
 /// Backups in the small charts.

@@ -11,7 +11,10 @@ use super::{
     model::{Backup, BackupId, DestinationStatus, Drill, Kind},
 };
 use jobs::{Job, JobId};
-use platform::{error::ApiError, http::{Auth, Json, ListQuery, Page, Path, Principal, Query}};
+use platform::{
+    error::ApiError,
+    http::{Auth, Json, ListQuery, Page, Path, Principal, Query},
+};
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Backups> {

@@ -18,7 +18,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
-use platform::{crypto::Digest, pools::{CpuPool, WorkLost}};
+use platform::{
+    crypto::Digest,
+    pools::{CpuPool, WorkLost},
+};
 
 /// Fast, and within a few percent of slower levels for a dump.
 const ZSTD_LEVEL: i32 = 1;

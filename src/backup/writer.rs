@@ -25,7 +25,11 @@ use super::{
     seal::{self, Fingerprint, Recipients, Sealed},
     spool::{Spool, Spooled},
 };
-use platform::{crypto::{self, Digest}, error::chain, pools::CpuPool};
+use platform::{
+    crypto::{self, Digest},
+    error::chain,
+    pools::CpuPool,
+};
 use storage::Entry;
 
 /// State of one destination during a run.

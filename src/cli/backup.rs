@@ -10,8 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{boot::Booted, eprint_line, print_line};
 use crate::app::{App, Config};
-use backup::{Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, KeyFile, Kind, ProgressReporter, Status};
-use platform::{http::Slice, lifecycle::{Lifecycle, Signals}};
+use backup::{
+    Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, KeyFile, Kind, ProgressReporter, Status,
+};
+use platform::{
+    http::Slice,
+    lifecycle::{Lifecycle, Signals},
+};
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -8,7 +8,13 @@ use secrecy::ExposeSecret as _;
 use super::THIS_PROGRAM;
 use crate::app::{App, Config, Runtime};
 use backup::Unfinished;
-use platform::{clock::Clock, data_dir::{self, DataDir}, db::{Target, managed::Managed, migrate}, lifecycle::Lifecycle, telemetry::Logger};
+use platform::{
+    clock::Clock,
+    data_dir::{self, DataDir},
+    db::{Target, managed::Managed, migrate},
+    lifecycle::Lifecycle,
+    telemetry::Logger,
+};
 
 /// The opened data directory and its database.
 #[derive(Debug)]

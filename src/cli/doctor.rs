@@ -4,7 +4,11 @@ use std::{process::ExitCode, time::Duration};
 
 use super::{boot::Booted, print_line};
 use crate::app::{App, Config};
-use platform::{db::{Target, roles}, health::{self, Report, Status}, lifecycle::Lifecycle};
+use platform::{
+    db::{Target, roles},
+    health::{self, Report, Status},
+    lifecycle::Lifecycle,
+};
 
 #[derive(Debug, Default, clap::Args)]
 #[command(

@@ -15,7 +15,12 @@ use secrecy::ExposeSecret as _;
 use super::{boot::Booted, print_line};
 use crate::app::{App, Config};
 use auth::{Auth, FirstAdmin};
-use platform::{config::ConfigErrors, http::{Listener, Timeouts, serve}, lifecycle::{Lifecycle, Signals}, telemetry::{self, Logger}};
+use platform::{
+    config::ConfigErrors,
+    http::{Listener, Timeouts, serve},
+    lifecycle::{Lifecycle, Signals},
+    telemetry::{self, Logger},
+};
 
 /// Open files besides connections: of the database, the index, the pipes of a child.
 const OTHER_FILES: u64 = 512;

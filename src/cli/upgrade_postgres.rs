@@ -8,7 +8,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{backup as backups, boot::Booted, eprint_line, print_line};
 use crate::app::Config;
 use backup::{FIRST_MIGRATION, Kind, Status};
-use platform::{data_dir::{self, DataDirError}, db::{managed::{upgrade::{Folders, Pair, Rollback, Upgrade, clear, recover}, usual_places}, migrate}, pools::CpuPool};
+use platform::{
+    data_dir::{self, DataDirError},
+    db::{
+        managed::{
+            upgrade::{Folders, Pair, Rollback, Upgrade, clear, recover},
+            usual_places,
+        },
+        migrate,
+    },
+    pools::CpuPool,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(

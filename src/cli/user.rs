@@ -9,7 +9,12 @@ use uuid::Uuid;
 use super::{boot::Booted, print_line};
 use crate::app::Config;
 use auth::{Auth, AuthError, Metrics};
-use platform::{clock::Clock, db::Db, http::{ListQuery, Role, Slice}, telemetry::Telemetry};
+use platform::{
+    clock::Clock,
+    db::Db,
+    http::{ListQuery, Role, Slice},
+    telemetry::Telemetry,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  holdfast user create ada@example.com --org default --role admin\n  \

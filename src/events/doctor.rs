@@ -6,7 +6,11 @@ use super::{
     Events,
     store::{self, Backlog},
 };
-use platform::{db::DbError, error::chain, health::{Check, CheckResult}};
+use platform::{
+    db::DbError,
+    error::chain,
+    health::{Check, CheckResult},
+};
 
 /// Seconds. Readers poll each second; an open transaction may delay them for a while.
 const BEHIND: f64 = 120.0;

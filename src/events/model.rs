@@ -9,8 +9,8 @@ use utoipa::{
     openapi::{RefOr, schema::Schema},
 };
 
-use platform::{id_type, clock::Clock, ids::OrgId};
 use jobs::{Enqueue, Job, JobsError};
+use platform::{clock::Clock, id_type, ids::OrgId};
 
 id_type!(EventId, "Something that happened.");
 

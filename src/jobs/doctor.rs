@@ -7,7 +7,11 @@ use super::{
     leader::{LEASE, Lease},
     store,
 };
-use platform::{db::DbError, error::chain, health::{Check, CheckResult}};
+use platform::{
+    db::DbError,
+    error::chain,
+    health::{Check, CheckResult},
+};
 
 /// A job that has been due for this long while nothing runs means that no worker is running. Seconds.
 const ABANDONED: f64 = 120.0;

@@ -20,7 +20,7 @@ use super::{
     store::{self, Standing},
     worker::{LogOnChange, jittered},
 };
-use platform::{label_enum, crypto, db::DbError};
+use platform::{crypto, db::DbError, label_enum};
 
 /// Longest time until a lost leader is replaced.
 pub(super) const LEASE: Duration = Duration::from_secs(15);

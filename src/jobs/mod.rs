@@ -50,7 +50,10 @@ pub use service::Jobs;
 pub use store::{enqueue, is_live};
 
 use console::{Locale, NavItem, Section};
-use platform::{db::Table, http::{Role, Scope}};
+use platform::{
+    db::Table,
+    http::{Role, Scope},
+};
 
 pub const READ: Scope = Scope::new("jobs_read", Role::Member);
 pub const WRITE: Scope = Scope::new("jobs_write", Role::Admin);

@@ -15,7 +15,10 @@ use super::{
     routes::{JobFilter, PAUSE},
 };
 use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
-use platform::{error::ApiError, http::{ListQuery, Path, Query, Role}};
+use platform::{
+    error::ApiError,
+    http::{ListQuery, Path, Query, Role},
+};
 
 /// The pages of this capability.
 pub fn router() -> Router<Jobs> {

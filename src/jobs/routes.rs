@@ -11,7 +11,10 @@ use super::{
     service::Owner,
     store::Filter,
 };
-use platform::{error::{ApiError, FieldError}, http::{Auth, Json, ListQuery, Page, Path, Principal, Query}};
+use platform::{
+    error::{ApiError, FieldError},
+    http::{Auth, Json, ListQuery, Page, Path, Principal, Query},
+};
 
 /// Queues belong to the installation, not to an organisation.
 pub(super) const PAUSE: &str = "pause and resume its queues";

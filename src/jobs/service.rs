@@ -10,7 +10,14 @@ use super::{
     wake,
     worker::{self, Liveness},
 };
-use platform::{clock::Clock, db::{Db, Tx}, health::CheckResult, http::{Principal, Slice}, ids::OrgId, lifecycle::Lifecycle};
+use platform::{
+    clock::Clock,
+    db::{Db, Tx},
+    health::CheckResult,
+    http::{Principal, Slice},
+    ids::OrgId,
+    lifecycle::Lifecycle,
+};
 
 /// The queue. Cheap to clone.
 #[derive(Clone, Debug)]

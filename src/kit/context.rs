@@ -2,7 +2,16 @@
 
 use std::path::PathBuf;
 
-use platform::{clock::Clock, crypto::MasterKey, db::Db, http, http_client::HttpClients, lifecycle::Lifecycle, pools::Traffic, telemetry::{Logger, Telemetry}};
+use platform::{
+    clock::Clock,
+    crypto::MasterKey,
+    db::Db,
+    http,
+    http_client::HttpClients,
+    lifecycle::Lifecycle,
+    pools::Traffic,
+    telemetry::{Logger, Telemetry},
+};
 
 /// The process's own things. Cheap to clone; a room takes what it needs.
 #[derive(Clone)]

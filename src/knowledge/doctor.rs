@@ -18,7 +18,10 @@ use super::{
     index::{IndexError, table_name},
     store::{self, chunks::Pending, system::AnyBase},
 };
-use platform::{error::chain, health::{Check, CheckResult}};
+use platform::{
+    error::chain,
+    health::{Check, CheckResult},
+};
 
 /// Number of bases compared per run, newest first; `knowledge.reconcile` compares all.
 const BASES: usize = 50;

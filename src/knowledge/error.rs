@@ -5,7 +5,11 @@ use std::time::Duration;
 use super::{extract::Unsupported, index::IndexError};
 use jobs::JobsError;
 use llm::LlmError;
-use platform::{db::DbError, error::{ApiError, FieldError, is_disk_full}, pools::WorkLost};
+use platform::{
+    db::DbError,
+    error::{ApiError, FieldError, is_disk_full},
+    pools::WorkLost,
+};
 use storage::StorageError;
 
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,11 @@ use super::{Config, Deps, EVENTS, Knowledge, Metrics, OBJECTS, checks, index::Ve
 use console::{NavItem, Section};
 use kit::{Context, Module, Room};
 use llm::Llm;
-use platform::{db::Table, http::{Role, Scope}, pools::CpuPool};
+use platform::{
+    db::Table,
+    http::{Role, Scope},
+    pools::CpuPool,
+};
 use storage::{Deletions, Storage, StorageError};
 
 pub const READ: Scope = Scope::new("knowledge_read", Role::Viewer);

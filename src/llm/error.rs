@@ -9,7 +9,12 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{embed::EmbedError, model::Outcome};
-use platform::{label_enum, db::DbError, error::{ApiError, FieldError, ResponseError, Upstream}, pools::WorkLost};
+use platform::{
+    db::DbError,
+    error::{ApiError, FieldError, ResponseError, Upstream},
+    label_enum,
+    pools::WorkLost,
+};
 
 /// A call to a model failed.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,10 @@ use super::{
     model::{BackendKind, CallContext, ModelInfo, Passage, estimate_tokens},
     wire::{ChatChunk, ChatRequest, Chunk, ChunkChoice, Delta, Original, Usage},
 };
-use platform::{clock::Clock, ids::{self, OrgId}};
+use platform::{
+    clock::Clock,
+    ids::{self, OrgId},
+};
 
 pub(super) const PREFIX: &str = "builtin";
 const NAME: &str = "extractive";

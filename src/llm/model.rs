@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::wire::Usage;
-use platform::{label_enum, http::Principal, ids::OrgId};
+use platform::{http::Principal, ids::OrgId, label_enum};
 
 /// The caller of a model, and the retrieved chunks.
 #[derive(Clone, Debug)]

@@ -3,7 +3,11 @@
 use super::{Config, Deps, Llm, Metrics, Operation, checks, openai_router, pages, register, router};
 use console::{NavItem, Section};
 use kit::{Context, Module, Room};
-use platform::{db::Table, http::{Role, Scope}, telemetry::{ANY, Telemetry}};
+use platform::{
+    db::Table,
+    http::{Role, Scope},
+    telemetry::{ANY, Telemetry},
+};
 
 /// `/v1/*`: models, chat, embeddings, and agents' answers.
 pub const INFERENCE: Scope = Scope::new("inference", Role::Viewer);

@@ -11,7 +11,10 @@ use super::{
     service::{Llm, ProviderInfo, ProviderTest},
     store::{UsageByDay, UsageByModel},
 };
-use platform::{error::{ApiError, FieldError}, http::{Auth, Json, Path, Query, Scope}};
+use platform::{
+    error::{ApiError, FieldError},
+    http::{Auth, Json, Path, Query, Scope},
+};
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Llm> {

@@ -6,7 +6,10 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::usage::UsageRow;
-use platform::{db::{Db, DbError}, ids::OrgId};
+use platform::{
+    db::{Db, DbError},
+    ids::OrgId,
+};
 
 /// Inserts one organisation's rows in one statement.
 pub(super) async fn insert_usage(db: &Db, org: OrgId, rows: &[UsageRow]) -> Result<(), DbError> {

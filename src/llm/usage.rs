@@ -21,7 +21,15 @@ use super::{
     spans, store,
     wire::{ChatChunk, ChatCompletion, ChatRequest, Usage},
 };
-use platform::{clock::Clock, db::Db, error::chain, ids::{self, OrgId}, lifecycle::Lifecycle, telemetry::Span, trace::Context};
+use platform::{
+    clock::Clock,
+    db::Db,
+    error::chain,
+    ids::{self, OrgId},
+    lifecycle::Lifecycle,
+    telemetry::Span,
+    trace::Context,
+};
 
 /// Rows waiting for the database; if it is down, a few minutes of heavy use.
 const QUEUE: usize = 20_000;

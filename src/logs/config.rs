@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use platform::{config::{ConfigErrors, secret}, telemetry::config::is_base_url};
+use platform::{
+    config::{ConfigErrors, secret},
+    telemetry::config::is_base_url,
+};
 
 /// Log search.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -6,7 +6,11 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{Logs, LogsError};
-use platform::{config::secret, error::chain, health::{Check, CheckResult}};
+use platform::{
+    config::secret,
+    error::chain,
+    health::{Check, CheckResult},
+};
 
 /// The checks of this capability.
 pub fn checks(logs: &Logs) -> Vec<Box<dyn Check>> {

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{LogsError, model::Search};
-use platform::{error::chain, telemetry::{Level, config::LokiAccess}};
+use platform::{
+    error::chain,
+    telemetry::{Level, config::LokiAccess},
+};
 
 /// No longer than someone waits for a page.
 const TIMEOUT: Duration = Duration::from_secs(15);

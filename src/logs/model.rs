@@ -7,7 +7,11 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::LogsError;
-use platform::{error::FieldError, http::{ListQuery, Slice}, telemetry::Level};
+use platform::{
+    error::FieldError,
+    http::{ListQuery, Slice},
+    telemetry::Level,
+};
 
 /// Where lines were searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]

@@ -11,7 +11,11 @@ use super::{
     routes::require,
 };
 use console::{PageResult, Pager, Shell};
-use platform::{error::ApiError, http::{ListQuery, Query}, telemetry::Level};
+use platform::{
+    error::ApiError,
+    http::{ListQuery, Query},
+    telemetry::Level,
+};
 
 const PATH: &str = "/logs";
 /// Time ranges, by their name in the address and in translation keys.

@@ -16,7 +16,12 @@ use super::{
     Logs,
     model::{LogPage, LogQuery},
 };
-use platform::{crypto, error::{ApiError, FieldError}, http::{Auth, Json, ListQuery, Principal, Query, decode}, telemetry::levels::{LevelStatus, MOST_SECONDS}};
+use platform::{
+    crypto,
+    error::{ApiError, FieldError},
+    http::{Auth, Json, ListQuery, Principal, Query, decode},
+    telemetry::levels::{LevelStatus, MOST_SECONDS},
+};
 
 /// The routes of this capability.
 pub fn router() -> OpenApiRouter<Logs> {

@@ -9,7 +9,13 @@ use super::{
     loki::{Loki, Stored},
     model::{LogPage, LogQuery, Search},
 };
-use platform::{clock::Clock, http::{ListQuery, Page}, http_client::HttpClients, lifecycle::Lifecycle, telemetry::{self, Logger, Recent}};
+use platform::{
+    clock::Clock,
+    http::{ListQuery, Page},
+    http_client::HttpClients,
+    lifecycle::Lifecycle,
+    telemetry::{self, Logger, Recent},
+};
 
 /// What the service is built from.
 pub struct Deps {

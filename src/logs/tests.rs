@@ -9,7 +9,10 @@ use super::{
     model::{LogLine, LogQuery},
     service::look_through,
 };
-use platform::{http::{ListQuery, Slice}, telemetry::{Level, Recent}};
+use platform::{
+    http::{ListQuery, Slice},
+    telemetry::{Level, Recent},
+};
 
 fn now() -> DateTime<Utc> {
     "2026-11-23T03:00:00Z".parse().unwrap()

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use platform::{config::{ConfigErrors, secret}, telemetry::config::is_base_url};
+use platform::{
+    config::{ConfigErrors, secret},
+    telemetry::config::is_base_url,
+};
 
 /// Location of the objects, and the S3 account shared by objects and vectors.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

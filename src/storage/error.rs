@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use platform::{db::DbError, error::{ApiError, is_disk_full}, http::unreadable_body};
+use platform::{
+    db::DbError,
+    error::{ApiError, is_disk_full},
+    http::unreadable_body,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {

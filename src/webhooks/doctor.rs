@@ -3,7 +3,11 @@
 use async_trait::async_trait;
 
 use super::{Webhooks, store::endpoints};
-use platform::{db::DbError, error::chain, health::{Check, CheckResult}};
+use platform::{
+    db::DbError,
+    error::chain,
+    health::{Check, CheckResult},
+};
 
 pub fn checks(webhooks: &Webhooks) -> Vec<Box<dyn Check>> {
     vec![Box::new(Endpoints(webhooks.clone()))]

@@ -1,7 +1,11 @@
 //! Errors of webhooks.
 
 use jobs::JobsError;
-use platform::{crypto::SealError, db::DbError, error::{ApiError, FieldError}};
+use platform::{
+    crypto::SealError,
+    db::DbError,
+    error::{ApiError, FieldError},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum WebhooksError {

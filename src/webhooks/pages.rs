@@ -18,7 +18,10 @@ use super::{
     store::deliveries::Filter,
 };
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
-use platform::{error::ApiError, http::{ListQuery, Path, Query, Scope, Slice}};
+use platform::{
+    error::ApiError,
+    http::{ListQuery, Path, Query, Scope, Slice},
+};
 
 const SHOWN: u32 = 50;
 

@@ -13,7 +13,10 @@ use super::{
     },
     store::deliveries::Filter,
 };
-use platform::{error::ApiError, http::{Auth, Json, ListQuery, Page, Path, Principal, Query, Scope, idempotent}};
+use platform::{
+    error::ApiError,
+    http::{Auth, Json, ListQuery, Page, Path, Principal, Query, Scope, idempotent},
+};
 
 /// The routes of this capability.
 pub fn router() -> OpenApiRouter<Webhooks> {

@@ -19,10 +19,10 @@ use super::{
     model::{Agent, Citation, ConversationId, Message, Shortfall},
     prompt,
 };
+pub use continuing::{Begun, LONGEST_REPEATED, joined};
 use knowledge::{Knowledge, SearchHit, SearchRequest, with_table_header};
 use llm::{CallContext, ChatRequest, ChatStream, Llm, Passage};
 use platform::ids::OrgId;
-pub use continuing::{Begun, LONGEST_REPEATED, joined};
 pub use reading::{Answer, AnswerPiece, cited};
 
 /// Retrieves chunks and queries models.

@@ -6,7 +6,11 @@ use axum::http::StatusCode;
 use futures::StreamExt as _;
 
 use super::{ModelInput, Permit, Unopened};
-use crate::{citations::marks, metrics::Answering, model::{Citation, Shortfall}};
+use crate::{
+    citations::marks,
+    metrics::Answering,
+    model::{Citation, Shortfall},
+};
 use llm::{ChatStream, Chunk, Ending, LlmError, Piece, Splitter, Usage};
 use platform::error::ApiError;
 

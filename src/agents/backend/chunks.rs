@@ -3,8 +3,14 @@
 use futures::stream;
 use serde_json::{Map, Value, json};
 
-use crate::{answer::{Answer, AnswerPiece}, citations::marks, model::{Citation, Shortfall}};
-use llm::{ChatChunk, ChatCompletion, ChatStream, Choice, Chunk, ChunkChoice, Completion, Content, Delta, LlmError, Original};
+use crate::{
+    answer::{Answer, AnswerPiece},
+    citations::marks,
+    model::{Citation, Shortfall},
+};
+use llm::{
+    ChatChunk, ChatCompletion, ChatStream, Choice, Chunk, ChunkChoice, Completion, Content, Delta, LlmError, Original,
+};
 
 struct State {
     answer: Answer,

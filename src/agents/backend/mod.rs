@@ -13,7 +13,9 @@ use super::{
     model::{Agent, Message, MessageId, MessageStatus, Speaker},
     service::{Agents, WeakAgents},
 };
-use llm::{BackendKind, CallContext, ChatChunk, ChatRequest, ChatStream, Completion, LlmError, ModelBackend, ModelInfo};
+use llm::{
+    BackendKind, CallContext, ChatChunk, ChatRequest, ChatStream, Completion, LlmError, ModelBackend, ModelInfo,
+};
 use platform::{error::ApiError, http::Slice};
 
 /// Answers for `agent/<slug>`. Holds a weak reference to the service: the service holds the gateway, which holds this.

@@ -5,10 +5,21 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 
 use super::reasons;
-use crate::{citations::{false_definitions, marks}, error::AgentError, model::{Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall, Speaker}, service::{Agents, Ask}};
+use crate::{
+    citations::{false_definitions, marks},
+    error::AgentError,
+    model::{
+        Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall, Speaker,
+    },
+    service::{Agents, Ask},
+};
 use console::{Flash, Form, Nothing, PageResult, Pager, Shell, markdown};
 use llm::INFERENCE;
-use platform::{error::ApiError, http::{ListQuery, Path, Query}, names::with_directions_shown};
+use platform::{
+    error::ApiError,
+    http::{ListQuery, Path, Query},
+    names::with_directions_shown,
+};
 
 /// A message as shown on the page.
 struct Shown {
@@ -80,7 +91,7 @@ impl Shown {
 
 /// An answer's text as HTML, with each citation as a link to the chunk in its document. Everything else stays as the
 /// model wrote it.
-pub(in crate) fn answer_html(text: &str, citations: &[Citation]) -> String {
+pub(crate) fn answer_html(text: &str, citations: &[Citation]) -> String {
     let known = |n: u32| citations.iter().any(|c| c.mark == n);
     let found = if citations.is_empty() { Vec::new() } else { marks(text, known) };
     // Placeholder for the links: a character that this text does not contain and that means nothing to Markdown. It

@@ -4,10 +4,18 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use crate::{WRITE, error::AgentError, model::{Agent, AgentId, AgentSettings, Draft, Retrieval}, service::{Agents, NewVersion}};
+use crate::{
+    WRITE,
+    error::AgentError,
+    model::{Agent, AgentId, AgentSettings, Draft, Retrieval},
+    service::{Agents, NewVersion},
+};
 use console::{Flash, Form, FormErrors, PageResult, Shell};
 use knowledge::{KnowledgeBaseId, SearchMode};
-use platform::{error::FieldError, http::{Path, Slice}};
+use platform::{
+    error::FieldError,
+    http::{Path, Slice},
+};
 
 /// The form's fields as typed; numbers are text, so that invalid ones can be shown again.
 #[derive(Clone, Debug, Default, Deserialize)]

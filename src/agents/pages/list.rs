@@ -4,7 +4,11 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use crate::{READ, WRITE, model::{Agent, AgentId, Version}, service::Agents};
+use crate::{
+    READ, WRITE,
+    model::{Agent, AgentId, Version},
+    service::Agents,
+};
 use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
 use platform::http::{ListQuery, Path, Query};
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use console::Shell;
 
 /// Codes of failed answers and refused questions that have a text of their own.
-pub(in crate) const CODES: [&str; 33] = [
+pub(crate) const CODES: [&str; 33] = [
     "answer_broke_off",
     "answer_empty",
     "answer_filtered",
@@ -42,7 +42,7 @@ pub(in crate) const CODES: [&str; 33] = [
 ];
 
 /// Translation key of a code.
-pub(in crate) fn key(code: &str) -> String {
+pub(crate) fn key(code: &str) -> String {
     if CODES.contains(&code) { format!("agents-why-{}", code.replace('_', "-")) } else { "agents-why-other".to_owned() }
 }
 

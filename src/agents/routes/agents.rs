@@ -8,8 +8,15 @@ use axum::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{READ, WRITE, model::{Agent, AgentId, Draft, Version}, service::{Agents, NewVersion}};
-use platform::{error::{ApiError, Problem}, http::{Auth, Json, ListQuery, Page, Path, Query}};
+use crate::{
+    READ, WRITE,
+    model::{Agent, AgentId, Draft, Version},
+    service::{Agents, NewVersion},
+};
+use platform::{
+    error::{ApiError, Problem},
+    http::{Auth, Json, ListQuery, Page, Path, Query},
+};
 
 const TAG: &str = "Agents";
 

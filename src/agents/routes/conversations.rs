@@ -9,9 +9,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::sse;
-use crate::{model::{AgentId, Conversation, ConversationId, Message}, service::{Agents, AnswerEvent, Ask, Asked, Failure}};
+use crate::{
+    model::{AgentId, Conversation, ConversationId, Message},
+    service::{Agents, AnswerEvent, Ask, Asked, Failure},
+};
 use llm::INFERENCE;
-use platform::{error::{ApiError, Problem}, http::{Auth, Json, ListQuery, Page, Path, Query}};
+use platform::{
+    error::{ApiError, Problem},
+    http::{Auth, Json, ListQuery, Page, Path, Query},
+};
 
 const TAG: &str = "Conversations";
 

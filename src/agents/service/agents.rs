@@ -1,10 +1,20 @@
 //! Creating, changing and rolling back agents.
 
 use super::Agents;
-use crate::{error::AgentError, events::{AgentChanged, AgentCreated, AgentDeleted}, model::{Agent, AgentId, AgentSettings, Draft, Version}, store::agents as store};
+use crate::{
+    error::AgentError,
+    events::{AgentChanged, AgentCreated, AgentDeleted},
+    model::{Agent, AgentId, AgentSettings, Draft, Version},
+    store::agents as store,
+};
 use knowledge::KnowledgeError;
 use llm::RefusedModel;
-use platform::{db, error::FieldError, http::{Principal, Slice}, ids::OrgId};
+use platform::{
+    db,
+    error::FieldError,
+    http::{Principal, Slice},
+    ids::OrgId,
+};
 
 /// Slug of the demo's agent.
 const DEMO_SLUG: &str = "handbook";

@@ -4,8 +4,21 @@ use super::{
     Agents,
     writing::{Asked, Job},
 };
-use crate::{answer::Begun, error::AgentError, events::ConversationDeleted, model::{Agent, AgentId, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker}, store::{conversations as store, conversations::Owner}};
-use platform::{db::{self, DbError, Tx}, error::FieldError, http::{Principal, Slice}, ids::OrgId, lifecycle::uncancelled, names::{tidy, tidy_text}};
+use crate::{
+    answer::Begun,
+    error::AgentError,
+    events::ConversationDeleted,
+    model::{Agent, AgentId, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker},
+    store::{conversations as store, conversations::Owner},
+};
+use platform::{
+    db::{self, DbError, Tx},
+    error::FieldError,
+    http::{Principal, Slice},
+    ids::OrgId,
+    lifecycle::uncancelled,
+    names::{tidy, tidy_text},
+};
 
 /// What to do in a conversation.
 #[derive(Clone, Debug)]
@@ -31,7 +44,7 @@ impl Agents {
     }
 
     /// Cleans a question; `Err` when it is empty or longer than `max_question_chars`.
-    pub(in crate) fn check_question(&self, text: &str) -> Result<String, String> {
+    pub(crate) fn check_question(&self, text: &str) -> Result<String, String> {
         let text = tidy_text(text);
         // Only invisible characters count as empty.
         let text = if tidy(&text).is_empty() { String::new() } else { text };
@@ -258,7 +271,7 @@ fn to_continue(history: &mut Vec<Message>) -> Result<(Message, Message), AgentEr
 
 /// The newest questions with their answers, `most` messages at most. A question without an answer is left out: many
 /// models' templates refuse a conversation whose roles do not alternate.
-pub(in crate) fn answered(history: Vec<Message>, most: u32) -> Vec<Message> {
+pub(crate) fn answered(history: Vec<Message>, most: u32) -> Vec<Message> {
     let is_answer = |m: &Message| {
         m.role == Speaker::Assistant
             && matches!(m.status, MessageStatus::Complete | MessageStatus::Stopped)
@@ -287,7 +300,7 @@ fn deleted_meanwhile(error: sqlx::Error) -> AgentError {
 }
 
 /// The first visible line of the first question.
-pub(in crate) fn title_of(question: &str) -> String {
+pub(crate) fn title_of(question: &str) -> String {
     let line = question.lines().map(tidy).find(|line| !line.is_empty()).unwrap_or_default();
     let mut title: String = line.chars().take(80).collect();
     if line.chars().count() > 80 {

@@ -16,8 +16,18 @@ use tracing::Instrument as _;
 use utoipa::ToSchema;
 
 use super::{ALIVE_EVERY, Agents};
-use crate::{answer::{Answer, AnswerPiece, Begun, LONGEST_REPEATED, Overrides, Permit, Question, cited, joined}, error::AgentError, model::{Agent, Citation, ConversationId, Message, MessageId, MessageStatus, Shortfall}, store::conversations as store};
-use platform::{error::ApiError, ids::OrgId, telemetry::{Span, otlp::wire::Kind}, trace};
+use crate::{
+    answer::{Answer, AnswerPiece, Begun, LONGEST_REPEATED, Overrides, Permit, Question, cited, joined},
+    error::AgentError,
+    model::{Agent, Citation, ConversationId, Message, MessageId, MessageStatus, Shortfall},
+    store::conversations as store,
+};
+use platform::{
+    error::ApiError,
+    ids::OrgId,
+    telemetry::{Span, otlp::wire::Kind},
+    trace,
+};
 
 /// Events of an answer, in order: `sources` once, any number of `thinking`, `delta` and `rewrite`, one `end`.
 #[derive(Clone, Debug, Serialize, ToSchema)]

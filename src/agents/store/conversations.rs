@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
-use crate::model::{AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall, Speaker};
+use crate::model::{
+    AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall, Speaker,
+};
 use platform::{db::contains, http::Slice, ids::OrgId};
 
 /// Owner of conversations: people and keys see their own.

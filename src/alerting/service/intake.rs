@@ -4,7 +4,12 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret as _;
 
 use super::Alerting;
-use crate::{AlertingError, jobs::Heartbeat, model::{self, Alert, Notification, NotifiedStatus, Status, Taken}, store};
+use crate::{
+    AlertingError,
+    jobs::Heartbeat,
+    model::{self, Alert, Notification, NotifiedStatus, Status, Taken},
+    store,
+};
 use jobs::Enqueue;
 use platform::{crypto, db::Tx};
 
@@ -15,7 +20,7 @@ const STRAGGLER: TimeDelta = TimeDelta::seconds(45);
 
 impl Alerting {
     /// `Err` unless `presented` is Alertmanager's token.
-    pub(in crate) fn authorise(&self, presented: Option<&str>) -> Result<(), AlertingError> {
+    pub(crate) fn authorise(&self, presented: Option<&str>) -> Result<(), AlertingError> {
         let token = self.inner.config.token.as_ref().ok_or(AlertingError::NoToken)?;
         // Compares hashes: they have one length, so the time does not reveal the token's.
         let (ours, theirs) = (crypto::sha256(token.expose_secret()), crypto::sha256(presented.unwrap_or_default()));

@@ -8,7 +8,13 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Alerting;
-use crate::{AlertingError, config::HeartbeatMethod, events::{AlertFiring, AlertResolved}, model::{Alert, Status}, store::{self, Outgoing}};
+use crate::{
+    AlertingError,
+    config::HeartbeatMethod,
+    events::{AlertFiring, AlertResolved},
+    model::{Alert, Status},
+    store::{self, Outgoing},
+};
 use events::Event as _;
 use jobs::{JobContext, JobError};
 use platform::db::Tx;
@@ -76,7 +82,7 @@ impl Alerting {
     }
 
     /// Takes over a delivery of the version before webhooks; does nothing if that has happened.
-    pub(in crate) async fn hand_over(&self, id: Uuid) -> Result<(), AlertingError> {
+    pub(crate) async fn hand_over(&self, id: Uuid) -> Result<(), AlertingError> {
         let mut tx = self.inner.db.system().await?;
         if let Some(Outgoing { alert_id, webhook, event, body }) = store::take_over(&mut tx, id).await? {
             let topic = if event == Status::Firing.as_str() { AlertFiring::TOPIC } else { AlertResolved::TOPIC };
@@ -89,7 +95,7 @@ impl Alerting {
 
     /// Calls the outside heartbeat service. A failure is not a dead letter: the next Watchdog comes in minutes, and the
     /// service notices the gap itself.
-    pub(in crate) async fn heartbeat(&self, context: &JobContext) -> Result<(), JobError> {
+    pub(crate) async fn heartbeat(&self, context: &JobContext) -> Result<(), JobError> {
         let Some(url) = &self.inner.config.heartbeat_url else { return Ok(()) };
         let client = self.inner.http.operator();
         let request = match self.inner.config.heartbeat_method {

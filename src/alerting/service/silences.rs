@@ -7,7 +7,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Alerting;
-use crate::{AlertingError, alertmanager::{Matcher, NewSilence, Silence}, model::Alert};
+use crate::{
+    AlertingError,
+    alertmanager::{Matcher, NewSilence, Silence},
+    model::Alert,
+};
 use platform::{error::FieldError, http::Principal};
 
 /// Durations offered by the form, hours.

@@ -5,7 +5,11 @@ use std::{collections::HashMap, time::Duration};
 use chrono::TimeDelta;
 
 use super::Alerting;
-use crate::{AlertingError, model::{AlertId, Severity}, store};
+use crate::{
+    AlertingError,
+    model::{AlertId, Severity},
+    store,
+};
 use jobs::Loops;
 
 /// Prometheus usually asks as often.

@@ -4,9 +4,15 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use crate::{Auth, AuthError, Link, LinkId, Member, NewLink, service::{may_grant, may_manage}};
+use crate::{
+    Auth, AuthError, Link, LinkId, Member, NewLink,
+    service::{may_grant, may_manage},
+};
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
-use platform::{http::{ListQuery, Path, Query, Role, Scope, Slice}, ids::UserId};
+use platform::{
+    http::{ListQuery, Path, Query, Role, Scope, Slice},
+    ids::UserId,
+};
 
 const SHOWN: u32 = 50;
 

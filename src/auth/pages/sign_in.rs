@@ -10,9 +10,16 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::with_cookie;
-use crate::{Auth, AuthError, Client, LinkPurpose, clear_session_cookie, service::{Accept, Accepted, LinkInfo}, session_cookie};
+use crate::{
+    Auth, AuthError, Client, LinkPurpose, clear_session_cookie,
+    service::{Accept, Accepted, LinkInfo},
+    session_cookie,
+};
 use console::{AnonymousShell, Flash, Form, FormErrors, Nothing, PageResult, local_path, see_other};
-use platform::{error::ApiError, http::{Principal, Query}};
+use platform::{
+    error::ApiError,
+    http::{Principal, Query},
+};
 
 #[derive(Default, Deserialize)]
 pub(super) struct Next {

@@ -6,7 +6,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{ApiKey, ApiKeyId, Auth, NewApiKey};
-use platform::{error::ApiError, http::{self, Json, ListQuery, Page, Path, Query, Scope}};
+use platform::{
+    error::ApiError,
+    http::{self, Json, ListQuery, Page, Path, Query, Scope},
+};
 
 /// API keys of the organisation, newest first, revoked ones included.
 #[utoipa::path(get, path = "/api/v1/api-keys", tag = "API keys",

@@ -5,7 +5,11 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{Auth, Link, LinkId, Member, NewLink};
-use platform::{error::ApiError, http::{self, Json, ListQuery, Page, Path, Query, Role, Scope, Sort}, ids::UserId};
+use platform::{
+    error::ApiError,
+    http::{self, Json, ListQuery, Page, Path, Query, Role, Scope, Sort},
+    ids::UserId,
+};
 
 /// Members of the organisation, the newest account first.
 #[utoipa::path(get, path = "/api/v1/members", tag = "Members",

@@ -14,7 +14,10 @@ use axum::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Auth, Client};
-use platform::{error::ApiError, http::{ClientAddress, idempotent}};
+use platform::{
+    error::ApiError,
+    http::{ClientAddress, idempotent},
+};
 
 /// Every route of this capability.
 pub fn router() -> OpenApiRouter<Auth> {

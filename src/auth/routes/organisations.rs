@@ -5,7 +5,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{Auth, Organisation, service};
-use platform::{error::ApiError, http::{self, Json, ListQuery, Page, Path, Query, Scope, Sort}, ids::OrgId};
+use platform::{
+    error::ApiError,
+    http::{self, Json, ListQuery, Page, Path, Query, Scope, Sort},
+    ids::OrgId,
+};
 
 /// All organisations of the installation, newest first. For operators.
 #[utoipa::path(get, path = "/api/v1/organisations", tag = "Organisations",

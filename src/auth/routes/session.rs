@@ -9,8 +9,16 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Auth, AuthError, Client, Session, SessionId, SignedIn, clear_session_cookie, service::{Accept, Accepted}, session_cookie};
-use platform::{error::ApiError, http::{self, Actor, Authenticator as _, Json, ListQuery, Page, Path, Principal, Query, Role, Scope}, ids::{OrgId, UserId}};
+use crate::{
+    Auth, AuthError, Client, Session, SessionId, SignedIn, clear_session_cookie,
+    service::{Accept, Accepted},
+    session_cookie,
+};
+use platform::{
+    error::ApiError,
+    http::{self, Actor, Authenticator as _, Json, ListQuery, Page, Path, Principal, Query, Role, Scope},
+    ids::{OrgId, UserId},
+};
 
 /// E-mail and password.
 #[derive(Deserialize, ToSchema)]

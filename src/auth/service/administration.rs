@@ -2,8 +2,23 @@
 //! checks [`super::operator`] first.
 
 use super::{Auth, email, text};
-use crate::{AuthError, LinkPurpose, Organisation, User, email::spellings, events::MemberAdded, model::check_slug, password::one_time_password, store::{accounts::{self, NewUser}, links, sessions}};
-use platform::{db::Tx, http::{Principal, Role, Slice}, ids::{OrgId, UserId}, slug::slug_of};
+use crate::{
+    AuthError, LinkPurpose, Organisation, User,
+    email::spellings,
+    events::MemberAdded,
+    model::check_slug,
+    password::one_time_password,
+    store::{
+        accounts::{self, NewUser},
+        links, sessions,
+    },
+};
+use platform::{
+    db::Tx,
+    http::{Principal, Role, Slice},
+    ids::{OrgId, UserId},
+    slug::slug_of,
+};
 
 impl Auth {
     /// The newest first, or the oldest.

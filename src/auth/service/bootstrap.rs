@@ -3,8 +3,15 @@
 use secrecy::SecretString;
 
 use super::Auth;
-use crate::{AdminConfig, AuthError, FirstAdmin, Organisation, password::one_time_password, store::accounts::{self, NewUser}};
-use platform::{http::Role, ids::{OrgId, UserId}};
+use crate::{
+    AdminConfig, AuthError, FirstAdmin, Organisation,
+    password::one_time_password,
+    store::accounts::{self, NewUser},
+};
+use platform::{
+    http::Role,
+    ids::{OrgId, UserId},
+};
 
 impl Auth {
     /// Creates the organisation "Default" and its owner, an operator, when there are no users; otherwise `None`. A

@@ -3,8 +3,14 @@
 use chrono::{DateTime, Utc};
 
 use super::{Auth, text};
-use crate::{ApiKey, ApiKeyId, AuthError, NewApiKey, store::{keys, members}};
-use platform::{crypto, http::{Actor, Principal, Scope, Slice}};
+use crate::{
+    ApiKey, ApiKeyId, AuthError, NewApiKey,
+    store::{keys, members},
+};
+use platform::{
+    crypto,
+    http::{Actor, Principal, Scope, Slice},
+};
 
 /// Digits and lower-case letters. 36 is not a power of two: the slight bias does not matter for a public identifier.
 const PREFIX_ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";

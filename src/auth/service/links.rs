@@ -6,8 +6,22 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Auth, Client, email, may_grant, may_manage, settled, text};
-use crate::{AuthError, Link, LinkId, LinkPurpose, NewLink, SignedIn, email::spellings, model::{Account, LinkRow}, password::check_rules, store::{accounts::{self, NewUser}, links, members, sessions}};
-use platform::{crypto, db::Tx, http::{Principal, Role, Slice, address_key}, ids::{OrgId, UserId}};
+use crate::{
+    AuthError, Link, LinkId, LinkPurpose, NewLink, SignedIn,
+    email::spellings,
+    model::{Account, LinkRow},
+    password::check_rules,
+    store::{
+        accounts::{self, NewUser},
+        links, members, sessions,
+    },
+};
+use platform::{
+    crypto,
+    db::Tx,
+    http::{Principal, Role, Slice, address_key},
+    ids::{OrgId, UserId},
+};
 
 /// What the page of an opened link shows.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -168,12 +182,7 @@ impl Auth {
         }
     }
 
-    async fn join(
-        &self,
-        token: &str,
-        account: &Account,
-        session: crate::SessionId,
-    ) -> Result<Accepted, AuthError> {
+    async fn join(&self, token: &str, account: &Account, session: crate::SessionId) -> Result<Accepted, AuthError> {
         let now = self.now();
         let mut tx = self.inner.db.system().await?;
         let link = usable(&mut tx, token, now).await?;

@@ -1,8 +1,16 @@
 //! Members of an organisation.
 
 use super::{Auth, settled, text};
-use crate::{AuthError, LinkPurpose, Member, events::MemberRemoved, store::{keys, links, members}};
-use platform::{db::Tx, http::{Actor, Principal, Role, Scope, Slice}, ids::{OrgId, UserId}};
+use crate::{
+    AuthError, LinkPurpose, Member,
+    events::MemberRemoved,
+    store::{keys, links, members},
+};
+use platform::{
+    db::Tx,
+    http::{Actor, Principal, Role, Scope, Slice},
+    ids::{OrgId, UserId},
+};
 
 /// Whether `actor` may grant `role`: owners any, admins any but owner.
 pub fn may_grant(actor: Role, role: Role) -> bool {

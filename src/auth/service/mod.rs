@@ -23,7 +23,12 @@ pub use links::{Accept, Accepted, LinkInfo};
 pub use members::{may_grant, may_manage};
 
 use super::{AuthError, Config, Metrics, authenticate::Caches, password::Hasher, upkeep::Usage};
-use platform::{clock::Clock, db::Db, http::{self, Actor, Principal, RateLimiter, Scope, SessionUser}, names::tidy};
+use platform::{
+    clock::Clock,
+    db::Db,
+    http::{self, Actor, Principal, RateLimiter, Scope, SessionUser},
+    names::tidy,
+};
 
 /// Organisations, people, sessions, keys. Clones share everything.
 #[derive(Clone)]

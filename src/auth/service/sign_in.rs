@@ -5,8 +5,19 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgConnection;
 
 use super::{Auth, Client, person};
-use crate::{AuthError, LinkPurpose, SessionId, SignedIn, email::{normal_email, spellings}, metrics::Login, model::{Account, current_org}, password::{RuleBroken, Verified, check_rules, same}, store::{accounts, links, sessions}};
-use platform::{crypto, http::{OrgRef, Principal, address_key}, ids::{OrgId, UserId}};
+use crate::{
+    AuthError, LinkPurpose, SessionId, SignedIn,
+    email::{normal_email, spellings},
+    metrics::Login,
+    model::{Account, current_org},
+    password::{RuleBroken, Verified, check_rules, same},
+    store::{accounts, links, sessions},
+};
+use platform::{
+    crypto,
+    http::{OrgRef, Principal, address_key},
+    ids::{OrgId, UserId},
+};
 
 impl Auth {
     /// Checks e-mail and password and opens a session. Unknown e-mail, wrong password and disabled account give the

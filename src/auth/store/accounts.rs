@@ -4,7 +4,11 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::model::{Account, Organisation, User};
-use platform::{db::{contains, lock_until_commit}, http::{OrgRef, Role, Slice}, ids::{OrgId, UserId}};
+use platform::{
+    db::{contains, lock_until_commit},
+    http::{OrgRef, Role, Slice},
+    ids::{OrgId, UserId},
+};
 
 /// Serialises first starts until the transaction ends.
 pub async fn lock_bootstrap(conn: &mut PgConnection) -> sqlx::Result<()> {

@@ -4,7 +4,11 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::model::{ApiKey, ApiKeyId, KeyRow};
-use platform::{db::contains, http::Slice, ids::{OrgId, UserId}};
+use platform::{
+    db::contains,
+    http::Slice,
+    ids::{OrgId, UserId},
+};
 
 /// A key to insert.
 pub struct NewKey<'a> {

@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::model::{Link, LinkId, LinkPurpose, LinkRow};
-use platform::{http::{Role, Slice}, ids::{OrgId, UserId}};
+use platform::{
+    http::{Role, Slice},
+    ids::{OrgId, UserId},
+};
 
 pub async fn insert(
     conn: &mut PgConnection,

@@ -3,7 +3,11 @@
 use sqlx::PgConnection;
 
 use crate::model::{Member, Organisation};
-use platform::{db::contains, http::{Role, Slice}, ids::{OrgId, UserId}};
+use platform::{
+    db::contains,
+    http::{Role, Slice},
+    ids::{OrgId, UserId},
+};
 
 /// The members that `$from` gives, with their accounts. `$order` repeats its order.
 macro_rules! select {

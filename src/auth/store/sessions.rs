@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::model::{Session, SessionId, SessionRow};
-use platform::{http::Slice, ids::{OrgId, UserId}};
+use platform::{
+    http::Slice,
+    ids::{OrgId, UserId},
+};
 
 /// A session to insert.
 pub struct NewSession<'a> {

@@ -4,7 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Backups, run::fill};
-use crate::{Backup, BackupError, BackupId, Destination, destination::DestinationError, manifest::{Manifest, ManifestError}, model::{Copy, CopyStatus, Status}, store};
+use crate::{
+    Backup, BackupError, BackupId, Destination,
+    destination::DestinationError,
+    manifest::{Manifest, ManifestError},
+    model::{Copy, CopyStatus, Status},
+    store,
+};
 use platform::{error::chain, http::Slice};
 
 impl Backups {

@@ -3,8 +3,22 @@
 use std::path::Path;
 
 use super::{Backups, Restore};
-use crate::{BackupError, BackupId, Destination, keys::KeyFile, model::{Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Status}, progress::{ProgressRange, ProgressReporter}, schema, spool::WorkFolder, store};
-use platform::{crypto::{self, MasterKey}, data_dir::free_bytes, db::{managed::Managed, roles}, error::chain, http::Slice};
+use crate::{
+    BackupError, BackupId, Destination,
+    keys::KeyFile,
+    model::{Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Status},
+    progress::{ProgressRange, ProgressReporter},
+    schema,
+    spool::WorkFolder,
+    store,
+};
+use platform::{
+    crypto::{self, MasterKey},
+    data_dir::free_bytes,
+    db::{managed::Managed, roles},
+    error::chain,
+    http::Slice,
+};
 use storage::Storage;
 
 /// Objects that a drill decrypts and hashes.

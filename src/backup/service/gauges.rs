@@ -5,7 +5,12 @@ use std::{sync::PoisonError, time::Duration};
 use chrono::TimeDelta;
 
 use super::{Backups, LOOK, drill::scratch_bytes};
-use crate::{Backup, BackupError, metrics::DestinationLabels, model::{CopyStatus, Status}, store};
+use crate::{
+    Backup, BackupError,
+    metrics::DestinationLabels,
+    model::{CopyStatus, Status},
+    store,
+};
 use jobs::{By, Loops};
 use platform::{data_dir::free_bytes, http::Slice};
 

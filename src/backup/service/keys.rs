@@ -31,7 +31,7 @@ impl Backups {
     }
 
     /// Fails if a key file is for another installation: a restore would refuse our backups.
-    pub(in crate) fn check_is_ours(&self, keys: &KeyFile) -> Result<(), BackupError> {
+    pub(crate) fn check_is_ours(&self, keys: &KeyFile) -> Result<(), BackupError> {
         Ok(keys.check_is_for(&self.installation_named()?)?)
     }
 

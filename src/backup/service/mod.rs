@@ -37,7 +37,15 @@ use super::{
     spool::Spool,
     store,
 };
-use platform::{clock::Clock, crypto::MasterKey, data_dir, db::{Db, SessionLock, Target}, http::Slice, lifecycle::Lifecycle, pools::{CpuPool, Traffic}};
+use platform::{
+    clock::Clock,
+    crypto::MasterKey,
+    data_dir,
+    db::{Db, SessionLock, Target},
+    http::Slice,
+    lifecycle::Lifecycle,
+    pools::{CpuPool, Traffic},
+};
 use storage::{Deletions, Participant, Storage};
 
 /// Timeout for inspecting folders.

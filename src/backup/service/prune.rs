@@ -6,7 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt as _;
 
 use super::{Backups, run::has_shrunk, verify::is_foreign};
-use crate::{Backup, BackupError, BackupId, Destination, catalogue::{Catalogue, CatalogueError}, manifest::{BlobName, Manifest}, model::{Copy, CopyStatus, Status}, retention::{self, Candidate}, store};
+use crate::{
+    Backup, BackupError, BackupId, Destination,
+    catalogue::{Catalogue, CatalogueError},
+    manifest::{BlobName, Manifest},
+    model::{Copy, CopyStatus, Status},
+    retention::{self, Candidate},
+    store,
+};
 use platform::{error::chain, http::Slice};
 use storage::Entry;
 

@@ -11,8 +11,26 @@ use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use crate::{Backup, BackupError, BackupId, Destination, destination::DestinationError, dump, keys::KeyFile, manifest::{Manifest, ManifestError, Part, Schema, Tree}, model::{Kind, Status}, progress::{self, ProgressRange, ProgressReporter}, reader::Reader, schema, spool::Spool, store, tree::{self, Restored}};
-use platform::{crypto, db::{RoleKind, Target, tools::Tools}, error::chain, pools::CpuPool};
+use crate::{
+    Backup, BackupError, BackupId, Destination,
+    destination::DestinationError,
+    dump,
+    keys::KeyFile,
+    manifest::{Manifest, ManifestError, Part, Schema, Tree},
+    model::{Kind, Status},
+    progress::{self, ProgressRange, ProgressReporter},
+    reader::Reader,
+    schema,
+    spool::Spool,
+    store,
+    tree::{self, Restored},
+};
+use platform::{
+    crypto,
+    db::{RoleKind, Target, tools::Tools},
+    error::chain,
+    pools::CpuPool,
+};
 use storage::{Participant, Storage};
 
 /// A participant in a restore plan.

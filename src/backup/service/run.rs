@@ -17,8 +17,26 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::Backups;
-use crate::{BackupError, BackupId, Destination, catalogue::Catalogue, dump::Snapshot, events::{BackupFailed, BackupFinished}, keys::SIGNING_PURPOSE, manifest::{Database, FORMAT, Manifest, Part, Tree}, model::{Backup, Copy, CopyStatus, Kind, Status}, progress::{self, ProgressRange, ProgressReporter}, sealer::Sealer, spool::WorkFolder, store, tree, unfinished::Unfinished, writer::Writer};
-use platform::{data_dir::free_bytes, db::{self, Tx}, error::chain};
+use crate::{
+    BackupError, BackupId, Destination,
+    catalogue::Catalogue,
+    dump::Snapshot,
+    events::{BackupFailed, BackupFinished},
+    keys::SIGNING_PURPOSE,
+    manifest::{Database, FORMAT, Manifest, Part, Tree},
+    model::{Backup, Copy, CopyStatus, Kind, Status},
+    progress::{self, ProgressRange, ProgressReporter},
+    sealer::Sealer,
+    spool::WorkFolder,
+    store, tree,
+    unfinished::Unfinished,
+    writer::Writer,
+};
+use platform::{
+    data_dir::free_bytes,
+    db::{self, Tx},
+    error::chain,
+};
 use storage::Storage;
 
 /// How long to wait for running deletions.

@@ -5,7 +5,18 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Backups, Restore};
-use crate::{BackupError, BackupId, Destination, catalogue::Catalogue, destination::DestinationError, keys::KeyFile, manifest::{Blob, BlobName, Manifest, ManifestError}, model::{Backup, Copy, CopyStatus, Status}, progress::{ProgressRange, ProgressReporter}, reader::Reader, spool::Spool, store};
+use crate::{
+    BackupError, BackupId, Destination,
+    catalogue::Catalogue,
+    destination::DestinationError,
+    keys::KeyFile,
+    manifest::{Blob, BlobName, Manifest, ManifestError},
+    model::{Backup, Copy, CopyStatus, Status},
+    progress::{ProgressRange, ProgressReporter},
+    reader::Reader,
+    spool::Spool,
+    store,
+};
 use platform::error::chain;
 use storage::ParticipantError;
 
@@ -300,7 +311,7 @@ async fn open_all(
 }
 
 /// Whether a manifest belongs to another installation: damage in place of ours, harmless elsewhere at a destination.
-pub(in crate) fn is_foreign(error: &BackupError) -> bool {
+pub(crate) fn is_foreign(error: &BackupError) -> bool {
     matches!(
         error,
         BackupError::Destination(DestinationError::Manifest { source: ManifestError::OtherInstallation(_), .. })

@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::blob;
-use crate::{manifest::{BlobName, Database, FORMAT, Manifest, ManifestError, Part, Schema, Tree}, model::{BackupId, Kind}, schema::differences};
+use crate::{
+    manifest::{BlobName, Database, FORMAT, Manifest, ManifestError, Part, Schema, Tree},
+    model::{BackupId, Kind},
+    schema::differences,
+};
 use platform::crypto::{Digest, MasterKey};
 
 fn manifest() -> Manifest {

@@ -4,7 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::{Config, model::BackupId, retention::{Candidate, Rules, plan}};
+use crate::{
+    Config,
+    model::BackupId,
+    retention::{Candidate, Rules, plan},
+};
 
 fn candidate(n: u32, taken_at: DateTime<Utc>, bytes: u64, held: bool) -> Candidate {
     Candidate {

@@ -8,8 +8,15 @@ use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
 use super::pieces;
-use crate::{keys::{Installation, KeyError, KeyFile}, seal::{self, Identity, Recipients, SealError}, sealer::Sealer};
-use platform::{crypto::Digest, pools::{CpuPool, Traffic}};
+use crate::{
+    keys::{Installation, KeyError, KeyFile},
+    seal::{self, Identity, Recipients, SealError},
+    sealer::Sealer,
+};
+use platform::{
+    crypto::Digest,
+    pools::{CpuPool, Traffic},
+};
 
 /// Bytes that do not compress well.
 fn noise(size: u32) -> Vec<u8> {

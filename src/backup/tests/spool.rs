@@ -5,7 +5,12 @@ use chrono::DateTime;
 use futures::{TryStreamExt as _, stream};
 
 use super::{blob, pieces};
-use crate::{BackupError, manifest::{BlobName, FileEntry}, progress::{ProgressRange, each_mib}, spool::Spool};
+use crate::{
+    BackupError,
+    manifest::{BlobName, FileEntry},
+    progress::{ProgressRange, each_mib},
+    spool::Spool,
+};
 use platform::{crypto::Digest, pools::CpuPool};
 use storage::Entry;
 

@@ -17,7 +17,13 @@ use secrecy::ExposeSecret as _;
 use super::{backup, doctor, print_line};
 use crate::app::{Config, participants};
 use backup::{BackupId, Destination, KeyFile, Manifest, Plan, Restore, Unfinished};
-use platform::{crypto::{self, MasterKey}, data_dir::INSTALLATION_ID, db::{Target, migrate}, lifecycle::Lifecycle, telemetry::Telemetry};
+use platform::{
+    crypto::{self, MasterKey},
+    data_dir::INSTALLATION_ID,
+    db::{Target, migrate},
+    lifecycle::Lifecycle,
+    telemetry::Telemetry,
+};
 
 /// Parts that can be restored separately, besides the participants by name.
 const DATABASE: &str = "database";

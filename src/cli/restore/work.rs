@@ -11,7 +11,10 @@ use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 
 use super::{Args, DATABASE, MODEL, OBJECTS, backup, parts, print_line, refuse_full, refuse_running};
-use crate::{app::{Config, Stores}, cli::{boot::Booted, eprint_line, user}};
+use crate::{
+    app::{Config, Stores},
+    cli::{boot::Booted, eprint_line, user},
+};
 use backup::{BackupError, BackupId, Found, ProgressReporter, Restore, Restored, SettingsFiles, Unfinished};
 use platform::{data_dir::INSTALLATION_ID, db::roles, error::chain, lifecycle::Lifecycle, telemetry::Telemetry};
 use storage::Storage;

@@ -4,7 +4,10 @@ use secrecy::ExposeSecret as _;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::app::Config;
-use platform::{data_dir, db::{RoleKind, Target, managed::Managed}};
+use platform::{
+    data_dir,
+    db::{RoleKind, Target, managed::Managed},
+};
 
 pub const TABLES: &str = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
     SELECT relname AS name, n_live_tup AS rows, n_dead_tup AS dead_rows, pg_total_relation_size(relid) AS bytes,

@@ -23,7 +23,10 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::{boot::Booted, eprint_line, print_line};
 use crate::app::{App, Config};
-use platform::{clock::Clock, data_dir, db::migrate, health, http::ops_token, http_client::HttpClients, lifecycle::Lifecycle, telemetry::redact::redact};
+use platform::{
+    clock::Clock, data_dir, db::migrate, health, http::ops_token, http_client::HttpClients, lifecycle::Lifecycle,
+    telemetry::redact::redact,
+};
 
 /// Timeout of parts that query another process or the database.
 const TIMEOUT: Duration = Duration::from_secs(15);

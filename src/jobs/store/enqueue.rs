@@ -4,7 +4,11 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{Enqueue, Job, JobId, JobsError, metrics, wake};
-use platform::{clock::Clock, ids::OrgId, trace::{self, Context}};
+use platform::{
+    clock::Clock,
+    ids::OrgId,
+    trace::{self, Context},
+};
 
 /// Queues `job` in the caller's transaction: it exists if and when that commits. `org` is the transaction's
 /// organisation; `None` (a job of the system) needs `db.system()`. Returns the new id, or that of the waiting or
@@ -33,7 +37,7 @@ pub async fn enqueue<J: Job>(
 }
 
 /// A job to insert.
-pub(in crate) struct NewJob<'a> {
+pub(crate) struct NewJob<'a> {
     pub id: JobId,
     pub org: Option<OrgId>,
     pub queue: &'a str,
@@ -43,7 +47,7 @@ pub(in crate) struct NewJob<'a> {
 }
 
 /// Returns the job's id and whether it is new.
-pub(in crate) async fn insert(
+pub(crate) async fn insert(
     conn: &mut PgConnection,
     new: &NewJob<'_>,
     options: &Enqueue,

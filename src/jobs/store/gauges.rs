@@ -6,7 +6,7 @@ use crate::model::QueueStatus;
 
 /// Every queue. A job that waits for an earlier one of its order is not due. Counts what the transaction may see: an organisation's jobs, or
 /// (as `system`) all.
-pub(in crate) async fn queues(conn: &mut PgConnection) -> Result<Vec<QueueStatus>, sqlx::Error> {
+pub(crate) async fn queues(conn: &mut PgConnection) -> Result<Vec<QueueStatus>, sqlx::Error> {
     sqlx::query_as!(
         QueueStatus,
         r#"SELECT q.name, q.paused, q.concurrency, q.rate_per_minute,
@@ -35,7 +35,7 @@ pub(in crate) async fn queues(conn: &mut PgConnection) -> Result<Vec<QueueStatus
 }
 
 /// `(waiting or running, dead letters)`, of any queue.
-pub(in crate) async fn counts(conn: &mut PgConnection) -> Result<(i64, i64), sqlx::Error> {
+pub(crate) async fn counts(conn: &mut PgConnection) -> Result<(i64, i64), sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM jobs) AS "unfinished!", (SELECT count(*) FROM job_dead_letters) AS "dead!""#
     )
@@ -45,7 +45,7 @@ pub(in crate) async fn counts(conn: &mut PgConnection) -> Result<(i64, i64), sql
 }
 
 /// Due jobs of one kind in a queue that is not paused.
-pub(in crate) struct Due {
+pub(crate) struct Due {
     pub queue: String,
     pub kind: String,
     /// Whether the queue's rate limit holds jobs back.
@@ -56,7 +56,7 @@ pub(in crate) struct Due {
 }
 
 /// Due jobs by kind: the caller knows which kinds it can run. Queues without a row yet count as not paused.
-pub(in crate) async fn due(conn: &mut PgConnection) -> Result<Vec<Due>, sqlx::Error> {
+pub(crate) async fn due(conn: &mut PgConnection) -> Result<Vec<Due>, sqlx::Error> {
     sqlx::query_as!(
         Due,
         r#"SELECT j.queue, j.kind, coalesce(bool_or(q.rate_per_minute IS NOT NULL), false) AS "rated!", count(*) AS "count!",
@@ -71,11 +71,7 @@ pub(in crate) async fn due(conn: &mut PgConnection) -> Result<Vec<Due>, sqlx::Er
 }
 
 /// Pauses or resumes. False when there is no such queue.
-pub(in crate) async fn set_paused(
-    conn: &mut PgConnection,
-    queue: &str,
-    paused: bool,
-) -> Result<bool, sqlx::Error> {
+pub(crate) async fn set_paused(conn: &mut PgConnection, queue: &str, paused: bool) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("UPDATE job_queues SET paused = $2, updated_at = now() WHERE name = $1", queue, paused)
         .execute(conn)
         .await?;
@@ -83,7 +79,7 @@ pub(in crate) async fn set_paused(
 }
 
 /// Sets or lifts a queue's limits. False when there is no such queue.
-pub(in crate) async fn set_limits(
+pub(crate) async fn set_limits(
     conn: &mut PgConnection,
     queue: &str,
     concurrency: Option<i32>,
@@ -101,7 +97,7 @@ pub(in crate) async fn set_limits(
 }
 
 /// Number of dead letters, and the age of the latest, seconds.
-pub(in crate) async fn dead_letters(conn: &mut PgConnection) -> Result<(i64, Option<f64>), sqlx::Error> {
+pub(crate) async fn dead_letters(conn: &mut PgConnection) -> Result<(i64, Option<f64>), sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT count(*) AS "count!", extract(epoch FROM now() - max(died_at))::float8 AS latest FROM job_dead_letters"#
     )
@@ -111,18 +107,14 @@ pub(in crate) async fn dead_letters(conn: &mut PgConnection) -> Result<(i64, Opt
 }
 
 /// Running jobs with a valid lease, over all workers.
-pub(in crate) async fn live_leases(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+pub(crate) async fn live_leases(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM jobs WHERE state = 'running' AND leased_until > now()"#)
         .fetch_one(conn)
         .await
 }
 
 /// Records that a worker is alive and reaches the queue.
-pub(in crate) async fn worker_seen(
-    conn: &mut PgConnection,
-    id: uuid::Uuid,
-    queues: &[String],
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn worker_seen(conn: &mut PgConnection, id: uuid::Uuid, queues: &[String]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO job_workers (id, queues) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = now()",
         id,
@@ -134,22 +126,19 @@ pub(in crate) async fn worker_seen(
 }
 
 /// Records that a worker has drained.
-pub(in crate) async fn worker_gone(conn: &mut PgConnection, id: uuid::Uuid) -> Result<(), sqlx::Error> {
+pub(crate) async fn worker_gone(conn: &mut PgConnection, id: uuid::Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM job_workers WHERE id = $1", id).execute(conn).await?;
     Ok(())
 }
 
 /// Deletes the rows of workers that were killed.
-pub(in crate) async fn forget_lost_workers(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(crate) async fn forget_lost_workers(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM job_workers WHERE seen_at < now() - interval '1 day'").execute(conn).await?;
     Ok(())
 }
 
 /// Worker processes per queue seen within `seconds`. Queues without one are left out.
-pub(in crate) async fn live_workers(
-    conn: &mut PgConnection,
-    seconds: f64,
-) -> Result<Vec<(String, i64)>, sqlx::Error> {
+pub(crate) async fn live_workers(conn: &mut PgConnection, seconds: f64) -> Result<Vec<(String, i64)>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT queue AS "queue!", count(*) AS "workers!" FROM job_workers w, unnest(w.queues) AS queue
            WHERE w.seen_at > now() - make_interval(secs => $1) GROUP BY queue"#,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// Result of a candidacy.
 #[derive(Clone, Copy, Debug)]
-pub(in crate) enum Standing {
+pub(crate) enum Standing {
     /// It holds the lease; `term` grows with each change of the holder.
     Ours { term: i64 },
     /// Another process holds it, for this many seconds unless renewed.
@@ -16,7 +16,7 @@ pub(in crate) enum Standing {
 
 /// Acquires the lease if it is free, and renews it if the candidate holds it. A lease that ends later than any holder could have requested
 /// comes from a clock that was ahead, and is ignored.
-pub(in crate) async fn stand(
+pub(crate) async fn stand(
     conn: &mut PgConnection,
     name: &str,
     candidate: Uuid,
@@ -64,7 +64,7 @@ async fn held_by_another(
 }
 
 /// Releases the lease, so that another candidate need not wait for its end.
-pub(in crate) async fn resign(conn: &mut PgConnection, name: &str, holder: Uuid) -> Result<(), sqlx::Error> {
+pub(crate) async fn resign(conn: &mut PgConnection, name: &str, holder: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE job_leases SET expires_at = clock_timestamp() WHERE name = $1 AND holder = $2", name, holder)
         .execute(conn)
         .await?;
@@ -72,7 +72,7 @@ pub(in crate) async fn resign(conn: &mut PgConnection, name: &str, holder: Uuid)
 }
 
 /// A lease, for `doctor`.
-pub(in crate) struct LeaseRow {
+pub(crate) struct LeaseRow {
     pub name: String,
     pub holder: Uuid,
     /// Time since the holder acquired it.
@@ -82,7 +82,7 @@ pub(in crate) struct LeaseRow {
 }
 
 /// All leases.
-pub(in crate) async fn leases(conn: &mut PgConnection) -> Result<Vec<LeaseRow>, sqlx::Error> {
+pub(crate) async fn leases(conn: &mut PgConnection) -> Result<Vec<LeaseRow>, sqlx::Error> {
     sqlx::query_as!(
         LeaseRow,
         r#"SELECT name, holder, extract(epoch FROM clock_timestamp() - held_since)::float8 AS "held_seconds!",

@@ -10,7 +10,7 @@ use platform::{db, ids::OrgId};
 
 /// A job leased by this worker.
 #[derive(Clone, Debug)]
-pub(in crate) struct Leased {
+pub(crate) struct Leased {
     pub id: JobId,
     pub org_id: Option<OrgId>,
     pub queue: String,
@@ -31,7 +31,7 @@ pub(in crate) struct Leased {
     pub trace_sampled: Option<bool>,
 }
 
-pub(in crate) struct LeaseRequest<'a> {
+pub(crate) struct LeaseRequest<'a> {
     pub worker: Uuid,
     pub queues: &'a [String],
     pub kinds: &'a [String],
@@ -45,10 +45,7 @@ pub(in crate) struct LeaseRequest<'a> {
 /// Leases due jobs within each queue's limits, at most one for each concurrency key. Organisations with fewer running
 /// jobs in the queue go first, then by `order_at`: one organisation's large upload does not hold up the others. Also
 /// returns nothing when other workers are leasing from the same queues at this moment.
-pub(in crate) async fn lease(
-    conn: &mut PgConnection,
-    request: &LeaseRequest<'_>,
-) -> Result<Vec<Leased>, sqlx::Error> {
+pub(crate) async fn lease(conn: &mut PgConnection, request: &LeaseRequest<'_>) -> Result<Vec<Leased>, sqlx::Error> {
     // The queue's row is the lock for its limits: counting and leasing must not interleave with another worker, and the
     // second statement has to see what the previous holder committed. A worker that froze here would hold up its
     // queues, so the server ends its session after five seconds. Idle queues are not locked: an idle installation
@@ -192,20 +189,20 @@ async fn take(
 }
 
 /// A worker's heartbeat for one of its jobs.
-pub(in crate) struct Beat {
+pub(crate) struct Beat {
     pub id: JobId,
     pub lease_no: i32,
     pub progress: Progress,
 }
 
 /// A job whose lease was extended.
-pub(in crate) struct Held {
+pub(crate) struct Held {
     pub id: JobId,
     pub cancel_requested: bool,
 }
 
 /// Extends leases; jobs missing from the result are no longer this worker's.
-pub(in crate) async fn heartbeat(
+pub(crate) async fn heartbeat(
     conn: &mut PgConnection,
     beats: &[Beat],
     lease: Duration,
@@ -231,7 +228,7 @@ pub(in crate) async fn heartbeat(
 }
 
 /// A running job whose lease has expired.
-pub(in crate) struct Expired {
+pub(crate) struct Expired {
     pub id: JobId,
     pub org_id: Option<OrgId>,
     pub queue: String,
@@ -244,7 +241,7 @@ pub(in crate) struct Expired {
 }
 
 /// Locks up to 100 jobs with expired leases until the transaction ends.
-pub(in crate) async fn lock_expired(conn: &mut PgConnection) -> Result<Vec<Expired>, sqlx::Error> {
+pub(crate) async fn lock_expired(conn: &mut PgConnection) -> Result<Vec<Expired>, sqlx::Error> {
     sqlx::query_as!(
         Expired,
         r#"SELECT id, org_id AS "org_id: OrgId", queue, kind, lease_no, attempt, max_attempts, worker_id AS "worker_id!", cancel_requested

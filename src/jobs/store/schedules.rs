@@ -8,12 +8,12 @@ use sqlx::PgConnection;
 use crate::{JobId, registry::Schedule};
 
 /// The database's clock: hosts' clocks differ, and all workers must agree on a tick.
-pub(in crate) async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
+pub(crate) async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(conn).await
 }
 
 /// Creates missing rows of queues.
-pub(in crate) async fn ensure_queues(conn: &mut PgConnection, queues: &[String]) -> Result<(), sqlx::Error> {
+pub(crate) async fn ensure_queues(conn: &mut PgConnection, queues: &[String]) -> Result<(), sqlx::Error> {
     sqlx::query!("INSERT INTO job_queues (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING", queues)
         .execute(conn)
         .await?;
@@ -21,7 +21,7 @@ pub(in crate) async fn ensure_queues(conn: &mut PgConnection, queues: &[String])
 }
 
 /// Creates or updates a schedule's row; an unchanged one keeps its next tick.
-pub(in crate) async fn upsert_schedule(
+pub(crate) async fn upsert_schedule(
     conn: &mut PgConnection,
     schedule: &Schedule,
     next_at: DateTime<Utc>,
@@ -45,7 +45,7 @@ pub(in crate) async fn upsert_schedule(
 
 /// Deletes the rows of schedules that the code no longer has, and returns their names. A row is kept until its tick is
 /// a day late: a newer version that runs beside this one during an upgrade may know it.
-pub(in crate) async fn remove_schedules_except(
+pub(crate) async fn remove_schedules_except(
     conn: &mut PgConnection,
     names: &[String],
 ) -> Result<Vec<String>, sqlx::Error> {
@@ -58,14 +58,14 @@ pub(in crate) async fn remove_schedules_except(
 }
 
 /// A schedule whose tick is due.
-pub(in crate) struct DueSchedule {
+pub(crate) struct DueSchedule {
     pub name: String,
     pub tick: DateTime<Utc>,
     pub now: DateTime<Utc>,
 }
 
 /// Schedules among `names` whose tick came at least `late` ago.
-pub(in crate) async fn due_schedules(
+pub(crate) async fn due_schedules(
     conn: &mut PgConnection,
     names: &[String],
     late: Duration,
@@ -82,7 +82,7 @@ pub(in crate) async fn due_schedules(
 }
 
 /// Moves a schedule from `tick` to `next` and stores the id of the job it made, if any. True for exactly one caller.
-pub(in crate) async fn advance_schedule(
+pub(crate) async fn advance_schedule(
     conn: &mut PgConnection,
     name: &str,
     tick: DateTime<Utc>,
@@ -104,7 +104,7 @@ pub(in crate) async fn advance_schedule(
 }
 
 /// The next ticks of the schedules among `names`.
-pub(in crate) async fn next_ticks(
+pub(crate) async fn next_ticks(
     conn: &mut PgConnection,
     names: &[String],
 ) -> Result<Vec<(String, DateTime<Utc>)>, sqlx::Error> {
@@ -114,20 +114,17 @@ pub(in crate) async fn next_ticks(
 }
 
 /// A schedule's next tick; its row stays locked until the transaction ends.
-pub(in crate) async fn lock_next_tick(
-    conn: &mut PgConnection,
-    name: &str,
-) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+pub(crate) async fn lock_next_tick(conn: &mut PgConnection, name: &str) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!("SELECT next_at FROM job_schedules WHERE name = $1 FOR UPDATE", name).fetch_optional(conn).await
 }
 
 /// The database's clock now, not at the start of the transaction.
-pub(in crate) async fn clock(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
+pub(crate) async fn clock(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(conn).await
 }
 
 /// State of a schedule, for the metrics.
-pub(in crate) struct ScheduleState {
+pub(crate) struct ScheduleState {
     pub name: String,
     /// Last success of a job of its kind, Unix seconds.
     pub last_success: Option<f64>,
@@ -136,7 +133,7 @@ pub(in crate) struct ScheduleState {
 }
 
 /// States of the schedules among `names`.
-pub(in crate) async fn schedule_states(
+pub(crate) async fn schedule_states(
     conn: &mut PgConnection,
     names: &[String],
 ) -> Result<Vec<ScheduleState>, sqlx::Error> {
@@ -154,13 +151,13 @@ pub(in crate) async fn schedule_states(
 }
 
 /// Records the success of a system job for the schedules of its kind.
-pub(in crate) async fn schedule_succeeded(conn: &mut PgConnection, kind: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn schedule_succeeded(conn: &mut PgConnection, kind: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE job_schedules SET last_success_at = now() WHERE kind = $1", kind).execute(conn).await?;
     Ok(())
 }
 
 /// Creates coming partitions and drops those older than `days`; returns how many of each.
-pub(in crate) async fn maintain(conn: &mut PgConnection, days: i32) -> Result<(i32, i32), sqlx::Error> {
+pub(crate) async fn maintain(conn: &mut PgConnection, days: i32) -> Result<(i32, i32), sqlx::Error> {
     let done = sqlx::query!(
         r#"SELECT created AS "created!", dropped AS "dropped!" FROM holdfast_jobs_maintain(make_interval(days => $1))"#,
         days,

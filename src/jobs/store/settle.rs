@@ -10,7 +10,7 @@ use platform::trace::{self, Context};
 
 /// The attempt of lease `lease_no` has ended.
 #[derive(Clone, Copy, Debug)]
-pub(in crate) struct Ended<'a> {
+pub(crate) struct Ended<'a> {
     pub id: JobId,
     pub lease_no: i32,
     pub outcome: AttemptOutcome,
@@ -19,11 +19,7 @@ pub(in crate) struct Ended<'a> {
 }
 
 /// Ends the job: moves it to the history, and to the dead letters when `state` is `Dead`.
-pub(in crate) async fn finish(
-    conn: &mut PgConnection,
-    ended: Ended<'_>,
-    state: JobState,
-) -> Result<bool, sqlx::Error> {
+pub(crate) async fn finish(conn: &mut PgConnection, ended: Ended<'_>, state: JobState) -> Result<bool, sqlx::Error> {
     let held = sqlx::query_scalar!(
         r#"WITH done AS (
              DELETE FROM jobs WHERE id = $1 AND lease_no = $2 AND state = 'running' RETURNING *
@@ -51,11 +47,7 @@ pub(in crate) async fn finish(
 }
 
 /// Records a failed attempt; the next one starts after `wait`.
-pub(in crate) async fn retry(
-    conn: &mut PgConnection,
-    ended: Ended<'_>,
-    wait: Duration,
-) -> Result<bool, sqlx::Error> {
+pub(crate) async fn retry(conn: &mut PgConnection, ended: Ended<'_>, wait: Duration) -> Result<bool, sqlx::Error> {
     let held = sqlx::query_scalar!(
         r#"WITH over AS (
              SELECT id, org_id, lease_no, attempt, worker_id, started_at FROM jobs
@@ -82,7 +74,7 @@ pub(in crate) async fn retry(
 }
 
 /// Gives a job back after `wait` without counting the attempt: snoozed, or stopped by a shutdown.
-pub(in crate) async fn release(
+pub(crate) async fn release(
     conn: &mut PgConnection,
     id: JobId,
     lease_no: i32,
@@ -102,7 +94,7 @@ pub(in crate) async fn release(
 }
 
 /// Cancels a waiting job. False when it is not waiting.
-pub(in crate) async fn cancel_queued(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
+pub(crate) async fn cancel_queued(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     let cancelled = sqlx::query_scalar!(
         r#"WITH done AS (
              DELETE FROM jobs WHERE id = $1 AND state = 'queued' RETURNING *
@@ -119,7 +111,7 @@ pub(in crate) async fn cancel_queued(conn: &mut PgConnection, id: JobId) -> Resu
 }
 
 /// Asks a running job to stop; its worker learns of it with the next heartbeat. False when it is not running.
-pub(in crate) async fn request_cancel(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
+pub(crate) async fn request_cancel(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("UPDATE jobs SET cancel_requested = true WHERE id = $1 AND state = 'running'", id.0)
         .execute(conn)
         .await?;
@@ -127,7 +119,7 @@ pub(in crate) async fn request_cancel(conn: &mut PgConnection, id: JobId) -> Res
 }
 
 /// Makes a waiting job due now. False when it is not waiting.
-pub(in crate) async fn run_now(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
+pub(crate) async fn run_now(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE jobs SET run_at = now(), order_at = now() - priority * interval '1 minute' WHERE id = $1 AND state = 'queued'",
         id.0,
@@ -138,7 +130,7 @@ pub(in crate) async fn run_now(conn: &mut PgConnection, id: JobId) -> Result<boo
 }
 
 /// Replaces a dead letter by a new job `new_id` with all attempts left. False when there is none.
-pub(in crate) async fn replay(conn: &mut PgConnection, id: JobId, new_id: JobId) -> Result<bool, sqlx::Error> {
+pub(crate) async fn replay(conn: &mut PgConnection, id: JobId, new_id: JobId) -> Result<bool, sqlx::Error> {
     let context = trace::current();
     let done = sqlx::query!(
         "WITH letter AS (
@@ -162,6 +154,6 @@ pub(in crate) async fn replay(conn: &mut PgConnection, id: JobId, new_id: JobId)
 }
 
 /// Deletes a dead letter; the job's history stays. False when there is none.
-pub(in crate) async fn delete_dead_letter(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
+pub(crate) async fn delete_dead_letter(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     Ok(sqlx::query!("DELETE FROM job_dead_letters WHERE job_id = $1", id.0).execute(conn).await?.rows_affected() > 0)
 }

@@ -4,12 +4,15 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{JobId, JobState, JobSummary, Progress, model::{Attempt, AttemptOutcome}};
+use crate::{
+    JobId, JobState, JobSummary, Progress,
+    model::{Attempt, AttemptOutcome},
+};
 use platform::{db::contains, http::Slice, ids::OrgId};
 
 /// Filters of the list; `None` does not filter.
 #[derive(Clone, Debug, Default)]
-pub(in crate) struct Filter {
+pub(crate) struct Filter {
     /// Whose jobs: `None` is the system's own.
     pub org: Option<OrgId>,
     pub state: Option<JobState>,
@@ -72,7 +75,7 @@ impl From<Row> for JobSummary {
 }
 
 /// Newest first.
-pub(in crate) async fn list(
+pub(crate) async fn list(
     conn: &mut PgConnection,
     filter: &Filter,
     slice: &Slice,
@@ -110,7 +113,7 @@ pub(in crate) async fn list(
 }
 
 /// One job of `org` (`None`: the system's).
-pub(in crate) async fn get(
+pub(crate) async fn get(
     conn: &mut PgConnection,
     org: Option<OrgId>,
     id: JobId,
@@ -135,7 +138,7 @@ pub(in crate) async fn get(
 }
 
 /// A job's ended attempts, oldest first.
-pub(in crate) async fn attempts(conn: &mut PgConnection, id: JobId) -> Result<Vec<Attempt>, sqlx::Error> {
+pub(crate) async fn attempts(conn: &mut PgConnection, id: JobId) -> Result<Vec<Attempt>, sqlx::Error> {
     let rows = sqlx::query!(
         "SELECT attempt, outcome, started_at, finished_at, worker_id, error FROM job_attempts WHERE job_id = $1 ORDER BY lease_no",
         id.0,
@@ -156,7 +159,7 @@ pub(in crate) async fn attempts(conn: &mut PgConnection, id: JobId) -> Result<Ve
 }
 
 /// A job's payload and the id of the request that queued it, while its partition is kept.
-pub(in crate) async fn payload(
+pub(crate) async fn payload(
     conn: &mut PgConnection,
     id: JobId,
     created_at: DateTime<Utc>,
@@ -172,7 +175,7 @@ pub(in crate) async fn payload(
 }
 
 /// Whether the job is among the dead letters.
-pub(in crate) async fn is_dead_letter(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
+pub(crate) async fn is_dead_letter(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM job_dead_letters WHERE job_id = $1) AS "exists!""#, id.0)
         .fetch_one(conn)
         .await

@@ -5,7 +5,10 @@ use std::sync::{Arc, PoisonError};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{HEARTBEAT, LEASE, LogOnChange, Stop, Worker};
-use crate::{JobId, JobsError, store::{self, Beat, Held}};
+use crate::{
+    JobId, JobsError,
+    store::{self, Beat, Held},
+};
 use platform::db::DbError;
 
 /// Runs until the shutdown has begun and no job is left: draining jobs keep their leases too.

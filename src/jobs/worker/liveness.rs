@@ -12,7 +12,7 @@ use platform::health::CheckResult;
 
 /// Latest activity of the worker.
 #[derive(Debug)]
-pub(in crate) struct Liveness(Mutex<Activity>);
+pub(crate) struct Liveness(Mutex<Activity>);
 
 #[derive(Debug)]
 struct Activity {
@@ -65,7 +65,7 @@ impl Liveness {
     }
 
     /// Fails when nothing has moved for `patience` although something should have.
-    pub(in crate) fn judge(&self, patience: Duration) -> CheckResult {
+    pub(crate) fn judge(&self, patience: Duration) -> CheckResult {
         let activity = self.activity();
         let remedy = "look for the worker's errors in the logs; restart the process";
         if activity.alive.elapsed() > patience {

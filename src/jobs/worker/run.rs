@@ -7,8 +7,18 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument as _;
 
 use super::{CANCEL_GRACE, Running, Stop, Worker};
-use crate::{JobContext, JobError, JobState, JobsError, metrics::{FinishedLabels, Outcome, QueueLabels}, model::{AttemptOutcome, Reason}, registry::Kind as JobKind, store::{self, Ended, Leased}};
-use platform::{crypto, telemetry::{Span, otlp::wire::Kind}, trace::{self, Context, Queued}};
+use crate::{
+    JobContext, JobError, JobState, JobsError,
+    metrics::{FinishedLabels, Outcome, QueueLabels},
+    model::{AttemptOutcome, Reason},
+    registry::Kind as JobKind,
+    store::{self, Ended, Leased},
+};
+use platform::{
+    crypto,
+    telemetry::{Span, otlp::wire::Kind},
+    trace::{self, Context, Queued},
+};
 
 /// The longest wait between attempts.
 const MAX_BACKOFF: Duration = Duration::from_hours(1);
@@ -196,7 +206,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 
 /// Exponential backoff after attempt number `attempt`, half of it random: jobs that failed together (a provider was
 /// down) must not all come back together.
-pub(in crate) fn delay(backoff: Duration, attempt: i32) -> Duration {
+pub(crate) fn delay(backoff: Duration, attempt: i32) -> Duration {
     let doublings = u32::try_from(attempt - 1).unwrap_or_default().min(20);
     let full = backoff.saturating_mul(1 << doublings).min(MAX_BACKOFF);
     full.mul_f64(0.5 + crypto::random_unit() / 2.0)

@@ -5,7 +5,14 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 use super::{LEASE, LogOnChange, Worker, jittered};
-use crate::{Enqueue, JobId, JobState, Jobs, JobsError, Registry, leader, metrics::QueueLabels, model::{AttemptOutcome, Reason}, schedule, store::{self, Ended, Expired, NewJob}, wake};
+use crate::{
+    Enqueue, JobId, JobState, Jobs, JobsError, Registry, leader,
+    metrics::QueueLabels,
+    model::{AttemptOutcome, Reason},
+    schedule,
+    store::{self, Ended, Expired, NewJob},
+    wake,
+};
 use platform::db::Tx;
 
 /// A tick fires at most this late, while there is a leader.

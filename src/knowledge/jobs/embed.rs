@@ -3,11 +3,16 @@
 use tokio::time::Instant;
 
 use super::{Embed, MAX_LOST_ATTEMPTS, Optimize, org};
+use crate::{
+    ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
+    events::DocumentReady,
+    metrics::Stage,
+    store::{self, bases::IndexState, chunks::Pending, documents::Work},
+};
 use jobs::{JobContext, JobError};
-use crate::{ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, events::DocumentReady, metrics::Stage, store::{self, bases::IndexState, chunks::Pending, documents::Work}};
-use vectors::{IndexError, IndexRow, Tidied, table_name};
 use llm::{CallContext, EmbedModel, Failure, LlmError};
 use platform::ids::OrgId;
+use vectors::{IndexError, IndexRow, Tidied, table_name};
 
 /// Chunks per step; each step creates a table version and reports progress.
 const STEP: i64 = 128;

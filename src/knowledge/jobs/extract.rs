@@ -12,9 +12,19 @@ use std::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Embed, Extract, MAX_LOST_ATTEMPTS, embed::is_missing, or_snooze, org};
-use jobs::{JobContext, JobError};
-use crate::{ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, events::DocumentFailed, metrics::Stage, model::{original_key, searchable_text}, store::{self, chunks::NewChunk, documents::{Reading, Work}}};
+use crate::{
+    ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
+    events::DocumentFailed,
+    metrics::Stage,
+    model::{original_key, searchable_text},
+    store::{
+        self,
+        chunks::NewChunk,
+        documents::{Reading, Work},
+    },
+};
 use extraction::{ExtractError, Extracted, child::extract_in_child, chunk_while};
+use jobs::{JobContext, JobError};
 use llm::{LlmError, embed::LocalEmbedder, estimate_tokens};
 use platform::{db::Tx, ids::OrgId};
 use storage::StorageError;

@@ -7,11 +7,16 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::{Embed, Extract, Maintain, Optimize, SelfTest, or_snooze, org};
+use crate::{
+    DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
+    metrics::Update,
+    model::searchable_text,
+    store::{self, chunks::Pending, system::AnyBase},
+};
 use jobs::{JobContext, JobError};
-use crate::{DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, metrics::Update, model::searchable_text, store::{self, chunks::Pending, system::AnyBase}};
-use vectors::{IndexError, Retention, table_name};
 use llm::{CallContext, EmbedModel, InputKind};
 use platform::ids::OrgId;
+use vectors::{IndexError, Retention, table_name};
 
 /// How long old table versions are kept for running readers: no search takes an hour.
 const KEEP_VERSIONS: Duration = Duration::from_secs(3600);
@@ -214,10 +219,10 @@ impl Knowledge {
         let chunks = usize::try_from(base.chunks).unwrap_or_default();
         let sample = sample.into_iter().map(|Pending { heading, table_header, text, .. }| {
             let context = searchable_text(&heading, table_header.as_deref(), "").trim_end_matches('\n').to_owned();
-            index::Sample { context, text }
+            vectors::Sample { context, text }
         });
         let sample: Vec<_> = sample.collect();
-        let test = self.inner.background.run(move || index::SelfTest::plan(&sample, chunks)).await?;
+        let test = self.inner.background.run(move || vectors::SelfTest::plan(&sample, chunks)).await?;
         let model = self.inner.llm.embedder().await?;
         let questions = self.embed_when_idle(org, &model, InputKind::Query, &test.queries).await?;
         // The pool's vectors are in the cache since indexing; new vectors made here are not cached.

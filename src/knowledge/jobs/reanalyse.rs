@@ -7,10 +7,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Reanalyse, or_snooze, org};
-use jobs::{JobContext, JobError};
 use crate::{Knowledge, KnowledgeBaseId, KnowledgeError, store};
-use vectors::{ANALYSIS, IndexError, IndexRow, table_name};
+use jobs::{JobContext, JobError};
 use platform::ids::OrgId;
+use vectors::{ANALYSIS, IndexError, IndexRow, table_name};
 
 /// Chunks per batch: each write creates a version and a file.
 const BATCH: i64 = 1000;

@@ -7,9 +7,17 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::Extract;
+use crate::{
+    Knowledge, KnowledgeError,
+    model::ReadingMode,
+    store::{self, bases::ReadingSettings, documents::Work},
+};
+use extraction::{
+    Doubt, ExtractError, Extracted, Kind, UnreadDetail, UnreadReason, UnreadValue,
+    ocr::{Order, Programs, Recognition, choose_languages, draw_page, recognise_page},
+    pages::{Recognised, Way, is_implausible, unusable, with_recognised},
+};
 use jobs::JobContext;
-use crate::{Knowledge, KnowledgeError, model::ReadingMode, store::{self, bases::ReadingSettings, documents::Work}};
-use extraction::{Doubt, ExtractError, Extracted, Kind, UnreadDetail, UnreadReason, UnreadValue, ocr::{Order, Programs, Recognition, choose_languages, draw_page, recognise_page}, pages::{Recognised, Way, is_implausible, unusable, with_recognised}};
 use platform::ids::OrgId;
 
 /// No page is started after this time, so that the job ends before its timeout even if the last page waits for a model.

@@ -10,8 +10,8 @@ use futures::TryStreamExt as _;
 use uuid::Uuid;
 
 use super::{Reconcile, embed::WORDS, or_snooze};
-use jobs::{Enqueue, JobContext, JobError};
 use crate::{DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, store};
+use jobs::{Enqueue, JobContext, JobError};
 use llm::EmbedModel;
 use platform::ids::OrgId;
 

@@ -6,15 +6,22 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Sync, or_snooze, org};
+use crate::{
+    DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
+    model::{base_prefix, document_prefix},
+    store::{
+        self,
+        chunks::{Indexed, Pending},
+    },
+};
 use jobs::{Enqueue, JobContext, JobError};
-use crate::{DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, model::{base_prefix, document_prefix}, store::{self, chunks::{Indexed, Pending}}};
-use vectors::{IndexError, Retention, table_name};
 use platform::ids::OrgId;
 use storage::DeleteGuard;
+use vectors::{IndexError, Retention, table_name};
 
 impl Knowledge {
     /// Queues a sync of a base's index, once.
-    pub(in crate) async fn sync_soon(
+    pub(crate) async fn sync_soon(
         &self,
         conn: &mut PgConnection,
         org: OrgId,
@@ -127,11 +134,7 @@ impl Knowledge {
 
     /// All ids of a table, read in a way that opens every file a search needs: the vectors and the full-text index too,
     /// which are separate files. `words` occur in the table.
-    pub(in crate) async fn read_whole(
-        &self,
-        table: &str,
-        words: &str,
-    ) -> Result<Vec<(Uuid, Uuid)>, IndexError> {
+    pub(crate) async fn read_whole(&self, table: &str, words: &str) -> Result<Vec<(Uuid, Uuid)>, IndexError> {
         let index = &self.inner.index;
         let ids = index.chunk_ids(table).await?;
         if !ids.is_empty() {
@@ -158,7 +161,7 @@ impl Knowledge {
 
 /// Differences between an index and the database.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate) struct Difference {
+pub(crate) struct Difference {
     /// Documents with index rows that have no chunk.
     pub stale: HashSet<Uuid>,
     /// How many of these still exist: their remaining rows are deleted too, and written again.

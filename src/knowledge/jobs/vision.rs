@@ -75,7 +75,7 @@ impl PageReader {
 }
 
 /// Removes a code fence around the whole answer: models add one although told not to.
-pub(in crate) fn without_fence(text: &str) -> String {
+pub(crate) fn without_fence(text: &str) -> String {
     let text = text.trim();
     let inner = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     match inner.and_then(|inner| inner.split_once('\n')) {

@@ -2,8 +2,8 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-use extraction::{Doubt, LeftOutKind, UnreadReason};
 use crate::model::{DocumentStatus, SearchMode};
+use extraction::{Doubt, LeftOutKind, UnreadReason};
 use platform::label_enum;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

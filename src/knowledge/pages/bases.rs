@@ -4,10 +4,13 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
+use crate::{
+    Knowledge, KnowledgeBase, KnowledgeBaseId, READ, WRITE,
+    model::{BaseChanges, ReadingMode},
+};
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
-use crate::{Knowledge, KnowledgeBase, KnowledgeBaseId, READ, WRITE, model::{BaseChanges, ReadingMode}};
-use vectors::LanguageWeights;
 use platform::http::{ListQuery, Path, Query};
+use vectors::LanguageWeights;
 
 #[derive(Template)]
 #[template(path = "knowledge/templates/list.html")]

@@ -9,10 +9,20 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::report;
+use crate::{
+    ChunkId, Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBase, KnowledgeBaseId, KnowledgeError, READ,
+    WRITE,
+    model::{Chunk, TextPart},
+    routes::{DocumentFilter, receive},
+    store::documents::Filter,
+};
 use console::{Flash, Form, FormErrors, Lang, Nothing, PageResult, Pager, Shell};
-use crate::{ChunkId, Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBase, KnowledgeBaseId, KnowledgeError, READ, WRITE, model::{Chunk, TextPart}, routes::{DocumentFilter, receive}, store::documents::Filter};
 use extraction::{Report, UnreadPages};
-use platform::{error::ApiError, http::{ListQuery, Path, Query}, names::with_directions_shown};
+use platform::{
+    error::ApiError,
+    http::{ListQuery, Path, Query},
+    names::with_directions_shown,
+};
 
 /// Characters of text per page, and before a cited passage.
 const WINDOW: i32 = 20_000;
@@ -294,7 +304,7 @@ async fn page<'a>(
 }
 
 /// Splits a part of a text into before, marked and after; `mark` is in characters of the whole text.
-pub(in crate) fn split(part: &TextPart, mark: Option<(i32, i32)>) -> (String, String, String) {
+pub(crate) fn split(part: &TextPart, mark: Option<(i32, i32)>) -> (String, String, String) {
     let Some((start, end)) = mark else { return (part.text.clone(), String::new(), String::new()) };
     let index = |at: i32| usize::try_from(at.clamp(part.start, part.end) - part.start).unwrap_or_default();
     let (start, end) = (index(start), index(end));

@@ -1,14 +1,14 @@
 //! The reading report on a document's page.
 
-use console::Shell;
 use crate::{Document, DocumentStatus, KnowledgeBase, model::ReadingMode};
+use console::Shell;
 use extraction::{Doubt, Report, UnreadPages, UnreadPart, UnreadValue, UnreadWhat};
 
 /// Maximum number of page ranges shown.
 const MAX_RANGES: usize = 12;
 
 /// Formats ascending page numbers with ranges: `1, 3–5, 9`.
-pub(in crate) fn ranges(pages: &[u32]) -> String {
+pub(crate) fn ranges(pages: &[u32]) -> String {
     let mut found: Vec<(u32, u32)> = Vec::new();
     for &page in pages {
         match found.last_mut() {
@@ -51,7 +51,7 @@ pub(super) fn unread_detail(shell: &Shell, unread: &UnreadPages) -> String {
 }
 
 /// The translation key of a part that could not be read.
-pub(in crate) fn part_key(what: UnreadWhat) -> String {
+pub(crate) fn part_key(what: UnreadWhat) -> String {
     format!("knowledge-part-{}", what.as_str())
 }
 

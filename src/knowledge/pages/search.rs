@@ -7,10 +7,13 @@ use axum::extract::State;
 use serde::Deserialize;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use console::{FormErrors, PageResult, Shell};
 use crate::{Knowledge, KnowledgeBase, KnowledgeBaseId, READ, SearchFound, SearchHit, SearchMode, SearchRequest};
+use console::{FormErrors, PageResult, Shell};
+use platform::{
+    http::{Path, Query},
+    names::with_directions_shown,
+};
 use vectors::analyze;
-use platform::{http::{Path, Query}, names::with_directions_shown};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -82,7 +85,7 @@ pub async fn search(
 }
 
 /// Splits `text` into pieces and marks words that share a stem with the query.
-pub(in crate) fn highlight(query: &str, text: &str) -> Vec<(bool, String)> {
+pub(crate) fn highlight(query: &str, text: &str) -> Vec<(bool, String)> {
     let terms = analyze(query);
     let terms: HashSet<&str> = terms.split(' ').filter(|term| !term.is_empty()).collect();
     let mut pieces: Vec<(bool, String)> = Vec::new();

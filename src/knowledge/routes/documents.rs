@@ -13,9 +13,16 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, READ, WRITE, model::{Chunk, TextPart, media_type}, store::documents::Filter};
+use crate::{
+    Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, READ, WRITE,
+    model::{Chunk, TextPart, media_type},
+    store::documents::Filter,
+};
 use extraction::Doubt;
-use platform::{error::{ApiError, FieldError}, http::{Auth, Json, ListQuery, Page, Path, Query, Sort}};
+use platform::{
+    error::{ApiError, FieldError},
+    http::{Auth, Json, ListQuery, Page, Path, Query, Sort},
+};
 use storage::Object;
 
 /// Maximum characters of text per response.
@@ -34,7 +41,7 @@ pub(super) fn router() -> OpenApiRouter<Knowledge> {
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate) struct DocumentFilter {
+pub(crate) struct DocumentFilter {
     #[param(value_type = Option<DocumentStatus>)]
     pub status: Option<String>,
     /// `true`: ready documents with doubts in their reading report; `false`: ready documents without doubts.
@@ -189,7 +196,7 @@ async fn get_original(
 }
 
 /// Serves an untrusted file as a download, never inline.
-pub(in crate) fn attachment(document: &Document, object: Object) -> Response {
+pub(crate) fn attachment(document: &Document, object: Object) -> Response {
     let headers: [(HeaderName, HeaderValue); 5] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type(&document.kind))),
         (header::CONTENT_LENGTH, HeaderValue::from(object.size)),

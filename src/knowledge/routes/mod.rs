@@ -15,7 +15,10 @@ use super::{
     DocumentId, Knowledge, KnowledgeBase, KnowledgeBaseId, READ, SearchFound, SearchHit, SearchRequest, WRITE,
     model::{BaseChanges, ReadingMode},
 };
-use platform::{error::ApiError, http::{Auth, Json, ListQuery, Page, Path, Query, idempotent}};
+use platform::{
+    error::ApiError,
+    http::{Auth, Json, ListQuery, Page, Path, Query, idempotent},
+};
 
 pub fn router() -> OpenApiRouter<Knowledge> {
     OpenApiRouter::new()

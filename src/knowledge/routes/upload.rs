@@ -8,8 +8,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Knowledge, KnowledgeBaseId, KnowledgeError, WRITE, model::clean_filename, service::{Rejected, Upload}};
-use platform::{error::{ApiError, FieldError}, http::{Auth, Json, Path, Principal, file_name, unreadable_body}};
+use crate::{
+    Knowledge, KnowledgeBaseId, KnowledgeError, WRITE,
+    model::clean_filename,
+    service::{Rejected, Upload},
+};
+use platform::{
+    error::{ApiError, FieldError},
+    http::{Auth, Json, Path, Principal, file_name, unreadable_body},
+};
 use storage::StorageError;
 
 pub(super) fn router() -> OpenApiRouter<Knowledge> {
@@ -27,7 +34,7 @@ enum UploadResponse {
 
 /// The results of an upload of several files.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub(in crate) struct Uploads {
+pub(crate) struct Uploads {
     /// In the order of the files.
     pub data: Vec<Upload>,
     /// Rejected files, with reasons.
@@ -79,7 +86,7 @@ async fn upload_documents(
 
 /// Stores the files of a form; also returns the error of the first rejected one. An error aborts the upload, but keeps
 /// the files before it.
-pub(in crate) async fn receive(
+pub(crate) async fn receive(
     knowledge: &Knowledge,
     who: &Principal,
     base: KnowledgeBaseId,

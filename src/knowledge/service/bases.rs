@@ -3,9 +3,21 @@
 use std::collections::HashSet;
 
 use super::Knowledge;
-use crate::{KnowledgeBase, KnowledgeBaseId, KnowledgeError, events::BaseDeleted, jobs::Sync, model::{BaseChanges, Counts}, store::{self, bases::NewBase}};
+use crate::{
+    KnowledgeBase, KnowledgeBaseId, KnowledgeError,
+    events::BaseDeleted,
+    jobs::Sync,
+    model::{BaseChanges, Counts},
+    store::{self, bases::NewBase},
+};
 use llm::EXTRACTIVE_MODEL;
-use platform::{db::Tx, error::FieldError, http::{Principal, Slice}, ids::OrgId, names::{tidy, tidy_text}};
+use platform::{
+    db::Tx,
+    error::FieldError,
+    http::{Principal, Slice},
+    ids::OrgId,
+    names::{tidy, tidy_text},
+};
 
 /// Each additional language costs OCR time and, with many, accuracy.
 const MAX_LANGUAGES: usize = 10;
@@ -138,7 +150,7 @@ impl Knowledge {
     }
 
     /// Removes deleted chunks from the embedding cache.
-    pub(in crate) async fn forget(&self, tx: &mut Tx, hashes: &[Vec<u8>]) -> Result<(), KnowledgeError> {
+    pub(crate) async fn forget(&self, tx: &mut Tx, hashes: &[Vec<u8>]) -> Result<(), KnowledgeError> {
         let hashes: Vec<[u8; 32]> = hashes.iter().filter_map(|hash| hash.as_slice().try_into().ok()).collect();
         self.inner.llm.forget_passages(tx, &hashes).await?;
         Ok(())

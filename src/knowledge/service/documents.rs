@@ -1,13 +1,19 @@
 //! Reading, renaming, retrying and deleting documents.
 
 use super::Knowledge;
-use crate::{ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError, events::DocumentDeleted, jobs::{Embed, Extract, Sync}, model::{self, Chunk, TextPart, clean_filename}, store::{self, documents::Filter}};
+use crate::{
+    ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError,
+    events::DocumentDeleted,
+    jobs::{Embed, Extract, Sync},
+    model::{self, Chunk, TextPart, clean_filename},
+    store::{self, documents::Filter},
+};
 use platform::{db::Tx, http::Slice, ids::OrgId};
 use storage::Object;
 
 impl Knowledge {
     /// Newest first.
-    pub(in crate) async fn list_documents(
+    pub(crate) async fn list_documents(
         &self,
         org: OrgId,
         base: KnowledgeBaseId,
@@ -130,7 +136,7 @@ impl Knowledge {
     }
 
     /// Enqueues the next job of an unfinished document; no-op if it is queued already.
-    pub(in crate) async fn enqueue_for(
+    pub(crate) async fn enqueue_for(
         &self,
         tx: &mut Tx,
         org: OrgId,
@@ -166,7 +172,7 @@ impl Knowledge {
     }
 
     /// Chunks from `from_ordinal` on.
-    pub(in crate) async fn chunks(
+    pub(crate) async fn chunks(
         &self,
         org: OrgId,
         base: KnowledgeBaseId,
@@ -180,7 +186,7 @@ impl Knowledge {
         Ok(chunks)
     }
 
-    pub(in crate) async fn chunk(
+    pub(crate) async fn chunk(
         &self,
         org: OrgId,
         document: DocumentId,
@@ -193,7 +199,7 @@ impl Knowledge {
     }
 
     /// Characters `start..end` of the document's text; empty before it was read.
-    pub(in crate) async fn text(
+    pub(crate) async fn text(
         &self,
         org: OrgId,
         base: KnowledgeBaseId,

@@ -23,7 +23,12 @@ use super::{
 };
 use jobs::{By, Loops};
 use llm::Llm;
-use platform::{clock::Clock, db::{Db, SessionLock}, lifecycle::Lifecycle, pools::{CpuPool, Traffic}};
+use platform::{
+    clock::Clock,
+    db::{Db, SessionLock},
+    lifecycle::Lifecycle,
+    pools::{CpuPool, Traffic},
+};
 use storage::{DeleteGuard, Deletions, Storage, StorageError};
 
 /// Prometheus usually asks as often.

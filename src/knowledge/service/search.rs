@@ -11,10 +11,21 @@ use super::{
     Knowledge,
     strength::{self, Meaning},
 };
-use crate::{KnowledgeBaseId, KnowledgeError, SearchFound, SearchHit, SearchMode, SearchRequest, metrics::Part, model::visible_title, store::{self, bases::Searchable, chunks::Found}};
-use vectors::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse, table_name};
+use crate::{
+    KnowledgeBaseId, KnowledgeError, SearchFound, SearchHit, SearchMode, SearchRequest,
+    metrics::Part,
+    model::visible_title,
+    store::{self, bases::Searchable, chunks::Found},
+};
 use llm::{CallContext, EmbedModel, InputKind};
-use platform::{error::FieldError, http::Principal, ids::OrgId, telemetry::{Span, otlp::wire::Kind}, trace};
+use platform::{
+    error::FieldError,
+    http::Principal,
+    ids::OrgId,
+    telemetry::{Span, otlp::wire::Kind},
+    trace,
+};
+use vectors::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse, table_name};
 
 pub const MAX_QUERY_CHARS: usize = 4000;
 

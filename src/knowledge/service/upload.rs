@@ -10,7 +10,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Knowledge;
-use crate::{Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError, jobs as work, jobs::Extract, model::{clean_filename, document_prefix, original_key}, store::{self, documents::NewDocument}};
+use crate::{
+    Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError, jobs as work,
+    jobs::Extract,
+    model::{clean_filename, document_prefix, original_key},
+    store::{self, documents::NewDocument},
+};
 use extraction::{Kind, Unsupported, sniff};
 use platform::{db, error::chain, http::Principal, ids::OrgId, lifecycle::uncancelled};
 use storage::{StorageError, Stored};

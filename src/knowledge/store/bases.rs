@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use vectors::{ANALYSIS, Weights};
 use crate::model::{BaseChanges, Counts, KnowledgeBase, KnowledgeBaseId, ReadingMode};
 use platform::{db::contains, http::Slice, ids::OrgId};
+use vectors::{ANALYSIS, Weights};
 
 pub struct NewBase<'a> {
     pub id: KnowledgeBaseId,

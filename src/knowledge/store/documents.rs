@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
-use extraction::{Doubt, Report};
 use crate::model::{Document, DocumentId, DocumentStatus, KnowledgeBaseId, TextPart};
+use extraction::{Doubt, Report};
 use platform::{db::contains, http::Slice, ids::OrgId, names::tidy};
 
 pub struct NewDocument<'a> {

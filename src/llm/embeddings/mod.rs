@@ -18,7 +18,12 @@ use super::{
     usage::{Meter, Target},
     wire::Usage,
 };
-use platform::{crypto::{sha256, sha256_hex}, db::DbError, ids::OrgId, trace};
+use platform::{
+    crypto::{sha256, sha256_hex},
+    db::DbError,
+    ids::OrgId,
+    trace,
+};
 
 /// Texts per call of the local model: enough for all its threads, and half a second with two.
 const PIECE: usize = 16;

@@ -21,7 +21,7 @@ const BATCH: usize = 32;
 
 impl Llm {
     /// Embeds through a provider, in batches. Vectors as the provider returned them. Metered.
-    pub(in crate) async fn embed_with_provider(
+    pub(crate) async fn embed_with_provider(
         &self,
         call: &CallContext,
         priority: Priority,
@@ -72,7 +72,7 @@ impl Llm {
     }
 
     /// Embeds texts that the client has already tokenized; tokens are passed on unchanged. Metered.
-    pub(in crate) async fn embed_tokens_with_provider(
+    pub(crate) async fn embed_tokens_with_provider(
         &self,
         call: &CallContext,
         priority: Priority,

@@ -34,7 +34,14 @@ use super::{
 use models::Route;
 pub use providers::{ChatTest, ProviderInfo, ProviderTest, TestError};
 
-use platform::{clock::Clock, db::{Db, DbError}, http_client::HttpClients, ids::OrgId, lifecycle::Lifecycle, trace};
+use platform::{
+    clock::Clock,
+    db::{Db, DbError},
+    http_client::HttpClients,
+    ids::OrgId,
+    lifecycle::Lifecycle,
+    trace,
+};
 
 /// What the gateway is built from.
 #[derive(Debug)]

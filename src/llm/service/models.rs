@@ -3,14 +3,21 @@
 use std::sync::{Arc, PoisonError};
 
 use super::Llm;
-use crate::{backend::ModelBackend, config::{RefusedModel, there_are}, error::LlmError, extractive, model::{CallContext, ModelInfo, Operation}, usage::{Meter, Target}};
+use crate::{
+    backend::ModelBackend,
+    config::{RefusedModel, there_are},
+    error::LlmError,
+    extractive,
+    model::{CallContext, ModelInfo, Operation},
+    usage::{Meter, Target},
+};
 use platform::ids::OrgId;
 
 /// Characters; names are stored in usage rows and log lines.
 const LONGEST_MODEL_NAME: usize = 200;
 
 /// Target of a model's name.
-pub(in crate) struct Route {
+pub(crate) struct Route {
     pub backend: Arc<dyn ModelBackend>,
     prefix: String,
     pub model: String,
@@ -19,7 +26,7 @@ pub(in crate) struct Route {
 
 impl Route {
     /// Vectors as the backend returns them.
-    pub(in crate) async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, LlmError> {
+    pub(crate) async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, LlmError> {
         Ok(self.backend.embed(&self.model, texts, &serde_json::Map::new()).await?.vectors)
     }
 
@@ -48,13 +55,13 @@ impl Llm {
     }
 
     /// The error for an unknown name.
-    pub(in crate) async fn no_such_model(&self, org: OrgId, name: String) -> LlmError {
+    pub(crate) async fn no_such_model(&self, org: OrgId, name: String) -> LlmError {
         let models = self.models(org).await;
         LlmError::NoSuchModel { name, models: there_are(models.into_iter().map(|model| model.id)) }
     }
 
     /// Resolves an alias, `prefix/model`, or a bare name that exactly one provider offers.
-    pub(in crate) async fn route(&self, requested: &str) -> Result<Route, LlmError> {
+    pub(crate) async fn route(&self, requested: &str) -> Result<Route, LlmError> {
         if requested.chars().count() > LONGEST_MODEL_NAME || requested.contains(char::is_control) {
             let text =
                 format!("a model's name has at most {LONGEST_MODEL_NAME} characters, none of them a control character");
@@ -100,7 +107,7 @@ impl Llm {
     }
 
     /// A route for embeddings through a provider, with its meter.
-    pub(in crate) async fn begin_embedding(
+    pub(crate) async fn begin_embedding(
         &self,
         call: &CallContext,
         model: &str,

@@ -8,7 +8,13 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::Llm;
-use crate::{adaptation::{Adaptation, AdaptedModel}, config::ProviderKind, error::{Failure, LlmError}, model::CallContext, wire::{ChatRequest, Message}};
+use crate::{
+    adaptation::{Adaptation, AdaptedModel},
+    config::ProviderKind,
+    error::{Failure, LlmError},
+    model::CallContext,
+    wire::{ChatRequest, Message},
+};
 use platform::{config::secret, error::ApiError, ids::OrgId};
 
 /// Timeout of a test's answer: a server may have to load the model first.

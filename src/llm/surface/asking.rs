@@ -7,8 +7,19 @@ use axum::{
     response::Response,
 };
 
-use crate::{INFERENCE, error::OpenAiError, openai::{exact::kept, surrogates::{has_lone_surrogate, without_lone_surrogates}}, service::Llm};
-use platform::{error::{ApiError, ResponseError}, http::{self, Auth, Principal, metrics::Surface}};
+use crate::{
+    INFERENCE,
+    error::OpenAiError,
+    openai::{
+        exact::kept,
+        surrogates::{has_lone_surrogate, without_lone_surrogates},
+    },
+    service::Llm,
+};
+use platform::{
+    error::{ApiError, ResponseError},
+    http::{self, Auth, Principal, metrics::Surface},
+};
 
 /// The addresses of this API, for messages.
 const ADDRESSES: &str = "GET /v1/models, POST /v1/chat/completions and POST /v1/embeddings";

@@ -29,8 +29,8 @@ use super::{
     tokens::{self, Input},
     wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
 };
-use platform::http::event_stream;
 pub use asking::map_errors;
+use platform::http::event_stream;
 
 /// OpenAI's own limit on texts per request.
 const MAX_INPUTS: usize = 2048;

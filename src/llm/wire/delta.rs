@@ -88,7 +88,7 @@ impl Delta {
     }
 
     /// Output beside the text: thinking, and tool calls.
-    pub(in crate) fn beside(&self) -> String {
+    pub(crate) fn beside(&self) -> String {
         parts::beside(&self.extra)
     }
 
@@ -99,7 +99,7 @@ impl Delta {
     }
 
     /// Whether it carries a token: text, reasoning, a piece of a tool call; not just the role.
-    pub(in crate) fn says_something(&self) -> bool {
+    pub(crate) fn says_something(&self) -> bool {
         self.content.as_ref().is_some_and(|text| !text.is_empty()) || self.extra.values().any(|value| !value.is_null())
     }
 }

@@ -23,7 +23,7 @@ pub struct Usage {
 impl Usage {
     /// The counts under OpenAI's names, also from those of Anthropic and OpenAI's newer API; `None` if nothing was
     /// counted: some servers send empty or zero usage on every chunk, or always.
-    pub(in crate) fn counted(&self) -> Option<Self> {
+    pub(crate) fn counted(&self) -> Option<Self> {
         let either = |ours: u64, theirs: &str| match ours {
             0 => self.extra.get(theirs).and_then(Value::as_u64).unwrap_or_default(),
             ours => ours,

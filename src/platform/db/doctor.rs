@@ -12,7 +12,13 @@ use super::{
     roles,
     search::SearchIndexes,
 };
-use crate::{clock::Clock, disk::gib, error::chain, health::{Check, CheckResult}, pools::CpuPool};
+use crate::{
+    clock::Clock,
+    disk::gib,
+    error::chain,
+    health::{Check, CheckResult},
+    pools::CpuPool,
+};
 
 /// Dependencies of the checks.
 #[derive(Clone)]

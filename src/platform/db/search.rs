@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 
 use super::Db;
-use crate::{error::chain, health::{Check, CheckResult}};
+use crate::{
+    error::chain,
+    health::{Check, CheckResult},
+};
 
 /// The `ILIKE` pattern for `text` as a substring; special characters are escaped.
 pub fn contains(text: &str) -> String {

@@ -26,7 +26,11 @@ use super::{
     buffer_budget::BufferReservation,
     metrics::{Method, Outcome, Surface},
 };
-use crate::{error::ResponseError, telemetry::Span, trace::{self, Context}};
+use crate::{
+    error::ResponseError,
+    telemetry::Span,
+    trace::{self, Context},
+};
 
 /// The caller, passed to the log line as an extension of the response.
 #[derive(Clone, Debug)]

@@ -13,7 +13,10 @@ use axum::{
 };
 
 use super::{Config, OpsConfig};
-use crate::{crypto::{self, MasterKey}, error::ApiError};
+use crate::{
+    crypto::{self, MasterKey},
+    error::ApiError,
+};
 
 /// Suffixes of names that public DNS never resolves, so an attacker cannot own one.
 const PRIVATE: [&str; 5] = [".localhost", ".local", ".internal", ".home.arpa", ".svc"];

@@ -11,7 +11,11 @@ use utoipa::{
 };
 use uuid::Uuid;
 
-use crate::{error::ApiError, ids::{OrgId, UserId}, text_enum};
+use crate::{
+    error::ApiError,
+    ids::{OrgId, UserId},
+    text_enum,
+};
 
 text_enum! {
     /// Role of a member in an organisation; each role includes the ones before it.

@@ -5,9 +5,21 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{Webhooks, endpoints::owners};
+use crate::{
+    WebhooksError,
+    jobs::Deliver,
+    model::{Delivery, DeliveryDetail, DeliveryId, EndpointId, Message, Owner},
+    store::{
+        deliveries::{self, Filter, NewDelivery},
+        endpoints,
+    },
+};
 use jobs::Enqueue;
-use platform::{db::Tx, http::{Principal, Slice}, ids::OrgId};
-use crate::{WebhooksError, jobs::Deliver, model::{Delivery, DeliveryDetail, DeliveryId, EndpointId, Message, Owner}, store::{deliveries::{self, Filter, NewDelivery}, endpoints}};
+use platform::{
+    db::Tx,
+    http::{Principal, Slice},
+    ids::OrgId,
+};
 
 /// Topic of test messages; no event has it.
 const TEST: &str = "webhooks.test";

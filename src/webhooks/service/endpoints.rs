@@ -4,8 +4,23 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 
 use super::Webhooks;
-use platform::{crypto, db::Tx, error::FieldError, http::{Principal, Slice}, http_client::AddressError, names::tidy};
-use crate::{WebhooksError, model::{DisabledReason, Endpoint, EndpointChanges, EndpointId, EndpointWithSecret, Owner}, sender::By, store::{deliveries, endpoints::{self, NewEndpoint, Row}}};
+use crate::{
+    WebhooksError,
+    model::{DisabledReason, Endpoint, EndpointChanges, EndpointId, EndpointWithSecret, Owner},
+    sender::By,
+    store::{
+        deliveries,
+        endpoints::{self, NewEndpoint, Row},
+    },
+};
+use platform::{
+    crypto,
+    db::Tx,
+    error::FieldError,
+    http::{Principal, Slice},
+    http_client::AddressError,
+    names::tidy,
+};
 
 /// Limited because each is matched with every event.
 const MOST_ENDPOINTS: i64 = 50;

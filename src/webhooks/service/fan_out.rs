@@ -1,8 +1,12 @@
 //! Creates deliveries from events.
 
 use super::{Webhooks, deliveries::Posted};
+use crate::{
+    WebhooksError,
+    model::DeliveryId,
+    store::{deliveries::NewDelivery, endpoints},
+};
 use events::{Occurred, Reader};
-use crate::{WebhooksError, model::DeliveryId, store::{deliveries::NewDelivery, endpoints}};
 
 /// This room's cursor over the events.
 const READER: Reader = Reader { name: "webhooks" };

@@ -10,7 +10,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Config, Configured, Metrics, WebhooksError, model::Owner, sender::Sender};
 use events::EventType;
-use platform::{clock::Clock, crypto::MasterKey, db::{Db, Tx}, http_client::{HttpClients, TenantClient}};
+use platform::{
+    clock::Clock,
+    crypto::MasterKey,
+    db::{Db, Tx},
+    http_client::{HttpClients, TenantClient},
+};
 
 pub use endpoints::OVERLAP;
 #[cfg(test)]

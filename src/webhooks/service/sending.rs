@@ -5,9 +5,19 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Webhooks;
+use crate::{
+    BadSecret, SigningKey, WebhooksError,
+    events::EndpointDisabled,
+    metrics::{DeliveryOutcome, Origin},
+    model::{DeliveryDetail, DeliveryState, DisabledReason, EndpointId, Owner},
+    sender::{Attempt, Attempted, By, SendError},
+    store::{
+        deliveries::{self, Outcome},
+        endpoints,
+    },
+};
 use jobs::{JobContext, JobError};
 use platform::{crypto, error::chain, ids::OrgId};
-use crate::{BadSecret, SigningKey, WebhooksError, events::EndpointDisabled, metrics::{DeliveryOutcome, Origin}, model::{DeliveryDetail, DeliveryState, DisabledReason, EndpointId, Owner}, sender::{Attempt, Attempted, By, SendError}, store::{deliveries::{self, Outcome}, endpoints}};
 
 /// Deliveries per run of a job: other jobs wait for a worker, too.
 const TURN: usize = 25;
@@ -41,12 +51,7 @@ enum Turn {
 
 impl Webhooks {
     /// Sends queued messages, oldest first, until none is left or an attempt fails.
-    pub(in crate) async fn deliver(
-        &self,
-        context: &JobContext,
-        org: Option<OrgId>,
-        name: &str,
-    ) -> Result<(), JobError> {
+    pub(crate) async fn deliver(&self, context: &JobContext, org: Option<OrgId>, name: &str) -> Result<(), JobError> {
         for _ in 0..TURN {
             if context.cancel.is_cancelled() {
                 break;
@@ -253,7 +258,7 @@ fn origin(owner: Owner, name: &str) -> Origin {
 }
 
 /// 10 s, 20 s, ... an hour, with jitter: receivers stopped by one outage would otherwise all be retried at the same instants.
-pub(in crate) fn backoff(failures: i32) -> Duration {
+pub(crate) fn backoff(failures: i32) -> Duration {
     let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(0).min(16);
     (BACKOFF * 2_u32.pow(doublings)).min(LONGEST).mul_f64(0.85 + 0.3 * crypto::random_unit())
 }

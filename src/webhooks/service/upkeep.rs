@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::{Webhooks, fan_out::BATCH};
+use crate::{
+    WebhooksError,
+    store::{deliveries, endpoints},
+};
 use jobs::{By, Loops};
-use crate::{WebhooksError, store::{deliveries, endpoints}};
 
 /// Longest delay until an event becomes deliveries, while there is a leader.
 const FAN_OUT_EVERY: Duration = Duration::from_secs(1);
@@ -56,7 +59,7 @@ impl Webhooks {
     }
 
     /// Returns how many partitions were created and dropped.
-    pub(in crate) async fn maintain(&self) -> Result<(i32, i32), WebhooksError> {
+    pub(crate) async fn maintain(&self) -> Result<(i32, i32), WebhooksError> {
         let mut tx = self.inner.db.system().await?;
         let done = deliveries::maintain(&mut tx, self.inner.config.retention_days).await?;
         tx.commit().await?;

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use platform::{http::Slice, ids::OrgId};
 use crate::model::{Delivery, DeliveryDetail, DeliveryId, DeliveryState};
+use platform::{http::Slice, ids::OrgId};
 
 /// A delivery to insert.
 pub struct NewDelivery<'a> {

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use platform::{http::Slice, ids::OrgId};
 use crate::model::{DisabledReason, Endpoint, EndpointId, EndpointState};
+use platform::{http::Slice, ids::OrgId};
 
 /// An endpoint as stored.
 pub struct Row {

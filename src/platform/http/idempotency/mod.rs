@@ -34,7 +34,14 @@ use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use self::store::Slot;
 use super::{Actor, Principal, Role, body_bytes};
-use crate::{clock::Clock, crypto::{self, MasterKey}, db::Db, error::ApiError, ids, lifecycle::Lifecycle};
+use crate::{
+    clock::Clock,
+    crypto::{self, MasterKey},
+    db::Db,
+    error::ApiError,
+    ids,
+    lifecycle::Lifecycle,
+};
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");

@@ -10,7 +10,11 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::wire::{self, Labels};
-use crate::telemetry::{lines::{self, Line}, log_metrics::Level, push_metrics::{LossReason, PushMetrics}};
+use crate::telemetry::{
+    lines::{self, Line},
+    log_metrics::Level,
+    push_metrics::{LossReason, PushMetrics},
+};
 
 /// Text of a batch, bytes. Loki rejects pushes above 4 MB and answers small ones sooner.
 pub(super) const BATCH_BYTES: usize = 512 * 1024;

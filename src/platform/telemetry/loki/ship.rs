@@ -11,7 +11,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Config, TARGET, queue::Queue, wire::CONTENT_TYPE};
-use crate::telemetry::{config::LokiAccess, delivery::{Delivery, Judgement, News, Receiver, refusal}, push_metrics::PushMetrics};
+use crate::telemetry::{
+    config::LokiAccess,
+    delivery::{Delivery, Judgement, News, Receiver, refusal},
+    push_metrics::PushMetrics,
+};
 
 /// Longest time that a line waits to be batched.
 const SEAL_EVERY: Duration = Duration::from_secs(1);

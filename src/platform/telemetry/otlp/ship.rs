@@ -14,7 +14,11 @@ use super::{
     queue::Queue,
     wire::{CONTENT_TYPE, KeyValue, Request, Resource, ResourceSpans, Response, Scope, ScopeSpans, Value},
 };
-use crate::telemetry::{delivery::{Delivery, Judgement, News, Receiver, refusal}, push_metrics::LossReason, trace_metrics::TraceMetrics};
+use crate::telemetry::{
+    delivery::{Delivery, Judgement, News, Receiver, refusal},
+    push_metrics::LossReason,
+    trace_metrics::TraceMetrics,
+};
 
 /// Longest time that a span waits to be batched.
 const SEND_EVERY: Duration = Duration::from_secs(1);
