@@ -245,9 +245,9 @@ fn table_chunks(model: &LocalEmbedder) -> Vec<TableChunk> {
         ["md", "html", "docx", "pdf"].iter().flat_map(|kind| [format!("tables.en.{kind}"), format!("tables.ru.{kind}")])
     {
         let bytes = std::fs::read(folder.join(&name)).unwrap();
-        let kind = extract::sniff(&bytes, &name).unwrap();
-        let document = extract::extract(&bytes, kind, &extract::Limits::default()).unwrap();
-        let chunks = extract::chunk(&document, &|text| model.count_tokens(text).unwrap(), 220);
+        let kind = extraction::sniff(&bytes, &name).unwrap();
+        let document = extraction::extract(&bytes, kind, &extraction::Limits::default()).unwrap();
+        let chunks = extraction::chunk(&document, &|text| model.count_tokens(text).unwrap(), 220);
         assert!(chunks.len() > 1, "{name} is a single chunk: its questions prove nothing");
         passages.extend(chunks.into_iter().map(|chunk| {
             let searchable = searchable_text(&chunk.heading, chunk.table_header.as_deref(), &chunk.text);

@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{backup, doctor, print_line};
 use crate::app::{Config, participants};
-use backup::{BackupId, Destination, KeyFile, Manifest, Plan, Restore, Unfinished};
+use ::backup::{BackupId, Destination, KeyFile, Manifest, Plan, Restore, Unfinished};
 use platform::{
     crypto::{self, MasterKey},
     data_dir::INSTALLATION_ID,

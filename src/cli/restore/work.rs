@@ -15,7 +15,7 @@ use crate::{
     app::{Config, Stores},
     cli::{boot::Booted, eprint_line, user},
 };
-use backup::{BackupError, BackupId, Found, ProgressReporter, Restore, Restored, SettingsFiles, Unfinished};
+use ::backup::{BackupError, BackupId, Found, ProgressReporter, Restore, Restored, SettingsFiles, Unfinished};
 use platform::{data_dir::INSTALLATION_ID, db::roles, error::chain, lifecycle::Lifecycle, telemetry::Telemetry};
 use storage::Storage;
 
