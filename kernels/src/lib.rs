@@ -166,6 +166,12 @@ impl Layer {
     }
 }
 
+/// Numbers from their little-endian bytes. Optimised as the rest: in a dev build the 23 million of a small model took half a second.
+pub fn numbers(bytes: &[u8]) -> Vec<f32> {
+    let (numbers, _) = bytes.as_chunks::<4>();
+    numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
 /// A matrix in a slice that holds it among other things.
 fn strided(numbers: &[f32], shape: [usize; 2], strides: [usize; 2]) -> Matrix<'_> {
     Matrix::from_slice_with_strides(shape, numbers, strides).unwrap_or_else(|_| Matrix::from_data([0, 0], &[]))

@@ -97,7 +97,7 @@ impl WeightFile {
         Ok(match self.entries[name].dtype.as_str() {
             "F16" => bytes.chunks_exact(2).map(|b| f16::from_le_bytes(two(b)).to_f32()).collect(),
             "BF16" => bytes.chunks_exact(2).map(|b| bf16::from_le_bytes(two(b)).to_f32()).collect(),
-            _ => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+            _ => holdfast_kernels::numbers(&bytes),
         })
     }
 

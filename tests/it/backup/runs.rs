@@ -1,6 +1,7 @@
 //! Runs, drills, retention and what they leave behind.
 
 use std::{
+    os::unix::fs::MetadataExt as _,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -508,8 +509,10 @@ async fn pages_say_that_every_copy_is_on_the_disk_of_the_data_until_one_is_not()
     app.stop().await;
     std::fs::rename(&away, &near).unwrap();
 
-    // Another file system.
-    let other = tempfile::tempdir_in("/dev/shm").unwrap();
+    let here = std::fs::metadata(std::env::temp_dir()).unwrap().dev();
+    let is_other = |folder: &&str| std::fs::metadata(folder).is_ok_and(|found| found.dev() != here);
+    let elsewhere = ["/dev/shm", "/var/tmp"].into_iter().find(is_other).expect("another file system");
+    let other = tempfile::tempdir_in(elsewhere).unwrap();
     let url = other.path().display().to_string();
     let mut settings = vault.settings();
     settings.push(("HOLDFAST_BACKUP__DESTINATIONS__FAR__URL", url));

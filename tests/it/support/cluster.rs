@@ -1,4 +1,5 @@
-//! One PostgreSQL cluster for the test run: made in a temporary folder, migrated once as a template, cloned for each test.
+//! One PostgreSQL cluster for the test run: made in a temporary folder (`TMPDIR`, which scripts/test puts into memory), migrated once as
+//! a template, cloned for each test.
 
 use std::{
     os::unix::fs::PermissionsExt as _,
@@ -46,7 +47,7 @@ pub fn binaries() -> PathBuf {
 }
 
 async fn start() -> Cluster {
-    let dir = tempfile::Builder::new().prefix("hfit").tempdir_in("/tmp").unwrap();
+    let dir = tempfile::Builder::new().prefix("hfit").tempdir().unwrap();
     let path = dir.path().to_owned();
     let bin = binaries();
     let root = rustix::process::geteuid().is_root();

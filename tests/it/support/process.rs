@@ -57,7 +57,7 @@ impl Site {
     }
 
     pub fn without_admin() -> Self {
-        let dir = tempfile::Builder::new().prefix("hfproc").tempdir_in("/tmp").unwrap();
+        let dir = tempfile::Builder::new().prefix("hfproc").tempdir().unwrap();
         // The database's user must be able to cross it.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let (address, ops) = (free_address(), free_address());

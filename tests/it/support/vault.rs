@@ -15,7 +15,7 @@ pub struct Vault {
 
 impl Vault {
     pub fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("hfvault").tempdir_in("/tmp").unwrap();
+        let dir = tempfile::Builder::new().prefix("hfvault").tempdir().unwrap();
         let identity = Identity::generate();
         let recipient = identity.recipient();
         KeyFile { identities: vec![identity], installation: None }.write(&dir.path().join("key")).unwrap();
