@@ -6,9 +6,9 @@
 Takes the paths that differ between the working tree and where it left BASE (default: main), says on standard error what they need and
 why, and prints for scripts/test a line for each stage, "stage NAME", and for each run of cargo test, "cargo ARGUMENTS" (none: all of it).
 
-A room of src/ needs its unit tests and those of the rooms that import it, and the integration tests that are named after one of them or
-mention it. A path that no rule knows needs everything. This is for the time between two commits: it can miss what only the whole suite
-finds, and CI runs the whole.
+A room of src/ needs its unit tests and those of the rooms whose manifests name it, directly or through others, and the integration tests
+that are named after one of them or mention it. A path that no rule knows needs everything. This is for the time between two commits: it
+can miss what only the whole suite finds, and CI runs the whole.
 """
 import re
 import subprocess
@@ -67,18 +67,6 @@ def changed_paths(base):
     return sorted({path for path in (differ + new).split("\0") if path})
 
 
-# Braces in which there are braces.
-NESTED = r"\{(?:[^{}]|\{[^{}]*\})*\}"
-
-
-def imported(source):
-    """The names right after `crate::` in a Rust source, in a group of braces, too."""
-    found = set(re.findall(r"\bcrate::(\w+)", source))
-    for group in re.findall(rf"\bcrate::\{{((?:[^{{}}]|{NESTED})*)\}}", source):
-        found.update(re.findall(r"(?:^|,)\s*(\w+)", re.sub(NESTED, "", group)))
-    return found
-
-
 def reads(source, path):
     """Whether a Rust source includes, embeds or joins the path or a folder of it, or all of a kind: "alerts/{room}.yml"."""
     strings = re.findall(r'(?:include_(?:str|bytes)!\(|join\(|folder = )"(?:[^"]*\.\./)?([^"]+?)/?"', source)
@@ -87,7 +75,7 @@ def reads(source, path):
 
 
 class House:
-    """The rooms of src/, which of them import which, and the integration tests."""
+    """The rooms of src/, which of them stand on which, and the integration tests."""
 
     def __init__(self, root=ROOT):
         self.root = root
@@ -104,16 +92,14 @@ class House:
                 self.tests[path.stem] = self.with_support("\n".join(read(file) for file in files))
 
     def read_room(self, room):
-        """By its Cargo manifests where it has some, else by the root's and the `crate::` paths of its sources."""
+        """By its Cargo manifests: parts of a room have one, too, and `app` and `cli` are in the root package."""
         folder = self.root / "src" / room
         manifests = sorted(folder.rglob("Cargo.toml"))
         self.packages[room] = [tomllib.loads(read(path))["package"]["name"] for path in manifests]
         sources = [*folder.rglob("*.rs"), *(self.root / "src").glob(f"{room}.rs")]
         self.sources[room] = "\n".join(read(path) for path in sources)
-        found = set() if manifests else imported(self.sources[room])
-        for manifest in manifests or [self.root / "Cargo.toml"]:
-            found |= self.rooms_of_manifest(manifest)
-        self.imports[room] = (found & self.rooms) - {room}
+        found = set().union(*map(self.rooms_of_manifest, manifests or [self.root / "Cargo.toml"]))
+        self.imports[room] = found - {room}
 
     def rooms_of_manifest(self, manifest):
         """The rooms among its dependencies, which are named by their paths."""
@@ -128,7 +114,7 @@ class House:
         return "\n".join([text, *named])
 
     def standing_on(self, room):
-        """The rooms that import it, directly or through others."""
+        """The rooms whose manifests name it, directly or through others."""
         found, open_ = set(), {room}
         while open_:
             open_ = {other for other in self.rooms if self.imports[other] & open_} - found
@@ -183,7 +169,7 @@ class Plan:
         others = self.house.standing_on(room)
         clients = ["clients"] if ({room} | others) & OF_CLIENTS else []
         tests = {test for one in {room} | (others - WHOLE_HOUSE) for test in self.house.tests_of_room(one)}
-        why = f"room {room}" + (f", imported by {', '.join(sorted(others))}" if others else "")
+        why = f"room {room}" + (f", under {', '.join(sorted(others))}" if others else "")
         self.need(path, why, [*stages, *clients], {room} | others, tests | set(OVER_ALL_ROOMS))
 
     def add_test(self, path, stages):

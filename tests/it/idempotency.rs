@@ -83,6 +83,7 @@ async fn every_create_is_done_once_and_answered_alike() {
         ("/api/v1/agents", json!({"name": "A"}), "SELECT count(*) - 1 FROM agents"),
         (&conversations, json!({}), "SELECT count(*) FROM conversations"),
         ("/api/v1/organisations", json!({"name": "O"}), "SELECT count(*) - 1 FROM organisations"),
+        ("/api/v1/webhooks", json!({"url": "https://hooks.example.com/"}), "SELECT count(*) FROM webhook_endpoints"),
     ];
     // Nothing that creates is left out: what the reference says makes something (files apart, which are streams) is tried above.
     // Lies in Alertmanager, which is not here: not tried.

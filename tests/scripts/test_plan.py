@@ -15,12 +15,15 @@ import test_changed as changed  # noqa: E402
 
 # A house of its own: `ground` under `shop`, which stands beside `shed`; all in `app`.
 HOUSE = {
-    "Cargo.toml": "[package]\nname = \"house\"\n",
-    "src/lib.rs": "pub mod ground;\n",
+    "Cargo.toml": '[package]\nname = "house"\n[dependencies]\nshop = { path = "src/shop" }\nshed = { path = "src/shed" }\n',
+    "src/lib.rs": "pub use ::shop;\n",
+    "src/ground/Cargo.toml": '[package]\nname = "house-ground"\n',
     "src/ground/mod.rs": "",
-    "src/shop/mod.rs": "use crate::{\n    ground::{self, deep::{Deep}},\n};\n#[folder = \"wares/\"]\nstruct Wares;\n",
+    "src/shop/Cargo.toml": '[package]\nname = "house-shop"\n[dependencies]\nground = { path = "../ground" }\nserde = "1"\n',
+    "src/shop/mod.rs": "#[folder = \"wares/\"]\nstruct Wares;\n",
+    "src/shed/Cargo.toml": '[package]\nname = "house-shed"\n',
     "src/shed/mod.rs": "",
-    "src/app.rs": "use crate::{shed, shop::{Shop, list::{A}}};\n",
+    "src/app.rs": "",
     "tests/it/main.rs": "",
     "tests/it/shop.rs": "use crate::support::till::Till;\n",
     "tests/it/shop_keys.rs": "",
@@ -62,15 +65,12 @@ class Plans(unittest.TestCase):
         self.assertEqual(self.plan("src/shed/store.rs").units, {"shed", "app"})
         self.assertEqual(self.reached("src/shed/store.rs"), {"lists"})
 
-    def test_arrows_come_from_manifests_where_there_are_some(self):
-        self.write("src/ground/Cargo.toml", '[package]\nname = "house-ground"\n')
-        self.write("src/shop/Cargo.toml", '[package]\nname = "house-shop"\n[dependencies]\nground = { path = "../ground" }\nserde = "1"\n')
-        self.write("src/shop/till/Cargo.toml", '[package]\nname = "house-till"\n[dev-dependencies]\nshed = { path = "../../shed" }\n')
-        self.write("Cargo.toml", '[package]\nname = "house"\n[dependencies]\nshop = { path = "src/shop" }\n')
+    def test_a_part_of_a_room_is_a_package_and_its_arrows_are_the_rooms(self):
+        self.write("src/shop/till/Cargo.toml", '[package]\nname = "house-till"\n[dependencies]\nshed = { path = "../../shed" }\n')
         house = changed.House(self.root)
         self.assertEqual((house.imports["shop"], house.imports["app"]), ({"ground", "shed"}, {"shop", "shed"}))
-        runs = self.plan("src/ground/store.rs").cargo_runs()
-        self.assertEqual(runs[:2], ["--lib -p house-ground -p house-shop -p house-till", "-p holdfast --lib -- app:: shed::"])
+        runs = self.plan("src/shed/store.rs").cargo_runs()
+        self.assertEqual(runs[:2], ["--lib -p house-shed -p house-shop -p house-till", "-p holdfast --lib -- app::"])
 
     def test_other_files_need_the_tests_that_read_them(self):
         self.assertEqual(self.plan("demo/x.md").run_stages(), [])

@@ -172,7 +172,7 @@ impl Db {
         begin_uncancelled(&self.app, AssertSqlSafe(begin)).await
     }
 
-    /// A transaction without a tenant: sign-in and key look-up, leasing, retention, gauges. `tests/it/architecture.rs` checks the list of
+    /// A transaction without a tenant: sign-in and key look-up, leasing, retention, gauges. `tests/it/architecture/tenants.rs` checks the list of
     /// callers.
     pub async fn system(&self) -> Result<Tx, DbError> {
         begin_uncancelled(&self.system, "BEGIN").await

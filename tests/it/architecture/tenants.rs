@@ -1,0 +1,136 @@
+//! Who may work outside a tenant. Each function that calls `db.system()` is listed here with its reason: row-level security shows it the rows
+//! of all organisations.
+
+use std::collections::BTreeSet;
+
+use super::{differences, find, is_word, places, set};
+
+/// File, functions, reason. A method of a trait is named with its type.
+const CALLERS: &[(&str, &str, &str)] = &[
+    // The ground floor.
+    ("platform/db/mod.rs", "ping server_version server_time", "the server's own state, no rows"),
+    ("platform/db/mod.rs", "other_collation missing_search_indexes", "the state of the database's indexes"),
+    ("platform/db/statistics.rs", "sees_others_sessions", "the server's own figures"),
+    ("platform/http/idempotency/mod.rs", "purge", "retention"),
+    // Leasing, schedules and retention are for the jobs of all organisations.
+    ("jobs/doctor.rs", "due progress DeadLetters::run LeaderCheck::run", "checks of all queues"),
+    ("jobs/figures.rs", "refresh", "gauges of all queues"),
+    ("jobs/leader.rs", "stand resign", "the leader's lease is the installation's"),
+    ("jobs/service.rs", "begin", "a job of the installation, which has no organisation"),
+    ("jobs/service.rs", "set_paused set_limits", "queues are the installation's"),
+    ("jobs/service.rs", "maintain", "retention"),
+    ("jobs/worker/heartbeat.rs", "beat", "extends the leases of a worker, whosever jobs it runs"),
+    ("jobs/worker/mod.rs", "seen leave", "the worker's own row"),
+    ("jobs/worker/mod.rs", "lease", "takes the next job, whosever it is"),
+    ("jobs/worker/run.rs", "lost_before write", "how an attempt ended is the worker's to record"),
+    ("jobs/worker/upkeep.rs", "prepare fire_schedules bring_back", "queues and schedules are the installation's"),
+    ("jobs/worker/upkeep.rs", "rescue see_waiting", "jobs of all organisations whose worker is lost, or that wait"),
+    // One cursor of each reader goes over the events of all organisations.
+    ("events/doctor.rs", "Readers::run", "check of all readers"),
+    ("events/service.rs", "dispatch", "jobs for new events of all organisations"),
+    ("events/service.rs", "refresh_gauges", "gauges"),
+    ("events/service.rs", "maintain", "retention"),
+    // Services.
+    ("auth/authenticate.rs", "load_session load_key", "the tenant is what the session or the key says"),
+    ("auth/doctor.rs", "Admin::run", "check of all accounts"),
+    ("auth/first_password.rs", "opens", "an account that belongs to no one organisation"),
+    ("auth/service/administration.rs", "list_organisations create_organisation", "an operator's work"),
+    ("auth/service/administration.rs", "list_users create_user reset_password", "an operator's work"),
+    ("auth/service/administration.rs", "add_to_organisation", "an operator's work"),
+    ("auth/service/bootstrap.rs", "bootstrap", "there is no organisation yet"),
+    ("auth/service/links.rs", "create_reset_link", "the person may belong to several organisations"),
+    ("auth/service/links.rs", "find_link join join_as_new reset_by_link", "the link is all that the caller has"),
+    ("auth/service/sessions.rs", "list_sessions end_session end_other_sessions", "of a person, in all organisations"),
+    ("auth/service/sign_in.rs", "find_account sign_in", "the tenant is not known yet"),
+    ("auth/service/sign_in.rs", "sign_out switch_organisation", "a person's own session, in all organisations"),
+    ("auth/service/sign_in.rs", "change_password rename_self", "a person's own account, in all organisations"),
+    ("auth/upkeep.rs", "write_usage", "last use of many sessions and keys in one statement"),
+    ("auth/upkeep.rs", "purge", "retention"),
+    ("llm/jobs.rs", "remove_batches", "retention"),
+    ("webhooks/doctor.rs", "Endpoints::run", "check of all receivers"),
+    ("webhooks/service/fan_out.rs", "fan_out", "deliveries for new events of all organisations"),
+    ("webhooks/service/mod.rs", "begin", "endpoints of the installation, which has no organisation"),
+    ("webhooks/service/upkeep.rs", "wake_waiting", "receivers of all organisations"),
+    ("webhooks/service/upkeep.rs", "refresh_gauges", "gauges"),
+    ("webhooks/service/upkeep.rs", "maintain", "retention"),
+    // Products.
+    ("agents/service/mod.rs", "sweep_abandoned", "answers of all organisations that a crash left unfinished"),
+    ("knowledge/doctor.rs", "compare check_ocr WordsOnlyCheck::run", "checks of all bases"),
+    ("knowledge/jobs/maintain.rs", "run_maintain fail_abandoned embed_words_only", "upkeep of all bases"),
+    ("knowledge/jobs/reconcile.rs", "reconcile_soon reconcile", "compares all bases with their indexes"),
+    ("knowledge/jobs/reconcile.rs", "remove_orphan_tables remove_orphan_objects", "files that no row names"),
+    ("knowledge/service/mod.rs", "refresh_gauges", "gauges"),
+    // Alerts are of the whole installation.
+    ("alerting/service/intake.rs", "take", "what Alertmanager sends"),
+    ("alerting/service/mod.rs", "list firing worst get watchdog", "read by operators"),
+    ("alerting/service/passing.rs", "hand_over", "deliveries of an earlier version"),
+    ("alerting/service/upkeep.rs", "compare end", "comparison with Alertmanager"),
+    ("alerting/service/upkeep.rs", "maintain", "retention"),
+    ("alerting/service/upkeep.rs", "refresh_gauges", "gauges"),
+    // Backups are of the whole installation.
+    ("backup/jobs.rs", "run_job", "whether a backup is due"),
+    ("backup/routes.rs", "enqueue_for", "a job of the installation"),
+    ("backup/service/adopt.rs", "adopt take_in", "backups found at a destination"),
+    ("backup/service/drill.rs", "drill write_down_drill", "a restore on trial"),
+    ("backup/service/gauges.rs", "refresh_gauges", "gauges"),
+    ("backup/service/mod.rs", "list get drills last_proven hold", "read and held by operators"),
+    ("backup/service/mod.rs", "destinations open_destination", "where backups are"),
+    ("backup/service/prune.rs", "note_pruned", "retention"),
+    ("backup/service/run.rs", "run save_database save_tree note_steps conclude", "a backup and how far it is"),
+    ("backup/service/run.rs", "installation", "the installation's own id"),
+    ("backup/service/verify.rs", "write_down", "whether a copy is whole"),
+];
+
+/// The functions of a source that work outside a tenant: `name`, or `Type::name` in the implementation of a trait.
+fn callers(code: &str) -> BTreeSet<String> {
+    let (mut implementor, mut function) = (None, String::new());
+    let mut found = BTreeSet::new();
+    for line in code.lines() {
+        if line.starts_with("impl") {
+            implementor = line.split_once(" for ").map(|(_, rest)| word(rest));
+        }
+        if let Some(name) = places(line, "fn").find_map(|at| line[at..].strip_prefix("fn ")).map(word) {
+            let of = implementor.filter(|_| line.starts_with(' '));
+            function = of.map_or_else(|| name.to_owned(), |of| format!("{of}::{name}"));
+        }
+        if line.contains(".system()") || line.contains("Db::system") {
+            found.insert(function.clone());
+        }
+    }
+    found
+}
+
+/// The word that a text begins with.
+fn word(text: &str) -> &str {
+    text.split(|c| !is_word(c)).next().unwrap_or_default()
+}
+
+#[test]
+fn only_listed_functions_work_outside_a_tenant() {
+    let wrong = differences(&find(|_, code| callers(code)), CALLERS);
+    assert!(wrong.is_empty(), "functions that call `db.system()`, and the list here:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_new_function_outside_a_tenant_is_seen() {
+    let text = "
+impl<T> Shop<T> {
+    pub(super) async fn listed(&self) {
+        let mut tx = self.db.system().await?;
+    }
+    fn other(&self, clock: Clock) -> usize { Clock::system(); 1 }
+}
+
+impl Check for Till {
+    async fn run(&self) -> CheckResult {
+        self.db
+            .system()
+    }
+}
+
+async fn sneak(db: &Db) {
+    let open = Db::system;
+}
+";
+    assert_eq!(callers(text), set(&["Till::run", "listed", "sneak"]));
+}
