@@ -104,7 +104,8 @@ fn only_listed_files_are_taken_in_from_elsewhere() {
 #[test]
 fn the_images_build_sees_every_file_that_is_taken_in() {
     let list = fs::read_to_string(root().join("compose/Dockerfile.dockerignore")).unwrap();
-    let mut read: BTreeSet<String> = ["Cargo.toml", "Cargo.lock", "build.rs", ".sqlx", "kernels", "src"].map(String::from).into();
+    let mut read: BTreeSet<String> =
+        ["Cargo.toml", "Cargo.lock", "build.rs", ".sqlx", "kernels", "src"].map(String::from).into();
     let is_test = |source: &str| source.ends_with("tests.rs") || source.contains("/tests/");
     read.extend(found().into_iter().filter(|(source, _)| !is_test(source)).map(|(_, path)| path));
     let unseen = |list: &str| -> Vec<String> {
