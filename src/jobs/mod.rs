@@ -21,7 +21,6 @@ pub mod config;
 pub mod doctor;
 mod error;
 mod figures;
-#[expect(clippy::module_inception, reason = "every capability has its jobs in jobs.rs, this one too")]
 mod jobs;
 mod leader;
 mod loops;

@@ -289,10 +289,10 @@ async fn an_upload_does_not_wait_for_chunking() {
         let text = format!("The gauge at weir number {n} is read twice a day, at dawn and at dusk. ").repeat(160_000);
         add_document(&admin, &base, &format!("{n}.txt"), text.as_bytes()).await;
     }
-    let cutting = "SELECT count(*) FROM jobs WHERE state = 'running' AND progress_note LIKE 'cutting%'";
+    let splitting = "SELECT count(*) FROM jobs WHERE state = 'running' AND progress_note LIKE 'splitting%'";
     let begun = std::time::Instant::now();
-    while sqlx::query_scalar::<_, i64>(cutting).fetch_one(&mut db).await.unwrap() < i64::try_from(many - 1).unwrap() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "the documents are not cut at the same time");
+    while sqlx::query_scalar::<_, i64>(splitting).fetch_one(&mut db).await.unwrap() < i64::try_from(many - 1).unwrap() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the documents are not split at the same time");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let started = std::time::Instant::now();
