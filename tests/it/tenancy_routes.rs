@@ -215,7 +215,8 @@ fn routes_in_sources() -> BTreeSet<String> {
 }
 
 /// What a page's form may ask for: each takes what it knows.
-const FIELDS: &str = "name=Mine&title=Mine&filename=mine.md&content=Hello&role=member&version=1&description=&slug=mine";
+const FIELDS: &str =
+    "name=Mine&title=Mine&filename=mine.md&content=Hello&role=member&version=1&description=&slug=mine&enabled=true";
 
 /// As the browser sends it.
 async fn submit(client: &Client, path: &str, csrf: &str) -> Answer {
