@@ -3,7 +3,7 @@
 //! The lists are those of the OpenAPI document: operations that take a `cursor`. What the database does for a page is read from the plans
 //! that the server logs (`auto_explain`): the statements as they are, with the plans that they got, those inside functions too.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
@@ -21,7 +21,7 @@ const PAGE: usize = 20;
 /// looks at about a page.
 const MOST: f64 = 400.0;
 
-/// Lists that [`FILL`] does not fill, and why.
+/// Lists that [`fill`] does not fill, and why.
 const NOT_FILLED: [(&str, &str); 1] = [("/api/v1/logs", "lines are not in the database")];
 /// Rows for a page of a search: a thousand that the search index finds, with what is beside them, before the newest rows are looked through.
 const MOST_OF_A_SEARCH: f64 = 4000.0;
@@ -35,55 +35,23 @@ const SCANNED: [(&str, &str); 3] = [
     ),
 ];
 
-/// `$rows` rows of each list, of the organisation `$org` and the person `$user`. Each has the word "common" where a search looks, a few
-/// the word "heron".
-const FILL: &str = "
+/// For `tests/it/lists/<room>.sql`, which makes `$rows` rows of each list of that room, of the organisation `$org` and the person `$user`. Each has
+/// the word "common" where a search looks, a few the word "heron".
+const PRELUDE: &str = "
     CREATE FUNCTION pg_temp.id(n int) RETURNS uuid LANGUAGE sql AS $$
       SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid $$;
     CREATE FUNCTION pg_temp.other(n int) RETURNS uuid LANGUAGE sql AS $$ SELECT overlay(pg_temp.id(n)::text placing 'ffffffffffff' from 25)::uuid $$;
     CREATE FUNCTION pg_temp.word(n int) RETURNS text LANGUAGE sql AS $$ SELECT CASE WHEN n % 1000 = 7 THEN 'common heron' ELSE 'common' END $$;
-    CREATE TABLE pg_temp.n AS SELECT n FROM generate_series(1, $rows) AS n;
-    INSERT INTO knowledge_bases (id, org_id, name, created_by, created_at, updated_at)
-      SELECT pg_temp.id(n), '$org', pg_temp.word(n) || n, 'x', now(), now() FROM n;
-    INSERT INTO knowledge_documents (id, org_id, knowledge_base_id, filename, kind, size, sha256, status, chunks, created_by, created_at, updated_at)
-      SELECT pg_temp.id(n), '$org', pg_temp.id($rows), pg_temp.word(n) || n || '.pdf', 'pdf', 1, sha256(n::text::bytea),
-        'ready', 1, 'x', now(), now() FROM n;
-    INSERT INTO knowledge_documents (id, org_id, knowledge_base_id, filename, kind, size, sha256, status, created_by, created_at, updated_at)
-      SELECT pg_temp.other(n), '$org', pg_temp.id(n), 'one', 'pdf', 1, sha256('x'), 'ready', 'x', now(), now() FROM n;
-    INSERT INTO knowledge_chunks (id, org_id, document_id, ordinal, text, start_char, end_char, heading, tokens, text_sha256)
-      SELECT pg_temp.id(n), '$org', pg_temp.id(1), n, 'x', 0, 1, '{}', 1, sha256('x') FROM n;
-    INSERT INTO agents (id, org_id, slug, name, current_version, created_at, updated_at)
-      SELECT pg_temp.id(n), '$org', 'a' || n, pg_temp.word(n), 1, now(), now() FROM n;
-    INSERT INTO agent_versions (org_id, agent_id, version, settings, created_by, created_at)
-      SELECT '$org', pg_temp.id(n), 1, '{}', 'x', now() FROM n;
-    INSERT INTO agent_versions (org_id, agent_id, version, settings, note, created_by, created_at)
-      SELECT '$org', pg_temp.id(1), 1 + n, '{}', pg_temp.word(n), 'x', now() FROM n;
-    INSERT INTO conversations (id, org_id, agent_id, title, subject, created_at, updated_at)
-      SELECT pg_temp.id(n), '$org', pg_temp.id(1), CASE WHEN n % 2 = 0 THEN pg_temp.word(n) ELSE 'untitled' END, 'user:$user', now(), now() FROM n;
-    INSERT INTO messages (id, org_id, conversation_id, role, status, content, created_at)
-      SELECT pg_temp.id(n), '$org', pg_temp.id(n), 'user', 'complete', 'What is ' || pg_temp.word(n) || ' here?', now() FROM n;
-    INSERT INTO job_history (id, org_id, queue, kind, state, priority, attempts, max_attempts, created_at, run_at, finished_at, last_error)
-      SELECT pg_temp.id(n), '$org', 'test', CASE WHEN n % 2 = 0 THEN 'test.common' ELSE 'test.other' END, 'succeeded', 0, 1, 1, now(), now(),
-        now() - n * interval '8 minutes', CASE WHEN n % 1000 = 7 THEN 'a heron' END FROM n;
-    INSERT INTO alerts SELECT pg_temp.id(n), md5(n::text), now(), now(), pg_temp.word(n), 'warning', '{}', '{}', '', now(), now() FROM n;
-    INSERT INTO users (id, email, name, password_hash, created_at)
-      SELECT pg_temp.id(n), 'person' || n || '@example.com', pg_temp.word(n), 'x', now() FROM n;
-    INSERT INTO memberships (org_id, user_id, role, created_at) SELECT '$org', pg_temp.id(n), 'member', now() FROM n;
-    INSERT INTO api_keys (id, org_id, name, prefix, secret_hash, scopes, created_by, created_at)
-      SELECT pg_temp.id(n), '$org', pg_temp.word(n), substr(md5(n::text), 1, 8), sha256(n::text::bytea), '{inference}', '$user', now() FROM n;
-    INSERT INTO one_time_links (id, org_id, purpose, token_hash, email, role, created_at, expires_at)
-      SELECT pg_temp.id(n), '$org', 'join', sha256(n::text::bytea), 'new' || n || '@example.com', 'member', now(), now() + interval '1 day' FROM n;
-    INSERT INTO organisations (id, slug, name, created_at) SELECT pg_temp.id(n), 'org-' || n, pg_temp.word(n), now() FROM n;
-    INSERT INTO sessions (id, user_id, token_hash, user_agent, address, created_at, last_seen_at, expires_at)
-      SELECT pg_temp.id(n), '$user', sha256(n::text::bytea), '', '', now(), now(), now() + interval '1 day' FROM n;
-    INSERT INTO webhook_endpoints (id, org_id, url, description, topics, secret, created_by, created_at, updated_at)
-      SELECT pg_temp.id(n), '$org', 'https://example.com/' || n, pg_temp.word(n), '{webhooks.none}', '', 'x', now(), now() FROM n;
-    INSERT INTO webhook_deliveries (id, message_id, org_id, receiver, topic, subject, body, state)
-      SELECT pg_temp.id(n), pg_temp.id(n), '$org', pg_temp.id($rows)::text, 'webhooks.none', 'x', pg_temp.word(n), 'delivered' FROM n;
-    INSERT INTO backups (id, sequence, kind, status, started_at, finished_at) SELECT pg_temp.id(n), n, 'scheduled', 'failed', now(), now() FROM n;
-    -- Somebody else's, so that the organisation is not all there is.
-    INSERT INTO knowledge_bases (id, org_id, name, created_by, created_at, updated_at)
-      SELECT pg_temp.other(n), pg_temp.id(1), 'common', 'x', now(), now() FROM n";
+    CREATE TABLE pg_temp.n AS SELECT n FROM generate_series(1, $rows) AS n;";
+
+/// [`PRELUDE`] and the rooms' files, in the order of their names: those after `auth.sql` find its organisations.
+fn fill() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/lists");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let texts = files.into_iter().map(|path| fs::read_to_string(path).unwrap());
+    [PRELUDE.to_owned()].into_iter().chain(texts).collect::<Vec<_>>().join("\n")
+}
 
 /// Logs the plan of every statement, with what it really did.
 const EXPLAIN: [&str; 6] = [
@@ -98,7 +66,7 @@ const EXPLAIN: [&str; 6] = [
 /// An operation that gives a list.
 struct List {
     path: String,
-    /// With the ids of what [`FILL`] made.
+    /// With the ids of what [`fill`] made.
     filled: String,
     parameters: BTreeSet<String>,
 }
@@ -117,7 +85,7 @@ fn lists(document: &Value, ids: &[(&str, &str)]) -> Vec<List> {
             });
             assert!(
                 !filled.contains('{'),
-                "{path}: this test does not know its ids: add them to `IDS`, and rows to FILL"
+                "{path}: this test does not know its ids: add them to `ids`, and rows to tests/it/lists/<room>.sql"
             );
             found.push(List { path: path.clone(), filled, parameters });
         }
@@ -172,7 +140,7 @@ async fn filled(rows: usize) -> (TestApp, Client, Vec<List>) {
     let (org, user) = (me["organisation_id"].as_str().unwrap(), me["user"]["id"].as_str().unwrap());
     let mut conn = PgConnection::connect_with(&app.target().admin).await.unwrap();
     conn.execute("SET auto_explain.log_min_duration = -1").await.unwrap();
-    let fill = FILL.replace("$org", org).replace("$user", user).replace("$rows", &rows.to_string());
+    let fill = fill().replace("$org", org).replace("$user", user).replace("$rows", &rows.to_string());
     sqlx::raw_sql(AssertSqlSafe(fill)).execute(&mut conn).await.unwrap();
     conn.execute("VACUUM ANALYZE").await.unwrap();
     let ids: Vec<String> = sqlx::query_scalar(
@@ -205,7 +173,7 @@ async fn a_list_costs_what_its_page_costs() {
             rows += found;
             cursors.push(cursor);
         }
-        assert!(rows >= ROWS, "{path} has only {rows} rows: add {ROWS} to `FILL` of tests/it/lists.rs");
+        assert!(rows >= ROWS, "{path} has only {rows} rows: add `$rows` of them to tests/it/lists/<room>.sql");
         let (middle, last) = (&cursors[cursors.len() / 2], cursors.last().unwrap());
         let mut queries = vec![String::new(), format!("cursor={middle}"), format!("cursor={last}")];
         if parameters.contains("sort") {
@@ -300,35 +268,39 @@ async fn what_finds_rows_as_the_owner_finds_the_organisations_alone() {
     let (first, last): (String, String) =
         sqlx::query_as("SELECT min(id::text), max(id::text) FROM agents").fetch_one(&mut conn).await.unwrap();
     let beyond = "'ffffffff-ffff-ffff-ffff-ffffffffffff'";
+    // Of those with other arguments than a pattern and a page.
     let calls = [
-        ("knowledge_bases_found", format!("'%common%', {beyond}, 10")),
         ("knowledge_documents_found", format!("'{last}', '%common%', NULL, NULL, NULL, NULL, {beyond}, false, 10")),
-        ("agents_found", format!("'%common%', {beyond}, 10")),
         ("agents_conversations_found", format!("'{first}', 'user:{user}', '%common%', 'common', {beyond}, 10")),
         ("auth_members_found", format!("'%common%', {beyond}, false, 10")),
-        ("auth_keys_found", format!("'%common%', {beyond}, 10")),
         ("jobs_found", format!("false, NULL, NULL, NULL, '%common%', true, NULL, NULL, {beyond}, 10")),
     ];
     // Those that the role may call and that run as somebody else.
     let app_role = format!("{}_app", app.target().role_prefix);
-    let all: Vec<String> = sqlx::query_scalar(
-        "SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef AND prokind = 'f'
+    let all: Vec<(String, String)> = sqlx::query_as(
+        "SELECT proname::text, pg_get_function_identity_arguments(oid) FROM pg_proc
+         WHERE pronamespace = 'public'::regnamespace AND prosecdef AND prokind = 'f'
            AND prorettype <> 'trigger'::regtype AND has_function_privilege($1, oid, 'EXECUTE')",
     )
     .bind(&app_role)
     .fetch_all(&mut conn)
     .await
     .unwrap();
-    for name in &all {
-        assert!(
-            calls.iter().any(|(known, _)| known == name),
-            "{name} runs as its owner for {app_role}: add a call of it here"
-        );
-    }
+    assert!(all.len() >= 7, "{all:?}");
+    let call = |(name, takes): &(String, String)| {
+        let special = calls.iter().find(|(known, _)| known == name).map(|(_, arguments)| arguments.clone());
+        let usual = (takes == "pattern text, below uuid, most bigint").then(|| format!("'%common%', {beyond}, 10"));
+        let arguments = special.or(usual);
+        (
+            name.clone(),
+            arguments.unwrap_or_else(|| panic!("{name} runs as its owner for {app_role}: add a call of it here")),
+        )
+    };
+    let all: Vec<(String, String)> = all.iter().map(call).collect();
     conn.close().await.unwrap();
     let options = app.target().connect_as(holdfast::platform::db::RoleKind::App);
     let mut conn = PgConnection::connect_with(&options).await.unwrap();
-    for (name, arguments) in calls {
+    for (name, arguments) in all {
         for (whose, rows) in [(org, 10), (first.as_str(), 0), ("", 0)] {
             conn.execute(AssertSqlSafe(format!("SELECT set_config('holdfast.org_id', '{whose}', false)")))
                 .await

@@ -1,16 +1,17 @@
 //! Every route with an id in it, called by another organisation: 404, always. The API's routes come out of the OpenAPI document, all others
 //! (pages, mostly) out of the sources, because they are in no document.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::{Method, header};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     architecture::{sources, src},
     support::{
         app::{Answer, Client, TestApp},
         documents::{add_document, make_base},
+        openapi::{creates, sample},
     },
 };
 
@@ -30,6 +31,18 @@ struct Theirs {
     job: String,
     webhook: String,
     delivery: String,
+    /// Things that [`Self::make_others`] made, by the folder of their path.
+    others: BTreeMap<String, String>,
+}
+
+/// Backups and alerts are the installation's own: for operators, whatever the id. Runbooks are files.
+fn is_of_installation(folder: &str, parameter: &str) -> bool {
+    matches!(
+        (folder, parameter),
+        ("jobs" | "queues" | "llm" | "models" | "runbooks", "name")
+            | ("assets", "*path")
+            | ("backups" | "alerts", "id")
+    )
 }
 
 fn id(value: &Value) -> String {
@@ -63,7 +76,7 @@ impl Theirs {
         let webhook = admin.post("/api/v1/webhooks", &json!({"url": "http://127.0.0.1:9/"})).await.expect(201);
         let webhook = id(&webhook);
         let delivery = id(&admin.post(&format!("/api/v1/webhooks/{webhook}/test"), &json!({})).await.expect(202));
-        Self {
+        let mut theirs = Self {
             base,
             document,
             agent,
@@ -77,6 +90,26 @@ impl Theirs {
             job,
             webhook,
             delivery,
+            others: BTreeMap::new(),
+        };
+        theirs.make_others(admin).await;
+        theirs
+    }
+
+    /// Makes one of each thing at `/api/v1/<folder>/{id}` that has no field here, with the body that the OpenAPI document describes.
+    async fn make_others(&mut self, admin: &Client) {
+        let document = admin.get("/api/v1/openapi.json").await.expect(200);
+        for path in document["paths"].as_object().unwrap().keys() {
+            let folder = path.strip_prefix("/api/v1/").and_then(|rest| rest.strip_suffix("/{id}"));
+            let Some(folder) = folder.filter(|folder| !folder.contains('/')) else { continue };
+            if is_of_installation(folder, "id") || self.known(folder, "id").is_some() {
+                continue;
+            }
+            let collection = format!("/api/v1/{folder}");
+            if let Some(body) = creates(&document, &collection) {
+                let made = id(&admin.post(&collection, &body).await.expect(201));
+                self.others.insert(folder.to_owned(), made);
+            }
         }
     }
 
@@ -85,7 +118,19 @@ impl Theirs {
         // `/api/v1/agents/{agent}` and `/agents/{agent}` name the same thing, so does what stands below `/settings`.
         let mut parts =
             path.trim_start_matches("/api/v1").split('/').filter(|p| !["", "settings", "account"].contains(p));
-        Some(match (parts.next()?, parameter) {
+        let folder = parts.next()?;
+        if is_of_installation(folder, parameter) {
+            return None;
+        }
+        let known = self.known(folder, parameter);
+        Some(known.unwrap_or_else(|| {
+            panic!("{path}: this test does not know {{{parameter}}}: give it the id of such a thing")
+        }))
+    }
+
+    /// The id of such a thing; `None` where this test has none.
+    fn known(&self, folder: &str, parameter: &str) -> Option<&str> {
+        Some(match (folder, parameter) {
             ("knowledge-bases", "id") | ("knowledge", "base") => &self.base,
             ("knowledge-bases" | "knowledge", "document") => &self.document,
             ("agents", "agent") => &self.agent,
@@ -99,11 +144,8 @@ impl Theirs {
             ("webhooks", "id") => &self.webhook,
             ("webhook-deliveries", "id") => &self.delivery,
             ("v1", "*id") => &self.model,
-            // Backups and alerts are the installation's own: for operators, whatever the id. Runbooks are files.
-            ("jobs" | "queues" | "llm" | "models" | "runbooks", "name")
-            | ("assets", "*path")
-            | ("backups" | "alerts", "id") => return None,
-            (_, other) => panic!("{path}: this test does not know {{{other}}}: give it the id of such a thing"),
+            (_, "id") => self.others.get(folder)?,
+            _ => return None,
         })
     }
 
@@ -114,39 +156,6 @@ impl Theirs {
             filled = filled.replacen(part, self.of(path, part.trim_matches(['{', '}']))?, 1);
         }
         (filled != path).then_some(filled)
-    }
-}
-
-/// A body that the schema accepts: only what is required.
-fn sample(document: &Value, schema: &Value) -> Value {
-    if let Some(name) = schema["$ref"].as_str() {
-        return sample(document, document.pointer(name.trim_start_matches('#')).unwrap());
-    }
-    for key in ["allOf", "oneOf", "anyOf"] {
-        if let Some(parts) = schema[key].as_array() {
-            let mut all = Map::new();
-            for part in parts {
-                match sample(document, part) {
-                    Value::Object(fields) if key == "allOf" => all.extend(fields),
-                    other => return other,
-                }
-            }
-            return all.into();
-        }
-    }
-    if let Some(first) = schema["enum"].get(0) {
-        return first.clone();
-    }
-    match schema["type"].as_str().or_else(|| schema["type"][0].as_str()) {
-        Some("integer" | "number") => json!(schema["minimum"].as_i64().unwrap_or(1)),
-        Some("boolean") => json!(false),
-        Some("array") => json!([]),
-        Some("string") => json!("sample text"),
-        _ => {
-            let required = schema["required"].as_array().cloned().unwrap_or_default();
-            let fields = required.iter().map(|name| name.as_str().unwrap());
-            fields.map(|name| (name.to_owned(), sample(document, &schema["properties"][name]))).collect()
-        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod disk;
 pub mod documents;
 pub mod false_s3;
 pub mod loki;
+pub mod openapi;
 pub mod process;
 pub mod receiver;
 pub mod s3;
