@@ -342,11 +342,11 @@ async function backups() {
     await page.getByText("A backup is queued.").waitFor();
     await row("all", "verified").waitFor({ timeout: 60_000 });
   });
-  await step("a restore is tried, and proven", async () => {
+  await step("a restore drill runs and passes", async () => {
     await page.reload();
     await button("Run a restore drill").click();
     await page.getByText("A restore drill is queued.").waitFor();
-    await row("drills", "proven").waitFor({ timeout: 60_000 });
+    await row("drills", "passed").waitFor({ timeout: 60_000 });
   });
   await step("a backup is held, verified and let go", async () => {
     await button("Hold").click();

@@ -1,6 +1,7 @@
 //! The log filter, which can be changed at run time for a limited time.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
@@ -20,6 +21,14 @@ pub const MOST_SECONDS: u64 = 24 * 3600;
 
 /// These modules log their internals at `info`. Placed before the requested filter, which overrides them.
 const QUIET: &str = "lance=warn,lancedb=warn,sqlx::postgres::notice=warn";
+
+/// Each room is a package, so the target of its lines begins so; in lines and filters it is `holdfast::<room>`.
+const PACKAGE: &str = "holdfast_";
+
+/// A target as lines show it and filters name it.
+pub fn shown(target: &str) -> Cow<'_, str> {
+    target.strip_prefix(PACKAGE).map_or(Cow::Borrowed(target), |rest| Cow::Owned(format!("holdfast::{rest}")))
+}
 
 /// An invalid filter, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +90,12 @@ pub fn parse(filter: &str) -> Result<Targets, BadFilter> {
             ));
         }
     }
-    format!("{QUIET},{}", parts.join(",")).parse().map_err(|e| BadFilter(format!("{filter:?}: {e}")))
+    let both = parts.iter().flat_map(|part| {
+        let package = part.strip_prefix("holdfast::").map(|rest| format!("{PACKAGE}{rest}"));
+        [Some((*part).to_owned()), package]
+    });
+    let directives: Vec<String> = both.flatten().collect();
+    format!("{QUIET},{}", directives.join(",")).parse().map_err(|e| BadFilter(format!("{filter:?}: {e}")))
 }
 
 /// The current filter.
@@ -194,6 +208,20 @@ mod tests {
             let error = parse(bad).unwrap_err().to_string();
             assert!(error.contains(why), "{bad:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_room_is_named_alike_in_lines_and_filters() {
+        let filter = parse("warn,holdfast::jobs=debug").unwrap();
+        let hears = |target, level| filter.would_enable(target, &level);
+        assert!(hears("holdfast_jobs::worker", tracing::Level::DEBUG) && hears("holdfast::jobs", tracing::Level::DEBUG));
+        assert!(!hears("holdfast_llm::chat", tracing::Level::INFO) && !hears("holdfast::request", tracing::Level::INFO));
+        assert_eq!(shown("holdfast_jobs::worker"), "holdfast::jobs::worker");
+        assert_eq!((&*shown("holdfast::request"), &*shown("hyper::proto")), ("holdfast::request", "hyper::proto"));
+        let all = parse("off,holdfast=info").unwrap();
+        assert!(all.would_enable("holdfast_jobs::worker", &tracing::Level::INFO), "all rooms");
+        // Its own lines bear the name of this package.
+        assert!(module_path!().starts_with("holdfast_platform::"), "{}", module_path!());
     }
 
     #[tokio::test]

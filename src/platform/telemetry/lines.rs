@@ -12,6 +12,7 @@ use tracing::{
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 use super::{
+    levels,
     log_metrics::Level,
     redact::{self, MASK},
 };
@@ -101,14 +102,14 @@ where
         let (meta, now) = (event.metadata(), Clock::system().now());
         let mut fields = OfEvent { json: Vec::with_capacity(512), log_target: None };
         event.record(&mut fields);
-        let target = fields.log_target.as_deref().unwrap_or(meta.target());
+        let target = levels::shown(fields.log_target.as_deref().unwrap_or(meta.target()));
         let level = Level::from(*meta.level());
 
         let mut json = Vec::with_capacity(fields.json.len() + 512);
         let time = now.to_rfc3339_opts(SecondsFormat::Micros, true);
         // Writing to a vector does not fail.
         let _ = write!(json, r#"{{"timestamp":"{time}","level":"{}","target":"#, level.as_str());
-        quote(&mut json, target);
+        quote(&mut json, &target);
         json.extend_from_slice(&fields.json);
         let has = |name: &str| meta.fields().iter().any(|field| field.name() == name);
         if let Some(work) = trace::current() {
@@ -134,7 +135,7 @@ where
             inner.extend(around.0.iter().map(|(name, _)| *name));
         }
         json.push(b'}');
-        let is_local = is_local(target, level);
+        let is_local = is_local(&target, level);
         let Ok(json) = String::from_utf8(json) else { return };
         let nanos = now.timestamp_nanos_opt().unwrap_or(i64::MAX);
         self.output.emit(&Line { nanos, level, json: json.into(), is_local });
