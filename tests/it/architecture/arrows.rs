@@ -38,6 +38,7 @@ impl Package {
         let manifest: Table = manifest.parse().unwrap();
         let name = |of: &str| Some(manifest.get(of)?.get("name")?.as_str()?.to_owned());
         let name = name("lib").or_else(|| name("package")).unwrap();
+        let name = name.strip_prefix("holdfast-").unwrap_or(&name).to_owned();
         Self { name, folder, manifest }
     }
 
@@ -89,7 +90,9 @@ fn arrows_of_the_lowest_floors_and_of_tests_point_nowhere() {
 fn an_arrow_that_points_up_is_seen() {
     let package = |text: &str| Package::new(text, PathBuf::new());
     let house = [
-        package("[package]\nname = \"h-platform\"\n[lib]\nname = \"platform\"\n[dependencies]\njobs.workspace = true"),
+        package(
+            "[package]\nname = \"holdfast-platform\"\n[lib]\npath = \"mod.rs\"\n[dependencies]\njobs.workspace = true",
+        ),
         package(
             "[package]\nname = \"console\"\n[dependencies]\nserde = \"1\"\nplatform = { path = \"../platform\" }\nkit.path = \"../kit\"",
         ),
