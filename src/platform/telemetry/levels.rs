@@ -214,8 +214,12 @@ mod tests {
     fn a_room_is_named_alike_in_lines_and_filters() {
         let filter = parse("warn,holdfast::jobs=debug").unwrap();
         let hears = |target, level| filter.would_enable(target, &level);
-        assert!(hears("holdfast_jobs::worker", tracing::Level::DEBUG) && hears("holdfast::jobs", tracing::Level::DEBUG));
-        assert!(!hears("holdfast_llm::chat", tracing::Level::INFO) && !hears("holdfast::request", tracing::Level::INFO));
+        assert!(
+            hears("holdfast_jobs::worker", tracing::Level::DEBUG) && hears("holdfast::jobs", tracing::Level::DEBUG)
+        );
+        assert!(
+            !hears("holdfast_llm::chat", tracing::Level::INFO) && !hears("holdfast::request", tracing::Level::INFO)
+        );
         assert_eq!(shown("holdfast_jobs::worker"), "holdfast::jobs::worker");
         assert_eq!((&*shown("holdfast::request"), &*shown("hyper::proto")), ("holdfast::request", "hyper::proto"));
         let all = parse("off,holdfast=info").unwrap();
