@@ -54,7 +54,11 @@ DASHBOARD = Dashboard(
         row("Schedules"),
         timeseries(
             "Leaders by lease", "Does exactly one process hold each lease? None for a moment while another takes over.", "short",
-            (f"sum by (lease) ({selector('holdfast_jobs_leader')})", "{{lease}}"), limits=below(critical=1), alerts=("JobLeaderMissing",),
+            (f"sum by (lease) ({selector('holdfast_jobs_leader')})", "{{lease}}"), limits=below(critical=1), width=12, alerts=("JobLeaderMissing",),
+        ),
+        timeseries(
+            "Leader changes by lease", "How often did a process take over a lease? None in normal operation.", "short",
+            (increase("holdfast_jobs_elections_total", "lease"), "{{lease}}"), bars=True, width=12,
         ),
         table(
             "Schedules", "When did each schedule last succeed, and is it late?", "schedule",

@@ -42,7 +42,7 @@ TOKEN = "a-token-for-this-test-alone"
 
 
 class Sink(BaseHTTPRequestHandler):
-    """Takes whatever comes, as Loki, a collector of traces and a heartbeat service do."""
+    """Takes whatever comes, as Loki, a collector of traces, a heartbeat service and a receiver of webhooks do."""
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -70,6 +70,7 @@ def settings(sink, alertmanager):
         "HOLDFAST_ALERTING__TOKEN": ("[alerting]", TOKEN),
         "HOLDFAST_ALERTING__HEARTBEAT_URL": ("[alerting]", f"{sink}/heartbeat"),
         "HOLDFAST_ALERTING__ALERTMANAGER_URL": ("[alerting]", alertmanager),
+        "HOLDFAST_WEBHOOKS__PRIVATE_NETWORKS": ("[webhooks]", "127.0.0.1/32"),
     }
     return {name: value for name, (mark, value) in wanted.items() if mark in known}
 
@@ -79,7 +80,8 @@ def settings(sink, alertmanager):
 
 def outside(args):
     ports = {name: free_port() for name in ("prometheus", "alertmanager", "node")}
-    environment = {**os.environ, "LIVE_PORTS": json.dumps(ports), **settings(start_sink(), f"http://127.0.0.1:{ports['alertmanager']}")}
+    sink = start_sink()
+    environment = {**os.environ, "LIVE_PORTS": json.dumps(ports), "LIVE_SINK": sink, **settings(sink, f"http://127.0.0.1:{ports['alertmanager']}")}
     inner = [sys.executable, __file__, "--inside", "--alerts", str(Path(args.alerts).resolve()), "--seconds", str(args.seconds)]
     inner += ["--keep", str(Path(args.keep).resolve())] if args.keep else []
     command = [sys.executable, str(CLIENTS / "with_appliance.py"), "--binary", args.binary, "--models", args.models, "--", *inner]
@@ -223,6 +225,7 @@ def inside(args):
         monitoring.start()
         print(f"all targets up after {time.time() - begin:.0f} s", flush=True)
         load = from_environment()
+        load.subscribe(os.environ["LIVE_SINK"])
         load.upload(2)
         load.upload_odd()
         load.run(args.seconds)

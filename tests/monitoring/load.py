@@ -54,6 +54,10 @@ class Load:
             body = {"name": slug, "slug": slug, "model": model, "instructions": "Answer from the passages.", "knowledge_bases": [self.base]}
             self.agents[slug] = self.api.call("POST", "/api/v1/agents", body)["id"]
 
+    def subscribe(self, url):
+        """A webhook endpoint that receives every event."""
+        self.session.call("POST", "/api/v1/webhooks", {"url": url})
+
     def upload(self, count, wait=True):
         ids = []
         for _ in range(count):
