@@ -155,7 +155,7 @@ impl Webhooks {
         delivery: &crate::Delivery,
         attempted: Attempted,
     ) -> Result<Turn, WebhooksError> {
-        let Attempted { status, took, result } = attempted;
+        let Attempted { status, took, retry_after, result } = attempted;
         let (now, name) = (self.inner.clock.now(), receiver.name.as_str());
         let origin = origin(receiver.owner, name);
         let error = result.as_ref().err().map(|error| chain(error));
@@ -199,7 +199,7 @@ impl Webhooks {
         let old = now - TimeDelta::hours(i64::from(receiver.give_up_hours));
         let before = if disabled.is_some() { None } else { Some(old) };
         let given_up = deliveries::give_up(&mut tx, name, before, &reason).await?;
-        let wait = backoff(failures);
+        let wait = backoff(failures).max(retry_after.unwrap_or_default().min(LONGEST));
         let retry_at = now + TimeDelta::from_std(wait).unwrap_or_default();
         match receiver.endpoint {
             Some(_) if disabled.is_some() => {}
