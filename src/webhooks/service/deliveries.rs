@@ -102,7 +102,10 @@ impl Webhooks {
         slice: &Slice,
     ) -> Result<Vec<Delivery>, WebhooksError> {
         let id = filter.receiver.parse().map_err(|_| WebhooksError::NotFound("webhook_endpoint"))?;
-        let (mut tx, _, _) = self.find(who, id).await?;
+        let (tx, owner, _) = self.find(who, id).await?;
+        // A search may take long: attempts need the endpoint's row, which is locked until here.
+        tx.commit().await?;
+        let mut tx = self.begin(owner).await?;
         let found = deliveries::list(&mut tx, filter, slice).await?;
         tx.commit().await?;
         Ok(found)

@@ -28,6 +28,8 @@ const MOST_ENDPOINTS: i64 = 50;
 const LONGEST_URL: usize = 2000;
 /// How long the former secret also signs after a rotation: time to give the new one to the receiver.
 pub const OVERLAP: TimeDelta = TimeDelta::hours(24);
+/// Why messages are given up.
+pub(super) const DISABLED: &str = "the endpoint was disabled";
 /// Purpose of the key that encrypts secrets.
 const LABEL: &str = "webhooks.secret";
 
@@ -99,7 +101,7 @@ impl Webhooks {
             Some(true) if row.disabled_at.is_some() => endpoints::enable(&mut tx, id, now).await?,
             Some(false) if row.disabled_at.is_none() => {
                 endpoints::disable(&mut tx, id, DisabledReason::ByHand, now).await?;
-                deliveries::give_up(&mut tx, &id.to_string(), None, "the endpoint was disabled").await?;
+                deliveries::give_up(&mut tx, &id.to_string(), None, DISABLED).await?;
             }
             _ => {}
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Webhooks;
+use super::{Webhooks, endpoints::DISABLED};
 use crate::{
     BadSecret, SigningKey, WebhooksError,
     events::EndpointDisabled,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 use jobs::{JobContext, JobError};
-use platform::{crypto, error::chain, ids::OrgId};
+use platform::{crypto, db::Tx, error::chain, ids::OrgId};
 
 /// Deliveries per run of a job: other jobs wait for a worker, too.
 const TURN: usize = 25;
@@ -100,8 +100,12 @@ impl Webhooks {
         let Ok(id) = name.parse::<EndpointId>() else { return self.configured(name).await.map(Some) };
         let mut tx = self.begin(owner).await?;
         let row = endpoints::get(&mut tx, owner.org(), id).await?;
+        let exists = row.is_some();
+        let Some(row) = row.filter(|row| row.disabled_at.is_none()) else {
+            self.discard(tx, owner, name, exists).await?;
+            return Ok(None);
+        };
         tx.commit().await?;
-        let Some(row) = row.filter(|row| row.disabled_at.is_none()) else { return Ok(None) };
         let now = self.inner.clock.now();
         let previous = row.previous_secret.as_deref().filter(|_| row.previous_until.is_some_and(|until| now < until));
         let keys = [Some(row.secret.as_slice()), previous].into_iter().flatten();
@@ -117,6 +121,19 @@ impl Webhooks {
             retry_at: row.retry_at,
             give_up_hours: self.inner.config.give_up_hours,
         }))
+    }
+
+    /// Discards messages that were queued for an endpoint after it was disabled or deleted: their events were matched with it before.
+    async fn discard(&self, mut tx: Tx, owner: Owner, name: &str, exists: bool) -> Result<(), WebhooksError> {
+        let mut given_up = 0;
+        if exists {
+            given_up = deliveries::give_up(&mut tx, name, None, DISABLED).await?;
+        } else {
+            deliveries::delete_of(&mut tx, name).await?;
+        }
+        tx.commit().await?;
+        self.inner.metrics.given_up(origin(owner, name), name, given_up, DISABLED);
+        Ok(())
     }
 
     async fn configured(&self, name: &str) -> Result<Receiver, Refused> {
@@ -173,6 +190,12 @@ impl Webhooks {
             now,
         };
         let mut tx = self.begin(receiver.owner).await?;
+        // The endpoint's row first, as whoever disables or deletes it locks it: the other way round the two wait for each other.
+        if let Some(id) = receiver.endpoint
+            && endpoints::get(&mut tx, receiver.owner.org(), id).await?.is_none()
+        {
+            return Ok(Turn::Over);
+        }
         if !deliveries::attempted(&mut tx, delivery.id, &outcome).await? {
             return Ok(Turn::Sent);
         }
