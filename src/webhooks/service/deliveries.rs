@@ -87,7 +87,7 @@ impl Webhooks {
             subject: &receiver,
             body: &body,
         };
-        endpoints::set_retry(&mut tx, id, None).await?;
+        endpoints::retry_now(&mut tx, id, self.inner.clock.now()).await?;
         self.queue(&mut tx, &new).await?;
         let made = deliveries::get(&mut tx, owner.org(), delivery).await?;
         tx.commit().await?;
@@ -133,7 +133,7 @@ impl Webhooks {
                 if row.ok_or(WebhooksError::NotFound("webhook_endpoint"))?.disabled_at.is_some() {
                     return Err(WebhooksError::Disabled);
                 }
-                endpoints::set_retry(&mut tx, endpoint, None).await?;
+                endpoints::retry_now(&mut tx, endpoint, self.inner.clock.now()).await?;
             }
             Err(_) => deliveries::set_receiver_retry(&mut tx, &delivery.receiver, None).await?,
         }

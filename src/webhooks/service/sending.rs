@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 
 use super::{Webhooks, endpoints::DISABLED};
 use crate::{
@@ -21,10 +22,14 @@ use platform::{crypto, db::Tx, error::chain, ids::OrgId};
 
 /// Deliveries per run of a job: other jobs wait for a worker, too.
 const TURN: usize = 25;
+/// After this long a job lets others run, too: otherwise a few slow receivers keep the workers for minutes.
+const TURN_TIME: Duration = Duration::from_secs(5);
 /// Wait before the second attempt; doubles with each further one.
 const BACKOFF: Duration = Duration::from_secs(10);
 /// Longest wait between attempts.
 const LONGEST: Duration = Duration::from_secs(3600);
+/// How long messages to a receiver that this process cannot serve wait for one with another configuration.
+const ELSEWHERE: TimeDelta = TimeDelta::hours(1);
 /// A job snoozed until the next attempt may run this much earlier, by another clock.
 const EARLY: TimeDelta = TimeDelta::seconds(5);
 
@@ -52,8 +57,9 @@ enum Turn {
 impl Webhooks {
     /// Sends queued messages, oldest first, until none is left or an attempt fails.
     pub(crate) async fn deliver(&self, context: &JobContext, org: Option<OrgId>, name: &str) -> Result<(), JobError> {
+        let begin = Instant::now();
         for _ in 0..TURN {
-            if context.cancel.is_cancelled() {
+            if context.cancel.is_cancelled() || begin.elapsed() > TURN_TIME {
                 break;
             }
             match self.turn(org, name).await? {
@@ -155,12 +161,15 @@ impl Webhooks {
         })
     }
 
-    /// Nothing can be sent to this receiver: gives up its queued messages.
+    /// This process cannot send to this receiver: its configuration or its key may be outdated. Leaves the messages to other processes
+    /// ([`Self::wake_waiting`] offers them again), and gives up those that none has sent.
     async fn refused(&self, owner: Owner, name: &str, error: &SendError) -> Result<Turn, WebhooksError> {
         let reason = chain(error);
         let mut tx = self.begin(owner).await?;
-        let given_up = deliveries::give_up(&mut tx, name, None, &reason).await?;
+        let before = self.inner.clock.now() - ELSEWHERE;
+        let given_up = deliveries::give_up(&mut tx, name, Some(before), &reason).await?;
         tx.commit().await?;
+        tracing::warn!(receiver = name, reason, "this process cannot send to this webhook: leaving it to another");
         self.inner.metrics.given_up(origin(owner, name), name, given_up, &reason);
         Ok(Turn::Over)
     }
@@ -225,8 +234,9 @@ impl Webhooks {
         let wait = backoff(failures).max(retry_after.unwrap_or_default().min(LONGEST));
         let retry_at = now + TimeDelta::from_std(wait).unwrap_or_default();
         match receiver.endpoint {
-            Some(_) if disabled.is_some() => {}
-            Some(id) => endpoints::set_retry(&mut tx, id, Some(retry_at)).await?,
+            // Every message to an address that may not be asked fails: none has to wait.
+            Some(_) if disabled.is_some() || is_final => {}
+            Some(id) => endpoints::set_retry(&mut tx, id, retry_at).await?,
             // The receiver may want other messages: it can answer 410 to a single one.
             None if is_final => deliveries::set_receiver_retry(&mut tx, name, None).await?,
             None => deliveries::set_receiver_retry(&mut tx, name, Some(retry_at)).await?,
