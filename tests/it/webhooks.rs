@@ -196,6 +196,10 @@ async fn what_fails_is_tried_again_and_nothing_overtakes_it() {
         metric(&app, &format!("holdfast_webhooks_deliveries_total{{origin=\"organisation\",outcome=\"{outcome}\"}}"))
     };
     assert_eq!((counted("retried"), counted("delivered"), counted("dead")), (1.0, 2.0, 0.0));
+    admin
+        .post(&format!("/api/v1/webhook-deliveries/{first}/give-up"), &json!({}))
+        .await
+        .problem(409, "delivery_not_queued");
     // Again: the same message under the same id, as a delivery of its own.
     let again = replay(&admin, &first).await;
     assert_ne!(id(&again), first);
@@ -364,6 +368,27 @@ async fn an_attempt_that_ends_and_a_deletion_do_not_wait_for_each_other() {
     );
     sqlx::raw_sql(AssertSqlSafe(delete)).execute(&mut *deletion).await.unwrap();
     deletion.commit().await.unwrap();
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_given_up_by_hand_lets_the_next_pass() {
+    let (receiver, app) = (Receiver::start().await, start().await);
+    let admin = app.admin().await;
+    let (endpoint_id, _) = make(&admin, json!({"url": receiver.url, "topics": ["auth.member.added"]})).await;
+    receiver.answer_with(422);
+    let refused = test_message(&admin, &endpoint_id).await;
+    until("not refused", async || endpoint(&admin, &endpoint_id).await["state"] == "failing").await;
+    app.person("default", holdfast::platform::http::Role::Member).await;
+    until("no second message", async || deliveries(&admin, &endpoint_id, "").await.len() == 2).await;
+    receiver.answer_with(200);
+    let given_up = format!("/api/v1/webhook-deliveries/{refused}/give-up");
+    app.other_org("other").await.post(&given_up, &json!({})).await.expect(404);
+    let page = admin.get(&format!("/settings/webhook-deliveries/{refused}")).await.text;
+    assert!(page.contains(&format!("/settings/webhook-deliveries/{refused}/give-up")), "{page}");
+    assert_eq!(admin.post(&given_up, &json!({})).await.expect(200)["state"], "dead");
+    until("the second did not pass", async || receiver.seen().len() == 2).await;
+    assert_eq!(body(&receiver.seen()[1])["type"], "auth.member.added");
     app.stop().await;
 }
 

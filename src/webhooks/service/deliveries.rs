@@ -159,6 +159,27 @@ impl Webhooks {
         again.map(|again| again.delivery).ok_or(WebhooksError::NotFound("webhook_delivery"))
     }
 
+    /// Gives up a queued message that its receiver refuses again and again, so that the next one is tried.
+    pub async fn give_up(&self, who: &Principal, id: DeliveryId) -> Result<Delivery, WebhooksError> {
+        let (mut tx, owner, DeliveryDetail { delivery, .. }) = self.find_delivery(who, id).await?;
+        match delivery.receiver.parse::<EndpointId>() {
+            Ok(endpoint) => {
+                // Locked before its deliveries, as everywhere.
+                endpoints::get(&mut tx, owner.org(), endpoint).await?;
+                endpoints::retry_now(&mut tx, endpoint, self.inner.clock.now()).await?;
+            }
+            Err(_) => deliveries::set_receiver_retry(&mut tx, &delivery.receiver, None).await?,
+        }
+        if !deliveries::give_up_one(&mut tx, id, "it was given up by hand").await? {
+            return Err(WebhooksError::NotQueued);
+        }
+        self.wake(&mut tx, owner.org(), &delivery.receiver, None).await?;
+        let given_up = deliveries::get(&mut tx, owner.org(), id).await?;
+        tx.commit().await?;
+        tracing::info!(delivery_id = %id, receiver = delivery.receiver, by = who.subject(), "webhook message given up by hand");
+        given_up.map(|given_up| given_up.delivery).ok_or(WebhooksError::NotFound("webhook_delivery"))
+    }
+
     async fn find_delivery(
         &self,
         who: &Principal,
