@@ -62,7 +62,7 @@ impl Webhooks {
             if context.cancel.is_cancelled() || begin.elapsed() > TURN_TIME {
                 break;
             }
-            match self.turn(org, name).await? {
+            match self.turn(context, org, name).await? {
                 Turn::Sent => {}
                 Turn::Over => return Ok(()),
                 Turn::PutOff(wait) => return Err(JobError::snooze(wait)),
@@ -71,7 +71,7 @@ impl Webhooks {
         Err(JobError::snooze(Duration::ZERO))
     }
 
-    async fn turn(&self, org: Option<OrgId>, name: &str) -> Result<Turn, WebhooksError> {
+    async fn turn(&self, context: &JobContext, org: Option<OrgId>, name: &str) -> Result<Turn, WebhooksError> {
         let owner = org.map_or(Owner::Installation, Owner::Org);
         let now = self.inner.clock.now();
         let receiver = match self.receiver(owner, name).await {
@@ -80,9 +80,10 @@ impl Webhooks {
             Err(Refused::Unable(error)) => return self.refused(owner, name, &error).await,
             Err(Refused::Other(error)) => return Err(error),
         };
-        // After a failure the failed job runs again at that time; this job is for a newer message, which must wait.
-        if receiver.retry_at.is_some_and(|at| at > now + EARLY) {
-            return Ok(Turn::Over);
+        // After a failure the failed job runs again at that time, and jobs for newer messages leave it to that one. A job that is run again by
+        // the queue may be the failed one: its worker was lost before it was put off.
+        if let Some(wait) = receiver.retry_at.map(|at| at - now).filter(|wait| *wait > EARLY) {
+            return Ok(if context.attempt > 1 { Turn::PutOff(wait.to_std().unwrap_or_default()) } else { Turn::Over });
         }
         let mut tx = self.begin(owner).await?;
         let next = deliveries::next(&mut tx, name).await?;
