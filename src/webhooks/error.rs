@@ -25,6 +25,8 @@ pub enum WebhooksError {
     TooMany(i64),
     #[error("this endpoint is disabled: enable it first")]
     Disabled,
+    #[error("this message is not queued: it was delivered or given up")]
+    NotQueued,
 }
 
 platform::from_sqlx!(WebhooksError);
@@ -38,6 +40,7 @@ impl From<WebhooksError> for ApiError {
             WebhooksError::Invalid(errors) => Self::validation(errors),
             error @ WebhooksError::TooMany(_) => Self::conflict("too_many_endpoints", error.to_string()),
             error @ WebhooksError::Disabled => Self::conflict("endpoint_disabled", error.to_string()),
+            error @ WebhooksError::NotQueued => Self::conflict("delivery_not_queued", error.to_string()),
             error @ (WebhooksError::Seal(_) | WebhooksError::Message(_)) => Self::internal(error),
         }
     }

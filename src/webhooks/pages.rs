@@ -36,6 +36,7 @@ pub fn router() -> Router<Webhooks> {
         .route("/settings/webhooks/{id}/delete", post(delete))
         .route("/settings/webhook-deliveries/{id}", get(show_delivery))
         .route("/settings/webhook-deliveries/{id}/replay", post(replay))
+        .route("/settings/webhook-deliveries/{id}/give-up", post(give_up))
 }
 
 /// Fields of the form.
@@ -351,4 +352,15 @@ async fn replay(
     shell.principal().require(Scope::ADMIN)?;
     let again = webhooks.replay(shell.principal(), id).await.map_err(ApiError::from)?;
     Ok(shell.redirect(&format!("/settings/webhook-deliveries/{}", again.id), &Flash::ok("webhooks-replayed")))
+}
+
+async fn give_up(
+    shell: Shell,
+    State(webhooks): State<Webhooks>,
+    Path(id): Path<DeliveryId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::ADMIN)?;
+    webhooks.give_up(shell.principal(), id).await.map_err(ApiError::from)?;
+    Ok(shell.redirect(&format!("/settings/webhook-deliveries/{id}"), &Flash::ok("webhooks-given-up")))
 }

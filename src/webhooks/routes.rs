@@ -28,6 +28,7 @@ pub fn router() -> OpenApiRouter<Webhooks> {
         .routes(routes!(list_webhook_deliveries))
         .routes(routes!(get_webhook_delivery))
         .routes(idempotent(routes!(replay_webhook_delivery)))
+        .routes(routes!(give_up_webhook_delivery))
 }
 
 /// The owner that the caller means.
@@ -220,4 +221,15 @@ async fn replay_webhook_delivery(
 ) -> Result<(StatusCode, Json<Delivery>), ApiError> {
     who.require(Scope::ADMIN)?;
     Ok((StatusCode::ACCEPTED, Json(webhooks.replay(&who, id).await?)))
+}
+
+/// Give up a queued message, so that the next one to its receiver is tried
+#[utoipa::path(post, path = "/api/v1/webhook-deliveries/{id}/give-up", tag = "Webhooks", params(("id" = DeliveryId, Path)), responses((status = 200, body = Delivery), (status = 403), (status = 404), (status = 409)))]
+async fn give_up_webhook_delivery(
+    State(webhooks): State<Webhooks>,
+    Auth(who): Auth,
+    Path(id): Path<DeliveryId>,
+) -> Result<Json<Delivery>, ApiError> {
+    who.require(Scope::ADMIN)?;
+    Ok(Json(webhooks.give_up(&who, id).await?))
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, StatusCode};
+use chrono::{DateTime, TimeDelta};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header::RETRY_AFTER};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -19,6 +20,8 @@ pub enum SendError {
     Unreachable(#[source] reqwest::Error),
     #[error("it answered {0}")]
     Answered(StatusCode),
+    #[error("it answered {0}: redirects are not followed, so the webhook needs the final address")]
+    Redirected(StatusCode),
     #[error("it answered 410 Gone: it wants no more messages")]
     Gone,
     #[error(transparent)]
@@ -54,6 +57,8 @@ pub struct Attempt<'a> {
 pub struct Attempted {
     pub status: Option<StatusCode>,
     pub took: Duration,
+    /// `Retry-After` of a response that refused the message.
+    pub retry_after: Option<Duration>,
     pub result: Result<(), SendError>,
 }
 
@@ -91,10 +96,10 @@ impl Sender {
     /// Posts it once. The response body is not needed.
     pub async fn send(&self, attempt: &Attempt<'_>) -> Attempted {
         let begin = Instant::now();
-        let ended = |status, result| Attempted { status, took: begin.elapsed(), result };
+        let ended = |status, retry_after, result| Attempted { status, took: begin.elapsed(), retry_after, result };
         let request = match self.request(attempt.by, attempt.url) {
             Ok(request) => request,
-            Err(error) => return ended(None, Err(error.into())),
+            Err(error) => return ended(None, None, Err(error.into())),
         };
         let (id, timestamp) = (attempt.message_id.to_string(), attempt.timestamp);
         let signatures: Vec<String> = attempt.keys.iter().map(|key| key.sign(&id, timestamp, attempt.body)).collect();
@@ -107,16 +112,31 @@ impl Sender {
             .body(attempt.body.to_owned());
         match request.send().await {
             // URLs can contain secrets: errors omit them.
-            Err(error) => ended(None, Err(SendError::Unreachable(error.without_url()))),
+            Err(error) => ended(None, None, Err(SendError::Unreachable(error.without_url()))),
             Ok(response) => {
                 let status = response.status();
                 let result = match status {
                     status if status.is_success() => Ok(()),
                     StatusCode::GONE => Err(SendError::Gone),
+                    status if status.is_redirection() => Err(SendError::Redirected(status)),
                     status => Err(SendError::Answered(status)),
                 };
-                ended(Some(status), result)
+                let retry_after = if result.is_err() { retry_after(&response, attempt.timestamp) } else { None };
+                ended(Some(status), retry_after, result)
             }
         }
     }
+}
+
+fn retry_after(response: &Response, now: i64) -> Option<Duration> {
+    parse_retry_after(response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim(), now)
+}
+
+/// Seconds, or a date (RFC 9110 section 10.2.3); `now` in Unix seconds. A date in the past is no wait.
+pub(super) fn parse_retry_after(value: &str, now: i64) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = DateTime::parse_from_rfc2822(value).ok()?;
+    Some(TimeDelta::seconds(at.timestamp() - now).to_std().unwrap_or_default())
 }

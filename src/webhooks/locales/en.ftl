@@ -60,3 +60,6 @@ webhooks-delivery-dead = failed
 webhooks-replay = Send again
 webhooks-replay-ask = Sends the same message again with the same webhook-id. A queued message is tried immediately.
 webhooks-replayed = Message queued
+webhooks-give-up = Give up
+webhooks-give-up-ask = Stops sending this message, so that the messages behind it are sent. It can be sent again later.
+webhooks-given-up = Message given up

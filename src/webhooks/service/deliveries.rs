@@ -87,7 +87,7 @@ impl Webhooks {
             subject: &receiver,
             body: &body,
         };
-        endpoints::set_retry(&mut tx, id, None).await?;
+        endpoints::retry_now(&mut tx, id, self.inner.clock.now()).await?;
         self.queue(&mut tx, &new).await?;
         let made = deliveries::get(&mut tx, owner.org(), delivery).await?;
         tx.commit().await?;
@@ -102,7 +102,10 @@ impl Webhooks {
         slice: &Slice,
     ) -> Result<Vec<Delivery>, WebhooksError> {
         let id = filter.receiver.parse().map_err(|_| WebhooksError::NotFound("webhook_endpoint"))?;
-        let (mut tx, _, _) = self.find(who, id).await?;
+        let (tx, owner, _) = self.find(who, id).await?;
+        // A search may take long: attempts need the endpoint's row, which is locked until here.
+        tx.commit().await?;
+        let mut tx = self.begin(owner).await?;
         let found = deliveries::list(&mut tx, filter, slice).await?;
         tx.commit().await?;
         Ok(found)
@@ -130,7 +133,7 @@ impl Webhooks {
                 if row.ok_or(WebhooksError::NotFound("webhook_endpoint"))?.disabled_at.is_some() {
                     return Err(WebhooksError::Disabled);
                 }
-                endpoints::set_retry(&mut tx, endpoint, None).await?;
+                endpoints::retry_now(&mut tx, endpoint, self.inner.clock.now()).await?;
             }
             Err(_) => deliveries::set_receiver_retry(&mut tx, &delivery.receiver, None).await?,
         }
@@ -154,6 +157,27 @@ impl Webhooks {
         tx.commit().await?;
         tracing::info!(delivery_id = %id, message_id = %delivery.message_id, by = who.subject(), "webhook message sent again");
         again.map(|again| again.delivery).ok_or(WebhooksError::NotFound("webhook_delivery"))
+    }
+
+    /// Gives up a queued message that its receiver refuses again and again, so that the next one is tried.
+    pub async fn give_up(&self, who: &Principal, id: DeliveryId) -> Result<Delivery, WebhooksError> {
+        let (mut tx, owner, DeliveryDetail { delivery, .. }) = self.find_delivery(who, id).await?;
+        match delivery.receiver.parse::<EndpointId>() {
+            Ok(endpoint) => {
+                // Locked before its deliveries, as everywhere.
+                endpoints::get(&mut tx, owner.org(), endpoint).await?;
+                endpoints::retry_now(&mut tx, endpoint, self.inner.clock.now()).await?;
+            }
+            Err(_) => deliveries::set_receiver_retry(&mut tx, &delivery.receiver, None).await?,
+        }
+        if !deliveries::give_up_one(&mut tx, id, "it was given up by hand").await? {
+            return Err(WebhooksError::NotQueued);
+        }
+        self.wake(&mut tx, owner.org(), &delivery.receiver, None).await?;
+        let given_up = deliveries::get(&mut tx, owner.org(), id).await?;
+        tx.commit().await?;
+        tracing::info!(delivery_id = %id, receiver = delivery.receiver, by = who.subject(), "webhook message given up by hand");
+        given_up.map(|given_up| given_up.delivery).ok_or(WebhooksError::NotFound("webhook_delivery"))
     }
 
     async fn find_delivery(

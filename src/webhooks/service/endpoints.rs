@@ -28,6 +28,8 @@ const MOST_ENDPOINTS: i64 = 50;
 const LONGEST_URL: usize = 2000;
 /// How long the former secret also signs after a rotation: time to give the new one to the receiver.
 pub const OVERLAP: TimeDelta = TimeDelta::hours(24);
+/// Why messages are given up.
+pub(super) const DISABLED: &str = "the endpoint was disabled";
 /// Purpose of the key that encrypts secrets.
 const LABEL: &str = "webhooks.secret";
 
@@ -92,16 +94,22 @@ impl Webhooks {
         let changes = self.checked(owner, changes)?;
         let now = self.inner.clock.now();
         let url = changes.url.as_deref().unwrap_or(&row.url);
+        let moved = url != row.url;
         let description = changes.description.as_deref().unwrap_or(&row.description);
         let topics = changes.topics.as_deref().unwrap_or(&row.topics);
         endpoints::update(&mut tx, id, (url, description, topics), now).await?;
         match changes.enabled {
-            Some(true) if row.disabled_at.is_some() => endpoints::enable(&mut tx, id, now).await?,
+            Some(true) => endpoints::enable(&mut tx, id, now).await?,
             Some(false) if row.disabled_at.is_none() => {
                 endpoints::disable(&mut tx, id, DisabledReason::ByHand, now).await?;
-                deliveries::give_up(&mut tx, &id.to_string(), None, "the endpoint was disabled").await?;
+                deliveries::give_up(&mut tx, &id.to_string(), None, DISABLED).await?;
             }
             _ => {}
+        }
+        // What waits for the next attempt at the former address is tried at once.
+        if moved || changes.enabled == Some(true) {
+            endpoints::retry_now(&mut tx, id, now).await?;
+            self.wake(&mut tx, owner.org(), &id.to_string(), None).await?;
         }
         let endpoint = found(&mut tx, owner, id).await?;
         tx.commit().await?;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 
-use super::Webhooks;
+use super::{Webhooks, endpoints::DISABLED};
 use crate::{
     BadSecret, SigningKey, WebhooksError,
     events::EndpointDisabled,
@@ -17,14 +18,18 @@ use crate::{
     },
 };
 use jobs::{JobContext, JobError};
-use platform::{crypto, error::chain, ids::OrgId};
+use platform::{crypto, db::Tx, error::chain, ids::OrgId};
 
 /// Deliveries per run of a job: other jobs wait for a worker, too.
 const TURN: usize = 25;
+/// After this long a job lets others run, too: otherwise a few slow receivers keep the workers for minutes.
+const TURN_TIME: Duration = Duration::from_secs(5);
 /// Wait before the second attempt; doubles with each further one.
 const BACKOFF: Duration = Duration::from_secs(10);
 /// Longest wait between attempts.
 const LONGEST: Duration = Duration::from_secs(3600);
+/// How long messages to a receiver that this process cannot serve wait for one with another configuration.
+const ELSEWHERE: TimeDelta = TimeDelta::hours(1);
 /// A job snoozed until the next attempt may run this much earlier, by another clock.
 const EARLY: TimeDelta = TimeDelta::seconds(5);
 
@@ -52,11 +57,12 @@ enum Turn {
 impl Webhooks {
     /// Sends queued messages, oldest first, until none is left or an attempt fails.
     pub(crate) async fn deliver(&self, context: &JobContext, org: Option<OrgId>, name: &str) -> Result<(), JobError> {
+        let begin = Instant::now();
         for _ in 0..TURN {
-            if context.cancel.is_cancelled() {
+            if context.cancel.is_cancelled() || begin.elapsed() > TURN_TIME {
                 break;
             }
-            match self.turn(org, name).await? {
+            match self.turn(context, org, name).await? {
                 Turn::Sent => {}
                 Turn::Over => return Ok(()),
                 Turn::PutOff(wait) => return Err(JobError::snooze(wait)),
@@ -65,7 +71,7 @@ impl Webhooks {
         Err(JobError::snooze(Duration::ZERO))
     }
 
-    async fn turn(&self, org: Option<OrgId>, name: &str) -> Result<Turn, WebhooksError> {
+    async fn turn(&self, context: &JobContext, org: Option<OrgId>, name: &str) -> Result<Turn, WebhooksError> {
         let owner = org.map_or(Owner::Installation, Owner::Org);
         let now = self.inner.clock.now();
         let receiver = match self.receiver(owner, name).await {
@@ -74,9 +80,10 @@ impl Webhooks {
             Err(Refused::Unable(error)) => return self.refused(owner, name, &error).await,
             Err(Refused::Other(error)) => return Err(error),
         };
-        // After a failure the failed job runs again at that time; this job is for a newer message, which must wait.
-        if receiver.retry_at.is_some_and(|at| at > now + EARLY) {
-            return Ok(Turn::Over);
+        // After a failure the failed job runs again at that time, and jobs for newer messages leave it to that one. A job that is run again by
+        // the queue may be the failed one: its worker was lost before it was put off.
+        if let Some(wait) = receiver.retry_at.map(|at| at - now).filter(|wait| *wait > EARLY) {
+            return Ok(if context.attempt > 1 { Turn::PutOff(wait.to_std().unwrap_or_default()) } else { Turn::Over });
         }
         let mut tx = self.begin(owner).await?;
         let next = deliveries::next(&mut tx, name).await?;
@@ -100,8 +107,12 @@ impl Webhooks {
         let Ok(id) = name.parse::<EndpointId>() else { return self.configured(name).await.map(Some) };
         let mut tx = self.begin(owner).await?;
         let row = endpoints::get(&mut tx, owner.org(), id).await?;
+        let exists = row.is_some();
+        let Some(row) = row.filter(|row| row.disabled_at.is_none()) else {
+            self.discard(tx, owner, name, exists).await?;
+            return Ok(None);
+        };
         tx.commit().await?;
-        let Some(row) = row.filter(|row| row.disabled_at.is_none()) else { return Ok(None) };
         let now = self.inner.clock.now();
         let previous = row.previous_secret.as_deref().filter(|_| row.previous_until.is_some_and(|until| now < until));
         let keys = [Some(row.secret.as_slice()), previous].into_iter().flatten();
@@ -117,6 +128,19 @@ impl Webhooks {
             retry_at: row.retry_at,
             give_up_hours: self.inner.config.give_up_hours,
         }))
+    }
+
+    /// Discards messages that were queued for an endpoint after it was disabled or deleted: their events were matched with it before.
+    async fn discard(&self, mut tx: Tx, owner: Owner, name: &str, exists: bool) -> Result<(), WebhooksError> {
+        let mut given_up = 0;
+        if exists {
+            given_up = deliveries::give_up(&mut tx, name, None, DISABLED).await?;
+        } else {
+            deliveries::delete_of(&mut tx, name).await?;
+        }
+        tx.commit().await?;
+        self.inner.metrics.given_up(origin(owner, name), name, given_up, DISABLED);
+        Ok(())
     }
 
     async fn configured(&self, name: &str) -> Result<Receiver, Refused> {
@@ -138,12 +162,15 @@ impl Webhooks {
         })
     }
 
-    /// Nothing can be sent to this receiver: gives up its queued messages.
+    /// This process cannot send to this receiver: its configuration or its key may be outdated. Leaves the messages to other processes
+    /// ([`Self::wake_waiting`] offers them again), and gives up those that none has sent.
     async fn refused(&self, owner: Owner, name: &str, error: &SendError) -> Result<Turn, WebhooksError> {
         let reason = chain(error);
         let mut tx = self.begin(owner).await?;
-        let given_up = deliveries::give_up(&mut tx, name, None, &reason).await?;
+        let before = self.inner.clock.now() - ELSEWHERE;
+        let given_up = deliveries::give_up(&mut tx, name, Some(before), &reason).await?;
         tx.commit().await?;
+        tracing::warn!(receiver = name, reason, "this process cannot send to this webhook: leaving it to another");
         self.inner.metrics.given_up(origin(owner, name), name, given_up, &reason);
         Ok(Turn::Over)
     }
@@ -155,7 +182,7 @@ impl Webhooks {
         delivery: &crate::Delivery,
         attempted: Attempted,
     ) -> Result<Turn, WebhooksError> {
-        let Attempted { status, took, result } = attempted;
+        let Attempted { status, took, retry_after, result } = attempted;
         let (now, name) = (self.inner.clock.now(), receiver.name.as_str());
         let origin = origin(receiver.owner, name);
         let error = result.as_ref().err().map(|error| chain(error));
@@ -173,6 +200,12 @@ impl Webhooks {
             now,
         };
         let mut tx = self.begin(receiver.owner).await?;
+        // The endpoint's row first, as whoever disables or deletes it locks it: the other way round the two wait for each other.
+        if let Some(id) = receiver.endpoint
+            && endpoints::get(&mut tx, receiver.owner.org(), id).await?.is_none()
+        {
+            return Ok(Turn::Over);
+        }
         if !deliveries::attempted(&mut tx, delivery.id, &outcome).await? {
             return Ok(Turn::Sent);
         }
@@ -199,11 +232,12 @@ impl Webhooks {
         let old = now - TimeDelta::hours(i64::from(receiver.give_up_hours));
         let before = if disabled.is_some() { None } else { Some(old) };
         let given_up = deliveries::give_up(&mut tx, name, before, &reason).await?;
-        let wait = backoff(failures);
+        let wait = backoff(failures).max(retry_after.unwrap_or_default().min(LONGEST));
         let retry_at = now + TimeDelta::from_std(wait).unwrap_or_default();
         match receiver.endpoint {
-            Some(_) if disabled.is_some() => {}
-            Some(id) => endpoints::set_retry(&mut tx, id, Some(retry_at)).await?,
+            // Every message to an address that may not be asked fails: none has to wait.
+            Some(_) if disabled.is_some() || is_final => {}
+            Some(id) => endpoints::set_retry(&mut tx, id, retry_at).await?,
             // The receiver may want other messages: it can answer 410 to a single one.
             None if is_final => deliveries::set_receiver_retry(&mut tx, name, None).await?,
             None => deliveries::set_receiver_retry(&mut tx, name, Some(retry_at)).await?,

@@ -60,8 +60,11 @@ impl Webhooks {
 
     /// Returns how many partitions were created and dropped.
     pub(crate) async fn maintain(&self) -> Result<(i32, i32), WebhooksError> {
+        let config = &self.inner.config;
+        // What is still tried is kept, however short the retention.
+        let days = config.retention_days.max(i32::try_from(config.give_up_hours.div_ceil(24)).unwrap_or(i32::MAX));
         let mut tx = self.inner.db.system().await?;
-        let done = deliveries::maintain(&mut tx, self.inner.config.retention_days).await?;
+        let done = deliveries::maintain(&mut tx, days).await?;
         tx.commit().await?;
         Ok(done)
     }

@@ -188,6 +188,18 @@ pub async fn give_up(
     Ok(done.rows_affected())
 }
 
+/// Gives up one message; false where it is not queued.
+pub async fn give_up_one(conn: &mut PgConnection, id: DeliveryId, error: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE webhook_deliveries SET state = 'dead', error = coalesce(error, $2) WHERE id = $1 AND state = 'queued'",
+        id.0,
+        error,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
 pub async fn delete_of(conn: &mut PgConnection, receiver: &str) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM webhook_deliveries WHERE receiver = $1", receiver).execute(conn).await.map(drop)
 }

@@ -223,10 +223,14 @@ pub async fn succeeded(conn: &mut PgConnection, id: EndpointId) -> sqlx::Result<
     .map(drop)
 }
 
-/// How many attempts have failed one after another, this one included, and since when.
+/// How many attempts have failed one after another, this one included, and since when. After a day without any attempt (nothing was queued,
+/// or the appliance was down) a new series begins: nobody knows whether the receiver worked in between.
 pub async fn failed(conn: &mut PgConnection, id: EndpointId, now: DateTime<Utc>) -> sqlx::Result<(i32, DateTime<Utc>)> {
     let row = sqlx::query!(
-        r#"UPDATE webhook_endpoints SET failures = failures + 1, failing_since = coalesce(failing_since, $2) WHERE id = $1
+        r#"UPDATE webhook_endpoints SET
+             failures = CASE WHEN retry_at < $2::timestamptz - interval '1 day' THEN 1 ELSE failures + 1 END,
+             failing_since = CASE WHEN retry_at < $2::timestamptz - interval '1 day' THEN $2 ELSE coalesce(failing_since, $2) END
+           WHERE id = $1
            RETURNING failures, failing_since AS "failing_since!""#,
         id.0,
         now,
@@ -236,9 +240,17 @@ pub async fn failed(conn: &mut PgConnection, id: EndpointId, now: DateTime<Utc>)
     Ok((row.failures, row.failing_since))
 }
 
-/// Time of the next attempt; `None`: immediately.
-pub async fn set_retry(conn: &mut PgConnection, id: EndpointId, at: Option<DateTime<Utc>>) -> sqlx::Result<()> {
+/// Time of the next attempt.
+pub async fn set_retry(conn: &mut PgConnection, id: EndpointId, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("UPDATE webhook_endpoints SET retry_at = $2 WHERE id = $1", id.0, at).execute(conn).await.map(drop)
+}
+
+/// Lets the next attempt be made now.
+pub async fn retry_now(conn: &mut PgConnection, id: EndpointId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE webhook_endpoints SET retry_at = $2 WHERE id = $1 AND retry_at > $2", id.0, now)
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// `(enabled, failing, disabled because they failed)`, over all organisations.

@@ -2,14 +2,14 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU16, Ordering},
+    atomic::{AtomicU16, AtomicU64, Ordering},
 };
 
 use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER},
 };
 use holdfast::platform::lifecycle::Lifecycle;
 
@@ -34,6 +34,8 @@ impl Received {
 pub struct Receiver {
     pub url: String,
     status: Arc<AtomicU16>,
+    /// Seconds; 0: it does not say.
+    retry_after: Arc<AtomicU64>,
     seen: Arc<Mutex<Vec<Received>>>,
 }
 
@@ -41,7 +43,8 @@ impl Receiver {
     pub async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let receiver = Self { url, status: Arc::new(AtomicU16::new(200)), seen: Arc::default() };
+        let receiver =
+            Self { url, status: Arc::new(AtomicU16::new(200)), retry_after: Arc::default(), seen: Arc::default() };
         let router = Router::new().fallback(note).with_state(receiver.clone());
         Lifecycle::new().spawn("receiver", async move { axum::serve(listener, router).await.unwrap() });
         receiver
@@ -49,6 +52,11 @@ impl Receiver {
 
     pub fn answer_with(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// Seconds, said with every answer.
+    pub fn ask_to_wait(&self, seconds: u64) {
+        self.retry_after.store(seconds, Ordering::SeqCst);
     }
 
     pub fn seen(&self) -> Vec<Received> {
@@ -62,8 +70,12 @@ async fn note(
     uri: axum::http::Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> StatusCode {
+) -> (StatusCode, HeaderMap) {
     let body = String::from_utf8(body.to_vec()).unwrap();
     receiver.seen.lock().unwrap().push(Received { method, path: uri.path().to_owned(), headers, body });
-    StatusCode::from_u16(receiver.status.load(Ordering::SeqCst)).unwrap()
+    let mut said = HeaderMap::new();
+    if let seconds @ 1.. = receiver.retry_after.load(Ordering::SeqCst) {
+        said.insert(RETRY_AFTER, seconds.into());
+    }
+    (StatusCode::from_u16(receiver.status.load(Ordering::SeqCst)).unwrap(), said)
 }
