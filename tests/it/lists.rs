@@ -410,10 +410,14 @@ async fn conversations_are_found_by_words() {
     let mut conn = PgConnection::connect_with(&app.target().admin).await.unwrap();
     let newest: String =
         sqlx::query_scalar("SELECT max(id::text) FROM conversations").fetch_one(&mut conn).await.unwrap();
-    for (n, text) in ["The policies of refunds", "Какие гарантии на чайники? See foo-bar: it's C:\\temp", "Warranty"]
-        .iter()
-        .enumerate()
-    {
+    let texts = [
+        "The policies of refunds",
+        "Какие гарантии на чайники? See foo-bar: it's C:\\temp",
+        "Warranty",
+        // й as macOS writes it; and what PostgreSQL's parser takes for one word, or for markup.
+        "Свежии\u{306} и\u{306}огурт: Vec<String> from /etc/heath.toml, invoice 2024-1187, ask ivan@example.ru",
+    ];
+    for (n, text) in texts.iter().enumerate() {
         let insert = "INSERT INTO messages (id, org_id, conversation_id, role, status, content, created_at)
             SELECT gen_random_uuid(), org_id, id, 'assistant', 'complete', $2, now() FROM conversations WHERE id = $1::uuid";
         sqlx::query(insert).bind(&newest).bind(text).execute(&mut conn).await.unwrap_or_else(|e| panic!("{n}: {e}"));
@@ -429,6 +433,11 @@ async fn conversations_are_found_by_words() {
         ("foo-bar", true),
         ("it's", true),
         ("C:\\temp", true),
+        ("ЙОГУРТ", true),
+        ("string", true),
+        ("heath.toml", true),
+        ("1187", true),
+        ("example.ru", true),
         // In two messages.
         ("policies warranty", false),
         ("olicies", false),
