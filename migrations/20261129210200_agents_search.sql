@@ -8,10 +8,10 @@ CREATE INDEX agents_org_id_idx ON agents (org_id, id);
 CREATE INDEX conversations_subject_idx ON conversations (org_id, agent_id, subject, id);
 SELECT holdfast_search_index('conversations_title_idx', $$conversations USING gin (agent_id, subject, title gin_trgm_ops)$$);
 
--- A text as its words are searched: in NFC, and with spaces for punctuation. The parser would keep an address, a path or 2024-1187 as one word,
--- which no part of it finds, and leave out <String> as markup.
+-- A text as its words are searched: in NFC, with spaces for punctuation, and е for ё, as most people type it. The parser would keep an address,
+-- a path or 2024-1187 as one word, which no part of it finds, and leave out <String> as markup.
 CREATE FUNCTION holdfast_plain(content text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT translate(normalize(content), $q$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~$q$, repeat(' ', 32))
+  SELECT translate(normalize(content), $q$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~ёЁ$q$, repeat(' ', 32) || 'еЕ')
 $$;
 
 -- The words of a text, for searching: as they stand (simple) and without their endings (russian, which takes English ones off words in Latin

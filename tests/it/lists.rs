@@ -415,7 +415,7 @@ async fn conversations_are_found_by_words() {
         "Какие гарантии на чайники? See foo-bar: it's C:\\temp",
         "Warranty",
         // й as macOS writes it; and what PostgreSQL's parser takes for one word, or for markup.
-        "Свежии\u{306} и\u{306}огурт: Vec<String> from /etc/heath.toml, invoice 2024-1187, ask ivan@example.ru",
+        "Свежии\u{306} и\u{306}огурт, ещё: Vec<String> from /etc/heath.toml, invoice 2024-1187, ask ivan@example.ru",
     ];
     for (n, text) in texts.iter().enumerate() {
         let insert = "INSERT INTO messages (id, org_id, conversation_id, role, status, content, created_at)
@@ -434,6 +434,7 @@ async fn conversations_are_found_by_words() {
         ("it's", true),
         ("C:\\temp", true),
         ("ЙОГУРТ", true),
+        ("еще", true),
         ("string", true),
         ("heath.toml", true),
         ("1187", true),
