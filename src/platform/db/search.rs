@@ -54,8 +54,9 @@ impl Searching {
                 ),
                 format!(
                     "let the server's administrator install PostgreSQL's contrib modules if they are missing, and run in the database \
-                     {database}:\nCREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE EXTENSION IF NOT EXISTS btree_gin;\nThen restart Holdfast, \
-                     which builds the indexes (or run: holdfast migrate)"
+                     {database}:\nCREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE EXTENSION IF NOT EXISTS btree_gin;\nWhere they are in a \
+                     schema of their own, the tables' owner needs USAGE on it. Then restart Holdfast, which builds the indexes (or run: \
+                     holdfast migrate)"
                 ),
             );
         }
