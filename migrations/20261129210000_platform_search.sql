@@ -10,7 +10,8 @@ CREATE TABLE search_indexes (
 );
 SELECT holdfast_global_table('search_indexes', '');
 
--- Makes the extensions and the indexes that are missing. False where the server refuses the extensions, or their schema. As the owner.
+-- Makes the extensions and the indexes that are missing. False where the server refuses the extensions, or has
+-- them elsewhere. As the owner.
 CREATE FUNCTION holdfast_search_indexes() RETURNS boolean LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
   missing record;
@@ -22,9 +23,7 @@ BEGIN
   EXCEPTION WHEN insufficient_privilege OR undefined_file OR feature_not_supported THEN
     RETURN false;
   END;
-  -- An extension that was there before may be in a schema of its own, which some hosters have for them.
-  PERFORM set_config('search_path', concat_ws(', ', 'public', quote_ident(n.nspname), 'pg_temp'), true)
-    FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm';
+  -- Where pg_trgm was there before, in a schema of its own, its operator class is not found; nor would it be where a backup is restored.
   IF NOT EXISTS (SELECT FROM pg_opclass c WHERE c.opcname = 'gin_trgm_ops' AND pg_opclass_is_visible(c.oid)) THEN
     RETURN false;
   END IF;

@@ -54,9 +54,8 @@ impl Searching {
                 ),
                 format!(
                     "let the server's administrator install PostgreSQL's contrib modules if they are missing, and run in the database \
-                     {database}:\nCREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE EXTENSION IF NOT EXISTS btree_gin;\nWhere they are in a \
-                     schema of their own, the tables' owner needs USAGE on it. Then restart Holdfast, which builds the indexes (or run: \
-                     holdfast migrate)"
+                     {database}:\nCREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE EXTENSION IF NOT EXISTS btree_gin;\nALTER EXTENSION \
+                     pg_trgm SET SCHEMA public;\nThen restart Holdfast, which builds the indexes (or run: holdfast migrate)"
                 ),
             );
         }
