@@ -10,7 +10,8 @@ CREATE TABLE search_indexes (
 );
 SELECT holdfast_global_table('search_indexes', '');
 
--- Makes the extensions and the indexes that are missing. False where the server refuses the extensions. As the owner.
+-- Makes the extensions and the indexes that are missing. False where the server refuses the extensions, or has
+-- them elsewhere. As the owner.
 CREATE FUNCTION holdfast_search_indexes() RETURNS boolean LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
   missing record;
@@ -22,6 +23,10 @@ BEGIN
   EXCEPTION WHEN insufficient_privilege OR undefined_file OR feature_not_supported THEN
     RETURN false;
   END;
+  -- Where pg_trgm was there before, in a schema of its own, its operator class is not found; nor would it be where a backup is restored.
+  IF NOT EXISTS (SELECT FROM pg_opclass c WHERE c.opcname = 'gin_trgm_ops' AND pg_opclass_is_visible(c.oid)) THEN
+    RETURN false;
+  END IF;
   FOR missing IN SELECT i.name, i.definition FROM search_indexes i WHERE to_regclass(i.name) IS NULL ORDER BY i.name LOOP
     EXECUTE format('CREATE INDEX %I ON %s', missing.name, missing.definition);
   END LOOP;

@@ -8,11 +8,24 @@ CREATE INDEX agents_org_id_idx ON agents (org_id, id);
 CREATE INDEX conversations_subject_idx ON conversations (org_id, agent_id, subject, id);
 SELECT holdfast_search_index('conversations_title_idx', $$conversations USING gin (agent_id, subject, title gin_trgm_ops)$$);
 
+-- A text as its words are searched: in NFC, with spaces for punctuation, and е for ё, as most people type it. The parser would keep an address,
+-- a path or 2024-1187 as one word, which no part of it finds, and leave out <String> as markup.
+CREATE FUNCTION holdfast_plain(content text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+  IF content IS NOT NFC NORMALIZED THEN
+    content := normalize(content);
+  END IF;
+  RETURN replace(replace(regexp_replace(content, '[!-/:-@\[-`{-~]+', ' ', 'g'), 'ё', 'е'), 'Ё', 'Е');
+END $$;
+
 -- The words of a text, for searching: as they stand (simple) and without their endings (russian, which takes English ones off words in Latin
 -- letters). Of a longer text the beginning: a tsvector may have a megabyte.
-CREATE FUNCTION holdfast_words(content text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT to_tsvector('pg_catalog.simple', left(content, 100000)) || to_tsvector('pg_catalog.russian', left(content, 100000))
-$$;
+CREATE FUNCTION holdfast_words(content text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+  plain CONSTANT text := public.holdfast_plain(left(content, 100000));
+BEGIN
+  RETURN to_tsvector('pg_catalog.simple', plain) || to_tsvector('pg_catalog.russian', plain);
+END $$;
 
 -- What a text must have to be found: every word, or a longer one that begins with it, or one with the same stem. NULL where there is no word.
 CREATE FUNCTION holdfast_words_query(wanted text) RETURNS tsquery LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog SET client_min_messages = warning AS $$
@@ -21,9 +34,8 @@ DECLARE
   one tsquery;
   every tsquery;
 BEGIN
-  FOR word IN SELECT lexeme FROM unnest(to_tsvector('simple', left(wanted, 1000))) LOOP
-    -- A cast, because to_tsquery would take the word apart again. With a backslash in it a literal begins with E.
-    one := (ltrim(quote_literal(word), ' E') || ':*')::tsquery || plainto_tsquery('russian', word);
+  FOR word IN SELECT lexeme FROM unnest(to_tsvector('simple', public.holdfast_plain(left(wanted, 1000)))) LOOP
+    one := (quote_literal(word) || ':*')::tsquery || plainto_tsquery('russian', word);
     every := coalesce(every && one, one);
   END LOOP;
   RETURN every;

@@ -1,7 +1,7 @@
 //! The first page: what each room has to say, side by side.
 //!
-//! The rooms are asked together, at most [`MOST_AT_ONCE`] of all organisations at a time, and read at most once a second for everybody who
-//! sees the same. A room that fails or takes too long shows a tile that says so; the others show their figures.
+//! The rooms are asked together, at most [`MOST_AT_ONCE`] of all organisations at a time and [`MOST_OF_A_ROOM`] of each, and read at most once a
+//! second for everybody who sees the same. A room that fails or takes too long shows a tile that says so; the others show their figures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,8 @@ use platform::http::Role;
 
 /// Rooms that read at the same time, each on one connection: the API keeps the others.
 const MOST_AT_ONCE: usize = 6;
+/// Of these, reads of one room: with many pages open, a slow one would otherwise take every turn, and no room would answer.
+const MOST_OF_A_ROOM: usize = 2;
 /// Time for a room's answer, waiting for its turn included.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -37,15 +39,22 @@ pub trait OverviewPart: Send + Sync {
     async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError>;
 }
 
+/// A room that shows something.
+struct Part {
+    room: Arc<dyn OverviewPart>,
+    turns: Semaphore,
+}
+
 /// The rooms that show something, in order.
 pub(super) struct Overviews {
-    parts: Vec<Arc<dyn OverviewPart>>,
+    parts: Vec<Arc<Part>>,
     turns: Semaphore,
 }
 
 impl Overviews {
-    pub fn new(parts: Vec<Arc<dyn OverviewPart>>) -> Self {
-        Self { parts, turns: Semaphore::new(MOST_AT_ONCE) }
+    pub fn new(rooms: Vec<Arc<dyn OverviewPart>>) -> Self {
+        let part = |room| Arc::new(Part { room, turns: Semaphore::new(MOST_OF_A_ROOM) });
+        Self { parts: rooms.into_iter().map(part).collect(), turns: Semaphore::new(MOST_AT_ONCE) }
     }
 
     /// What all rooms show.
@@ -63,20 +72,23 @@ impl Overviews {
     }
 
     /// What a room shows, or a tile that says that it gives no answer.
-    async fn part(&self, part: Arc<dyn OverviewPart>, shell: &Shell) -> Overview {
+    async fn part(&self, part: Arc<Part>, shell: &Shell) -> Overview {
+        let room = &part.room;
         let reading = async {
+            // The room's own first: who waits for it holds no turn of the others.
+            let _own = part.turns.acquire().await.map_err(ApiError::internal)?;
             let _turn = self.turns.acquire().await.map_err(ApiError::internal)?;
-            part.overview(shell).await
+            room.overview(shell).await
         };
         let error = match timeout(PATIENCE, reading).await {
             Ok(Ok(overview)) => return overview,
             Ok(Err(error)) => chain(&error),
             Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
         };
-        tracing::warn!(part = part.label(), error, "the overview lacks the figures of a room");
+        tracing::warn!(part = room.label(), error, "the overview lacks the figures of a room");
         let no_answer = shell.t("console-overview-no-answer");
         Overview {
-            tiles: vec![Tile::new(shell.t(part.label()), "–").badge("error", no_answer)], ..Overview::default()
+            tiles: vec![Tile::new(shell.t(room.label()), "–").badge("error", no_answer)], ..Overview::default()
         }
     }
 }

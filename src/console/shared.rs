@@ -11,7 +11,8 @@ use platform::error::ApiError;
 use platform::http::Role;
 use platform::ids::OrgId;
 
-/// Shorter than the shortest `data-live`: no page goes back to what was there before it was opened.
+/// Shorter than the shortest `data-live`: no page goes back to what was there before it was opened. Only a read that was already going on then,
+/// and that takes longer than this, may bring it back, until the next turn.
 const SHARED_FOR: Duration = Duration::from_secs(1);
 const MOST_KEPT: u64 = 1000;
 

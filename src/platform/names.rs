@@ -12,9 +12,10 @@ pub fn tidy(name: &str) -> String {
     if kept.chars().all(is_invisible) { String::new() } else { kept.trim_matches(is_invisible).to_owned() }
 }
 
-/// A text of any number of lines, trimmed and without U+0000, which PostgreSQL cannot store.
+/// A text of any number of lines, in NFC as what it is searched for, trimmed and without U+0000, which PostgreSQL cannot store.
 pub fn tidy_text(text: &str) -> String {
-    text.replace('\0', "").trim().to_owned()
+    let kept: String = text.nfc().filter(|c| *c != '\0').collect();
+    kept.trim().to_owned()
 }
 
 /// With these, `fdp.exe` looks like `exe.pdf`, and one name like another.
@@ -70,5 +71,6 @@ mod tests {
     #[test]
     fn texts_keep_their_lines() {
         assert_eq!(tidy_text(" \0 a\n\n\tb\0c\n"), "a\n\n\tbc");
+        assert_eq!(tidy_text("Йод\nи\u{306}од"), "Йод\nйод", "composed");
     }
 }

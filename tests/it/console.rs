@@ -62,6 +62,12 @@ async fn every_link_of_the_first_page_leads_where_the_reader_may_go() {
     let members = page(&admin, "/settings/members").await;
     let nav = members.split("<nav").nth(1).unwrap().split("</nav>").next().unwrap();
     assert_eq!(nav.matches("aria-current").count(), 1, "{nav}");
+    // A search field takes as much as the server does, no more.
+    for path in ["/agents", "/knowledge", "/jobs", "/alerts", "/settings/members", "/settings/api-keys"] {
+        let found = page(&admin, &format!("{path}?q={}", "x".repeat(200))).await;
+        let field = found.split("name=\"q\"").nth(1).unwrap_or_else(|| panic!("{path}: no search"));
+        assert!(field.split('>').next().unwrap().contains("maxlength=\"200\""), "{path}");
+    }
     app.stop().await;
 }
 
@@ -92,6 +98,14 @@ async fn a_room_that_waits_for_a_lock_says_so_on_its_tile_and_the_others_show_th
     let first = page(&admin, "/").await;
     assert!(first.contains("could not be read") && first.contains("in 1 knowledge base"), "{first}");
     assert_eq!((figure(&first, "Tokens today"), figure(&first, "API keys")), ("–", "0"));
+    // The same with many pages open: the slow room does not take the others' turns. Each has an address, so that none shares.
+    let many = futures::future::join_all((0..8).map(|n| {
+        let admin = &admin;
+        async move { page(admin, &format!("/?n={n}")).await }
+    }));
+    for other in many.await {
+        assert_eq!((figure(&other, "Tokens today"), figure(&other, "API keys")), ("–", "0"));
+    }
     sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
     holder.close().await.unwrap();
     assert_eq!(figure(&page(&admin, "/").await, "Tokens today"), "0");

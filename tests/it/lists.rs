@@ -370,6 +370,15 @@ async fn without_the_extensions_a_search_finds_the_same() {
     for (q, rows) in all {
         assert_eq!(found(q).await.len(), rows, "{q}");
     }
+    // Extensions that were there before, in a schema of their own.
+    let moved =
+        "DROP EXTENSION pg_trgm, btree_gin CASCADE; CREATE SCHEMA elsewhere; CREATE EXTENSION pg_trgm SCHEMA elsewhere";
+    sqlx::raw_sql(moved).execute(&mut conn).await.unwrap();
+    assert!(!as_owner(&mut conn).await);
+    assert_eq!(found("HERON").await.len(), 1);
+    conn.execute("ALTER EXTENSION pg_trgm SET SCHEMA public").await.unwrap();
+    assert!(as_owner(&mut conn).await);
+    assert!(format!("{:?}", check().await).contains("Pass"));
     conn.close().await.unwrap();
     app.stop().await;
 }
@@ -382,10 +391,14 @@ async fn conversations_are_found_by_words() {
     let mut conn = PgConnection::connect_with(&app.target().admin).await.unwrap();
     let newest: String =
         sqlx::query_scalar("SELECT max(id::text) FROM conversations").fetch_one(&mut conn).await.unwrap();
-    for (n, text) in ["The policies of refunds", "Какие гарантии на чайники? See foo-bar: it's C:\\temp", "Warranty"]
-        .iter()
-        .enumerate()
-    {
+    let texts = [
+        "The policies of refunds",
+        "Какие гарантии на чайники? See foo-bar: it's C:\\temp",
+        "Warranty",
+        // й as macOS writes it; and what PostgreSQL's parser takes for one word, or for markup.
+        "Свежии\u{306} и\u{306}огурт, ещё: Vec<String> from /etc/heath.toml, invoice 2024-1187, ask ivan@example.ru",
+    ];
+    for (n, text) in texts.iter().enumerate() {
         let insert = "INSERT INTO messages (id, org_id, conversation_id, role, status, content, created_at)
             SELECT gen_random_uuid(), org_id, id, 'assistant', 'complete', $2, now() FROM conversations WHERE id = $1::uuid";
         sqlx::query(insert).bind(&newest).bind(text).execute(&mut conn).await.unwrap_or_else(|e| panic!("{n}: {e}"));
@@ -401,6 +414,12 @@ async fn conversations_are_found_by_words() {
         ("foo-bar", true),
         ("it's", true),
         ("C:\\temp", true),
+        ("ЙОГУРТ", true),
+        ("еще", true),
+        ("string", true),
+        ("heath.toml", true),
+        ("1187", true),
+        ("example.ru", true),
         // In two messages.
         ("policies warranty", false),
         ("olicies", false),

@@ -198,15 +198,17 @@ impl Db {
         Ok(found)
     }
 
-    /// The missing search indexes, and the name of the database.
-    async fn missing_search_indexes(&self) -> Result<(Vec<String>, String), DbError> {
+    /// What lists are searched with in this database.
+    async fn searching(&self) -> Result<search::Searching, DbError> {
         let mut tx = self.system().await?;
         let missing =
             sqlx::query_scalar!("SELECT name FROM search_indexes WHERE to_regclass(name) IS NULL ORDER BY name")
                 .fetch_all(&mut *tx)
                 .await?;
-        let name = sqlx::query_scalar!("SELECT current_database() AS \"name!\"").fetch_one(&mut *tx).await?;
-        Ok((missing, name))
+        let database = sqlx::query!("SELECT current_database() AS \"name!\", 'я' ILIKE 'Я' AS \"folds_case!\"")
+            .fetch_one(&mut *tx)
+            .await?;
+        Ok(search::Searching { missing, folds_case: database.folds_case, database: database.name })
     }
 
     /// The server's version, e.g. `15.18`.

@@ -9,7 +9,7 @@ use super::{differences, find, is_word, places, set};
 const CALLERS: &[(&str, &str, &str)] = &[
     // The ground floor.
     ("platform/db/mod.rs", "ping server_version server_time", "the server's own state, no rows"),
-    ("platform/db/mod.rs", "other_collation missing_search_indexes", "the state of the database's indexes"),
+    ("platform/db/mod.rs", "other_collation searching", "the state of the database's indexes"),
     ("platform/db/statistics.rs", "sees_others_sessions", "the server's own figures"),
     ("platform/http/idempotency/mod.rs", "purge", "retention"),
     // Leasing, schedules and retention are for the jobs of all organisations.
