@@ -37,7 +37,7 @@ impl Check for SearchIndexes {
 pub(super) struct Searching {
     /// Search indexes that do not exist.
     pub missing: Vec<String>,
-    /// Whether я and Я are the same letter, as LC_CTYPE says.
+    /// Whether я and Я are the same letter, as `LC_CTYPE` says.
     pub folds_case: bool,
     /// Name of the database.
     pub database: String,
