@@ -188,12 +188,10 @@ class Plan:
         if self.whole:
             return []
         runs = []
-        packages = sorted(package for room in self.units for package in self.house.packages.get(room, []))
-        inside = sorted(room for room in self.units if not self.house.packages.get(room))
-        if packages:
-            runs.append("--lib " + " ".join(f"-p {package}" for package in packages))
-        if inside:
-            runs.append("-p holdfast --lib -- " + " ".join(f"{room}::" for room in inside))
+        if self.units:
+            # The root package always: with it, dependencies have the features of the whole program, and none is built a second time.
+            packages = sorted(package for room in self.units for package in self.house.packages.get(room, []))
+            runs.append("--lib " + " ".join(f"-p {package}" for package in ("holdfast", *packages)))
         if self.all_tests:
             runs.append("-p holdfast --test it")
         elif tests := sorted(self.tests & set(self.house.tests)):
