@@ -163,7 +163,8 @@ async fn a_full_disk_for_the_work_fails_the_run_or_the_drill_and_nothing_else() 
         large.relieve();
     }
     let drill = backups.drill(Choice::Newest, None, None, &filling(&large, "database")).await.unwrap();
-    assert_eq!(drill.status, DrillStatus::Failed);
+    // By whichever sees it first: the look at the free space, or PostgreSQL.
+    assert!(matches!(drill.status, DrillStatus::Failed | DrillStatus::NoRoom), "{drill:?}");
     assert_eq!(backups.get(good.id).await.unwrap().status, Status::Verified, "the backup is not to blame");
     large.relieve();
     assert_eq!(files(large.path()), Vec::<std::path::PathBuf>::new(), "nothing is left of the work");
