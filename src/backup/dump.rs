@@ -5,14 +5,19 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write as _},
+    os::fd::AsRawFd as _,
     path::Path,
+    pin::Pin,
     process::{ExitStatus, Stdio},
 };
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
-use rustix::{fs::OFlags, process::Pid};
+use rustix::{
+    fs::{MemfdFlags, OFlags},
+    process::Pid,
+};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -143,8 +148,9 @@ impl Snapshot {
         let (written, data) = made?;
         // One after the other: one busy server process is enough load.
         let schema = schema::describe(&mut self.conn).await?;
-        let entries = contents(&self.tools, data.head, &schema).await?;
-        Ok(Dump { sealed: written, schema, entries, tool_version: self.tools.version.clone() })
+        let entries = contents(&self.tools, &data.head).await?;
+        check_contents(&entries, &schema)?;
+        Ok(Dump { sealed: written, schema, entries: entries.len() as u64, tool_version: self.tools.version.clone() })
     }
 
     /// Ends the transaction.
@@ -181,9 +187,8 @@ pub struct Dump {
     pub tool_version: String,
 }
 
-/// Reads the table of contents from the beginning of a dump, and checks that every table is in it with rows, policies and row-level
-/// security. Returns the number of entries.
-async fn contents(tools: &Tools, head: Vec<u8>, schema: &Schema) -> Result<u64, DumpError> {
+/// The entries of a dump's table of contents, read from the beginning of the dump.
+async fn contents(tools: &Tools, head: &[u8]) -> Result<Vec<String>, DumpError> {
     let mut command = tools.command("pg_restore");
     command.arg("--list").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = Tool::start("pg_restore", &mut command)?;
@@ -191,7 +196,7 @@ async fn contents(tools: &Tools, head: Vec<u8>, schema: &Schema) -> Result<u64, 
     let feed = async {
         if let Some(stdin) = &mut stdin {
             // It closes its input when it has read enough.
-            let _ = stdin.write_all(&head).await;
+            let _ = stdin.write_all(head).await;
         }
         drop(stdin.take());
     };
@@ -201,8 +206,11 @@ async fn contents(tools: &Tools, head: Vec<u8>, schema: &Schema) -> Result<u64, 
         Ok::<_, DumpError>(String::from_utf8_lossy(&pieces.concat()).into_owned())
     };
     let ((), list) = futures::join!(feed, read);
-    let list = list?;
-    let entries: Vec<&str> = list.lines().filter(|line| !line.starts_with(';') && !line.is_empty()).collect();
+    Ok(list?.lines().filter(|line| !line.starts_with(';') && !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// Checks that every table is in a table of contents with rows, policies and row-level security.
+fn check_contents(entries: &[String], schema: &Schema) -> Result<(), DumpError> {
     let data = entries.iter().filter(|line| line.contains(" TABLE DATA public ")).count();
     for table in schema.rows.keys() {
         if !entries.iter().any(|line| line.contains(&format!(" TABLE DATA public {table} "))) {
@@ -224,32 +232,69 @@ async fn contents(tools: &Tools, head: Vec<u8>, schema: &Schema) -> Result<u64, 
     if data != schema.rows.len() {
         return Err(DumpError::Tables { got: data, expected: schema.rows.len() });
     }
-    Ok(entries.len() as u64)
+    Ok(())
 }
 
-/// Creates the extensions that indexes need: a dump of one schema contains none. As the owner, like the migrations. A server that refuses one
-/// may not need it (the dump may be older than the indexes); otherwise `pg_restore` reports it.
-async fn make_extensions(target: &Target) -> Result<(), DumpError> {
+/// Creates the extensions of the search indexes: a dump of one schema contains none. As the owner, like the migrations. False where the
+/// server lacks one, or has `pg_trgm` in another schema than the indexes name.
+async fn make_extensions(target: &Target) -> Result<bool, DumpError> {
     let mut conn = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await?;
     for extension in [
         "CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public",
         "CREATE EXTENSION IF NOT EXISTS btree_gin SCHEMA public",
     ] {
         if let Err(error) = conn.execute(extension).await {
-            tracing::warn!(%error, "this server refuses an extension that indexes may need");
+            tracing::warn!(%error, "this server refuses an extension of the search indexes");
         }
     }
+    let made = schema::has_extensions(&mut conn).await?;
     let _ = conn.close().await;
-    Ok(())
+    Ok(made)
 }
 
-/// Restores a streamed dump into an empty database in one transaction, stopping at the first error.
-pub async fn restore<S, E>(target: &Target, tools: &Tools, data: S) -> Result<(), DumpError>
+/// The beginning of a dump, and the list for `--use-list` of its entries without the search indexes. In memory: the tool inherits the file.
+async fn without_search_indexes<S, E>(
+    tools: &Tools,
+    schema: &Schema,
+    data: &mut Pin<&mut S>,
+) -> Result<(Bytes, File), DumpError>
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
     E: std::error::Error + Send + Sync + 'static,
 {
-    make_extensions(target).await?;
+    let mut head = Vec::new();
+    while head.len() < HEAD_BYTES
+        && let Some(bytes) = data.next().await
+    {
+        head.extend_from_slice(&bytes.map_err(|error| DumpError::Source(Box::new(error)))?);
+    }
+    let names: Vec<&str> = schema.indexes.iter().filter_map(|index| schema::search_index(index)).collect();
+    // An index of a partition has an entry `INDEX ATTACH` too.
+    let is_left_out =
+        |entry: &str| entry.contains(" INDEX ") && names.iter().any(|name| entry.contains(&format!(" public {name} ")));
+    tracing::warn!(indexes = names.join(", "), "this server cannot have the search indexes: restoring without them");
+    let mut entries = contents(tools, &head).await?;
+    entries.retain(|entry| !is_left_out(entry));
+    let failed = |source| DumpError::Start { tool: "pg_restore", source };
+    let list = rustix::fs::memfd_create("pg_restore-list", MemfdFlags::empty());
+    let mut list = File::from(list.map_err(|error| failed(error.into()))?);
+    list.write_all((entries.join("\n") + "\n").as_bytes()).map_err(failed)?;
+    Ok((head.into(), list))
+}
+
+/// Restores a streamed dump of `schema` into an empty database in one transaction, stopping at the first error. Without the search indexes
+/// where the server lacks their extensions.
+pub async fn restore<S, E>(target: &Target, tools: &Tools, schema: &Schema, data: S) -> Result<(), DumpError>
+where
+    S: Stream<Item = Result<Bytes, E>> + Send,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let mut data = std::pin::pin!(data);
+    let mut left_out = None;
+    if !make_extensions(target).await? && schema.indexes.iter().any(|index| schema::search_index(index).is_some()) {
+        left_out = Some(without_search_indexes(tools, schema, &mut data).await?);
+    }
+    let (head, list) = left_out.unzip();
     let (url, password) = tools::connection(&target.admin);
     let mut command = tools.command("pg_restore");
     command
@@ -257,6 +302,7 @@ where
         .args(["--exit-on-error", "--single-transaction", "--no-owner", "--no-password", "--schema=public"])
         .arg(format!("--role={}", target.role_name(RoleKind::Owner)))
         .arg(format!("--dbname={url}"))
+        .args(list.as_ref().map(|list| format!("--use-list=/proc/self/fd/{}", list.as_raw_fd())))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
@@ -264,9 +310,10 @@ where
         command.env("PGPASSWORD", password);
     }
     let mut child = Tool::start("pg_restore", &mut command)?;
+    drop(list);
     let mut stdin = child.child.stdin.take();
     let feed = async {
-        let mut data = std::pin::pin!(data);
+        let mut data = futures::stream::iter(head.map(Ok)).chain(data);
         while let Some(bytes) = data.next().await {
             let bytes = bytes.map_err(|error| DumpError::Source(Box::new(error)))?;
             // The tool has exited; its status says why.

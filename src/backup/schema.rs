@@ -34,6 +34,27 @@ pub async fn tables(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar(count).fetch_one(conn).await
 }
 
+/// The name of a search index, from the definition of an index; `None` for others. These are the GIN indexes that need an extension: of
+/// trigrams (`pg_trgm`), or with the organisation as first column (`btree_gin`). They are optional: a start builds those that are missing.
+pub fn search_index(definition: &str) -> Option<&str> {
+    let (index, columns) = definition.split_once(" USING gin (")?;
+    let is_one = columns.contains("gin_trgm_ops") || columns.starts_with("org_id, ");
+    is_one.then_some(index.strip_prefix("CREATE INDEX ")?.split_once(" ON ")?.0)
+}
+
+/// Whether search indexes can be restored: with both extensions, and `pg_trgm` in the schema that the indexes name.
+pub async fn has_extensions(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    let both = "SELECT EXISTS (SELECT FROM pg_opclass WHERE opcname = 'gin_trgm_ops' AND opcnamespace = 'public'::regnamespace) \
+        AND EXISTS (SELECT FROM pg_extension WHERE extname = 'btree_gin')";
+    sqlx::query_scalar(both).fetch_one(conn).await
+}
+
+/// Search indexes of `expected` that `found` lacks.
+pub fn unindexed<'a>(expected: &'a Schema, found: &Schema) -> Vec<&'a str> {
+    let missing = expected.indexes.iter().filter(|index| !found.indexes.contains(index));
+    missing.filter_map(|index| search_index(index)).collect()
+}
+
 /// Version of the server, e.g. `15.18`.
 pub async fn server_version(target: &Target) -> sqlx::Result<String> {
     let mut conn = PgConnection::connect_with(&target.admin).await?;
@@ -73,7 +94,7 @@ pub async fn describe(conn: &mut PgConnection) -> sqlx::Result<Schema> {
     Ok(schema)
 }
 
-/// Differences of `found` from `expected`, as text; empty if they agree.
+/// Differences of `found` from `expected`, as text; empty if they agree. Search indexes may be missing.
 pub fn differences(expected: &Schema, found: &Schema) -> Vec<String> {
     let mut differences = Vec::new();
     for (table, rows) in &expected.rows {
@@ -94,7 +115,8 @@ pub fn differences(expected: &Schema, found: &Schema) -> Vec<String> {
         ("constraint", &expected.constraints, &found.constraints),
         ("index", &expected.indexes, &found.indexes),
     ] {
-        differences.extend(expected.iter().filter(|e| !found.contains(e)).map(|e| format!("{what} {e} is missing")));
+        let missing = expected.iter().filter(|e| !found.contains(e) && search_index(e).is_none());
+        differences.extend(missing.map(|e| format!("{what} {e} is missing")));
         differences
             .extend(found.iter().filter(|f| !expected.contains(f)).map(|f| format!("{what} {f} should not be there")));
     }

@@ -207,7 +207,7 @@ impl Restore {
             read += bytes.len() as u64;
             on_bytes(read);
         });
-        dump::restore(target, &tools, data).await?;
+        dump::restore(target, &tools, &self.manifest.database.schema, data).await?;
         self.compare(target).await
     }
 
@@ -220,25 +220,25 @@ impl Restore {
         if differences.is_empty() { Ok(found) } else { Err(BackupError::Differs(differences.join("; "))) }
     }
 
-    /// Restores the database, or what remains of that.
+    /// Restores the database, or what remains of that. Returns the search indexes that its server cannot have.
     pub async fn database(
         &self,
         target: &Target,
         tools_dir: Option<&Path>,
         found: Found,
         progress: &ProgressReporter,
-    ) -> Result<(), BackupError> {
+    ) -> Result<Vec<&str>, BackupError> {
         progress.report(0, "database");
-        match found {
-            Found::Other => drop(self.load(target, tools_dir, (ProgressRange::WHOLE, progress)).await?),
-            Found::Loaded => drop(self.compare(target).await?),
-            Found::Compared => return Ok(()),
-        }
+        let found = match found {
+            Found::Other => self.load(target, tools_dir, (ProgressRange::WHOLE, progress)).await?,
+            Found::Loaded => self.compare(target).await?,
+            Found::Compared => return Ok(Vec::new()),
+        };
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         // In the dump, its own backup is still running.
         store::finish(&mut conn, &Backup::of_manifest(&self.manifest, &self.reader.from.name)).await?;
         let _ = conn.close().await;
-        Ok(())
+        Ok(schema::unindexed(&self.manifest.database.schema, &found))
     }
 
     /// What a database contains of this backup. Asked as the owner role, which does not exist before a restore.

@@ -11,7 +11,7 @@ use super::blob;
 use crate::{
     manifest::{BlobName, Database, FORMAT, Manifest, ManifestError, Part, Schema, Tree},
     model::{BackupId, Kind},
-    schema::differences,
+    schema::{differences, search_index, unindexed},
 };
 use platform::crypto::{Digest, MasterKey};
 
@@ -165,6 +165,30 @@ fn differences_of_databases_are_named() {
         let mut found = schema.clone();
         change(&mut found);
         assert!(differences(&schema, &found).contains(&words.to_owned()), "{words}");
+    }
+}
+
+#[test]
+fn search_indexes_are_known_by_their_definition_and_may_be_missing() {
+    let of = |what: &str| format!("CREATE INDEX i_idx ON {what}");
+    for definition in [
+        "public.users USING gin ((((email || ' '::text) || name)) gin_trgm_ops)",
+        "public.conversations USING gin (agent_id, subject, title public.gin_trgm_ops)",
+        "public.messages USING gin (org_id, words)",
+        "ONLY public.job_history USING gin (org_id, last_error gin_trgm_ops) WHERE (last_error IS NOT NULL)",
+    ] {
+        assert_eq!(search_index(&of(definition)), Some("i_idx"), "{definition}");
+        let expected = Schema { indexes: vec![of(definition)], ..Schema::default() };
+        let found = Schema::default();
+        assert_eq!((differences(&expected, &found), unindexed(&expected, &found)), (Vec::new(), vec!["i_idx"]));
+        assert!(!differences(&found, &expected).is_empty(), "one too many");
+        assert_eq!(unindexed(&expected, &expected), Vec::<&str>::new());
+    }
+    for definition in [
+        "public.messages USING btree (org_id, id)",
+        "public.messages USING gin (jsonb_path_query_array(citations, '$[*].document_id'::jsonpath) jsonb_path_ops)",
+    ] {
+        assert_eq!(search_index(&of(definition)), None, "{definition}");
     }
 }
 

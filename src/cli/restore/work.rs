@@ -165,7 +165,15 @@ impl Work<'_> {
                 refuse_full(&booted.target).await?;
             }
             roles::ensure(&booted.target).await?;
-            restore.database(&booted.target, booted.config.tools_dir().as_deref(), found, &self.progress).await?;
+            let tools_dir = booted.config.tools_dir();
+            let unindexed = restore.database(&booted.target, tools_dir.as_deref(), found, &self.progress).await?;
+            if !unindexed.is_empty() {
+                eprint_line(&format!(
+                    "warning: the database was restored without its search indexes, whose extensions this server lacks or has in another schema: \
+                     {}. Searches work, but read all rows of the organisation; `holdfast doctor` says what to do (database.search)",
+                    unindexed.join(", ")
+                ));
+            }
             self.done(DATABASE)?;
         } else {
             anyhow::ensure!(
