@@ -6,15 +6,16 @@ use std::{
     time::Duration,
 };
 
+use chrono::DateTime;
+use ipnet::IpNet;
 use reqwest::{
     Method, RequestBuilder, Url,
     dns::{Addrs, Name, Resolve, Resolving},
+    header::{DATE, HeaderMap, RETRY_AFTER},
     redirect::Policy,
 };
 
-use ipnet::IpNet;
-
-use super::trace;
+use super::{clock::Clock, trace};
 
 /// The HTTP clients. Cheap to clone; connections are pooled.
 #[derive(Clone, Debug)]
@@ -185,9 +186,42 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     a & 0xe000 == 0x2000 && !tunnels && !documentation
 }
 
+/// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is compared with the server's own `Date`. A date in the past is no wait.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let date = |name| DateTime::parse_from_rfc2822(text(name)?).ok();
+    let until = || {
+        let now = date(DATE).map_or_else(|| Clock::system().now(), |date| date.to_utc());
+        Some((date(RETRY_AFTER)?.to_utc() - now).as_seconds_f64().max(0.0))
+    };
+    let seconds: f64 = text(RETRY_AFTER)?.parse().ok().or_else(until)?;
+    Duration::try_from_secs_f64(seconds.ceil()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_says_in_seconds_or_by_a_date_when_it_wants_the_next_request() {
+        for (value, seconds) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("0.5", Some(1)),
+            ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("-1", None),
+            ("inf", None),
+            ("1e300", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let headers = [(DATE, "Sun, 06 Nov 1994 08:49:37 GMT"), (RETRY_AFTER, value)];
+            let headers = headers.map(|(name, value)| (name, value.parse().unwrap())).into_iter().collect();
+            assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs), "{value}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
 
     #[test]
     fn targets_inside_are_not_public_in_any_spelling() {

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta};
-use reqwest::{Method, RequestBuilder, Response, StatusCode, header::RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::signature::SigningKey;
-use platform::http_client::{AddressError, HttpClients, TenantClient};
+use platform::http_client::{self, AddressError, HttpClients, TenantClient};
 
 /// A slower receiver should queue the message and answer first.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -121,22 +120,9 @@ impl Sender {
                     status if status.is_redirection() => Err(SendError::Redirected(status)),
                     status => Err(SendError::Answered(status)),
                 };
-                let retry_after = if result.is_err() { retry_after(&response, attempt.timestamp) } else { None };
+                let retry_after = if result.is_err() { http_client::retry_after(response.headers()) } else { None };
                 ended(Some(status), retry_after, result)
             }
         }
     }
-}
-
-fn retry_after(response: &Response, now: i64) -> Option<Duration> {
-    parse_retry_after(response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim(), now)
-}
-
-/// Seconds, or a date (RFC 9110 section 10.2.3); `now` in Unix seconds. A date in the past is no wait.
-pub(super) fn parse_retry_after(value: &str, now: i64) -> Option<Duration> {
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = DateTime::parse_from_rfc2822(value).ok()?;
-    Some(TimeDelta::seconds(at.timestamp() - now).to_std().unwrap_or_default())
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{SigningKey, doctor, sender::parse_retry_after, service::backoff};
+use super::{SigningKey, doctor, service::backoff};
 use platform::health::Status;
 
 /// The example of the standard's own libraries (`standard-webhooks`, spec and reference tests).
@@ -20,22 +20,6 @@ fn attempts_come_less_and_less_often() {
         assert!(wait >= seconds * 0.85 && wait <= seconds * 1.15, "{failures}: {wait}");
     }
     assert!(backoff(0) >= Duration::from_secs(8));
-}
-
-#[test]
-fn a_receiver_says_in_seconds_or_by_a_date_when_it_wants_the_next_attempt() {
-    let now = 784_111_777; // Sun, 06 Nov 1994 08:49:37 GMT
-    for (value, seconds) in [
-        ("120", Some(120)),
-        ("0", Some(0)),
-        ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120)),
-        ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-        ("-1", None),
-        ("soon", None),
-        ("", None),
-    ] {
-        assert_eq!(parse_retry_after(value, now), seconds.map(Duration::from_secs), "{value}");
-    }
 }
 
 #[test]

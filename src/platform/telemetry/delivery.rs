@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::push_metrics::{LossReason, PushMetrics, Pushed};
-use crate::{crypto, error::chain};
+use crate::{crypto, error::chain, http_client};
 
 /// A push without a response by then is retried.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -163,8 +163,7 @@ impl<R: Receiver> Delivery<R> {
 
 /// `Retry-After: 0` does not mean to retry without a pause.
 fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).clamp(BACKOFF, MAX_RETRY_AFTER))
+    http_client::retry_after(response.headers()).map(|wait| wait.clamp(BACKOFF, MAX_RETRY_AFTER))
 }
 
 /// An HTML page comes from a sign-in proxy in front of the server: neither Loki nor a collector sends any.

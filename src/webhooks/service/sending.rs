@@ -136,7 +136,12 @@ impl Webhooks {
         if exists {
             given_up = deliveries::give_up(&mut tx, name, None, DISABLED).await?;
         } else {
-            deliveries::delete_of(&mut tx, name).await?;
+            let deleted = deliveries::delete_of(&mut tx, name).await?;
+            tracing::info!(
+                receiver = name,
+                deleted,
+                "messages deleted that were queued for a deleted webhook endpoint"
+            );
         }
         tx.commit().await?;
         self.inner.metrics.given_up(origin(owner, name), name, given_up, DISABLED);

@@ -200,8 +200,10 @@ pub async fn give_up_one(conn: &mut PgConnection, id: DeliveryId, error: &str) -
     Ok(done.rows_affected() > 0)
 }
 
-pub async fn delete_of(conn: &mut PgConnection, receiver: &str) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM webhook_deliveries WHERE receiver = $1", receiver).execute(conn).await.map(drop)
+/// Deletes a receiver's messages; returns how many.
+pub async fn delete_of(conn: &mut PgConnection, receiver: &str) -> sqlx::Result<u64> {
+    let done = sqlx::query!("DELETE FROM webhook_deliveries WHERE receiver = $1", receiver).execute(conn).await?;
+    Ok(done.rows_affected())
 }
 
 /// Receivers that something waits for since a minute although they may be asked: the job that should have done it is lost.

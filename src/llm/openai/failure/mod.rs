@@ -6,11 +6,7 @@ mod tests;
 
 use std::time::Duration;
 
-use chrono::DateTime;
-use reqwest::{
-    StatusCode,
-    header::{DATE, HeaderMap, RETRY_AFTER},
-};
+use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
 use super::{
@@ -19,7 +15,7 @@ use super::{
     secrets::Secrets,
     words::{self, ErrorText},
 };
-use platform::{clock::Clock, error::chain};
+use platform::{error::chain, http_client};
 
 /// The error for a 4xx or 5xx answer.
 pub(super) fn refused(
@@ -278,21 +274,12 @@ fn wording(failure: Failure, status: u16, said: &ErrorText) -> String {
     if said.is_empty() || own.contains(said.as_str()) { own } else { format!("{own}: {said}") }
 }
 
-/// `retry-after-ms` (OpenAI, Azure) or `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is compared
-/// with the server's own `Date`.
+/// `retry-after-ms` (OpenAI, Azure) or `Retry-After`; at most an hour.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
-    let date = |name| DateTime::parse_from_rfc2822(text(name)?).ok();
-    if let Some(Ok(millis)) =
-        headers.get("retry-after-ms").and_then(|v| v.to_str().ok()).map(|v| v.trim().parse::<f64>())
-    {
-        return (millis.is_finite() && millis >= 0.0)
-            .then(|| Duration::from_secs_f64(millis.min(3_600_000.0) / 1000.0));
-    }
-    let until = || {
-        let now = date(DATE).map_or_else(|| Clock::system().now(), |date| date.to_utc());
-        Some((date(RETRY_AFTER)?.to_utc() - now).as_seconds_f64().max(0.0))
+    let millis = headers.get("retry-after-ms").and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok());
+    let wait = match millis {
+        Some(millis) => Duration::try_from_secs_f64(millis / 1000.0).ok(),
+        None => http_client::retry_after(headers),
     };
-    let seconds: f64 = text(RETRY_AFTER)?.parse().ok().or_else(until)?;
-    (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(3600.0).ceil()))
+    wait.map(|wait| wait.min(Duration::from_hours(1)))
 }
