@@ -28,6 +28,9 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const TIMEOUT: Duration = Duration::from_mins(10);
     /// Wait before the second attempt; doubles with each further one up to an hour, with jitter.
     const BACKOFF: Duration = Duration::from_secs(2);
+    /// Whether a `unique_key` is free again when its job starts: work that arrives after that gets a job of its own, and however much arrives
+    /// before, one job waits.
+    const UNIQUE_UNTIL_START: bool = false;
 }
 
 /// Options of [`super::enqueue`].
@@ -36,7 +39,7 @@ pub struct Enqueue {
     /// Earliest start; `None` is now.
     pub run_at: Option<DateTime<Utc>>,
     /// While a job of this kind and organisation with this key waits or runs, enqueueing returns its id. A running one
-    /// may have read its rows before your change: put a version into the key where that matters.
+    /// may have read its rows before your change: put a version into the key where that matters, or see [`Job::UNIQUE_UNTIL_START`].
     pub unique_key: Option<String>,
     /// At most one job with this key runs at a time, over all queues, workers and organisations: use an id.
     pub concurrency_key: Option<String>,

@@ -14,6 +14,7 @@ pub(super) struct Kind {
     pub(super) queue: &'static str,
     pub(super) timeout: Duration,
     pub(super) backoff: Duration,
+    pub(super) unique_until_start: bool,
     pub(super) run: Run,
 }
 
@@ -62,7 +63,8 @@ impl Registry {
                 handler(context, job).await
             })
         });
-        let kind = Kind { queue: J::QUEUE, timeout: J::TIMEOUT, backoff: J::BACKOFF, run };
+        let (queue, timeout, backoff, unique_until_start) = (J::QUEUE, J::TIMEOUT, J::BACKOFF, J::UNIQUE_UNTIL_START);
+        let kind = Kind { queue, timeout, backoff, unique_until_start, run };
         assert!(self.kinds.insert(J::KIND, kind).is_none(), "job kind {} is registered twice", J::KIND);
     }
 

@@ -5,6 +5,7 @@ use std::{
     io::Write as _,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -14,6 +15,9 @@ use super::crypto::MasterKey;
 
 /// File with the installation's id, to detect a data directory that is used with another installation's database.
 pub const INSTALLATION_ID: &str = "installation-id";
+
+/// How long the lock is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Why the data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +128,13 @@ fn lock(path: &Path) -> Result<File, DataDirError> {
     let io = |source| DataDirError::Io { path: path.display().to_string(), source };
     let file = path.join("lock");
     let mut lock = File::options().create(true).truncate(false).write(true).read(true).open(&file).map_err(io)?;
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+    // A process that was just killed may hold it for a moment, in a child that it had forked and that was no other program yet.
+    let begin = Instant::now();
+    while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if begin.elapsed() < PATIENCE {
+            std::thread::sleep(PATIENCE / 20);
+            continue;
+        }
         let holder = fs::read_to_string(&file).unwrap_or_default().trim().to_owned();
         return Err(DataDirError::InUse { path: path.display().to_string(), holder });
     }

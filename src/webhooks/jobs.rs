@@ -19,6 +19,7 @@ impl Job for Deliver {
     /// A message's attempts are counted in its row; these attempts are for database outages.
     const MAX_ATTEMPTS: i32 = 20;
     const TIMEOUT: Duration = Duration::from_mins(10);
+    const UNIQUE_UNTIL_START: bool = true;
 }
 
 /// Creates the partitions of the coming weeks and drops those past retention.

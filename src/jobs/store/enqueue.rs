@@ -28,12 +28,25 @@ pub async fn enqueue<J: Job>(
         max_attempts: J::MAX_ATTEMPTS,
         payload: serde_json::to_value(job).map_err(JobsError::Payload)?,
     };
-    let (id, inserted) = insert(conn, &new, options).await?;
+    let (id, inserted) = loop {
+        let (id, inserted) = insert(conn, &new, options).await?;
+        // One that starts before the caller commits would not see the caller's rows.
+        if inserted || !J::UNIQUE_UNTIL_START || keep_waiting(conn, id).await? {
+            break (id, inserted);
+        }
+    };
     if inserted {
         metrics::enqueued(J::QUEUE);
         wake::hint();
     }
     Ok(id)
+}
+
+/// Keeps a waiting job from starting until the transaction ends. False if it has started or ended, and its key is free.
+async fn keep_waiting(conn: &mut PgConnection, id: JobId) -> sqlx::Result<bool> {
+    let holds =
+        sqlx::query_scalar!(r#"SELECT unique_key IS NOT NULL AS "holds!" FROM jobs WHERE id = $1 FOR SHARE"#, id.0);
+    Ok(holds.fetch_optional(conn).await?.unwrap_or(false))
 }
 
 /// A job to insert.

@@ -35,6 +35,8 @@ pub(crate) struct LeaseRequest<'a> {
     pub worker: Uuid,
     pub queues: &'a [String],
     pub kinds: &'a [String],
+    /// Kinds whose jobs give up their `unique_key` here.
+    pub unique_until_start: &'a [String],
     /// At most this many jobs, and one more from each of the idle queues.
     pub slots: i64,
     /// Queues of which this worker runs nothing.
@@ -145,7 +147,8 @@ async fn take(
              ) c WHERE c.place <= $4 OR (c.in_queue = 1 AND c.queue = ANY($6))
            ), leased AS (
              UPDATE jobs j SET state = 'running', attempt = j.attempt + 1, lease_no = j.lease_no + 1, worker_id = $1,
-               leased_until = now() + make_interval(secs => $5), started_at = now(), progress = 0, progress_note = ''
+               leased_until = now() + make_interval(secs => $5), started_at = now(), progress = 0, progress_note = '',
+               unique_key = CASE WHEN j.kind = ANY($7) THEN NULL ELSE j.unique_key END
              FROM chosen WHERE j.id = chosen.id AND j.state = 'queued'
              RETURNING j.id, j.org_id, j.queue, j.kind, j.attempt, j.max_attempts, j.lease_no, j.run_at, j.created_at, j.order_at
            ), spent AS (
@@ -165,6 +168,7 @@ async fn take(
         request.slots,
         request.lease.as_secs_f64(),
         request.idle,
+        request.unique_until_start,
     )
     .fetch_all(conn)
     .await?;

@@ -102,6 +102,8 @@ struct Worker {
     id: Uuid,
     queues: Vec<String>,
     kinds: Vec<String>,
+    /// Of these, those of [`super::Job::UNIQUE_UNTIL_START`].
+    unique_until_start: Vec<String>,
     lifecycle: Lifecycle,
     running: Mutex<HashMap<JobId, Arc<Running>>>,
     /// Signals that a job ended here.
@@ -116,6 +118,12 @@ pub(super) fn start(jobs: Jobs, registry: Registry, lifecycle: &Lifecycle) -> Ar
         id: Uuid::from_bytes(crypto::random_bytes()),
         queues: registry.queues().into_iter().map(str::to_owned).collect(),
         kinds: registry.kinds.keys().map(|k| (*k).to_owned()).collect(),
+        unique_until_start: registry
+            .kinds
+            .iter()
+            .filter(|(_, k)| k.unique_until_start)
+            .map(|(k, _)| (*k).to_owned())
+            .collect(),
         lifecycle: lifecycle.clone(),
         running: Mutex::default(),
         freed: watch::Sender::new(()),
@@ -196,6 +204,7 @@ impl Worker {
             worker: self.id,
             queues: if slots == 0 { idle } else { &self.queues },
             kinds: &self.kinds,
+            unique_until_start: &self.unique_until_start,
             slots: i64::try_from(slots).unwrap_or(i64::MAX),
             idle,
             lease: LEASE,

@@ -49,20 +49,23 @@ impl Webhooks {
     /// Stores the delivery and enqueues a job that sends it.
     pub(super) async fn queue(&self, conn: &mut PgConnection, new: &NewDelivery<'_>) -> Result<(), WebhooksError> {
         deliveries::insert(conn, new).await?;
-        self.wake(conn, new.org, new.receiver, None).await
+        self.wake(conn, new.org, new.receiver).await
     }
 
-    /// Enqueues a job that sends this receiver's queued messages. With `once`, only if no job with this key exists.
+    /// Enqueues a job that sends this receiver's queued messages, unless one waits to start: a backlog of one receiver has one job, behind
+    /// which those of others need not queue.
     pub(super) async fn wake(
         &self,
         conn: &mut PgConnection,
         org: Option<OrgId>,
         receiver: &str,
-        once: Option<String>,
     ) -> Result<(), WebhooksError> {
-        // One at a time per receiver: keeps the order, and a hanging receiver does not use up the worker's slots.
-        let options =
-            Enqueue { concurrency_key: Some(format!("webhooks:{receiver}")), unique_key: once, ..Enqueue::default() };
+        let options = Enqueue {
+            unique_key: Some(receiver.to_owned()),
+            // One at a time per receiver: keeps the order, and a hanging receiver does not use up the worker's slots.
+            concurrency_key: Some(format!("webhooks:{receiver}")),
+            ..Enqueue::default()
+        };
         let job = Deliver { receiver: receiver.to_owned() };
         jobs::enqueue(conn, &self.inner.clock, org, &job, &options).await?;
         Ok(())
@@ -138,7 +141,7 @@ impl Webhooks {
             Err(_) => deliveries::set_receiver_retry(&mut tx, &delivery.receiver, None).await?,
         }
         let id = if delivery.state == crate::DeliveryState::Queued {
-            self.wake(&mut tx, owner.org(), &delivery.receiver, None).await?;
+            self.wake(&mut tx, owner.org(), &delivery.receiver).await?;
             id
         } else {
             let new = NewDelivery {
@@ -173,7 +176,7 @@ impl Webhooks {
         if !deliveries::give_up_one(&mut tx, id, "it was given up by hand").await? {
             return Err(WebhooksError::NotQueued);
         }
-        self.wake(&mut tx, owner.org(), &delivery.receiver, None).await?;
+        self.wake(&mut tx, owner.org(), &delivery.receiver).await?;
         let given_up = deliveries::get(&mut tx, owner.org(), id).await?;
         tx.commit().await?;
         tracing::info!(delivery_id = %id, receiver = delivery.receiver, by = who.subject(), "webhook message given up by hand");

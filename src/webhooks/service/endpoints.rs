@@ -109,7 +109,7 @@ impl Webhooks {
         // What waits for the next attempt at the former address is tried at once.
         if moved || changes.enabled == Some(true) {
             endpoints::retry_now(&mut tx, id, now).await?;
-            self.wake(&mut tx, owner.org(), &id.to_string(), None).await?;
+            self.wake(&mut tx, owner.org(), &id.to_string()).await?;
         }
         let endpoint = found(&mut tx, owner, id).await?;
         tx.commit().await?;

@@ -42,7 +42,7 @@ impl Webhooks {
     pub async fn wake_waiting(&self) -> Result<(), WebhooksError> {
         let mut tx = self.inner.db.system().await?;
         for (org, receiver) in deliveries::waiting(&mut tx).await? {
-            self.wake(&mut tx, org, &receiver, Some(receiver.clone())).await?;
+            self.wake(&mut tx, org, &receiver).await?;
         }
         tx.commit().await?;
         Ok(())

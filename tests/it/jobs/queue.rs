@@ -10,9 +10,11 @@ use std::{
 
 use chrono::{TimeDelta, Utc};
 use holdfast::{
-    jobs::{Enqueue, enqueue},
+    jobs::{Enqueue, Job, Registry, enqueue},
     platform::ids::OrgId,
 };
+
+use serde::{Deserialize, Serialize};
 
 use super::bench::{Bench, Gate, Hasty, Seen, config, fine, probe, probes};
 
@@ -67,6 +69,50 @@ async fn a_unique_key_gives_the_waiting_job_within_its_organisation() {
     bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.probe'", 3).await;
     let key = Enqueue { unique_key: Some("document 1".into()), ..Enqueue::default() };
     assert_ne!(bench.enqueue(Some(ours), &probe("f"), &key).await.unwrap(), first);
+    worker.stop().await;
+    bench.end().await;
+}
+
+/// A job whose key is free from its start on.
+#[derive(Debug, Serialize, Deserialize)]
+struct Sweep {}
+
+impl Job for Sweep {
+    const KIND: &'static str = "test.sweep";
+    const QUEUE: &'static str = "test";
+    const UNIQUE_UNTIL_START: bool = true;
+}
+
+#[tokio::test]
+async fn work_that_arrives_while_a_job_runs_gets_a_job_of_its_own() {
+    let bench = Bench::new().await;
+    let key = Enqueue { unique_key: Some("k".into()), ..Enqueue::default() };
+    let first = bench.enqueue(None, &Sweep {}, &key).await.unwrap();
+    // Found while it waits, it waits until the work that found it is committed.
+    let mut tx = bench.db.system().await.unwrap();
+    assert_eq!(enqueue(&mut tx, &bench.clock, None, &Sweep {}, &key).await.unwrap(), first);
+    let (gate, mut registry) = (Gate::default(), Registry::default());
+    let at_gate = gate.clone();
+    registry.register::<Sweep, _, _>(move |_, _| {
+        let gate = at_gate.clone();
+        async move {
+            gate.begun.fetch_add(1, Ordering::SeqCst);
+            gate.open.cancelled().await;
+            Ok(())
+        }
+    });
+    let worker = bench.worker(config(4), registry);
+    for _ in 0..20 {
+        assert_eq!(gate.begun.load(Ordering::SeqCst), 0, "it must not start yet");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tx.commit().await.unwrap();
+    gate.begun(1).await;
+    let second = bench.enqueue(None, &Sweep {}, &key).await.unwrap();
+    assert_ne!(second, first, "the running one may have read its rows before");
+    gate.begun(2).await;
+    gate.open.cancel();
+    bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.sweep' AND state = 'succeeded'", 2).await;
     worker.stop().await;
     bench.end().await;
 }

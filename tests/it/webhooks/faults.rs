@@ -1,5 +1,7 @@
 //! Receivers, processes and people that do not behave: what still arrives, and what is given up.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -66,6 +68,28 @@ async fn an_attempt_that_ends_and_a_deletion_do_not_wait_for_each_other() {
     sqlx::raw_sql(AssertSqlSafe(delete)).execute(&mut *deletion).await.unwrap();
     deletion.commit().await.unwrap();
     app.stop().await;
+}
+
+/// More receivers than the worker has slots, each with a backlog, hold up the messages of others for their current attempt only.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_receivers_with_a_backlog_let_others_pass() {
+    let (slow, quick, app) = (Receiver::start().await, Receiver::start().await, start().await);
+    slow.hesitate(Duration::from_secs(6));
+    let admin = app.admin().await;
+    for _ in 0..6 {
+        let (id, _) = make(&admin, json!({"url": slow.url})).await;
+        for _ in 0..8 {
+            test_message(&admin, &id).await;
+        }
+    }
+    let waiting = "SELECT count(*) FROM jobs WHERE kind = 'webhooks.deliver'";
+    assert!(number(&app, waiting.into()).await <= 12, "a backlog has a job that runs and one that waits");
+    until("the slow ones are asked", async || slow.seen().len() >= 4).await;
+    let (id, _) = make(&admin, json!({"url": quick.url})).await;
+    test_message(&admin, &id).await;
+    until("the quick one hears", async || !quick.seen().is_empty()).await;
+    assert!(slow.seen().len() <= 24, "after {} messages of others", slow.seen().len());
+    app.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
