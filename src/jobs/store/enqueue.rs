@@ -115,8 +115,8 @@ pub(crate) async fn insert(
     }
 }
 
-/// Whether a job of this kind holds this `unique_key`: it waits or, without [`Job::UNIQUE_UNTIL_START`], runs. Takes the caller's transaction, so that it can be
-/// called for a row which the caller has locked.
+/// Whether a job of this kind holds this `unique_key`: it waits or, without [`Job::UNIQUE_UNTIL_START`], runs. Takes the caller's
+/// transaction, so that it can be called for a row which the caller has locked.
 pub async fn is_live<J: Job>(conn: &mut PgConnection, org: OrgId, unique_key: &str) -> Result<bool, JobsError> {
     Ok(sqlx::query_scalar!(
         "SELECT EXISTS (SELECT FROM jobs WHERE org_id = $1 AND kind = $2 AND unique_key = $3) AS \"live!\"",
