@@ -32,6 +32,8 @@ label_enum! {
         App = "app",
         /// Leasing, sign-in, gauges.
         System = "system",
+        /// Locks that outlive a transaction.
+        Locks = "locks",
     }
 }
 
@@ -190,9 +192,11 @@ impl Metrics {
     }
 
     fn at_zero(&self) {
+        for pool in [Pool::App, Pool::System] {
+            let _ = self.pool(pool);
+        }
         for &pool in Pool::ALL {
-            let labels = PoolLabels { pool };
-            let _ = (self.pool_max.get_or_create(&labels), self.pool(pool));
+            let _ = self.pool_max.get_or_create(&PoolLabels { pool });
             for &state in ConnectionState::ALL {
                 let _ = self.pool_connections.get_or_create(&ConnectionLabels { pool, state });
             }
@@ -345,6 +349,7 @@ impl Metrics {
         );
     }
 
+    /// Of a pool in whose connections transactions begin.
     pub(super) fn pool(&self, pool: Pool) -> PoolMetrics {
         let labels = PoolLabels { pool };
         PoolMetrics {
