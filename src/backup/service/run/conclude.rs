@@ -70,7 +70,7 @@ impl Backups {
         Ok(backup)
     }
 
-    /// A backup of a database that is older than events, as before an upgrade, is none the worse for it.
+    /// Publishes the end of a run. Does nothing if the database has no events yet, as in a backup before an upgrade.
     async fn publish_end(&self, tx: &mut Tx, backup: &Backup) -> Result<(), BackupError> {
         let (clock, backup_id) = (&self.inner.clock, backup.id);
         let mut inner = tx.begin().await?;

@@ -43,7 +43,7 @@ impl Backups {
     /// Makes a backup. An error means that it failed; otherwise check its status.
     pub async fn run(&self, kind: Kind, progress: &ProgressReporter) -> Result<Backup, BackupError> {
         let recipients = self.recipients()?;
-        // It would be the newest, and lack what is still to come.
+        // A backup of a half-restored installation would be incomplete, and the newest.
         Unfinished::refuse(&self.inner.data_dir)?;
         let lock = self.lock().await?;
         let (db, clock) = (&self.inner.db, &self.inner.clock);
