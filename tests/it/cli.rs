@@ -444,6 +444,7 @@ async fn the_appliance_asks_its_own_public_address() {
     // Nobody said an address: nothing is asked.
     site.set("HOLDFAST_SERVER__PUBLIC_URL", "");
     let running = site.start().await;
+    // Longer than the interval of the probe, which would set it.
     tokio::time::sleep(Duration::from_secs(4)).await;
     sees("holdfast_http_public_up ", f64::NAN).await;
     running.stop().await;
