@@ -50,6 +50,7 @@ pub static ROOMS: &[&Room] = &[
     &llm::ROOM,
     &agents::ROOM,
     &knowledge::ROOM,
+    &notes::ROOM,
     &JOBS,
     &EVENTS,
     &alerting::ROOM,
@@ -159,9 +160,20 @@ impl Rooms {
         let (webhooks, of_webhooks) =
             webhooks::build(context, &config.webhooks, event_types(), config.alerting.receivers())?;
         let (alerting, of_alerting) = alerting::build(context, &config.alerting, webhooks.clone());
+        let of_notes = notes::build(context, &config.notes);
         let (events, of_events) = events(context, config, families);
-        let mut modules =
-            vec![of_auth, of_llm, of_knowledge, of_agents, of_backup, of_logs, of_webhooks, of_alerting, of_events];
+        let mut modules = vec![
+            of_auth,
+            of_llm,
+            of_knowledge,
+            of_agents,
+            of_backup,
+            of_logs,
+            of_webhooks,
+            of_alerting,
+            of_notes,
+            of_events,
+        ];
 
         let mut registry = Registry::default();
         modules.iter().try_for_each(|module| module.register_jobs(&mut registry))?;

@@ -168,7 +168,7 @@ async function doubts(page, base) {
 async function emptyOrganisation(page) {
   const holdfast = (...args) => execFileSync(process.env.APPLIANCE_BINARY, ["--config", process.env.APPLIANCE_CONFIG, ...args]);
   const name = "Северные насосные станции и очистные сооружения";
-  const paths = { "empty-overview": "/", "empty-agents": "/agents", "empty-agent-new": "/agents/new", "empty-knowledge": "/knowledge", "empty-jobs": "/jobs", "empty-models": "/settings/models", "empty-api-keys": "/settings/api-keys" };
+  const paths = { "empty-overview": "/", "empty-agents": "/agents", "empty-agent-new": "/agents/new", "empty-knowledge": "/knowledge", "empty-notes": "/notes", "empty-jobs": "/jobs", "empty-models": "/settings/models", "empty-api-keys": "/settings/api-keys" };
   const change = async (to) => {
     await page.goto(url);
     await page.locator("aside details.org-menu > summary").click();
@@ -245,7 +245,7 @@ export async function tour(page, { base, search, agent, conversation, citation, 
   const fired = await alert(page);
   const paths = {
     overview: "/", agents: "/agents", "agents-nothing-found": "/agents?q=zzzz", "agent-new": "/agents/new", agent, "agent-edit": `${agent}/edit`, "agent-versions": `${agent}/versions`,
-    conversation, quoted, knowledge: "/knowledge", "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`,
+    conversation, quoted, notes: "/notes", knowledge: "/knowledge", "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`,
     citation, document, failed, ...doubted, passages: `${document}?view=passages`, jobs: "/jobs", job, backups: "/backups", alerts: "/alerts", alert: fired, silences: "/alerts/silences", runbooks: "/runbooks", runbook: "/runbooks/DatabaseDown", logs: "/logs",
     "logs-nothing-found": "/logs?q=zzzzzz", models: "/settings/models", "api-keys": "/settings/api-keys",
     members: "/settings/members", organisation: "/settings", account: "/account", password: "/account/password", "api-docs": "/api/docs",

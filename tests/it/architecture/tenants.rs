@@ -60,6 +60,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("knowledge/jobs/reconcile.rs", "reconcile_soon reconcile", "compares all bases with their indexes"),
     ("knowledge/jobs/reconcile.rs", "remove_orphan_tables remove_orphan_objects", "files that no row names"),
     ("knowledge/service/mod.rs", "refresh_gauges", "gauges"),
+    ("notes/service.rs", "expire count_overdue", "retention, and its check"),
     // Alerts are of the whole installation.
     ("alerting/service/intake.rs", "take", "what Alertmanager sends"),
     ("alerting/service/mod.rs", "list firing worst get watchdog", "read by operators"),

@@ -85,6 +85,8 @@ async fn a_key_does_not_become_a_person() {
         "agents_write",
         "knowledge_read",
         "knowledge_write",
+        "notes_read",
+        "notes_write",
         "jobs_read",
         "jobs_write",
         "admin"

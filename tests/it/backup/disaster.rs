@@ -159,6 +159,7 @@ async fn fill(site: &Site) -> String {
     assert!(made.status.is_success(), "{}", made.text);
     let link = json!({"email": "new@example.com", "role": "member"});
     admin.post("/api/v1/members/links", &link).await.expect(201);
+    admin.post("/api/v1/notes", &json!({"title": "High water at noon"})).await.expect(201);
     let output = site.run(&["org", "create", "Others Ltd", "--slug", "others"]).await;
     assert!(output.status.success(), "{output:?}");
     // The self-test comes last, and decides how the arms of a search are weighed.

@@ -1,0 +1,13 @@
+notes-title = Notes
+notes-lead = Short texts that everybody in the organisation sees
+notes-new = New note
+notes-note-title = Title
+notes-text = Text
+notes-search = Search titles
+notes-none = No notes yet
+notes-none-text = Write down what others should know.
+notes-created = Note created
+notes-deleted = Note deleted
+notes-delete-ask = Deletes the note “{ $title }”.
+scope-notes-read = Read notes
+scope-notes-write = Create and delete notes

@@ -1,0 +1,13 @@
+notes-title = Заметки
+notes-lead = Короткие тексты, которые видят все в организации
+notes-new = Новая заметка
+notes-note-title = Заголовок
+notes-text = Текст
+notes-search = Поиск по заголовкам
+notes-none = Заметок пока нет
+notes-none-text = Запишите то, что следует знать другим.
+notes-created = Заметка создана
+notes-deleted = Заметка удалена
+notes-delete-ask = Заметка «{ $title }» будет удалена.
+scope-notes-read = Просмотр заметок
+scope-notes-write = Создание и удаление заметок
