@@ -120,6 +120,11 @@ class Load:
     def guess(self):
         expect(401, status(f"{self.url}/api/v1/auth/login", "POST", {"email": self.email, "password": "not the password"}))
 
+    def take_notes(self):
+        for title in ("Descale the kettles", "Order filters"):
+            note = self.session.call("POST", "/api/v1/notes", {"title": title})["id"]
+        self.session.call("DELETE", f"/api/v1/notes/{note}")
+
     def back_up(self):
         """Two backups, to compare, and a trial restore."""
         self.run_job("/api/v1/backups")
@@ -148,6 +153,7 @@ class Load:
 
         def slowly():
             self.guess()
+            self.take_notes()
             self.upload_rubbish()
             self.walk_away()
             self.chat("agent/kettle-uncited", stream=False)
