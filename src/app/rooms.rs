@@ -160,20 +160,10 @@ impl Rooms {
         let (webhooks, of_webhooks) =
             webhooks::build(context, &config.webhooks, event_types(), config.alerting.receivers())?;
         let (alerting, of_alerting) = alerting::build(context, &config.alerting, webhooks.clone());
-        let of_notes = notes::build(context, &config.notes);
         let (events, of_events) = events(context, config, families);
-        let mut modules = vec![
-            of_auth,
-            of_llm,
-            of_knowledge,
-            of_agents,
-            of_backup,
-            of_logs,
-            of_webhooks,
-            of_alerting,
-            of_notes,
-            of_events,
-        ];
+        let mut modules =
+            vec![of_auth, of_llm, of_knowledge, of_agents, of_backup, of_logs, of_webhooks, of_alerting, of_events];
+        modules.push(notes::build(context, &config.notes));
 
         let mut registry = Registry::default();
         modules.iter().try_for_each(|module| module.register_jobs(&mut registry))?;
