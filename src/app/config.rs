@@ -31,7 +31,6 @@ pub struct Config {
     pub alerting: alerting::Config,
     pub events: events::Config,
     pub webhooks: webhooks::Config,
-    pub notes: notes::Config,
     /// The file that this was read from and the secret files that it names: both are part of a backup.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
@@ -140,8 +139,6 @@ impl Config {
         events.validate(&mut e);
         let webhooks: webhooks::Config = raw.section("webhooks", &mut e);
         webhooks.validate(&mut e);
-        let notes: notes::Config = raw.section("notes", &mut e);
-        notes.validate(&mut e);
         let (files, environment) = (raw.files(), raw.environment());
         let warnings = raw.finish(&mut e);
         let config = Self {
@@ -162,7 +159,6 @@ impl Config {
             alerting,
             events,
             webhooks,
-            notes,
             files,
             environment,
             warnings,

@@ -163,7 +163,7 @@ impl Rooms {
         let (events, of_events) = events(context, config, families);
         let mut modules =
             vec![of_auth, of_llm, of_knowledge, of_agents, of_backup, of_logs, of_webhooks, of_alerting, of_events];
-        modules.push(notes::build(context, &config.notes));
+        modules.push(notes::build(context));
 
         let mut registry = Registry::default();
         modules.iter().try_for_each(|module| module.register_jobs(&mut registry))?;

@@ -32,7 +32,7 @@ impl Check for Retention {
 
 pub(super) fn judge(overdue: i64) -> CheckResult {
     if overdue == 0 {
-        return CheckResult::pass("no note is kept longer than notes.retention_days");
+        return CheckResult::pass("no note is kept longer than it should");
     }
     CheckResult::warn(
         format!("{overdue} notes should have been deleted more than a day ago"),

@@ -2,7 +2,6 @@
 //!
 //! Owns `notes`. Jobs: `notes.retention`. Metrics: `holdfast_notes_*`. Checks: `notes.retention`.
 
-mod config;
 mod doctor;
 mod error;
 mod jobs;
@@ -16,7 +15,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use config::Config;
 pub use doctor::checks;
 pub use error::NotesError;
 pub use jobs::register;

@@ -1,6 +1,6 @@
 //! What this room hands over.
 
-use super::{Config, Deps, Metrics, Notes, checks, pages, register, routes};
+use super::{Deps, Metrics, Notes, checks, pages, register, routes};
 use console::{NavItem, Section};
 use kit::{Context, Module, Room};
 use platform::{
@@ -24,10 +24,10 @@ pub static ROOM: Room = Room {
 };
 
 /// No other room calls it: the module is all.
-pub fn build(context: &Context, config: &Config) -> Module {
+pub fn build(context: &Context) -> Module {
     let Context { db, clock, telemetry, .. } = context.clone();
     let metrics = telemetry.register("notes", Metrics::register);
-    let notes = Notes::new(Deps { config: config.clone(), db, clock, metrics });
+    let notes = Notes::new(Deps { db, clock, metrics });
     Module::new(&ROOM)
         .api(routes::router(), &notes)
         .pages(pages::router(), &notes)

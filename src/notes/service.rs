@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Config, Metrics, Note, NoteId, NotesError, store};
+use super::{Metrics, Note, NoteId, NotesError, store};
 use platform::{
     clock::Clock,
     db::{Db, DbError},
@@ -17,6 +17,8 @@ use platform::{
 /// Characters.
 const LONGEST_TITLE: usize = 200;
 const LONGEST_TEXT: usize = 20_000;
+/// Retention of notes.
+const KEPT: TimeDelta = TimeDelta::days(400);
 /// Notes that one statement of the retention deletes: a fraction of a second, so that nothing waits long for its locks.
 pub(super) const BATCH: u32 = 5000;
 /// The retention runs once a day.
@@ -25,7 +27,6 @@ const LATE: TimeDelta = TimeDelta::days(2);
 /// Dependencies of the service.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    pub config: Config,
     pub db: Db,
     pub clock: Clock,
     pub metrics: Metrics,
@@ -87,7 +88,7 @@ impl Notes {
     }
 
     fn kept_since(&self) -> DateTime<Utc> {
-        self.0.clock.now() - TimeDelta::days(self.0.config.retention_days.into())
+        self.0.clock.now() - KEPT
     }
 }
 
