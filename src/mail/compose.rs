@@ -84,6 +84,11 @@ fn file(attachment: &Attachment, content: &Bytes) -> Result<SinglePart, MailErro
     Ok(File::new(attachment.name.clone()).body(body, kind))
 }
 
+/// Whether a file can have this media type.
+pub fn is_content_type(text: &str) -> bool {
+    text.is_ascii() && ContentType::parse(text).is_ok()
+}
+
 /// For the commands of SMTP.
 pub fn plain(address: &Address) -> lettre::Address {
     // Parsed by our own rules, which are stricter.

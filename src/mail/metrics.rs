@@ -146,6 +146,10 @@ impl Metrics {
         OpenConnection(self.connections.clone())
     }
 
+    pub(super) fn open_connections(&self) -> i64 {
+        self.connections.get()
+    }
+
     /// Records the end of an attempt, and logs it.
     pub(super) fn attempted(&self, ended: &Attempted<'_>) {
         let Attempted { id, kind, lane, attempt, outcome, took, answer, end, now } = *ended;

@@ -8,7 +8,7 @@
 //! tries it again. While no server is configured, mail waits.
 //!
 //! Owns `mail_messages`, `mail_bodies`, `mail_attempts`, `mail_keys`, `mail_accounts`, `mail_suppressions`, `mail_templates`, `mail_branding`,
-//! `mail_domains`, `mail_bounce_sources`, `mail_bounces`. Jobs: `mail.deliver`, `mail.maintain`. Metrics: `holdfast_mail_*`. Checks:
+//! `mail_domains`, `mail_bounce_sources`, `mail_bounces`. Jobs: `mail.deliver`, `mail.maintain`, `mail.purge`. Metrics: `holdfast_mail_*`. Checks:
 //! `mail.smtp`, `mail.outbox`, `mail.domains`.
 
 pub mod address;

@@ -2,7 +2,7 @@
 
 use super::{Filter, Mail, owners};
 use crate::{
-    Account, Backlog, MailError, Message, MessageDetail, MessageId, Owner,
+    Account, Attachment, Backlog, MailError, Message, MessageDetail, MessageId, Owner,
     metrics::MessageOutcome,
     smtp,
     store::{lanes, messages},
@@ -29,6 +29,8 @@ impl Mail {
         let content = messages::content(&mut tx, id, message.created_at).await?.ok_or_else(missing)?;
         let history = messages::history(&mut tx, id, message.created_at).await?;
         let messages::Content { text, html, headers, attachments } = content;
+        // Where they are stored is nobody's business.
+        let attachments = attachments.into_iter().map(|file| Attachment { object: String::new(), ..file }).collect();
         Ok(MessageDetail { message, text, html, headers, attachments, history })
     }
 

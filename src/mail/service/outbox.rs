@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Content, Mail, NewMail};
 use crate::{
-    Address, Attachment, MailError, MessageId, Owner,
+    Address, Attachment, MailError, MessageId, Owner, compose,
     jobs::Deliver,
     kinds,
     metrics::MessageOutcome,
@@ -53,8 +53,8 @@ impl Mail {
         let (now, id, org) = (clock.now(), MessageId::generate(clock), owner.org());
         check(owner, new, now)?;
         if let Some(key) = &new.idempotency_key {
-            let first = messages::take_key(conn, org, key, id, now).await?;
-            if first != id {
+            // Before the limits: a repeated request makes no mail.
+            if let Some(first) = messages::keyed(conn, org, key).await? {
                 return Ok(first);
             }
         }
@@ -93,6 +93,13 @@ impl Mail {
             headers: &self.headers_of(owner, new),
             attachments: &new.attachments,
         };
+        // Last, so that a caller who goes on after an error leaves no key without a mail.
+        if let Some(key) = row.idempotency_key {
+            let first = messages::take_key(conn, org, key, id, now).await?;
+            if first != id {
+                return Ok(first);
+            }
+        }
         messages::insert(conn, &row).await?;
         if row.state == State::Suppressed {
             self.inner.metrics.ended(MessageOutcome::Suppressed, 1);
@@ -132,7 +139,7 @@ impl Mail {
         if name.is_empty() || name.chars().count() > 200 {
             errors.push(FieldError::new("/name", "invalid", "a file has a name of 1 to 200 characters"));
         }
-        if lettre::message::header::ContentType::parse(content_type).is_err() {
+        if !compose::is_content_type(content_type) {
             errors.push(FieldError::new("/content_type", "invalid", "expected a media type such as application/pdf"));
         }
         if size > MOST_BYTES {

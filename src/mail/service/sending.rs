@@ -79,7 +79,13 @@ impl Mail {
             (None, Admitted::ToTry) => self.account_works().await?,
             (None, Admitted::Freely) => {}
         }
-        if more { Err(JobError::snooze(Duration::ZERO)) } else { Ok(()) }
+        if more {
+            // Not a snooze: the lane would have a job more after each turn, since the key of this one is free since its start.
+            let mut tx = self.system().await?;
+            self.wake(&mut tx, context.org_id, lane).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     /// Sends until nothing is due, or the turn is over.

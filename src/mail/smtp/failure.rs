@@ -81,6 +81,11 @@ impl Answer {
         }
     }
 
+    /// A reply code of 400 to 499.
+    pub(super) fn is_temporary(&self) -> bool {
+        self.code.is_some_and(|code| (400..500).contains(&code))
+    }
+
     /// As the log shows it.
     pub fn shown(&self) -> String {
         match self.code {

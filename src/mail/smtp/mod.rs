@@ -159,7 +159,13 @@ impl Account {
             credentials: self.credentials.as_ref(),
             tls,
         };
-        Connection::open(to, &self.limits, self.metrics.connection()).await
+        match Connection::open(to, &self.limits, self.metrics.connection()).await {
+            // The server takes no more connections than it has of us: the account works, and the mail waits a little.
+            Err(Failure::Account(answer)) if answer.is_temporary() && self.metrics.open_connections() > 0 => {
+                Err(Failure::Before(answer))
+            }
+            opened => opened,
+        }
     }
 
     /// Reads the certificates of the system once.

@@ -138,7 +138,7 @@ pub async fn settle(conn: &mut PgConnection, settled: &[Settled], now: DateTime<
              tried_since = CASE WHEN s.tried THEN coalesce(m.tried_since, s.began_at) ELSE m.tried_since END,
              sent_at = CASE WHEN s.state = 'sent' THEN $14::timestamptz END
            FROM said s WHERE m.id = s.id AND m.created_at = s.created_at AND m.state = 'sending' AND m.attempts = s.attempt
-           RETURNING m.id"#,
+           RETURNING m.id AS "id!""#,
         &ids,
         &created,
         &attempts,

@@ -30,10 +30,10 @@ pub async fn insert(conn: &mut PgConnection, new: &NewDomain<'_>) -> sqlx::Resul
         new.org.map(|org| org.0),
         new.domain,
         new.selector,
-        new.keys.rsa_private,
-        new.keys.ed25519_private,
-        new.keys.rsa_public,
-        new.keys.ed25519_public,
+        new.keys.rsa_private.as_slice(),
+        new.keys.ed25519_private.as_slice(),
+        new.keys.rsa_public.as_str(),
+        new.keys.ed25519_public.as_str(),
         new.now,
     )
     .execute(conn)

@@ -13,8 +13,8 @@ pub async fn fallen_due(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
-        "SELECT DISTINCT lane FROM mail_messages
-         WHERE state = 'queued' AND send_at > $1 AND send_at <= $2 AND (attempts > 0 OR send_at > created_at)",
+        r#"SELECT DISTINCT lane AS "lane!" FROM mail_messages
+           WHERE state = 'queued' AND send_at > $1 AND send_at <= $2 AND (attempts > 0 OR send_at > created_at)"#,
         since,
         now,
     )

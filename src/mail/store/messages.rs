@@ -75,6 +75,16 @@ pub async fn insert(conn: &mut PgConnection, new: &NewMessage<'_>) -> sqlx::Resu
     .map(drop)
 }
 
+/// The message that has this idempotency key.
+pub async fn keyed(conn: &mut PgConnection, org: Option<OrgId>, key: &str) -> sqlx::Result<Option<MessageId>> {
+    let found = sqlx::query_scalar!(
+        "SELECT message_id FROM mail_keys WHERE org_id IS NOT DISTINCT FROM $1 AND key = $2",
+        org.map(|org| org.0),
+        key,
+    );
+    Ok(found.fetch_optional(conn).await?.map(MessageId))
+}
+
 /// Takes an idempotency key for a message. Returns the message that has it: another one if the key was taken before; one that takes it at the
 /// same time is waited for.
 pub async fn take_key(
@@ -98,16 +108,10 @@ pub async fn take_key(
         if let Some(id) = taken {
             return Ok(MessageId(id));
         }
-        let first = sqlx::query_scalar!(
-            "SELECT message_id FROM mail_keys WHERE org_id IS NOT DISTINCT FROM $1 AND key = $2",
-            org.map(|org| org.0),
-            key,
-        )
-        .fetch_optional(&mut *conn)
-        .await?;
+        let first = keyed(&mut *conn, org, key).await?;
         // Retention may remove it between the two.
         if let Some(id) = first {
-            return Ok(MessageId(id));
+            return Ok(id);
         }
     }
 }
