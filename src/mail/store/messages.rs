@@ -108,7 +108,7 @@ pub async fn take_key(
         if let Some(id) = taken {
             return Ok(MessageId(id));
         }
-        let first = keyed(&mut *conn, org, key).await?;
+        let first = keyed(conn, org, key).await?;
         // Retention may remove it between the two.
         if let Some(id) = first {
             return Ok(id);
