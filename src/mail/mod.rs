@@ -46,7 +46,7 @@ pub use metrics::Metrics;
 pub use model::*;
 pub use module::{ROOM, SEND, build};
 pub use render::{
-    Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, RenderError, Rendered, TEMPLATES, TemplateDetail,
-    TemplateField, TemplateInfo, TemplateSummary, TemplateVersion, example,
+    Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, RenderError, Rendered, TEMPLATES, Template,
+    TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
 };
 pub use service::{Content, Deps, Filter, Mail, NewMail, NewSuppression, SuppressionFilter};

@@ -30,7 +30,7 @@ pub use catalogue::{Field, TEMPLATES, TemplateInfo};
 pub use colors::is_color;
 pub use error::{Fault, Part, RenderError};
 pub use examples::example;
-pub use model::{Override, Rendered, TemplateDetail, TemplateField, TemplateSummary, TemplateVersion};
+pub use model::{Override, Rendered, Template, TemplateDetail, TemplateField, TemplateVersion};
 
 use engine::Piece;
 

@@ -45,7 +45,7 @@ impl Override {
 /// A template, with one entry for each language.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = MailTemplate)]
-pub struct TemplateSummary {
+pub struct Template {
     /// Also the kind of mail that it is for.
     pub name: &'static str,
     pub languages: Vec<TemplateVersion>,

@@ -11,7 +11,7 @@ use crate::{
     model::TemplateId,
     render::{
         self, Branding, BrandingChanges, BrandingSettings, Fault, Override, Part, RenderError, Rendered, TEMPLATES,
-        TemplateDetail, TemplateField, TemplateInfo, TemplateSummary, TemplateVersion, example,
+        Template, TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
     },
     store::{
         branding,
@@ -34,7 +34,7 @@ const LONGEST_FOOTER: usize = 1000;
 
 impl Mail {
     /// Every template, and which of its languages the owner has changed.
-    pub async fn templates(&self, owner: Owner) -> Result<Vec<TemplateSummary>, MailError> {
+    pub async fn templates(&self, owner: Owner) -> Result<Vec<Template>, MailError> {
         let mut tx = self.begin(owner).await?;
         let changed = templates::list(&mut tx, owner.org()).await?;
         tx.commit().await?;
@@ -50,7 +50,7 @@ impl Mail {
         };
         Ok(TEMPLATES
             .iter()
-            .map(|template| TemplateSummary {
+            .map(|template| Template {
                 name: template.name,
                 languages: Lang::ALL.into_iter().map(|lang| version(template, lang)).collect(),
             })
