@@ -100,17 +100,17 @@ fn document(
     let subject = engine::render(lang, Part::Subject, &source.subject, &context)?.output;
     let text = engine::render(lang, Part::Text, &source.text, &context)?.output;
     let Piece { output: content, preheader } = engine::render(lang, Part::Html, &source.html, &context)?;
-    // The layouts print `unsubscribe_url` if there is one; a variable that does not exist is an error.
-    context.entry("unsubscribe_url").or_insert_with(|| Value::from(""));
     context.insert("subject".to_owned(), Value::from(subject.as_str()));
     let text = engine::lay_out(lang, Part::Text, include_str!("layout.txt"), &context, text, None)?;
     let html = engine::lay_out(lang, Part::Html, include_str!("layout.html"), &context, content, preheader)?;
     Ok(Rendered { subject, text, html: inline::styles(html, branding) })
 }
 
-/// What a template sees: the fields of its data, `brand` and `lang`, which data cannot replace.
+/// What a template sees: the fields of its data, and what data cannot replace: `brand` and `lang`.
 fn context(data: &Value, branding: &Branding, lang: Lang) -> Map<String, Value> {
     let mut context = data.as_object().cloned().unwrap_or_default();
+    // Only notices have one; a variable that does not exist would be an error.
+    context.entry("unsubscribe_url").or_insert_with(|| Value::from(""));
     context.insert("lang".to_owned(), Value::from(lang.code()));
     context.insert(
         "brand".to_owned(),

@@ -320,6 +320,7 @@ fn faults_say_where_and_what() {
     let unknown = fault(Part::Text, "{{ name }}\n\n{% if name == 'nobody' %}{{ nmae }}{% endif %}");
     assert_eq!((unknown.part, unknown.line), (Part::Text, Some(3)));
     assert!(unknown.what.contains("no variable `nmae`") && unknown.what.contains("name, email, url"), "{unknown}");
+    assert!(faults(Part::Text, "{{ brand.name }} {{ lang }} {{ unsubscribe_url }}").is_empty());
     // Only without the optional fields.
     let empty_link = fault(Part::Html, "<a href=\"{% if name %}{{ url }}{% endif %}\">x</a>");
     assert!(empty_link.what.contains("needs {% if %}"), "{empty_link}");
