@@ -45,4 +45,8 @@ pub use kinds::{Class, KINDS, Kind};
 pub use metrics::Metrics;
 pub use model::*;
 pub use module::{ROOM, SEND, build};
+pub use render::{
+    Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, RenderError, Rendered, TEMPLATES, Template,
+    TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
+};
 pub use service::{Content, Deps, Filter, Mail, NewMail, NewSuppression, SuppressionFilter};
