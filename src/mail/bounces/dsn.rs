@@ -39,24 +39,20 @@ pub(crate) fn read(raw: &[u8]) -> Result<Vec<Bounce>, NotUnderstood> {
     }
     let mail = parse_mail(raw)?;
     let part = |kinds: &[&str]| mail.parts().find(|part| kinds.contains(&part.ctype.mimetype.as_str()));
-    let reports: Vec<Reported> = if let Some(status) = part(&["message/delivery-status", "message/global-delivery-status"]) {
-        groups(status)?.iter().filter_map(|fields| undelivered(fields)).collect()
-    } else if let Some(feedback) = part(&["message/feedback-report"]) {
-        groups(feedback)?.iter().filter_map(|fields| complaint(fields)).collect()
-    } else {
-        return Err(NotUnderstood::NoReport);
-    };
+    let reports: Vec<Reported> =
+        if let Some(status) = part(&["message/delivery-status", "message/global-delivery-status"]) {
+            groups(status)?.iter().filter_map(|fields| undelivered(fields)).collect()
+        } else if let Some(feedback) = part(&["message/feedback-report"]) {
+            groups(feedback)?.iter().filter_map(|fields| complaint(fields)).collect()
+        } else {
+            return Err(NotUnderstood::NoReport);
+        };
     returned(reports, part(RETURNED), raw)
 }
 
 /// Types of the returned message, or of its headers alone.
-const RETURNED: &[&str] = &[
-    "message/rfc822",
-    "text/rfc822-headers",
-    "message/rfc822-headers",
-    "message/global",
-    "message/global-headers",
-];
+const RETURNED: &[&str] =
+    &["message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global", "message/global-headers"];
 
 /// What a report says of a recipient.
 struct Reported {
@@ -64,6 +60,7 @@ struct Reported {
     kind: BounceKind,
     status: String,
     detail: String,
+    raw: String,
 }
 
 /// Adds what all recipients of the report have in common.
@@ -80,16 +77,18 @@ fn returned(
     let id = headers.get_first_value("Message-ID").as_deref().and_then(message_id);
     let id = id.ok_or(NotUnderstood::NoMessageId)?;
     let digest = crypto::sha256_hex(raw);
-    let bounces = reports.into_iter().enumerate().map(|(number, Reported { address, kind, status, detail })| Bounce {
-        message_id: Some(id.clone()),
-        provider_id: None,
-        address,
-        kind,
-        status,
-        detail,
-        event_id: format!("{digest} {number}"),
-        at: None,
-    });
+    let bounces =
+        reports.into_iter().enumerate().map(|(number, Reported { address, kind, status, detail, raw })| Bounce {
+            message_id: Some(id.clone()),
+            provider_id: None,
+            address,
+            kind,
+            status,
+            detail,
+            event_id: format!("{digest} {number}"),
+            at: None,
+            raw,
+        });
     Ok(bounces.collect())
 }
 
@@ -108,11 +107,15 @@ fn groups(part: &ParsedMail<'_>) -> Result<Vec<Vec<(String, String)>>, NotUnders
 }
 
 fn field(header: &MailHeader<'_>) -> (String, String) {
-    (header.get_key().trim().to_ascii_lowercase(), header.get_value().trim().to_owned())
+    (header.get_key().trim().to_ascii_lowercase(), header.get_value().trim().replace('\0', ""))
 }
 
 fn get<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
     fields.iter().find(|(field, value)| field == name && !value.is_empty()).map(|(_, value)| value.as_str())
+}
+
+fn lines(fields: &[(String, String)]) -> String {
+    fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }
 
 /// The address of a recipient: `rfc822; ann@example.com`.
@@ -127,16 +130,19 @@ fn undelivered(fields: &[(String, String)]) -> Option<Reported> {
         return None;
     }
     let (original, last) = (get(fields, "original-recipient"), get(fields, "final-recipient"));
-    let diagnostic = get(fields, "diagnostic-code").map(|text| text.split_once(';').map_or(text, |(_, said)| said).trim());
+    let diagnostic =
+        get(fields, "diagnostic-code").map(|text| text.split_once(';').map_or(text, |(_, said)| said).trim());
     let status = get(fields, "status").and_then(enhanced);
     // Some servers say 5.0.0 where the answer that they got says more.
-    let better = diagnostic.and_then(enhanced).filter(|_| status.as_deref().is_none_or(|status| status.ends_with(".0.0")));
+    let better =
+        diagnostic.and_then(enhanced).filter(|_| status.as_deref().is_none_or(|status| status.ends_with(".0.0")));
     let status = better.or(status);
     Some(Reported {
         address: original.and_then(recipient).or_else(|| last.and_then(recipient)),
         kind: failure(status.as_deref()),
         status: status.unwrap_or_default(),
         detail: diagnostic.unwrap_or_default().to_owned(),
+        raw: lines(fields),
     })
 }
 
@@ -150,5 +156,11 @@ fn complaint(fields: &[(String, String)]) -> Option<Reported> {
     };
     let to = get(fields, "original-rcpt-to").or_else(|| get(fields, "removal-recipient"));
     let agent = get(fields, "user-agent").unwrap_or_default();
-    Some(Reported { address: to.and_then(recipient), kind, status: status.to_owned(), detail: agent.to_owned() })
+    Some(Reported {
+        address: to.and_then(recipient),
+        kind,
+        status: status.to_owned(),
+        detail: agent.to_owned(),
+        raw: lines(fields),
+    })
 }

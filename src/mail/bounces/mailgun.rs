@@ -65,6 +65,7 @@ fn bounce(event: &Value) -> Option<Bounce> {
             _ => digest(event),
         },
         at: time(event, "/timestamp"),
+        raw: event.to_string(),
     })
 }
 

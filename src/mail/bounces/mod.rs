@@ -4,18 +4,20 @@
 //! and complaints of feedback loops (RFC 5965), which [`dsn`] reads. Each becomes a [`Bounce`]; `Mail::bounced` finds its message and does
 //! what follows. Only this folder knows the forms of the providers.
 
-pub(crate) mod dsn;
-pub(crate) mod hooks;
-pub(crate) mod imap;
+mod dsn;
+mod hooks;
+mod imap;
 mod mailgun;
+mod metrics;
 mod postmark;
 mod resend;
 mod sendgrid;
 pub(crate) mod ses;
 #[cfg(test)]
 mod tests;
+mod unsubscribe;
 
-use axum::http::HeaderMap;
+use axum::{Router, http::HeaderMap};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
@@ -23,19 +25,16 @@ use base64::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use crate::Mail;
 use platform::{crypto, error::ApiError, text_enum};
 
-text_enum! {
-    /// Who reports bounces by webhook.
-    #[schema(as = MailProvider)]
-    pub enum Provider {
-        Sendgrid = "sendgrid",
-        Mailgun = "mailgun",
-        /// Amazon SES by way of an SNS topic.
-        Ses = "ses",
-        Resend = "resend",
-        Postmark = "postmark",
-    }
+pub(crate) use hooks::{Known, checked_secret};
+pub use metrics::BounceMetrics;
+pub(crate) use metrics::{IgnoredBounce, ReportSource};
+
+/// What needs no sign-in: webhooks of providers, and the page behind the link to unsubscribe.
+pub fn router() -> Router<Mail> {
+    hooks::router().merge(unsubscribe::router())
 }
 
 text_enum! {
@@ -56,7 +55,7 @@ text_enum! {
 /// A bounce as reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounce {
-    /// With angle brackets, as in the message.
+    /// Without angle brackets.
     pub message_id: Option<String>,
     /// The provider's own id of the message: part of its answer when it accepted the message.
     pub provider_id: Option<String>,
@@ -69,6 +68,8 @@ pub struct Bounce {
     pub event_id: String,
     /// When it happened.
     pub at: Option<DateTime<Utc>>,
+    /// The report, for people who look into it.
+    pub raw: String,
 }
 
 /// A request of a provider.
@@ -127,10 +128,10 @@ fn pasted(key: &str) -> Option<Vec<u8>> {
     STANDARD.decode(&text).or_else(|_| STANDARD_NO_PAD.decode(&text)).ok().filter(|bytes| !bytes.is_empty())
 }
 
-/// Text or number at a JSON pointer; `None` where it is empty.
+/// Text or number at a JSON pointer; `None` where it is empty. Without NUL, which PostgreSQL does not store.
 fn text(value: &Value, pointer: &str) -> Option<String> {
     match value.pointer(pointer)? {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::String(text) => Some(text.trim().replace('\0', "")).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
@@ -154,14 +155,18 @@ fn message_id(text: &str) -> Option<String> {
     let text = text.trim();
     let inner = text.split_once('<').map_or(text, |(_, rest)| rest);
     let inner = inner.split('>').next().unwrap_or_default().trim();
-    (inner.contains('@') && !inner.contains(char::is_whitespace)).then(|| format!("<{inner}>"))
+    (inner.contains('@') && !inner.contains(is_no_part)).then(|| inner.to_owned())
+}
+
+fn is_no_part(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
 }
 
 /// The address of a mailbox such as `Ann <ann@example.com>`.
 fn address(text: &str) -> Option<String> {
     let inner = text.rsplit_once('<').map_or(text, |(_, rest)| rest);
     let inner = inner.split('>').next().unwrap_or_default().trim();
-    inner.contains('@').then(|| inner.to_owned())
+    (inner.contains('@') && !inner.contains(is_no_part)).then(|| inner.to_owned())
 }
 
 /// The enhanced status code (RFC 3463) in a server's answer.

@@ -52,6 +52,7 @@ fn bounce(record: &Value) -> Option<Bounce> {
         detail,
         event_id,
         at: time(record, "/BouncedAt").or_else(|| time(record, "/ChangedAt")),
+        raw: record.to_string(),
     })
 }
 
@@ -61,7 +62,12 @@ fn of_type(name: &str) -> Option<BounceKind> {
         "HardBounce" | "BadEmailAddress" | "ManuallyDeactivated" => BounceKind::Hard,
         "SpamComplaint" => BounceKind::Complaint,
         "Unsubscribe" => BounceKind::Unsubscribe,
-        "Transient" | "AutoResponder" | "AddressChange" | "ChallengeVerification" | "Subscribe" | "OpenRelayTest"
+        "Transient"
+        | "AutoResponder"
+        | "AddressChange"
+        | "ChallengeVerification"
+        | "Subscribe"
+        | "OpenRelayTest"
         | "InboundError" => return None,
         _ => BounceKind::Soft,
     })

@@ -71,6 +71,7 @@ fn bounce(event: &Value, kind: BounceKind, id: &str, address: String) -> Bounce 
         status: status.unwrap_or_default(),
         detail: said,
         at: time(event, "/created_at"),
+        raw: event.to_string(),
     }
 }
 

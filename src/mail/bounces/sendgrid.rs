@@ -57,6 +57,7 @@ fn bounce(event: &Value) -> Option<Bounce> {
         detail: reason,
         event_id: get("/sg_event_id").unwrap_or_else(|| digest(event)),
         at: time(event, "/timestamp"),
+        raw: event.to_string(),
     })
 }
 

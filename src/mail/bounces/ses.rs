@@ -81,12 +81,16 @@ impl Sns {
             return Ok(key.clone());
         }
         let key = public_key(&self.fetch(url).await?)?;
+        self.keep(url, key.clone());
+        Ok(key)
+    }
+
+    pub(super) fn keep(&self, url: &str, key: Vec<u8>) {
         let mut kept = self.kept();
         if kept.len() >= MOST_KEPT {
             kept.clear();
         }
-        kept.insert(url.to_owned(), key.clone());
-        Ok(key)
+        kept.insert(url.to_owned(), key);
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<String, Vec<u8>>> {
@@ -240,6 +244,7 @@ fn bounce(event: &Value, kind: BounceKind, part: &str, recipient: &Value) -> Opt
         status: status.unwrap_or_default(),
         detail: said,
         at: time(event, &format!("{part}/timestamp")).or_else(|| time(event, "/mail/timestamp")),
+        raw: event.to_string(),
     })
 }
 

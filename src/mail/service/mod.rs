@@ -1,5 +1,9 @@
 //! [`Mail`]: the rules.
 
+mod bounces;
+mod sources;
+mod unsubscribe;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,14 +15,19 @@ use super::{
     MessageId, Metrics, Owner, Suppression, SuppressionId,
     model::{Reason, State},
 };
+use crate::bounces::ses::Sns;
 use jobs::{JobContext, JobError};
 use platform::{
     clock::Clock,
     crypto::MasterKey,
     db::{Db, Tx},
     http::{Principal, Slice},
+    http_client::TenantClient,
 };
 use storage::{Deletions, Storage};
+
+pub(crate) use bounces::MAILBOX;
+pub(crate) use unsubscribe::{Preferences, Recipient};
 
 /// Dependencies of the service.
 #[derive(Clone)]
@@ -33,6 +42,8 @@ pub struct Deps {
     /// Address of this installation, without a trailing slash: links in mails begin with it.
     pub public_url: String,
     pub metrics: Metrics,
+    /// Client for addresses in what providers report.
+    pub tenant: TenantClient,
 }
 
 /// The mailer. Cheap to clone.
@@ -43,6 +54,7 @@ pub struct Mail {
 
 pub(super) struct Inner {
     deps: Deps,
+    pub(super) sns: Sns,
 }
 
 impl std::ops::Deref for Inner {
@@ -120,7 +132,8 @@ pub struct NewSuppression<'a> {
 
 impl Mail {
     pub fn new(deps: Deps) -> Self {
-        Self { inner: Arc::new(Inner { deps }) }
+        let sns = Sns::new(deps.tenant.clone());
+        Self { inner: Arc::new(Inner { deps, sns }) }
     }
 
     /// Whose mail the caller asks for: the organisation's, or for operators the installation's.
@@ -249,10 +262,10 @@ impl Mail {
 //     has `unsubscribe_url`.
 // service/templates.rs: `pub(super) async fn branding_of(&self, conn: &mut PgConnection, owner: Owner) -> Result<BrandingRow, MailError>` with
 //     `from_name: Option<String>`, `reply_to: Option<String>`.
-// service/unsubscribe.rs: `pub(super) fn unsubscribe_link(&self, id: MessageId, kind: &Kind) -> String`
+// service/unsubscribe.rs: `pub(crate) fn unsubscribe_link(&self, owner: Owner, kind: &Kind, to: &str) -> String`
 // What the stores of this room give to service/bounces.rs:
 // store/messages.rs: `by_message_id(conn, message_id: &str) -> sqlx::Result<Option<(Owner, Message)>>`,
 //     `bounced(conn, id: MessageId, kind: Bounced, now) -> sqlx::Result<bool>`
 // store/suppressions.rs: `insert(conn, &NewRow) -> sqlx::Result<bool>` (false: it was there), NewRow { id, org: Option<OrgId>, address, kind,
 //     reason, detail, message_id, created_by, now }
-// metrics.rs: `bounced(&self, kind: BounceLabel, ..)`, `suppressed(&self, reason: Reason)`
+// metrics.rs: `bounces: BounceMetrics` (from bounces/metrics.rs, which registers holdfast_mail_bounces_total), `suppressed(&self, reason: Reason)`
