@@ -16,6 +16,8 @@ CREATE TABLE mail_messages (
   reply_to text,
   to_address text NOT NULL,
   to_name text NOT NULL,
+  -- The address in lower case, by which limits and suppressions know it.
+  to_key text NOT NULL,
   subject text NOT NULL,
   -- Fixed here, so that a repetition is the same mail: without angle brackets.
   message_id text NOT NULL,
@@ -46,7 +48,7 @@ SELECT holdfast_tenant_table('mail_messages');
 -- A lane has mail of all organisations, and bounces are matched with mail of all.
 SELECT holdfast_system_access('mail_messages');
 CREATE INDEX mail_messages_org_idx ON mail_messages (org_id, id);
-CREATE INDEX mail_messages_address_idx ON mail_messages (to_address, id);
+CREATE INDEX mail_messages_to_key_idx ON mail_messages (to_key, id);
 CREATE INDEX mail_messages_message_id_idx ON mail_messages (message_id);
 CREATE INDEX mail_messages_lane_idx ON mail_messages (lane, send_at) WHERE state = 'queued';
 CREATE INDEX mail_messages_due_idx ON mail_messages (send_at) WHERE state = 'queued';
@@ -69,7 +71,7 @@ CREATE FUNCTION mail_messages_found(
       CASE WHEN of_installation THEN 'm.org_id IS NULL' ELSE format('m.org_id = %L', holdfast_current_org()) END,
       CASE WHEN wanted IS NOT NULL THEN format(' AND m.state = %L', wanted) END,
       CASE WHEN of_kind IS NOT NULL THEN format(' AND m.kind = %L', of_kind) END,
-      CASE WHEN recipient IS NOT NULL THEN format(' AND m.to_address = %L', recipient) END),
+      CASE WHEN recipient IS NOT NULL THEN format(' AND m.to_key = %L', recipient) END),
     'm.id', 'mail_messages_text(m.to_address, m.subject, m.error)', pattern, below, false, most)
 $$;
 SELECT holdfast_found_by('mail_messages_found(boolean, text, text, text, text, uuid, bigint)', 'app');
@@ -153,6 +155,7 @@ CREATE TABLE mail_suppressions (
 );
 CREATE UNIQUE INDEX mail_suppressions_address_key ON mail_suppressions (org_id, address, kind) NULLS NOT DISTINCT;
 CREATE INDEX mail_suppressions_org_idx ON mail_suppressions (org_id, id);
+CREATE INDEX mail_suppressions_address_idx ON mail_suppressions (address);
 SELECT holdfast_tenant_table('mail_suppressions');
 -- Looked at for mail of all organisations, and filled by bounces.
 SELECT holdfast_system_access('mail_suppressions');

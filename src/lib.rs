@@ -19,6 +19,8 @@ pub use ::jobs;
 pub use ::kit;
 /// LLM gateway and embeddings.
 pub use ::llm;
+/// Mail: an outbox, SMTP, templates, bounces.
+pub use ::mail;
 /// Objects on local disk or S3.
 pub use ::storage;
 /// Outgoing webhooks: signed, tried again, in order.

@@ -119,6 +119,7 @@ pub struct Attachment {
     /// Bytes.
     pub size: u64,
     #[schema(ignore)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub object: String,
 }
 

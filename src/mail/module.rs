@@ -1,6 +1,6 @@
 //! What this room hands over.
 
-use super::{Config, Deps, EVENTS, Mail, Metrics, checks, register};
+use super::{Config, Deps, EVENTS, Mail, Metrics, bounces, checks, pages, register, routes};
 use console::{NavItem, Section};
 use kit::{Context, Module, Room};
 use platform::{
@@ -32,9 +32,9 @@ pub static ROOM: Room = Room {
     nav: &[NavItem::new(Section::Settings, "/settings/mail", "mail-title", "mail").role(Role::Admin)],
     locale: Some(console::locale!("mail")),
     queues: &["mail", "system"],
-    schedules: &["mail.maintain"],
+    schedules: &["mail.maintain", "mail.purge"],
     events: EVENTS,
-    openapi: Some(|| super::routes::router().into_openapi()),
+    openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("mail", Metrics::register))),
     public: &["/mail/unsubscribe", "/hooks/mail"],
     ..Room::new("mail")
@@ -47,11 +47,12 @@ pub fn build(
     objects: &Storage,
     deletions: Deletions,
 ) -> anyhow::Result<(Mail, Module)> {
-    let Context { db, clock, master_key, telemetry, server, .. } = context.clone();
+    let Context { db, clock, lifecycle, master_key, telemetry, server, .. } = context.clone();
     let mail = Mail::new(Deps {
         config: config.clone(),
         db,
         clock,
+        lifecycle,
         master_key,
         objects: objects.room("mail")?,
         deletions,
@@ -61,9 +62,9 @@ pub fn build(
     });
     let background = mail.clone();
     let module = Module::new(&ROOM)
-        .api(super::routes::router(), &mail)
-        .pages(super::pages::router(), &mail)
-        .pages(super::bounces::router(), &mail)
+        .api(routes::router(), &mail)
+        .pages(pages::router(), &mail)
+        .pages(bounces::router(), &mail)
         .jobs(mail.clone(), register)
         .checks(mail.clone(), checks)
         .background(move |loops| {

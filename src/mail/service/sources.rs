@@ -1,6 +1,6 @@
 //! Providers that report bounces: adding, listing, removing, and finding one by the token in its address.
 
-use super::Mail;
+use super::{Mail, owners};
 use crate::{
     MailError,
     bounces::{Known, Unsigned, checked_secret},
@@ -66,8 +66,7 @@ impl Mail {
 
     /// Of the caller's organisation or, for operators, of the installation.
     pub async fn delete_source(&self, who: &Principal, id: SourceId) -> Result<(), MailError> {
-        let owners = [Some(Owner::Org(who.org_id)), who.is_operator().then_some(Owner::Installation)];
-        for owner in owners.into_iter().flatten() {
+        for owner in owners(who) {
             let mut tx = self.begin(owner).await?;
             if sources::delete(&mut tx, owner.org(), id).await? {
                 tx.commit().await?;
@@ -80,7 +79,7 @@ impl Mail {
 
     /// The source whose address has this token.
     pub(crate) async fn known_source(&self, provider: Provider, token: &str) -> Result<Option<Known>, MailError> {
-        let mut tx = self.inner.db.system().await?;
+        let mut tx = self.system().await?;
         let found = sources::by_token(&mut tx, provider, &crypto::sha256(token)).await?;
         tx.commit().await?;
         let Some(found) = found else { return Ok(None) };
@@ -95,7 +94,7 @@ impl Mail {
 
     /// Err 401 if the token of a signature was used before with another body.
     pub(crate) async fn use_token(&self, known: &Known, token: &str, body: &[u8]) -> Result<(), ApiError> {
-        let mut tx = self.inner.db.system().await?;
+        let mut tx = self.system().await?;
         let (token, body) = (crypto::sha256(token), crypto::sha256(body));
         let is_same = sources::use_token(&mut tx, known.id, &token, &body, self.inner.clock.now()).await;
         let is_same = is_same.map_err(MailError::from)?;

@@ -47,6 +47,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("auth/upkeep.rs", "write_usage", "last use of many sessions and keys in one statement"),
     ("auth/upkeep.rs", "purge", "retention"),
     ("llm/jobs.rs", "remove_batches", "retention"),
+    ("mail/service/mod.rs", "system", "the installation's own mail; lanes, bounces, figures and retention of all"),
     ("webhooks/doctor.rs", "Endpoints::run", "check of all receivers"),
     ("webhooks/service/fan_out.rs", "fan_out", "deliveries for new events of all organisations"),
     ("webhooks/service/mod.rs", "begin", "endpoints of the installation, which has no organisation"),
