@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
 use rustls_platform_verifier::Verifier;
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -96,7 +96,7 @@ impl Mail {
         let connect = Duration::from_secs(config.connect_seconds);
         let limit = Duration::from_secs(config.command_seconds);
         let client = timeout(connect, open(config)).await.map_err(|_| MailboxError::Timeout("connecting"))??;
-        let password = config.imap_password.as_ref().map_or("", |password| password.expose_secret());
+        let password = config.imap_password.as_ref().map_or("", ExposeSecret::expose_secret);
         let signing_in = timeout(limit, client.login(&config.imap_user, password)).await;
         let signed_in = signing_in.map_err(|_| MailboxError::Timeout("signing in"))?;
         let mut session = signed_in.map_err(|(error, _)| error)?;

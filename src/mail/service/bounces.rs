@@ -8,11 +8,10 @@ use crate::{
     Address, MailError,
     bounces::{Bounce, BounceKind, IgnoredBounce},
     events::MessageBounced,
-    model::{Bounced, Owner, Reason, SuppressionId},
+    model::{Bounced, Owner, Reason},
     store::{
         bounces::{self, Clues, NewBounce, Returned},
         messages,
-        suppressions::{self, NewRow},
     },
 };
 use platform::{crypto, ids};
@@ -81,7 +80,7 @@ impl Mail {
             tx.commit().await?;
             return Ok(Taken::Duplicate);
         }
-        let suppressed = self.suppress(&mut tx, source, &message, bounce).await?;
+        self.suppress(&mut tx, source, &message, bounce).await?;
         if let Some(kind) = marked_as(bounce.kind) {
             let event = MessageBounced {
                 message_id: message.id,
@@ -92,9 +91,6 @@ impl Mail {
             events::publish(&mut tx, &self.inner.clock, message.org, &event).await?;
         }
         tx.commit().await?;
-        if let Some(reason) = suppressed {
-            self.inner.metrics.suppressed(reason);
-        }
         tracing::info!(message_id = %message.id, source, kind = bounce.kind.as_str(), status = bounce.status, "mail came back");
         Ok(Taken::Counted)
     }
@@ -120,7 +116,7 @@ impl Mail {
         let at = bounce.at.unwrap_or_else(|| self.inner.clock.now());
         let clues = Clues {
             org: owner.org(),
-            addresses: &[address.address(), address.key()],
+            address: &address.key(),
             provider_id: bounce.provider_id.as_deref(),
             // The Message-ID of other mail, unless the provider has replaced ours.
             needs_answer: bounce.message_id.is_some(),
@@ -130,33 +126,25 @@ impl Mail {
         Ok(bounces::by_clues(conn, &clues).await?)
     }
 
-    /// Suppresses the message's own recipient: the address in a report may be one that it was forwarded to. Returns why, if it was not yet.
+    /// Suppresses the message's own recipient: the address in a report may be one that it was forwarded to.
     async fn suppress(
         &self,
         conn: &mut PgConnection,
         source: &str,
         message: &Returned,
         bounce: &Bounce,
-    ) -> Result<Option<Reason>, MailError> {
+    ) -> Result<(), MailError> {
         let (reason, kind) = match bounce.kind {
-            BounceKind::Soft => return Ok(None),
+            BounceKind::Soft => return Ok(()),
             BounceKind::Hard => (Reason::HardBounce, "*"),
             BounceKind::Complaint => (Reason::Complaint, "*"),
             BounceKind::Unsubscribe => (Reason::Unsubscribed, message.kind.as_str()),
         };
-        let detail = format!("{} {}", bounce.status, bounce.detail);
-        let row = NewRow {
-            id: SuppressionId::generate(&self.inner.clock),
-            org: message.org,
-            address: &message.to_address.to_lowercase(),
-            kind,
-            reason,
-            detail: &shortened(detail.trim(), MOST_DETAIL),
-            message_id: Some(message.id),
-            created_by: source,
-            now: self.inner.clock.now(),
-        };
-        Ok(suppressions::insert(conn, &row).await?.then_some(reason))
+        let address = Address::new("", &message.to_address);
+        let address = address.map_err(|error| MailError::bad_address("/to", error))?;
+        let (owner, detail) = (Owner::of(message.org), format!("{} {}", bounce.status, bounce.detail));
+        let detail = shortened(detail.trim(), MOST_DETAIL);
+        self.suppress_address(conn, owner, &address, kind, reason, &detail, Some(message.id), source).await.map(drop)
     }
 }
 

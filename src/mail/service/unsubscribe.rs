@@ -8,13 +8,10 @@ use uuid::Uuid;
 
 use super::Mail;
 use crate::{
-    KINDS, Kind, MailError,
+    Address, KINDS, Kind, MailError,
     bounces::BounceKind,
-    model::{Owner, Reason, SuppressionId},
-    store::{
-        preferences,
-        suppressions::{self, NewRow},
-    },
+    model::{Owner, Reason},
+    store::preferences,
 };
 use platform::{crypto, db::Tx, ids::OrgId};
 
@@ -46,7 +43,7 @@ pub(crate) struct Preferences {
 
 impl Mail {
     /// The link in a notice of this kind to this address, for `List-Unsubscribe` and the text; the same for each such notice.
-    pub(crate) fn unsubscribe_link(&self, owner: Owner, kind: &Kind, to: &str) -> String {
+    pub fn unsubscribe_link(&self, owner: Owner, kind: &Kind, to: &str) -> String {
         let org = owner.org().map_or(Uuid::nil(), |org| org.0);
         let signed = [org.as_bytes().as_slice(), kind.name.as_bytes(), b"\0", to.to_lowercase().as_bytes()].concat();
         let token = URL_SAFE_NO_PAD.encode([self.mac(&signed).as_slice(), &signed].concat());
@@ -114,23 +111,13 @@ impl Mail {
 
     /// False if this kind was not sent there anyway.
     async fn stop(&self, tx: &mut Tx, recipient: &Recipient, kind: &Kind) -> Result<bool, MailError> {
-        let row = NewRow {
-            id: SuppressionId::generate(&self.inner.clock),
-            org: recipient.owner.org(),
-            address: &recipient.address,
-            kind: kind.name,
-            reason: Reason::Unsubscribed,
-            detail: "",
-            message_id: None,
-            created_by: RECIPIENT,
-            now: self.inner.clock.now(),
-        };
-        Ok(suppressions::insert(tx, &row).await?)
+        let Recipient { owner, address, .. } = recipient;
+        let address = Address::new("", address).map_err(|error| MailError::bad_address("/to", error))?;
+        self.suppress_address(tx, *owner, &address, kind.name, Reason::Unsubscribed, "", None, RECIPIENT).await
     }
 
     fn unsubscribed(&self, recipient: &Recipient, kind: &Kind) {
         self.inner.metrics.bounces.counted(BounceKind::Unsubscribe);
-        self.inner.metrics.suppressed(Reason::Unsubscribed);
         let org = recipient.owner.org().map(|org| org.to_string());
         tracing::info!(org_id = org, kind = kind.name, "a recipient unsubscribed from a kind of mail");
     }

@@ -59,8 +59,8 @@ pub struct Returned {
 /// What is known of a mail besides its Message-ID.
 pub struct Clues<'a> {
     pub org: Option<OrgId>,
-    /// Its recipient, as written and in lower case.
-    pub addresses: &'a [String],
+    /// Its recipient, in lower case.
+    pub address: &'a str,
     /// Part of the server's answer to it.
     pub provider_id: Option<&'a str>,
     /// Whether only such an answer is enough.
@@ -79,12 +79,12 @@ pub async fn by_clues(conn: &mut PgConnection, clues: &Clues<'_>) -> sqlx::Resul
                EXISTS (SELECT FROM mail_attempts a
                  WHERE a.message_id = s.id AND a.created_at = s.created_at AND strpos(a.answer, $3::text) > 0) AS answered
              FROM mail_messages s
-             WHERE s.to_address = ANY($1) AND s.org_id IS NOT DISTINCT FROM $2 AND (s.sent_at IS NOT NULL OR s.maybe_sent)
+             WHERE s.to_key = $1 AND s.org_id IS NOT DISTINCT FROM $2 AND (s.sent_at IS NOT NULL OR s.maybe_sent)
                AND coalesce(s.sent_at, s.send_at) BETWEEN $5 AND $6
              ORDER BY s.id DESC LIMIT 50) m
            WHERE m.answered OR NOT $4::boolean
            ORDER BY m.answered DESC, m.id DESC LIMIT 1"#,
-        clues.addresses,
+        clues.address,
         clues.org.map(|org| org.0),
         clues.provider_id,
         clues.needs_answer,

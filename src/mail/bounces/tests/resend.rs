@@ -8,7 +8,7 @@ use crate::bounces::{
     resend::{is_secret, read, verify},
 };
 
-/// Example of Svix's documentation: https://docs.svix.com/receiving/verifying-payloads/how-manual
+/// Example of Svix's documentation: <https://docs.svix.com/receiving/verifying-payloads/how-manual>
 const SECRET: &str = "whsec_plJ3nmyCDGBKInavdOK15jsl";
 const ID: &str = "msg_loFOjxBNrRLzqYUf";
 /// 2024-11-15T21:12:01Z
