@@ -5,7 +5,7 @@
 
 use std::{fmt::Debug, io, panic::catch_unwind, path::Path, sync::Arc, time::Duration};
 
-use async_imap::{Client, Session, types::Fetch};
+use async_imap::{Client, Session, error::Error as Refused, types::Fetch};
 use futures::TryStreamExt as _;
 use rustls::{
     ClientConfig,
@@ -57,7 +57,7 @@ pub enum MailboxError {
     #[error("the certificates in {0} cannot be read")]
     Certificates(String, #[source] rustls::pki_types::pem::Error),
     #[error("the mail server refuses")]
-    Imap(#[from] async_imap::error::Error),
+    Imap(#[from] Refused),
     #[error(transparent)]
     Mail(#[from] MailError),
 }
@@ -114,7 +114,7 @@ impl Mail {
         uids.sort_unstable();
         uids.truncate(MOST);
         let done = Some(config.imap_done_folder.as_str()).filter(|folder| !folder.is_empty() && !uids.is_empty());
-        let moves = match done {
+        let mut moves = match done {
             Some(_) => within(limit, "its capabilities", session.capabilities()).await?.has_str("MOVE"),
             None => false,
         };
@@ -138,7 +138,13 @@ impl Mail {
             };
             within(limit, "marking a mail", marked).await?;
             if let (true, true, Some(folder)) = (understood, moves, done) {
-                within(limit, "moving a mail", session.uid_mv(uid.to_string(), folder)).await?;
+                match within(limit, "moving a mail", session.uid_mv(uid.to_string(), folder)).await {
+                    Err(MailboxError::Imap(Refused::No(said))) => {
+                        tracing::warn!(folder, said, "reports cannot be moved: they stay, marked as read");
+                        moves = false;
+                    }
+                    moved => moved?,
+                }
             }
             if understood { read.reports += 1 } else { read.not_understood += 1 }
         }
@@ -168,7 +174,7 @@ impl Mail {
 async fn within<T>(
     limit: Duration,
     what: &'static str,
-    step: impl Future<Output = async_imap::error::Result<T>>,
+    step: impl Future<Output = Result<T, Refused>>,
 ) -> Result<T, MailboxError> {
     Ok(timeout(limit, step).await.map_err(|_| MailboxError::Timeout(what))??)
 }
@@ -193,7 +199,7 @@ async fn greeted(stream: Stream) -> Result<Client<Stream>, MailboxError> {
     let mut client = Client::new(stream);
     match client.read_response().await? {
         Some(_) => Ok(client),
-        None => Err(async_imap::error::Error::ConnectionLost.into()),
+        None => Err(Refused::ConnectionLost.into()),
     }
 }
 

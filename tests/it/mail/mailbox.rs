@@ -137,6 +137,20 @@ async fn a_server_that_cannot_move_keeps_reports_where_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_does_not_exist_holds_up_no_report() {
+    let imap = Imap::start().await;
+    let app = start(&imap, &[("HOLDFAST_MAIL__IMAP_DONE_FOLDER", "Missing")]).await;
+    wait_for_first_reading(&imap).await;
+    for name in ["first", "second", "third"] {
+        imap.put(&report(name, "ann@example.com", "5.1.1"));
+    }
+    assert_eq!(app.app.mail.read_mailbox().await.unwrap().reports, 3);
+    assert!(imap.kept().iter().all(|mail| mail.folder == "INBOX" && mail.has("\\Seen")), "{:?}", imap.kept());
+    assert_eq!(imap.said().iter().filter(|said| said.contains("MOVE")).count(), 1, "it is tried once");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_says_nothing_is_given_up_and_read_later() {
     let imap = Imap::start().await;
     let app = start(&imap, &[("HOLDFAST_MAIL__CONNECT_SECONDS", "1")]).await;

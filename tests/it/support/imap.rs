@@ -169,6 +169,7 @@ impl Imap {
                 }
                 (none(), "OK stored")
             }
+            ["UID", "MOVE", _, "\"Missing\""] => (none(), "NO there is no such folder"),
             ["UID", "MOVE", _, folder] => {
                 for mail in self.kept.lock().unwrap().iter_mut().filter(|mail| mail.uid == uid()) {
                     mail.folder = folder.trim_matches('"').to_owned();
