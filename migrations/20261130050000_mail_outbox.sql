@@ -249,11 +249,22 @@ SELECT holdfast_tenant_table('mail_bounce_sources');
 -- A report is known by its token, before its organisation is.
 SELECT holdfast_system_access('mail_bounce_sources');
 
+-- Tokens of signatures that do not cover the body (Mailgun): each is good for one body only. Hashes.
+CREATE TABLE mail_bounce_tokens (
+  source_id uuid NOT NULL CONSTRAINT mail_bounce_tokens_source_id_fkey REFERENCES mail_bounce_sources (id) ON DELETE CASCADE,
+  token bytea NOT NULL,
+  body bytea NOT NULL,
+  used_at timestamptz NOT NULL,
+  CONSTRAINT mail_bounce_tokens_pkey PRIMARY KEY (source_id, token)
+);
+SELECT holdfast_global_table('mail_bounce_tokens', '');
+CREATE INDEX mail_bounce_tokens_used_at_idx ON mail_bounce_tokens (used_at);
+
 -- What providers and mail servers reported.
 CREATE TABLE mail_bounces (
   id uuid CONSTRAINT mail_bounces_pkey PRIMARY KEY,
   org_id uuid CONSTRAINT mail_bounces_org_id_fkey REFERENCES organisations (id) ON DELETE CASCADE,
-  -- The bounce source's id, `imap`, or `unsubscribe`.
+  -- The bounce source's id, or `imap`.
   source text NOT NULL,
   -- The provider's id of the event, or a hash of the report: the same report counts once.
   provider_event_id text NOT NULL,
@@ -320,6 +331,8 @@ BEGIN
   DELETE FROM mail_messages_default WHERE created_at < now() - retention AND state NOT IN ('queued', 'sending');
   DELETE FROM mail_keys WHERE created_at < now() - retention;
   DELETE FROM mail_bounces WHERE created_at < now() - retention;
+  -- Older signatures are refused for their age.
+  DELETE FROM mail_bounce_tokens WHERE used_at < now() - interval '3 days';
   SELECT least(min(to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC'), (SELECT min(d.created_at) FROM mail_messages_default d))
     INTO oldest
     FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid

@@ -6,8 +6,9 @@ use kit::{Context, Module, Room};
 use platform::{
     db::Table,
     http::{Role, Scope},
+    http_client::TenantClient,
 };
-use storage::{Deletions, Storage, StorageError};
+use storage::{Deletions, Storage};
 
 /// Sends mail of the organisation.
 pub const SEND: Scope = Scope::new("mail_send", Role::Admin);
@@ -21,6 +22,7 @@ pub static ROOM: Room = Room {
         Table::watched("mail_messages"),
         Table::small("mail_accounts"),
         Table::small("mail_bounce_sources"),
+        Table::small("mail_bounce_tokens"),
         Table::small("mail_bounces"),
         Table::small("mail_branding"),
         Table::small("mail_domains"),
@@ -44,7 +46,7 @@ pub fn build(
     config: &Config,
     objects: &Storage,
     deletions: Deletions,
-) -> Result<(Mail, Module), StorageError> {
+) -> anyhow::Result<(Mail, Module)> {
     let Context { db, clock, lifecycle, master_key, telemetry, server, .. } = context.clone();
     let mail = Mail::new(Deps {
         config: config.clone(),
@@ -56,6 +58,7 @@ pub fn build(
         deletions,
         public_url: server.base_url(),
         metrics: telemetry.register("mail", Metrics::register),
+        tenant: TenantClient::new(Vec::new())?,
     });
     let background = mail.clone();
     let module = Module::new(&ROOM)
@@ -64,7 +67,10 @@ pub fn build(
         .pages(bounces::router(), &mail)
         .jobs(mail.clone(), register)
         .checks(mail.clone(), checks)
-        .background(move |loops| background.start_loops(loops))
+        .background(move |loops| {
+            background.start_loops(loops);
+            background.start_mailbox(loops);
+        })
         .overview(mail.clone());
     Ok((mail, module))
 }

@@ -1,16 +1,16 @@
 //! [`Mail`]: the rules.
 
 mod account;
-// bounces
+mod bounces;
 mod domains;
 mod limits;
 mod log;
 mod outbox;
 mod sending;
-// sources
+mod sources;
 mod suppressions;
 // templates
-// unsubscribe
+mod unsubscribe;
 mod upkeep;
 
 use std::{
@@ -27,15 +27,20 @@ use super::{
     model::{Reason, State},
     smtp::Account,
 };
+use crate::bounces::ses::Sns;
 use platform::{
     clock::Clock,
     crypto::MasterKey,
     db::{Db, Tx},
     http::Principal,
+    http_client::TenantClient,
     lifecycle::Lifecycle,
     pools::CpuPool,
 };
 use storage::{Deletions, Storage};
+
+pub(crate) use bounces::MAILBOX;
+pub(crate) use unsubscribe::{Preferences, Recipient};
 
 #[cfg(test)]
 pub(super) use account::account_wait;
@@ -61,6 +66,8 @@ pub struct Deps {
     /// Address of this installation, without a trailing slash: links in mails begin with it.
     pub public_url: String,
     pub metrics: Metrics,
+    /// Client for addresses in what providers report.
+    pub tenant: TenantClient,
 }
 
 /// The mailer. Cheap to clone.
@@ -76,6 +83,8 @@ pub(super) struct Inner {
     /// How this installation names itself to mail servers.
     pub hostname: String,
     pub dns: Dns,
+    /// Certificates of Amazon SNS, which signs reports of SES.
+    pub sns: Sns,
     /// Keys of domains, opened. They never change.
     keys: Mutex<HashMap<DomainId, Arc<DomainKeys>>>,
     /// Makes keys of domains.
@@ -162,6 +171,7 @@ impl Mail {
         let account = Account::new(&deps.config, &hostname, deps.metrics.clone());
         deps.metrics.configured(account.is_some());
         let inner = Inner {
+            sns: Sns::new(deps.tenant.clone()),
             deps,
             account,
             hostname,

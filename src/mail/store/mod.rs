@@ -2,11 +2,12 @@
 //! installation), because role `system` sees all rows.
 
 pub mod attempts;
+pub mod bounces;
 pub mod domains;
 pub mod lanes;
 pub mod messages;
+pub mod preferences;
+pub mod sources;
 pub mod suppressions;
 // branding
-// bounces
-// sources
 // templates

@@ -9,6 +9,7 @@ pub mod collector;
 pub mod disk;
 pub mod documents;
 pub mod false_s3;
+pub mod imap;
 pub mod loki;
 pub mod openapi;
 pub mod process;
