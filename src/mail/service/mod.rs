@@ -6,6 +6,7 @@ mod domains;
 mod limits;
 mod log;
 mod outbox;
+mod requests;
 mod sending;
 // sources
 mod suppressions;
@@ -36,6 +37,8 @@ use platform::{
     pools::CpuPool,
 };
 use storage::{Deletions, Storage};
+
+pub(super) use requests::{GivenFile, MailRequest};
 
 #[cfg(test)]
 pub(super) use account::account_wait;
