@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::{SHOWN, Whose, Words as _, document, words};
+use super::{Images, SHOWN, Whose, Words as _, document, words};
 use crate::{
     Account, Address, Attachment, Attempt, AttemptOutcome, Backlog, Bounced, Filter, KINDS, Mail, MailError, Message,
     MessageDetail, MessageId, State as MailState, routes::owner,
@@ -50,8 +50,6 @@ struct List<'a> {
 #[serde(default)]
 pub(super) struct View {
     view: String,
-    /// With remote images.
-    images: bool,
 }
 
 /// Ways to show a message.
@@ -234,11 +232,11 @@ pub(super) async fn show(
     shell: Shell,
     State(mail): State<Mail>,
     Path(id): Path<MessageId>,
-    Query(view): Query<View>,
+    Query(View { view }): Query<View>,
+    Query(Images { images }): Query<Images>,
 ) -> PageResult {
     shell.principal().require(Scope::ADMIN)?;
     let detail = mail.get(shell.principal(), id).await?;
-    let View { view, images } = view;
     let view = VIEWS.into_iter().find(|name| *name == view).unwrap_or("html");
     shell.render(&Show { shell: &shell, detail, view, images })
 }
@@ -248,11 +246,11 @@ pub(super) async fn html(
     shell: Shell,
     State(mail): State<Mail>,
     Path(id): Path<MessageId>,
-    Query(view): Query<View>,
+    Query(images): Query<Images>,
 ) -> PageResult {
     shell.principal().require(Scope::ADMIN)?;
     let detail = mail.get(shell.principal(), id).await?;
-    Ok(document(detail.html.unwrap_or_default(), view.images))
+    Ok(document(detail.html.unwrap_or_default(), images))
 }
 
 pub(super) async fn retry(

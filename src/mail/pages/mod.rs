@@ -79,6 +79,13 @@ impl Whose {
     }
 }
 
+/// Whether a document may load remote images.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Images {
+    images: bool,
+}
+
 /// Words that several pages show.
 trait Words {
     fn shell(&self) -> &Shell;
@@ -109,7 +116,7 @@ macro_rules! words {
 use words;
 
 /// A mail's HTML as a document for a frame.
-fn document(html: String, images: bool) -> Response {
+fn document(html: String, Images { images }: Images) -> Response {
     let mut response = Html(html).into_response();
     let headers = response.headers_mut();
     let policy = if images { WITH_IMAGES } else { POLICY };

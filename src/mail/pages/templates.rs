@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Whose, Words as _, document, words};
+use super::{Images, Whose, Words as _, document, words};
 use crate::{
     Address, Mail, MailError,
     render::{
@@ -191,9 +191,10 @@ pub(super) async fn saved_html(
     State(mail): State<Mail>,
     Path((name, language)): Path<(String, String)>,
     Query(whose): Query<Whose>,
+    Query(images): Query<Images>,
 ) -> PageResult {
     let owner = owner(&mail, shell.principal(), whose.is_installation())?;
-    Ok(document(mail.preview_template(owner, &name, &language, None).await?.html, false))
+    Ok(document(mail.preview_template(owner, &name, &language, None).await?.html, images))
 }
 
 /// The text as it is typed, with example data; or what is wrong with it, in the same frame.
@@ -206,7 +207,7 @@ pub(super) async fn html(
 ) -> PageResult {
     let owner = owner(&mail, shell.principal(), whose.is_installation())?;
     match mail.preview_template(owner, &name, &language, Some(&form.text())).await {
-        Ok(rendered) => Ok(document(rendered.html, false)),
+        Ok(rendered) => Ok(document(rendered.html, Images::default())),
         Err(error) => {
             let error = ApiError::from(error);
             if error.errors.is_empty() { Err(error) } else { Ok(wrong(&error)) }
@@ -219,7 +220,7 @@ fn wrong(error: &ApiError) -> Response {
     let each = error.errors.iter().map(|field| format!("{}: {}", field.pointer.trim_start_matches('/'), field.detail));
     let items: Vec<String> = each.map(|text| format!("<li>{}</li>", escape(&text))).collect();
     let html = format!("<!doctype html><meta charset=\"utf-8\"><ul>{}</ul>", items.concat());
-    (StatusCode::UNPROCESSABLE_ENTITY, document(html, false)).into_response()
+    (StatusCode::UNPROCESSABLE_ENTITY, document(html, Images::default())).into_response()
 }
 
 pub(super) async fn reset(
