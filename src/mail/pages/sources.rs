@@ -62,19 +62,6 @@ impl List<'_> {
     }
 }
 
-impl Provider {
-    /// As it calls itself.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sendgrid => "SendGrid",
-            Self::Mailgun => "Mailgun",
-            Self::Ses => "Amazon SES",
-            Self::Resend => "Resend",
-            Self::Postmark => "Postmark",
-        }
-    }
-}
-
 async fn render(
     shell: &Shell,
     mail: &Mail,

@@ -38,8 +38,6 @@ use platform::{
 };
 use storage::{Deletions, Storage};
 
-pub(super) use requests::{GivenFile, MailRequest};
-
 #[cfg(test)]
 pub(super) use account::account_wait;
 #[cfg(test)]
@@ -48,6 +46,8 @@ pub(super) use limits::later_by;
 pub(super) use outbox::lane;
 #[cfg(test)]
 pub(super) use sending::retry_wait;
+
+pub(super) use requests::{GivenFile, MailRequest};
 
 /// Dependencies of the service.
 #[derive(Clone)]
