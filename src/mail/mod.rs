@@ -28,10 +28,10 @@ pub mod kinds;
 mod metrics;
 mod model;
 mod module;
-// overview
-// pages
+mod overview;
+mod pages;
 mod render;
-// routes
+mod routes;
 mod service;
 mod smtp;
 mod store;

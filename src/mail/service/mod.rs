@@ -6,6 +6,7 @@ mod domains;
 mod limits;
 mod log;
 mod outbox;
+mod requests;
 mod sending;
 mod sources;
 mod suppressions;
@@ -50,6 +51,8 @@ pub(super) use limits::later_by;
 pub(super) use outbox::lane;
 #[cfg(test)]
 pub(super) use sending::retry_wait;
+
+pub(super) use requests::{GivenFile, MailRequest};
 
 /// Dependencies of the service.
 #[derive(Clone)]

@@ -168,7 +168,7 @@ async function doubts(page, base) {
 async function emptyOrganisation(page) {
   const holdfast = (...args) => execFileSync(process.env.APPLIANCE_BINARY, ["--config", process.env.APPLIANCE_CONFIG, ...args]);
   const name = "Северные насосные станции и очистные сооружения";
-  const paths = { "empty-overview": "/", "empty-agents": "/agents", "empty-agent-new": "/agents/new", "empty-knowledge": "/knowledge", "empty-jobs": "/jobs", "empty-models": "/settings/models", "empty-api-keys": "/settings/api-keys" };
+  const paths = { "empty-overview": "/", "empty-agents": "/agents", "empty-agent-new": "/agents/new", "empty-knowledge": "/knowledge", "empty-jobs": "/jobs", "empty-models": "/settings/models", "empty-api-keys": "/settings/api-keys", "empty-mail": "/settings/mail", "empty-mail-sources": "/settings/mail/sources" };
   const change = async (to) => {
     await page.goto(url);
     await page.locator("aside details.org-menu > summary").click();
@@ -235,7 +235,7 @@ async function alert(page) {
   return path;
 }
 
-export async function tour(page, { base, search, agent, conversation, citation, quoted }) {
+export async function tour(page, { base, search, agent, conversation, citation, quoted, mails }) {
   await members(page);
   const failed = await failures(page, base);
   const doubted = await doubts(page, base);
@@ -248,7 +248,7 @@ export async function tour(page, { base, search, agent, conversation, citation, 
     conversation, quoted, knowledge: "/knowledge", "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`,
     citation, document, failed, ...doubted, passages: `${document}?view=passages`, jobs: "/jobs", job, backups: "/backups", alerts: "/alerts", alert: fired, silences: "/alerts/silences", runbooks: "/runbooks", runbook: "/runbooks/DatabaseDown", logs: "/logs",
     "logs-nothing-found": "/logs?q=zzzzzz", models: "/settings/models", "api-keys": "/settings/api-keys",
-    members: "/settings/members", organisation: "/settings", account: "/account", password: "/account/password", "api-docs": "/api/docs",
+    ...mails, members: "/settings/members", organisation: "/settings", account: "/account", password: "/account/password", "api-docs": "/api/docs",
   };
   await everyLink(page, paths);
   await keyboard(page, conversation);
