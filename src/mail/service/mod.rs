@@ -10,6 +10,7 @@ mod requests;
 mod sending;
 mod sources;
 mod suppressions;
+mod templates;
 // templates
 mod unsubscribe;
 mod upkeep;

@@ -3,11 +3,13 @@
 
 pub mod attempts;
 pub mod bounces;
+pub mod branding;
 pub mod domains;
 pub mod lanes;
 pub mod messages;
 pub mod preferences;
 pub mod sources;
 pub mod suppressions;
+pub mod templates;
 // branding
 // templates
