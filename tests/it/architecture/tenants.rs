@@ -77,8 +77,11 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("backup/service/mod.rs", "list get drills last_proven hold", "read and held by operators"),
     ("backup/service/mod.rs", "destinations open_destination", "where backups are"),
     ("backup/service/prune.rs", "note_pruned", "retention"),
-    ("backup/service/run.rs", "run save_database save_tree note_steps conclude", "a backup and how far it is"),
-    ("backup/service/run.rs", "installation", "the installation's own id"),
+    ("backup/service/run/conclude.rs", "conclude", "how a backup ended"),
+    ("backup/service/run/mod.rs", "run", "a backup begins"),
+    ("backup/service/run/mod.rs", "installation", "the installation's own id"),
+    ("backup/service/run/save.rs", "save_database save_tree", "files that are in an earlier backup"),
+    ("backup/service/run/steps.rs", "note_steps", "how far a backup is"),
     ("backup/service/verify.rs", "write_down", "whether a copy is whole"),
 ];
 

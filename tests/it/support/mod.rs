@@ -14,6 +14,7 @@ pub mod loki;
 pub mod openapi;
 pub mod process;
 pub mod receiver;
+pub mod room_rows;
 pub mod s3;
 pub mod sse;
 pub mod stand_in;

@@ -3,6 +3,10 @@
 //! `postgres` is one whole cluster at any time: the new one is built and checked in `postgres.upgrading/cluster` and exchanged with it in
 //! one file system operation. After an interrupted run, the versions of the two folders tell how far it got.
 
+mod files;
+#[cfg(test)]
+mod tests;
+
 use std::{
     fs::{self, File},
     io::ErrorKind,
@@ -16,7 +20,10 @@ use rustix::{
     io::Errno,
 };
 
+pub use files::{major_of, remove, size_of};
+
 use super::super::{Layout, ManagedError, io};
+use files::{rename, sync};
 
 /// Folders in one data directory.
 #[derive(Clone, Debug)]
@@ -244,163 +251,5 @@ impl Folders {
             remove(&self.failed).ok()?;
         }
         fs::rename(written, &self.failed).ok().map(|()| self.failed.as_path())
-    }
-}
-
-/// Major version of a cluster; `None` if there is no cluster.
-pub fn major_of(cluster: &Path) -> Option<u32> {
-    fs::read_to_string(cluster.join("PG_VERSION")).ok()?.trim().parse().ok()
-}
-
-/// Disk usage of a folder, bytes; does not follow links.
-pub fn size_of(path: &Path) -> u64 {
-    let (mut bytes, mut open) = (0, vec![path.to_owned()]);
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            match entry.metadata() {
-                Ok(meta) if meta.is_dir() => open.push(entry.path()),
-                Ok(meta) => bytes += meta.blocks() * 512,
-                Err(_) => {}
-            }
-        }
-    }
-    bytes
-}
-
-pub fn remove(path: &Path) -> Result<(), ManagedError> {
-    let is_folder = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
-    let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    match removed {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(io(format!("cannot remove {}", path.display()))(e)),
-        _ => Ok(()),
-    }
-}
-
-fn rename(from: &Path, to: &Path) -> Result<(), ManagedError> {
-    fs::rename(from, to).map_err(io(format!("cannot rename {} to {}", from.display(), to.display())))
-}
-
-/// Makes the folders' entries survive a power failure.
-fn sync(folders: &[&Path]) -> Result<(), ManagedError> {
-    folders.iter().try_for_each(|folder| {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(io(format!("cannot sync {}", folder.display())))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Folders on disk: `postgres` and the others, each with its cluster's version.
-    struct Disk {
-        dir: tempfile::TempDir,
-        folders: Folders,
-    }
-
-    impl Disk {
-        fn with(clusters: &[(&str, u32)]) -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            for (name, major) in clusters {
-                let global = dir.path().join(name).join("global");
-                fs::create_dir_all(&global).unwrap();
-                fs::write(global.join("pg_control"), "x").unwrap();
-                fs::write(global.with_file_name("PG_VERSION"), format!("{major}\n")).unwrap();
-            }
-            let folders = Folders::of(dir.path());
-            Self { dir, folders }
-        }
-
-        /// Version per folder.
-        fn lies(&self) -> Vec<(String, Option<u32>)> {
-            let mut found: Vec<_> = fs::read_dir(self.dir.path())
-                .unwrap()
-                .map(|entry| entry.unwrap())
-                .map(|entry| (entry.file_name().into_string().unwrap(), major_of(&entry.path())))
-                .collect();
-            found.sort();
-            found
-        }
-    }
-
-    const OLD: &str = "postgres";
-    const FRESH: &str = "postgres.upgrading/cluster";
-    const BEFORE: &str = "postgres.before-upgrade";
-    const AFTER: &str = "postgres.after-upgrade";
-
-    fn lying(expected: &[(&str, u32)]) -> Vec<(String, Option<u32>)> {
-        let mut expected: Vec<_> = expected.iter().map(|(name, major)| ((*name).to_owned(), Some(*major))).collect();
-        expected.sort();
-        expected
-    }
-
-    #[test]
-    fn clusters_change_places_and_back() {
-        let disk = Disk::with(&[(OLD, 15), (FRESH, 18)]);
-        disk.folders.switch().unwrap();
-        remove(&disk.folders.work).unwrap();
-        assert_eq!(disk.lies(), lying(&[(OLD, 18), (BEFORE, 15)]));
-        disk.folders.switch_back().unwrap();
-        assert_eq!(disk.lies(), lying(&[(OLD, 15), (AFTER, 18)]));
-        disk.folders.forget(&disk.folders.after).unwrap();
-        assert_eq!(disk.lies(), lying(&[(OLD, 15)]));
-    }
-
-    #[test]
-    fn wherever_it_was_cut_off_one_whole_cluster_is_in_its_place() {
-        type Clusters = &'static [(&'static str, u32)];
-        let cases: [(&str, Clusters, Clusters, usize); 8] = [
-            ("while the new one was made", &[(OLD, 15), (FRESH, 18)], &[(OLD, 15)], 1),
-            ("after the exchange", &[(OLD, 18), (FRESH, 15)], &[(OLD, 18), (BEFORE, 15)], 2),
-            ("between two renames", &[(BEFORE, 15), (FRESH, 18)], &[(OLD, 15)], 2),
-            ("in a rollback, after the exchange", &[(OLD, 15), (BEFORE, 18)], &[(OLD, 15), (AFTER, 18)], 1),
-            ("in a rollback, between two renames", &[(BEFORE, 15), (AFTER, 18)], &[(OLD, 15), (AFTER, 18)], 1),
-            ("while one was removed", &[(OLD, 18), ("postgres.removing", 15)], &[(OLD, 18)], 0),
-            ("not at all", &[(OLD, 18), (BEFORE, 15)], &[(OLD, 18), (BEFORE, 15)], 0),
-            // The cluster was moved aside by `holdfast restore`: the kept one must not replace it.
-            ("not at all, before a restore", &[(BEFORE, 15)], &[(BEFORE, 15)], 0),
-        ];
-        for (when, left, expected, said) in cases {
-            let disk = Disk::with(left);
-            assert_eq!(disk.folders.put_in_order().unwrap().len(), said, "{when}");
-            assert_eq!(disk.lies(), lying(expected), "{when}");
-            assert_eq!(disk.folders.put_in_order().unwrap(), Vec::<String>::new(), "{when}");
-        }
-        // The empty folder of a run that had just started.
-        let disk = Disk::with(&[(OLD, 15)]);
-        fs::create_dir(&disk.folders.work).unwrap();
-        disk.folders.put_in_order().unwrap();
-        assert_eq!(disk.lies(), lying(&[(OLD, 15)]));
-    }
-
-    #[test]
-    fn the_only_cluster_there_is_is_not_removed() {
-        let disk = Disk::with(&[(FRESH, 18)]);
-        assert!(disk.folders.put_in_order().unwrap()[0].contains("stays"));
-        assert_eq!(major_of(&disk.folders.fresh), Some(18));
-        // A folder without a control file is not a cluster.
-        let disk = Disk::with(&[(OLD, 15), (FRESH, 18)]);
-        fs::remove_file(disk.folders.cluster.join("global/pg_control")).unwrap();
-        assert!(disk.folders.put_in_order().unwrap()[0].contains("stays"));
-        assert_eq!(major_of(&disk.folders.fresh), Some(18));
-    }
-
-    #[test]
-    fn one_works_at_a_time_and_nothing_that_is_needed_is_cleared_away() {
-        let disk = Disk::with(&[(OLD, 15), (FRESH, 18)]);
-        let claim = disk.folders.claim().unwrap().expect("nobody works here");
-        assert!(!disk.folders.fresh.exists() && disk.folders.claim().unwrap().is_none());
-        drop(claim);
-        assert!(disk.folders.claim().unwrap().is_some());
-        let exchanged = Disk::with(&[(OLD, 18), (FRESH, 15)]);
-        assert!(exchanged.folders.claim().unwrap().is_none() && exchanged.folders.fresh.exists());
-    }
-
-    #[test]
-    fn a_cluster_that_cannot_change_places_is_named() {
-        let disk = Disk::with(&[("elsewhere", 15)]);
-        std::os::unix::fs::symlink("elsewhere", &disk.folders.cluster).unwrap();
-        assert!(disk.folders.cannot_move().unwrap().contains("is a link"));
-        assert_eq!(Disk::with(&[(OLD, 15)]).folders.cannot_move(), None);
     }
 }
