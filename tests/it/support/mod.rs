@@ -4,6 +4,7 @@
 
 pub mod agents;
 pub mod app;
+pub mod certificates;
 pub mod cluster;
 pub mod collector;
 pub mod disk;
@@ -14,6 +15,7 @@ pub mod openapi;
 pub mod process;
 pub mod receiver;
 pub mod s3;
+pub mod smtp;
 pub mod sse;
 pub mod stand_in;
 pub mod upstream;
