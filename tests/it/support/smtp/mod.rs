@@ -103,6 +103,15 @@ impl Kept {
         self.parsed().headers.get_all_values(name)
     }
 
+    /// Name and address of a header with one mailbox.
+    #[track_caller]
+    pub fn mailbox(&self, name: &str) -> (String, String) {
+        let parsed = self.parsed();
+        let header = parsed.headers.get_first_header(name).unwrap();
+        let found = mailparse::addrparse_header(header).unwrap().extract_single_info().unwrap();
+        (found.display_name.unwrap_or_default(), found.addr)
+    }
+
     pub fn message_id(&self) -> String {
         self.header("Message-ID")
     }
