@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::outbox::FROM;
+use super::outbox::{FROM, UNLIMITED};
 use crate::support::{
     app::Client,
     process::{Running, Site},
@@ -23,6 +23,7 @@ fn site(smtp: Option<&Smtp>) -> Site {
         ("HOLDFAST_MAIL__CONNECT_SECONDS", "100".to_owned()),
         ("HOLDFAST_JOBS__CONCURRENCY", "16".to_owned()),
     ]);
+    UNLIMITED.iter().for_each(|name| site.set(name, "1000000"));
     for (name, value) in smtp.map(Smtp::settings).unwrap_or_default() {
         site.set(name, &value);
     }

@@ -25,6 +25,9 @@ pub const HASTY: [(&str, &str); 3] = [
     ("HOLDFAST_MAIL__DATA_SECONDS", "2"),
 ];
 
+/// The settings that limit requests: a test that asks again and again would meet them.
+pub const UNLIMITED: [&str; 2] = ["HOLDFAST_SERVER__REQUEST_BURST", "HOLDFAST_SERVER__PRINCIPAL_REQUEST_BURST"];
+
 /// An appliance that sends through this server.
 pub async fn start(smtp: &Smtp) -> TestApp {
     start_with(smtp, &[]).await
