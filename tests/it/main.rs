@@ -45,6 +45,7 @@ mod llm_answers;
 mod llm_providers;
 mod llm_requests;
 mod logs;
+mod mail;
 mod metrics;
 mod platform_layers;
 mod runbooks;

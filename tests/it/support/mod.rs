@@ -4,6 +4,7 @@
 
 pub mod agents;
 pub mod app;
+pub mod certificates;
 pub mod cluster;
 pub mod collector;
 pub mod disk;
@@ -16,6 +17,7 @@ pub mod process;
 pub mod receiver;
 pub mod room_rows;
 pub mod s3;
+pub mod smtp;
 pub mod sse;
 pub mod stand_in;
 pub mod upstream;
