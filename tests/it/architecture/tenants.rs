@@ -36,6 +36,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("auth/first_password.rs", "opens", "an account that belongs to no one organisation"),
     ("auth/service/administration.rs", "list_organisations create_organisation", "an operator's work"),
     ("auth/service/administration.rs", "list_users create_user reset_password", "an operator's work"),
+    ("auth/service/administration.rs", "operators", "operators are of the installation"),
     ("auth/service/administration.rs", "add_to_organisation", "an operator's work"),
     ("auth/service/bootstrap.rs", "bootstrap", "there is no organisation yet"),
     ("auth/service/links.rs", "create_reset_link", "the person may belong to several organisations"),
