@@ -69,6 +69,8 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("alerting/service/upkeep.rs", "compare end", "comparison with Alertmanager"),
     ("alerting/service/upkeep.rs", "maintain", "retention"),
     ("alerting/service/upkeep.rs", "refresh_gauges", "gauges"),
+    // Alerts, backups and the weekly report are told to operators.
+    ("notices/service/mod.rs", "begin", "notices about the installation"),
     // Backups are of the whole installation.
     ("backup/jobs.rs", "run_job", "whether a backup is due"),
     ("backup/routes.rs", "enqueue_for", "a job of the installation"),
