@@ -46,6 +46,7 @@ mod llm_providers;
 mod llm_requests;
 mod logs;
 mod metrics;
+mod notices;
 mod platform_layers;
 mod runbooks;
 mod storage;

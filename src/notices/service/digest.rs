@@ -15,7 +15,7 @@ const MOST: i64 = 100;
 
 impl Notices {
     /// Mails what waits, in as many mails as it needs.
-    pub(crate) async fn digest(&self) -> Result<(), NoticesError> {
+    pub async fn digest(&self) -> Result<(), NoticesError> {
         while self.digest_once().await? == MOST {}
         Ok(())
     }

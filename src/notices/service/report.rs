@@ -61,7 +61,7 @@ impl Backed {
 
 impl Notices {
     /// Mails the report about the last seven days. The job is in the key of its mails: an attempt after the first changes nothing.
-    pub(crate) async fn report(&self, job: JobId) -> Result<(), NoticesError> {
+    pub async fn report(&self, job: JobId) -> Result<(), NoticesError> {
         let (kind, about) = (NoticeKind::WeeklyReport, format!("report/{job}"));
         if !self.has_mail() {
             self.inner.metrics.unmade(kind, &about, Unmade::MailOff, 1);

@@ -17,7 +17,7 @@ use webhooks::EndpointDisabled;
 
 impl Notices {
     /// Makes the notice about an event.
-    pub(crate) async fn tell(&self, event: &Occurred) -> Result<(), NoticesError> {
+    pub async fn tell(&self, event: &Occurred) -> Result<(), NoticesError> {
         if !self.config().enabled {
             tracing::debug!(event_id = %event.id, topic = event.topic, "no notice: they are off");
             return Ok(());
