@@ -8,8 +8,14 @@ use alerting::AlertId;
 use backup::BackupId;
 use events::{EventId, Occurred};
 use mail::Address;
-use platform::{ids::UserId, label_enum};
+use platform::{ids::UserId, label_enum, names::turns_direction};
 use webhooks::EndpointId;
+
+/// Longest name of an alert, and longest summary in a list, characters.
+pub const LONGEST_NAME: usize = 200;
+pub const LONGEST_SUMMARY: usize = 500;
+/// Longest text of a mail about one alert or one backup, characters.
+pub const LONGEST_TEXT: usize = 5000;
 
 label_enum! {
     /// A kind of notice.
@@ -125,4 +131,19 @@ impl Recipients {
 fn has_mailbox(address: &Address) -> bool {
     let domain = address.domain();
     domain != "localhost" && !domain.ends_with(".localhost")
+}
+
+/// At most so many characters of a text that other programs wrote: a mail has a greatest size, and one long text must not cost the others.
+pub fn short(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// The address of a runbook, as mail takes links; empty if it is none. Other people's rules write it.
+pub fn link(text: &str) -> &str {
+    let is_visible = |c: char| !c.is_control() && !c.is_whitespace() && !turns_direction(c);
+    let is_link = (text.starts_with("https://") || text.starts_with("http://")) && text.chars().all(is_visible);
+    if is_link { text } else { "" }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     Config, Metrics, NoticesError,
     doctor::judge,
-    model::{AboutAlert, Item, NoticeKind, Recipients, Unmade, about},
+    model::{AboutAlert, Item, NoticeKind, Recipients, Unmade, about, link, short},
     module::LOCALE,
     service::{Backed, cost_text, entry, key},
 };
@@ -167,4 +167,14 @@ fn what_is_not_made_is_counted() {
     ] {
         assert!(text.lines().any(|found| found == line), "no {line} in {text}");
     }
+}
+
+/// The mailer refuses such a link, and with it the mail about a critical alert.
+#[test]
+fn what_other_peoples_rules_write_costs_nobody_a_notice() {
+    assert_eq!(link("https://example.com/r#1"), "https://example.com/r#1");
+    for bad in ["https://example.com/a b", "javascript:alert(1)", "https://example.com/\n", "see the wiki", ""] {
+        assert_eq!(link(bad), "", "{bad}");
+    }
+    assert_eq!((short("диск", 4), short("диск полон", 4)), ("диск".to_owned(), "диск…".to_owned()));
 }

@@ -11,7 +11,7 @@ use crate::{
 use mail::Owner;
 
 /// Entries of one mail; more go into the next.
-const MOST: i64 = 100;
+const MOST: i64 = 50;
 
 impl Notices {
     /// Mails what waits, in as many mails as it needs.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Notice, Notices, rfc3339};
 use crate::{
     NoticesError,
-    model::{NoticeKind, Unmade},
+    model::{LONGEST_NAME, NoticeKind, Unmade, short},
 };
 use agents::AnswerCounts;
 use alerting::{Alert, Filter};
@@ -20,7 +20,7 @@ const MOST_ORGANISATIONS: i64 = 10_000;
 /// A week of backups every five minutes.
 const MOST_BACKUPS: i64 = 2016;
 /// Incidents that a mail lists.
-const MOST_INCIDENTS: i64 = 200;
+const MOST_INCIDENTS: i64 = 100;
 
 /// What all organisations used together.
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,7 +129,7 @@ pub(crate) fn cost_text(cost: f64) -> String {
 /// An entry of the report. The template reads 0 seconds as an alert that lasts.
 fn incident(alert: &Alert) -> Value {
     json!({
-        "alert": alert.name,
+        "alert": short(&alert.name, LONGEST_NAME),
         "severity": alert.severity.as_str(),
         "started_at": rfc3339(alert.starts_at),
         "seconds": alert.ends_at.map(|end| (end - alert.starts_at).num_seconds().max(1)),

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::{Notice, Notices, rfc3339};
 use crate::{
     NoticesError,
-    model::{AboutAlert, AboutBackup, AboutEndpoint, AboutMember, Item, NoticeKind, Recipients, Unmade, about},
+    model::{
+        AboutAlert, AboutBackup, AboutEndpoint, AboutMember, Item, LONGEST_NAME, LONGEST_SUMMARY, LONGEST_TEXT,
+        NoticeKind, Recipients, Unmade, about, link, short,
+    },
     store,
 };
 use alerting::{Alert, AlertFiring, AlertResolved, AlertingError, Severity};
@@ -99,14 +102,14 @@ impl Notices {
         self.make(&notice, |_| {
             json!({
                 "state": state,
-                "alert": alert.name,
+                "alert": short(&alert.name, LONGEST_NAME),
                 "severity": alert.severity.as_str(),
-                "summary": alert.summary(),
-                "description": alert.annotation("description"),
+                "summary": short(alert.summary(), LONGEST_SUMMARY),
+                "description": short(alert.annotation("description"), LONGEST_TEXT),
                 "started_at": rfc3339(alert.starts_at),
                 "ended_at": ended_at,
                 "url": url,
-                "runbook_url": runbook_url,
+                "runbook_url": link(&runbook_url),
             })
         })
         .await
@@ -122,9 +125,9 @@ impl Notices {
             event_id: event.id,
             alert_id: alert.id,
             state: state.to_owned(),
-            name: alert.name.clone(),
+            name: short(&alert.name, LONGEST_NAME),
             severity: alert.severity.as_str().to_owned(),
-            summary: alert.summary().to_owned(),
+            summary: short(alert.summary(), LONGEST_SUMMARY),
             at,
             created_at: event.created_at,
         };
@@ -186,7 +189,7 @@ fn backup_data(backup: &Backup, status: &str, proven: Option<&str>, url: &str) -
         "started_at": rfc3339(backup.started_at),
         "seconds": seconds,
         "bytes": Some(backup.total_bytes).filter(|bytes| *bytes > 0),
-        "error": backup.error,
+        "error": backup.error.as_deref().map(|error| short(error, LONGEST_TEXT)),
         "restored_at": proven,
         "url": url,
     })
