@@ -36,6 +36,8 @@ pub use ::backup;
 pub use ::knowledge;
 /// Log search, and log levels at run time.
 pub use ::logs;
+/// Events of other rooms as mail, the weekly report.
+pub use ::notices;
 
 /// The composition root: configuration and wiring of every capability.
 pub mod app;

@@ -32,6 +32,7 @@ pub struct Config {
     pub events: events::Config,
     pub webhooks: webhooks::Config,
     pub mail: mail::Config,
+    pub notices: notices::Config,
     /// The file that this was read from and the secret files that it names: both are part of a backup.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
@@ -142,6 +143,8 @@ impl Config {
         webhooks.validate(&mut e);
         let mut mail: mail::Config = raw.section("mail", &mut e);
         mail.validate(&mut e);
+        let notices: notices::Config = raw.section("notices", &mut e);
+        notices.validate(&mut e);
         let (files, environment) = (raw.files(), raw.environment());
         let warnings = raw.finish(&mut e);
         let config = Self {
@@ -163,6 +166,7 @@ impl Config {
             events,
             webhooks,
             mail,
+            notices,
             files,
             environment,
             warnings,

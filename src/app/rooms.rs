@@ -13,6 +13,7 @@ use knowledge::Knowledge;
 use llm::Llm;
 use logs::Logs;
 use mail::Mail;
+use notices::Notices;
 use platform::{
     db::{self, Table},
     http::Scope,
@@ -58,6 +59,7 @@ pub static ROOMS: &[&Room] = &[
     &logs::ROOM,
     &webhooks::ROOM,
     &mail::ROOM,
+    &notices::ROOM,
     &auth::ROOM,
 ];
 
@@ -132,6 +134,7 @@ pub struct Rooms {
     pub events: Events,
     pub webhooks: Webhooks,
     pub mail: Mail,
+    pub notices: Notices,
     /// In the order of [`ROOMS`].
     pub modules: Vec<Module>,
     /// Every kind of job that this build runs.
@@ -163,6 +166,15 @@ impl Rooms {
             webhooks::build(context, &config.webhooks, event_types(), config.alerting.receivers())?;
         let (mail, of_mail) = mail::build(context, &config.mail, &storage, deletions.clone())?;
         let (alerting, of_alerting) = alerting::build(context, &config.alerting, webhooks.clone());
+        let needs = notices::Needs {
+            auth: auth.clone(),
+            mail: mail.clone(),
+            alerting: alerting.clone(),
+            backups: backups.clone(),
+            agents: agents.clone(),
+            llm: llm.clone(),
+        };
+        let (notices, of_notices) = notices::build(context, &config.notices, needs);
         let (events, of_events) = events(context, config, families);
         let mut modules = vec![
             of_auth,
@@ -174,6 +186,7 @@ impl Rooms {
             of_webhooks,
             of_mail,
             of_alerting,
+            of_notices,
             of_events,
         ];
 
@@ -197,6 +210,7 @@ impl Rooms {
             events,
             webhooks,
             mail,
+            notices,
             modules,
             registry,
         })

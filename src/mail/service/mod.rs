@@ -187,6 +187,11 @@ impl Mail {
         Self { inner: Arc::new(inner) }
     }
 
+    /// Whether a server and a sender are configured: otherwise mail waits.
+    pub fn is_configured(&self) -> bool {
+        self.inner.account.is_some()
+    }
+
     /// Whose mail the caller asks for: the organisation's, or for operators the installation's.
     pub fn owner(&self, who: &Principal, installation: bool) -> Result<Owner, MailError> {
         if installation && !who.is_operator() {
