@@ -16,6 +16,8 @@ CREATE TABLE mail_messages (
   reply_to text,
   to_address text NOT NULL,
   to_name text NOT NULL,
+  -- The address in lower case, by which limits and suppressions know it.
+  to_key text NOT NULL,
   subject text NOT NULL,
   -- Fixed here, so that a repetition is the same mail: without angle brackets.
   message_id text NOT NULL,
@@ -46,7 +48,7 @@ SELECT holdfast_tenant_table('mail_messages');
 -- A lane has mail of all organisations, and bounces are matched with mail of all.
 SELECT holdfast_system_access('mail_messages');
 CREATE INDEX mail_messages_org_idx ON mail_messages (org_id, id);
-CREATE INDEX mail_messages_address_idx ON mail_messages (to_address, id);
+CREATE INDEX mail_messages_to_key_idx ON mail_messages (to_key, id);
 CREATE INDEX mail_messages_message_id_idx ON mail_messages (message_id);
 CREATE INDEX mail_messages_lane_idx ON mail_messages (lane, send_at) WHERE state = 'queued';
 CREATE INDEX mail_messages_due_idx ON mail_messages (send_at) WHERE state = 'queued';
@@ -69,7 +71,7 @@ CREATE FUNCTION mail_messages_found(
       CASE WHEN of_installation THEN 'm.org_id IS NULL' ELSE format('m.org_id = %L', holdfast_current_org()) END,
       CASE WHEN wanted IS NOT NULL THEN format(' AND m.state = %L', wanted) END,
       CASE WHEN of_kind IS NOT NULL THEN format(' AND m.kind = %L', of_kind) END,
-      CASE WHEN recipient IS NOT NULL THEN format(' AND m.to_address = %L', recipient) END),
+      CASE WHEN recipient IS NOT NULL THEN format(' AND m.to_key = %L', recipient) END),
     'm.id', 'mail_messages_text(m.to_address, m.subject, m.error)', pattern, below, false, most)
 $$;
 SELECT holdfast_found_by('mail_messages_found(boolean, text, text, text, text, uuid, bigint)', 'app');
@@ -153,6 +155,7 @@ CREATE TABLE mail_suppressions (
 );
 CREATE UNIQUE INDEX mail_suppressions_address_key ON mail_suppressions (org_id, address, kind) NULLS NOT DISTINCT;
 CREATE INDEX mail_suppressions_org_idx ON mail_suppressions (org_id, id);
+CREATE INDEX mail_suppressions_address_idx ON mail_suppressions (address);
 SELECT holdfast_tenant_table('mail_suppressions');
 -- Looked at for mail of all organisations, and filled by bounces.
 SELECT holdfast_system_access('mail_suppressions');
@@ -246,11 +249,22 @@ SELECT holdfast_tenant_table('mail_bounce_sources');
 -- A report is known by its token, before its organisation is.
 SELECT holdfast_system_access('mail_bounce_sources');
 
+-- Tokens of signatures that do not cover the body (Mailgun): each is good for one body only. Hashes.
+CREATE TABLE mail_bounce_tokens (
+  source_id uuid NOT NULL CONSTRAINT mail_bounce_tokens_source_id_fkey REFERENCES mail_bounce_sources (id) ON DELETE CASCADE,
+  token bytea NOT NULL,
+  body bytea NOT NULL,
+  used_at timestamptz NOT NULL,
+  CONSTRAINT mail_bounce_tokens_pkey PRIMARY KEY (source_id, token)
+);
+SELECT holdfast_global_table('mail_bounce_tokens', '');
+CREATE INDEX mail_bounce_tokens_used_at_idx ON mail_bounce_tokens (used_at);
+
 -- What providers and mail servers reported.
 CREATE TABLE mail_bounces (
   id uuid CONSTRAINT mail_bounces_pkey PRIMARY KEY,
   org_id uuid CONSTRAINT mail_bounces_org_id_fkey REFERENCES organisations (id) ON DELETE CASCADE,
-  -- The bounce source's id, `imap`, or `unsubscribe`.
+  -- The bounce source's id, or `imap`.
   source text NOT NULL,
   -- The provider's id of the event, or a hash of the report: the same report counts once.
   provider_event_id text NOT NULL,
@@ -317,6 +331,8 @@ BEGIN
   DELETE FROM mail_messages_default WHERE created_at < now() - retention AND state NOT IN ('queued', 'sending');
   DELETE FROM mail_keys WHERE created_at < now() - retention;
   DELETE FROM mail_bounces WHERE created_at < now() - retention;
+  -- Older signatures are refused for their age.
+  DELETE FROM mail_bounce_tokens WHERE used_at < now() - interval '3 days';
   SELECT least(min(to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC'), (SELECT min(d.created_at) FROM mail_messages_default d))
     INTO oldest
     FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid

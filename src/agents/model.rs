@@ -35,6 +35,9 @@ impl Default for Retrieval {
     }
 }
 
+/// Knowledge bases of an agent.
+pub const MOST_BASES: usize = 20;
+
 /// An agent's settings. Stored with each version.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -168,8 +171,8 @@ impl Draft {
         }
         self.settings.knowledge_bases.sort_unstable();
         self.settings.knowledge_bases.dedup();
-        if self.settings.knowledge_bases.len() > 20 {
-            wrong("/knowledge_bases", "too_many", "at most 20 knowledge bases".into());
+        if self.settings.knowledge_bases.len() > MOST_BASES {
+            wrong("/knowledge_bases", "too_many", format!("at most {MOST_BASES} knowledge bases"));
         }
         if errors.is_empty() { Ok(self) } else { Err(errors) }
     }

@@ -36,7 +36,7 @@ pub fn router() -> OpenApiRouter<Alerting> {
 
 /// Operators only: alerts belong to the installation, not to an organisation.
 pub(super) fn require(who: &Principal) -> Result<(), ApiError> {
-    who.require_operator("see its alerts")
+    who.require_operator("see and silence its alerts")
 }
 
 /// Accept a notification from Alertmanager

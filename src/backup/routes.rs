@@ -29,7 +29,7 @@ pub fn router() -> OpenApiRouter<Backups> {
 
 /// Backups belong to the installation, not to an organisation.
 pub(super) fn require(who: &Principal) -> Result<(), ApiError> {
-    who.require_operator("see its backups")
+    who.require_operator("see and manage its backups")
 }
 
 /// A job that was queued.

@@ -29,7 +29,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Wait before the second attempt; doubles with each further one up to an hour, with jitter.
     const BACKOFF: Duration = Duration::from_secs(2);
     /// Whether a `unique_key` is free again when its job starts: work that arrives after that gets a job of its own, and however much arrives
-    /// before, one job waits.
+    /// before, one job waits. Enqueueing keeps that one from starting until the caller's transaction ends, so do it last; and a transaction that
+    /// enqueues under several keys does so in a fixed order, or two of them may wait for each other.
     const UNIQUE_UNTIL_START: bool = false;
 }
 

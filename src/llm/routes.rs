@@ -22,7 +22,7 @@ pub fn router() -> OpenApiRouter<Llm> {
 }
 
 /// Providers belong to the installation, not to an organisation.
-pub(super) const PROVIDERS: &str = "see its providers";
+pub(super) const PROVIDERS: &str = "see and test its providers";
 
 /// Providers, aliases and default models.
 #[derive(Debug, Serialize, ToSchema)]

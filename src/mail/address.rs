@@ -7,6 +7,8 @@ use platform::names::{is_invisible, tidy, turns_direction};
 /// RFC 5321 section 4.5.3.1, octets.
 const LONGEST: usize = 254;
 const LONGEST_LOCAL: usize = 64;
+/// Characters that a name can have between quotation marks only.
+const NEEDS_QUOTES: [char; 6] = ['"', '\\', '<', '>', ',', ';'];
 /// Longer names are refused by some servers, with the header that they are in.
 const LONGEST_NAME: usize = 200;
 
@@ -117,11 +119,18 @@ impl Address {
     }
 }
 
-/// As people read it: `Ada Lovelace <ada@example.com>`.
+/// As people read it, and as [`Address::parse`] takes it: `Ada Lovelace <ada@example.com>`, `"Lovelace, Ada" <ada@example.com>`.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, local, domain } = self;
-        if name.is_empty() { write!(f, "{local}@{domain}") } else { write!(f, "{name} <{local}@{domain}>") }
+        if name.is_empty() {
+            write!(f, "{local}@{domain}")
+        } else if name.contains(NEEDS_QUOTES) {
+            let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+            write!(f, "\"{quoted}\" <{local}@{domain}>")
+        } else {
+            write!(f, "{name} <{local}@{domain}>")
+        }
     }
 }
 
@@ -144,7 +153,7 @@ fn is_atom(c: char) -> bool {
 fn unquoted(name: &str) -> Result<String, BadAddress> {
     let Some(rest) = name.strip_prefix('"') else {
         // An address list has its comma here.
-        return if name.contains(['"', '<', '>', ',', ';']) { Err(BadAddress::Form) } else { Ok(name.to_owned()) };
+        return if name.contains(NEEDS_QUOTES) { Err(BadAddress::Form) } else { Ok(name.to_owned()) };
     };
     let inner = rest.strip_suffix('"').ok_or(BadAddress::Form)?;
     let (mut plain, mut escaped) = (String::with_capacity(inner.len()), false);

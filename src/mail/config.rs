@@ -26,7 +26,7 @@ pub struct Config {
     pub smtp_password: Option<SecretString>,
     /// File that holds the password.
     pub smtp_password_file: Option<PathBuf>,
-    /// PEM file with certificates that are trusted besides those of the system.
+    /// PEM file with certificates that are trusted besides those of the system, for SMTP and IMAP.
     pub smtp_ca_file: Option<PathBuf>,
     /// Connections at once for one domain of recipients.
     pub connections: usize,
@@ -55,6 +55,8 @@ pub struct Config {
     /// File that holds the password.
     pub imap_password_file: Option<PathBuf>,
     pub imap_folder: String,
+    /// Folder that reports are moved to when they were understood; empty: they stay, marked as read.
+    pub imap_done_folder: String,
 }
 
 /// Encryption of a connection to a mail server.
@@ -97,6 +99,7 @@ impl Default for Config {
             imap_password: None,
             imap_password_file: None,
             imap_folder: "INBOX".to_owned(),
+            imap_done_folder: String::new(),
         }
     }
 }
@@ -126,6 +129,9 @@ impl Config {
                 errors.push(setting, "set the user and the password, or neither");
             }
         }
+        if !self.imap_host.is_empty() && self.imap_user.is_empty() {
+            errors.push("imap_user", "the mailbox that bounces come to needs a user and a password");
+        }
         if let Some(file) = &self.smtp_ca_file
             && let Err(error) = std::fs::metadata(file)
         {
@@ -141,6 +147,9 @@ impl Config {
         errors.range("retention_days", self.retention_days, 7, 3650);
         if self.imap_folder.trim().is_empty() || self.imap_folder.chars().any(char::is_control) {
             errors.push("imap_folder", "expected the name of a folder, such as INBOX");
+        }
+        if self.imap_done_folder.chars().any(char::is_control) || self.imap_done_folder == self.imap_folder {
+            errors.push("imap_done_folder", "expected the name of another folder, such as Done");
         }
     }
 
@@ -160,6 +169,15 @@ impl Config {
             (0, Security::StartTls) => 587,
             (0, Security::Tls) => 465,
             (0, Security::None) => 25,
+            (port, _) => port,
+        }
+    }
+
+    /// `imap_port`, with 0 resolved to the default.
+    pub fn imap_port(&self) -> u16 {
+        match (self.imap_port, self.imap_security) {
+            (0, Security::Tls) => 993,
+            (0, Security::StartTls | Security::None) => 143,
             (port, _) => port,
         }
     }

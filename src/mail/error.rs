@@ -7,6 +7,7 @@ use platform::{
     crypto::SealError,
     db::DbError,
     error::{ApiError, FieldError, chain},
+    pools::WorkLost,
 };
 use storage::StorageError;
 
@@ -28,9 +29,11 @@ pub enum MailError {
     Render(#[from] RenderError),
     #[error("stored JSON is not what it should be")]
     Json(#[from] serde_json::Error),
-    /// The message cannot be written as MIME.
+    /// It cannot be written as MIME.
     #[error("the message cannot be composed")]
-    Compose(#[source] lettre::error::Error),
+    Compose(#[source] anyhow::Error),
+    #[error(transparent)]
+    Work(#[from] WorkLost),
     #[error("there is no such {0}")]
     NotFound(&'static str),
     #[error("some fields are invalid")]
@@ -72,9 +75,11 @@ impl From<MailError> for ApiError {
             MailError::Limited(_, wait) => Self { detail: error.to_string(), ..Self::too_many(wait) },
             MailError::Conflict(code, detail) => Self::conflict(code, detail),
             MailError::TooMany(..) => Self::conflict("too_many", error.to_string()),
-            error @ (MailError::Seal(_) | MailError::Dkim(_) | MailError::Json(_) | MailError::Compose(_)) => {
-                Self::internal(error)
-            }
+            error @ (MailError::Seal(_)
+            | MailError::Dkim(_)
+            | MailError::Json(_)
+            | MailError::Compose(_)
+            | MailError::Work(_)) => Self::internal(error),
         }
     }
 }

@@ -7,12 +7,15 @@
 //! now waits for its next attempt and holds up nobody; an account that fails (connection, TLS, sign-in) holds up all of its mail, and one mail
 //! tries it again. While no server is configured, mail waits.
 //!
+//! What comes back (bounces, complaints, unsubscriptions) is reported by webhooks of providers, or as mail to a mailbox that the leader reads; hard
+//! bounces and complaints suppress the recipient's address for the message's owner.
+//!
 //! Owns `mail_messages`, `mail_bodies`, `mail_attempts`, `mail_keys`, `mail_accounts`, `mail_suppressions`, `mail_templates`, `mail_branding`,
-//! `mail_domains`, `mail_bounce_sources`, `mail_bounces`. Jobs: `mail.deliver`, `mail.maintain`. Metrics: `holdfast_mail_*`. Checks:
-//! `mail.smtp`, `mail.outbox`, `mail.domains`.
+//! `mail_domains`, `mail_bounce_sources`, `mail_bounce_tokens`, `mail_bounces`. Jobs: `mail.deliver`, `mail.maintain`, `mail.purge`. Metrics:
+//! `holdfast_mail_*`. Checks: `mail.smtp`, `mail.outbox`, `mail.domains`.
 
 pub mod address;
-// bounces
+mod bounces;
 mod compose;
 mod config;
 mod dkim;
@@ -25,10 +28,10 @@ pub mod kinds;
 mod metrics;
 mod model;
 mod module;
-// overview
-// pages
+mod overview;
+mod pages;
 mod render;
-// routes
+mod routes;
 mod service;
 mod smtp;
 mod store;
@@ -45,4 +48,8 @@ pub use kinds::{Class, KINDS, Kind};
 pub use metrics::Metrics;
 pub use model::*;
 pub use module::{ROOM, SEND, build};
+pub use render::{
+    Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, RenderError, Rendered, TEMPLATES, Template,
+    TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
+};
 pub use service::{Content, Deps, Filter, Mail, NewMail, NewSuppression, SuppressionFilter};

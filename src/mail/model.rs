@@ -119,6 +119,7 @@ pub struct Attachment {
     /// Bytes.
     pub size: u64,
     #[schema(ignore)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub object: String,
 }
 
@@ -299,4 +300,56 @@ pub struct Backlog {
     pub oldest_seconds: f64,
     /// Mails for later: scheduled, or waiting for their next attempt.
     pub later: i64,
+}
+
+text_enum! {
+    /// A provider that reports bounces by webhook.
+    #[schema(as = MailProvider)]
+    pub enum Provider {
+        Sendgrid = "sendgrid",
+        Mailgun = "mailgun",
+        /// Amazon SES, by way of an SNS topic.
+        Ses = "ses",
+        Resend = "resend",
+        Postmark = "postmark",
+    }
+}
+
+impl Provider {
+    /// As it writes itself.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sendgrid => "SendGrid",
+            Self::Mailgun => "Mailgun",
+            Self::Ses => "Amazon SES",
+            Self::Resend => "Resend",
+            Self::Postmark => "Postmark",
+        }
+    }
+}
+
+/// A provider that reports bounces here.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = MailBounceSource)]
+pub struct Source {
+    pub id: SourceId,
+    /// Belongs to the installation instead of the organisation.
+    pub installation: bool,
+    pub provider: Provider,
+    /// Whether reports are verified with a secret besides that in the address.
+    pub has_secret: bool,
+    pub created_by: String,
+    pub created_at: DateTime<Utc>,
+    /// When the last report came.
+    pub last_at: Option<DateTime<Utc>>,
+}
+
+/// A source with its address, which is shown only once.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = MailBounceSourceWithUrl)]
+pub struct SourceWithUrl {
+    #[serde(flatten)]
+    pub source: Source,
+    /// Address that the provider posts to.
+    pub url: String,
 }

@@ -1,13 +1,14 @@
 //! What this room hands over.
 
-use super::{Config, Deps, EVENTS, Mail, Metrics, checks, register};
+use super::{Config, Deps, EVENTS, Mail, Metrics, bounces, checks, pages, register, routes};
 use console::{NavItem, Section};
 use kit::{Context, Module, Room};
 use platform::{
     db::Table,
     http::{Role, Scope},
+    http_client::TenantClient,
 };
-use storage::{Deletions, Storage, StorageError};
+use storage::{Deletions, Storage};
 
 /// Sends mail of the organisation.
 pub const SEND: Scope = Scope::new("mail_send", Role::Admin);
@@ -21,6 +22,7 @@ pub static ROOM: Room = Room {
         Table::watched("mail_messages"),
         Table::small("mail_accounts"),
         Table::small("mail_bounce_sources"),
+        Table::small("mail_bounce_tokens"),
         Table::small("mail_bounces"),
         Table::small("mail_branding"),
         Table::small("mail_domains"),
@@ -30,9 +32,9 @@ pub static ROOM: Room = Room {
     nav: &[NavItem::new(Section::Settings, "/settings/mail", "mail-title", "mail").role(Role::Admin)],
     locale: Some(console::locale!("mail")),
     queues: &["mail", "system"],
-    schedules: &["mail.maintain"],
+    schedules: &["mail.maintain", "mail.purge"],
     events: EVENTS,
-    openapi: Some(|| super::routes::router().into_openapi()),
+    openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("mail", Metrics::register))),
     public: &["/mail/unsubscribe", "/hooks/mail"],
     ..Room::new("mail")
@@ -44,26 +46,31 @@ pub fn build(
     config: &Config,
     objects: &Storage,
     deletions: Deletions,
-) -> Result<(Mail, Module), StorageError> {
-    let Context { db, clock, master_key, telemetry, server, .. } = context.clone();
+) -> anyhow::Result<(Mail, Module)> {
+    let Context { db, clock, lifecycle, master_key, telemetry, server, .. } = context.clone();
     let mail = Mail::new(Deps {
         config: config.clone(),
         db,
         clock,
+        lifecycle,
         master_key,
         objects: objects.room("mail")?,
         deletions,
         public_url: server.base_url(),
         metrics: telemetry.register("mail", Metrics::register),
+        tenant: TenantClient::new(Vec::new())?,
     });
     let background = mail.clone();
     let module = Module::new(&ROOM)
-        .api(super::routes::router(), &mail)
-        .pages(super::pages::router(), &mail)
-        .pages(super::bounces::router(), &mail)
+        .api(routes::router(), &mail)
+        .pages(pages::router(), &mail)
+        .pages(bounces::router(), &mail)
         .jobs(mail.clone(), register)
         .checks(mail.clone(), checks)
-        .background(move |loops| background.start_loops(loops))
+        .background(move |loops| {
+            background.start_loops(loops);
+            background.start_mailbox(loops);
+        })
         .overview(mail.clone());
     Ok((mail, module))
 }

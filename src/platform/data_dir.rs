@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use uuid::Uuid;
 
 use super::crypto::MasterKey;
@@ -128,15 +131,19 @@ fn lock(path: &Path) -> Result<File, DataDirError> {
     let io = |source| DataDirError::Io { path: path.display().to_string(), source };
     let file = path.join("lock");
     let mut lock = File::options().create(true).truncate(false).write(true).read(true).open(&file).map_err(io)?;
-    // A process that was just killed may hold it for a moment, in a child that it had forked and that was no other program yet.
+    // The children of a process that was just killed may hold it for a moment longer, until they execute another program.
     let begin = Instant::now();
-    while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        if begin.elapsed() < PATIENCE {
-            std::thread::sleep(PATIENCE / 20);
-            continue;
+    loop {
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            Err(Errno::WOULDBLOCK) if begin.elapsed() < PATIENCE => std::thread::sleep(PATIENCE / 20),
+            Err(Errno::WOULDBLOCK) => {
+                let holder = fs::read_to_string(&file).unwrap_or_default().trim().to_owned();
+                return Err(DataDirError::InUse { path: path.display().to_string(), holder });
+            }
+            // For example a network file system without locks.
+            Err(error) => return Err(io(error.into())),
         }
-        let holder = fs::read_to_string(&file).unwrap_or_default().trim().to_owned();
-        return Err(DataDirError::InUse { path: path.display().to_string(), holder });
     }
     lock.set_len(0).map_err(io)?;
     writeln!(lock, "{}", std::process::id()).map_err(io)?;

@@ -4,7 +4,7 @@
 //! with the organisation: `<room>/<org>/...`. (Knowledge came first: its folder is called `org`.) A backup includes the folders of all
 //! rooms. Writes are atomic: an abandoned one leaves nothing. Deleting requires a [`DeleteGuard`], which a backup blocks. Files that a room
 //! keeps outside the object store take part in backups through a [`Participant`]. Metrics: `holdfast_storage_*`. Vendor types
-//! (`object_store`) stay in `service.rs`.
+//! (`object_store`) stay in `service`.
 
 mod config;
 mod deletions;

@@ -35,7 +35,7 @@ pub fn router() -> OpenApiRouter<Webhooks> {
 pub(super) fn owner(who: &Principal, installation: bool) -> Result<Owner, ApiError> {
     who.require(Scope::ADMIN)?;
     if installation {
-        who.require_operator("see its webhooks")?;
+        who.require_operator("see and change its webhooks")?;
         return Ok(Owner::Installation);
     }
     Ok(Owner::Org(who.org_id))

@@ -1,6 +1,6 @@
 //! The command line of the real program, and what it and `/readyz` say when something is wrong.
 
-use std::{fs, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use axum::{
     Router,
@@ -9,7 +9,7 @@ use axum::{
 };
 use chrono::TimeDelta;
 use holdfast::{
-    app::App,
+    app::{App, ROOMS},
     platform::health::{CheckResult, Status},
 };
 use rustix::process::{Signal, kill_process};
@@ -407,7 +407,8 @@ async fn a_stop_leaves_no_folder_for_the_socket_and_a_first_start_logs_no_failed
     assert!(status.success() && !output.contains("authentication failed"), "{output}");
     let started = output.lines().find(|line| line.contains("worker started")).unwrap();
     let line: Value = serde_json::from_str(started).unwrap();
-    assert_eq!(line["queues"], "alerting,backup,knowledge,system,webhooks");
+    let queues: BTreeSet<&str> = ROOMS.iter().flat_map(|room| room.queues).copied().collect();
+    assert_eq!(line["queues"], queues.into_iter().collect::<Vec<_>>().join(","));
     assert!(!std::path::Path::new(&socket).exists(), "{socket} is left behind");
 }
 
@@ -444,6 +445,7 @@ async fn the_appliance_asks_its_own_public_address() {
     // Nobody said an address: nothing is asked.
     site.set("HOLDFAST_SERVER__PUBLIC_URL", "");
     let running = site.start().await;
+    // Longer than the interval of the probe, which would set it.
     tokio::time::sleep(Duration::from_secs(4)).await;
     sees("holdfast_http_public_up ", f64::NAN).await;
     running.stop().await;

@@ -1,6 +1,6 @@
 //! The console over the whole appliance: what the first page says and where it leads, live parts, and lists by pages.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use chrono::TimeDelta;
 use holdfast::platform::http::Role;
@@ -63,7 +63,9 @@ async fn every_link_of_the_first_page_leads_where_the_reader_may_go() {
     let nav = members.split("<nav").nth(1).unwrap().split("</nav>").next().unwrap();
     assert_eq!(nav.matches("aria-current").count(), 1, "{nav}");
     // A search field takes as much as the server does, no more.
-    for path in ["/agents", "/knowledge", "/jobs", "/alerts", "/settings/members", "/settings/api-keys"] {
+    let lists =
+        ["/agents", "/knowledge", "/jobs", "/alerts", "/settings/members", "/settings/api-keys", "/settings/mail"];
+    for path in lists {
         let found = page(&admin, &format!("{path}?q={}", "x".repeat(200))).await;
         let field = found.split("name=\"q\"").nth(1).unwrap_or_else(|| panic!("{path}: no search"));
         assert!(field.split('>').next().unwrap().contains("maxlength=\"200\""), "{path}");
@@ -162,12 +164,12 @@ async fn a_hundred_open_pages_ask_the_database_as_one() {
             metrics.split("holdfast_database_transaction_duration_seconds_count{pool=\"app\"} ").nth(1).unwrap();
         count.lines().next().unwrap().parse::<u32>().unwrap()
     };
-    let before = transactions();
+    let (before, began) = (transactions(), Instant::now());
     let parts = futures::future::join_all((0..100).map(|_| live(&admin, "/jobs", &stamp, None))).await;
     assert!(parts.iter().all(|part| part.status == 200));
-    // One for each second that the hundred took.
-    let reads = transactions() - before;
-    assert!(reads <= 10, "{reads} reads");
+    // A few for each second that the hundred took.
+    let (reads, seconds) = (transactions() - before, began.elapsed().as_secs_f64());
+    assert!(f64::from(reads) <= 10.0 * (1.0 + seconds.floor()), "{reads} reads in {seconds} s");
     app.kill().await;
 }
 

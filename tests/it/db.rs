@@ -153,6 +153,44 @@ async fn a_session_lock_has_one_holder_and_goes_with_it() {
 }
 
 #[tokio::test]
+async fn session_locks_have_connections_of_their_own_and_not_more_than_their_limit() {
+    let name = cluster().await.database().await;
+    let telemetry = Telemetry::new();
+    let config = db::Config { acquire_timeout_seconds: 3, ..small() };
+    let db = Db::measured(&cluster().await.target(&name), &config, &database_metrics(&telemetry));
+    let mut held = Vec::new();
+    for lock in ["one", "two"] {
+        held.push(db.try_session_lock(lock).await.unwrap().unwrap());
+    }
+    // The holders' transactions: as many as without locks.
+    let org = OrgId::generate(&Clock::system());
+    let open = [db.tenant(org).await.unwrap(), db.tenant(org).await.unwrap()];
+    let refused = db.try_session_lock("three").await.unwrap_err();
+    assert!(refused.is_unavailable(), "{refused:?}");
+    db.observe_pools();
+    let used = |pool: &str| {
+        sample(&telemetry, &format!("holdfast_database_pool_connections{{pool=\"{pool}\",state=\"used\"}}"))
+    };
+    assert_eq!((used("app"), used("locks")), (2.0, 2.0));
+    drop(open);
+    held.pop().unwrap().release().await;
+    assert!(db.try_session_lock("three").await.unwrap().is_some());
+    drop(held);
+    // Every connection closes with its lock.
+    let waited = std::time::Instant::now();
+    loop {
+        db.observe_pools();
+        if used("locks") == 0.0 {
+            break;
+        }
+        assert!(waited.elapsed() < Duration::from_secs(10), "{} are left", used("locks"));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    db.close().await;
+    cluster().await.drop_database(&name).await;
+}
+
+#[tokio::test]
 async fn serving_is_refused_where_row_level_security_does_not_hold() {
     let name = cluster().await.database().await;
     let target = cluster().await.target(&name);

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use holdfast::jobs::Registry;
+use holdfast::{app::ROOMS, jobs::Registry};
 
 use crate::{
     architecture::{packages, sources, src},
@@ -122,15 +122,19 @@ fn what_a_room_has_is_joined_to_the_house() {
     }
 }
 
-/// Queues and schedules are named before anything is built, for the reference of metrics.
+/// Queues and schedules are named before anything is built, for the reference of metrics. What a room without a module has, nobody serves or runs.
 #[tokio::test]
-async fn queues_and_schedules_are_those_that_the_rooms_register() {
+async fn every_room_is_built_and_registers_the_queues_and_schedules_that_it_names() {
     // With all that is off unless configured.
     let vault = Vault::new();
     let mut settings = vault.settings();
     settings.push(("HOLDFAST_ALERTING__ALERTMANAGER_URL", "http://127.0.0.1:9".into()));
     let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let app = TestApp::start_with(&settings).await;
+    let built: Vec<_> = app.app.modules.iter().map(|module| module.room.name).collect();
+    let without_module = ["platform", "console"];
+    let named: Vec<_> = ROOMS.iter().map(|room| room.name).filter(|name| !without_module.contains(name)).collect();
+    assert_eq!(built, named, "src/app/rooms.rs: a room is missing in `modules`, or in ROOMS");
     for module in &app.app.modules {
         let mut registry = Registry::default();
         module.register_jobs(&mut registry).unwrap();

@@ -3,7 +3,7 @@
 //! The lists are those of the OpenAPI document: operations that take a `cursor`. What the database does for a page is read from the plans
 //! that the server logs (`auto_explain`): the statements as they are, with the plans that they got, those inside functions too.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use crate::support::{
     app::{Client, TestApp},
     cluster::cluster,
+    room_rows,
 };
 
 /// Rows of each list of the organisation. A list that is read whole reads so many; of much fewer the planner rather reads all.
@@ -21,7 +22,7 @@ const PAGE: usize = 20;
 /// looks at about a page.
 const MOST: f64 = 400.0;
 
-/// Lists that [`fill`] does not fill, and why.
+/// Lists that [`filled`] does not fill, and why.
 const NOT_FILLED: [(&str, &str); 1] = [("/api/v1/logs", "lines are not in the database")];
 /// Rows for a page of a search: a thousand that the search index finds, with what is beside them, before the newest rows are looked through.
 const MOST_OF_A_SEARCH: f64 = 4000.0;
@@ -34,24 +35,6 @@ const SCANNED: [(&str, &str); 3] = [
         "deliveries are kept for some weeks, and the search stays within one endpoint",
     ),
 ];
-
-/// For `tests/it/lists/<room>.sql`, which makes `$rows` rows of each list of that room, of the organisation `$org` and the person `$user`. Each has
-/// the word "common" where a search looks, a few the word "heron".
-const PRELUDE: &str = "
-    CREATE FUNCTION pg_temp.id(n int) RETURNS uuid LANGUAGE sql AS $$
-      SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid $$;
-    CREATE FUNCTION pg_temp.other(n int) RETURNS uuid LANGUAGE sql AS $$ SELECT overlay(pg_temp.id(n)::text placing 'ffffffffffff' from 25)::uuid $$;
-    CREATE FUNCTION pg_temp.word(n int) RETURNS text LANGUAGE sql AS $$ SELECT CASE WHEN n % 1000 = 7 THEN 'common heron' ELSE 'common' END $$;
-    CREATE TABLE pg_temp.n AS SELECT n FROM generate_series(1, $rows) AS n;";
-
-/// [`PRELUDE`] and the rooms' files, in the order of their names: those after `auth.sql` find its organisations.
-fn fill() -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/lists");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let texts = files.into_iter().map(|path| fs::read_to_string(path).unwrap());
-    [PRELUDE.to_owned()].into_iter().chain(texts).collect::<Vec<_>>().join("\n")
-}
 
 /// Logs the plan of every statement, with what it really did.
 const EXPLAIN: [&str; 6] = [
@@ -66,7 +49,7 @@ const EXPLAIN: [&str; 6] = [
 /// An operation that gives a list.
 struct List {
     path: String,
-    /// With the ids of what [`fill`] made.
+    /// With the ids of what [`filled`] made.
     filled: String,
     parameters: BTreeSet<String>,
 }
@@ -137,11 +120,9 @@ async fn filled(rows: usize) -> (TestApp, Client, Vec<List>) {
     let app = TestApp::start_quiet(&EXPLAIN).await;
     let admin = app.admin().await;
     let me = admin.get("/api/v1/auth/me").await.expect(200);
-    let (org, user) = (me["organisation_id"].as_str().unwrap(), me["user"]["id"].as_str().unwrap());
     let mut conn = PgConnection::connect_with(&app.target().admin).await.unwrap();
     conn.execute("SET auto_explain.log_min_duration = -1").await.unwrap();
-    let fill = fill().replace("$org", org).replace("$user", user).replace("$rows", &rows.to_string());
-    sqlx::raw_sql(AssertSqlSafe(fill)).execute(&mut conn).await.unwrap();
+    room_rows::insert(&mut conn, &room_rows::rooms(), &me, rows).await;
     conn.execute("VACUUM ANALYZE").await.unwrap();
     let ids: Vec<String> = sqlx::query_scalar(
         "SELECT x FROM (SELECT min(id::text) AS a, max(id::text) AS z FROM agents) AS t, unnest(ARRAY[a, z]) AS x",
@@ -274,6 +255,8 @@ async fn what_finds_rows_as_the_owner_finds_the_organisations_alone() {
         ("agents_conversations_found", format!("'{first}', 'user:{user}', '%common%', 'common', {beyond}, 10")),
         ("auth_members_found", format!("'%common%', {beyond}, false, 10")),
         ("jobs_found", format!("false, NULL, NULL, NULL, '%common%', true, NULL, NULL, {beyond}, 10")),
+        ("mail_messages_found", format!("false, NULL, NULL, NULL, '%common%', {beyond}, 10")),
+        ("mail_suppressions_found", format!("false, NULL, '%common%', {beyond}, 10")),
     ];
     // Those that the role may call and that run as somebody else.
     let app_role = format!("{}_app", app.target().role_prefix);

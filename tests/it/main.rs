@@ -47,6 +47,7 @@ mod llm_requests;
 mod logs;
 mod mail;
 mod metrics;
+mod notices;
 mod platform_layers;
 mod runbooks;
 mod storage;

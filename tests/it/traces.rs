@@ -14,7 +14,7 @@ use holdfast::platform::{
 };
 use reqwest::{Method, header};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::support::{
     agents::start,
@@ -24,6 +24,7 @@ use crate::support::{
     process::Site,
     sse::Events,
     upstream::Upstream,
+    wait::until,
 };
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -115,16 +116,17 @@ async fn a_collector_that_is_away_costs_nothing_and_what_makes_room_is_counted()
     assert!((10_000..20_000).contains(&lost), "{lost}");
     collector.come_back();
     collector.wait_for(20_000 - lost).await;
-    sleep(Duration::from_millis(100)).await;
+    assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
     let seen = numbers(&collector);
-    assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 20_000 - lost, "the others are there, once");
+    let distinct = seen.iter().collect::<BTreeSet<_>>().len();
+    assert_eq!((distinct, seen.len()), (20_000 - lost, 20_000 - lost), "the others are there, once");
     assert!(seen.contains(&19_999), "the newest stay");
     assert!(metrics.push.pushes(Pushed::Retried) >= 1);
-    assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
     assert_eq!(metrics.exported.get() as usize, 20_000 - lost);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// On one thread: the exporter does not run before the test waits, and finds the ten together.
+#[tokio::test]
 async fn what_is_refused_is_counted_and_holds_up_nothing() {
     for (answer, lost, reason) in [
         (Answer::Refuse(400, None), 10, LossReason::Rejected),
@@ -136,14 +138,8 @@ async fn what_is_refused_is_counted_and_holds_up_nothing() {
         let collector = Collector::start();
         collector.answer([answer.clone()]);
         let (otlp, shipping, metrics) = exporter(&collector, 64 << 20);
-        // Its first look comes at once: these ten are to be one batch.
-        sleep(Duration::from_millis(200)).await;
         (0..10).for_each(|number| otlp.push(&span(number)));
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while metrics.push.lost_because(reason) == 0 {
-            assert!(Instant::now() < deadline, "{answer:?} is not counted");
-            sleep(Duration::from_millis(20)).await;
-        }
+        until(&format!("{answer:?} is not counted"), async || metrics.push.lost_because(reason) > 0).await;
         (10..20).for_each(|number| otlp.push(&span(number)));
         assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
         assert_eq!((metrics.push.lost_because(reason), metrics.exported.get()), (lost, 20 - lost), "{answer:?}");

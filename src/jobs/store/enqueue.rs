@@ -44,9 +44,9 @@ pub async fn enqueue<J: Job>(
 
 /// Keeps a waiting job from starting until the transaction ends. False if it has started or ended, and its key is free.
 async fn keep_waiting(conn: &mut PgConnection, id: JobId) -> sqlx::Result<bool> {
-    let holds =
-        sqlx::query_scalar!(r#"SELECT unique_key IS NOT NULL AS "holds!" FROM jobs WHERE id = $1 FOR SHARE"#, id.0);
-    Ok(holds.fetch_optional(conn).await?.unwrap_or(false))
+    // Not one that runs: its heartbeat would wait for this transaction.
+    let waiting = sqlx::query_scalar!("SELECT id FROM jobs WHERE id = $1 AND unique_key IS NOT NULL FOR SHARE", id.0);
+    Ok(waiting.fetch_optional(conn).await?.is_some())
 }
 
 /// A job to insert.
@@ -115,8 +115,8 @@ pub(crate) async fn insert(
     }
 }
 
-/// Whether a job of this kind with this `unique_key` waits or runs. Takes the caller's transaction, so that it can be
-/// called for a row which the caller has locked.
+/// Whether a job of this kind holds this `unique_key`: it waits or, without [`Job::UNIQUE_UNTIL_START`], runs. Takes the caller's
+/// transaction, so that it can be called for a row which the caller has locked.
 pub async fn is_live<J: Job>(conn: &mut PgConnection, org: OrgId, unique_key: &str) -> Result<bool, JobsError> {
     Ok(sqlx::query_scalar!(
         "SELECT EXISTS (SELECT FROM jobs WHERE org_id = $1 AND kind = $2 AND unique_key = $3) AS \"live!\"",

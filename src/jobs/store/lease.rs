@@ -86,6 +86,8 @@ async fn take(
     // fair: candidates among the two hundred oldest jobs of each organisation that has any (up to a hundred; NULL is
     // the system), by id, which grows with time: one index lookup each. Beyond that, `oldest` finds them.
     // ranked: turn is how many of the queue's jobs the organisation would then run.
+    // own: locked before they are taken, as many as the queue has room for. One that a transaction holds (see `enqueue`) is passed over, and the
+    // next has its place: waiting for it here would hold up every worker, which the queue's row excludes meanwhile.
     let rows = sqlx::query!(
         r#"WITH RECURSIVE room AS MATERIALIZED (
              SELECT q.name, greatest(0, least(greatest($4::bigint, (q.name = ANY($6))::integer),
@@ -138,12 +140,17 @@ async fn take(
                coalesce(b.running, 0) + row_number() OVER (PARTITION BY d.queue, d.org_id ORDER BY d.order_at, d.id) AS turn
              FROM due d LEFT JOIN busy b ON b.queue = d.queue AND b.org_id IS NOT DISTINCT FROM d.org_id
              WHERE d.nth = 1
-           ), placed AS MATERIALIZED (
-             SELECT r.*, row_number() OVER (PARTITION BY r.queue ORDER BY r.turn, r.order_at, r.id) AS in_queue FROM ranked r
+           ), own AS MATERIALIZED (
+             SELECT c.* FROM room CROSS JOIN LATERAL (
+               SELECT r.id, r.queue, r.order_at, r.turn FROM ranked r JOIN jobs j ON j.id = r.id
+               WHERE r.queue = room.name AND j.state = 'queued'
+               ORDER BY r.turn, r.order_at, r.id LIMIT room.free FOR UPDATE OF j SKIP LOCKED
+             ) c
            ), chosen AS MATERIALIZED (
              SELECT id FROM (
-               SELECT p.id, p.queue, p.in_queue, row_number() OVER (ORDER BY p.turn, p.order_at, p.id) AS place
-               FROM placed p JOIN room ON room.name = p.queue WHERE p.in_queue <= room.free
+               SELECT o.id, o.queue, row_number() OVER (PARTITION BY o.queue ORDER BY o.turn, o.order_at, o.id) AS in_queue,
+                 row_number() OVER (ORDER BY o.turn, o.order_at, o.id) AS place
+               FROM own o
              ) c WHERE c.place <= $4 OR (c.in_queue = 1 AND c.queue = ANY($6))
            ), leased AS (
              UPDATE jobs j SET state = 'running', attempt = j.attempt + 1, lease_no = j.lease_no + 1, worker_id = $1,

@@ -26,7 +26,6 @@ llm-test-asked = Requested one token
 llm-test-answer = Answer
 llm-test-no-model = No model could be tested: the server lists none. Set models for the provider.
 llm-test-first-token = Time to first token
-llm-milliseconds = { $ms } ms
 llm-advice-provider-auth = Check the provider’s api_key_file: the key is wrong, has expired or may not use this model.
 llm-advice-provider-billing = Add credit to the account at the provider.
 llm-advice-provider-rate-limited = Wait, or raise the limit of the account at the provider.

@@ -27,7 +27,6 @@ llm-test-asked = Запрошен один токен
 llm-test-answer = Ответ
 llm-test-no-model = Проверить нечего: сервер не перечисляет моделей. Укажите их в models провайдера.
 llm-test-first-token = Время до первого токена
-llm-milliseconds = { $ms } мс
 llm-advice-provider-auth = Проверьте api_key_file провайдера: ключ неверен, истёк или не даёт права на эту модель.
 llm-advice-provider-billing = Пополните счёт у провайдера.
 llm-advice-provider-rate-limited = Подождите или увеличьте лимит учётной записи у провайдера.

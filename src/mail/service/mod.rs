@@ -1,24 +1,59 @@
 //! [`Mail`]: the rules.
 
-use std::sync::Arc;
+mod account;
+mod bounces;
+mod domains;
+mod limits;
+mod log;
+mod outbox;
+mod requests;
+mod sending;
+mod sources;
+mod suppressions;
+mod templates;
+// templates
+mod unsubscribe;
+mod upkeep;
 
-use bytes::Bytes;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 
 use super::{
-    Account, Address, Attachment, Backlog, Config, Domain, DomainId, Kind, MailError, Message, MessageDetail,
-    MessageId, Metrics, Owner, Suppression, SuppressionId,
+    Address, Attachment, Config, DomainId, Kind, MailError, Metrics, Owner,
+    dkim::DomainKeys,
+    dns::Dns,
     model::{Reason, State},
+    smtp::Account,
 };
-use jobs::{JobContext, JobError};
+use crate::bounces::ses::Sns;
 use platform::{
     clock::Clock,
     crypto::MasterKey,
     db::{Db, Tx},
-    http::{Principal, Slice},
+    http::Principal,
+    http_client::TenantClient,
+    lifecycle::Lifecycle,
+    pools::CpuPool,
 };
 use storage::{Deletions, Storage};
+
+pub(crate) use bounces::MAILBOX;
+pub(crate) use unsubscribe::{Preferences, Recipient};
+
+#[cfg(test)]
+pub(super) use account::account_wait;
+#[cfg(test)]
+pub(super) use limits::later_by;
+#[cfg(test)]
+pub(super) use outbox::lane;
+#[cfg(test)]
+pub(super) use sending::retry_wait;
+
+pub(super) use requests::{GivenFile, MailRequest};
 
 /// Dependencies of the service.
 #[derive(Clone)]
@@ -26,6 +61,8 @@ pub struct Deps {
     pub config: Config,
     pub db: Db,
     pub clock: Clock,
+    /// Once it ends, no further mail is begun.
+    pub lifecycle: Lifecycle,
     pub master_key: MasterKey,
     /// Attachments.
     pub objects: Storage,
@@ -33,6 +70,8 @@ pub struct Deps {
     /// Address of this installation, without a trailing slash: links in mails begin with it.
     pub public_url: String,
     pub metrics: Metrics,
+    /// Client for addresses in what providers report.
+    pub tenant: TenantClient,
 }
 
 /// The mailer. Cheap to clone.
@@ -43,6 +82,18 @@ pub struct Mail {
 
 pub(super) struct Inner {
     deps: Deps,
+    /// `None`: nothing is sent, mail waits.
+    pub account: Option<Account>,
+    /// How this installation names itself to mail servers.
+    pub hostname: String,
+    pub dns: Dns,
+    /// Certificates of Amazon SNS, which signs reports of SES.
+    pub sns: Sns,
+    /// Keys of domains, opened. They never change.
+    keys: Mutex<HashMap<DomainId, Arc<DomainKeys>>>,
+    /// Makes keys of domains.
+    cpu: CpuPool,
+    woken: upkeep::Woken,
 }
 
 impl std::ops::Deref for Inner {
@@ -120,139 +171,58 @@ pub struct NewSuppression<'a> {
 
 impl Mail {
     pub fn new(deps: Deps) -> Self {
-        Self { inner: Arc::new(Inner { deps }) }
+        let hostname = hostname(&deps.config, &deps.public_url);
+        let account = Account::new(&deps.config, &hostname, deps.metrics.clone());
+        deps.metrics.configured(account.is_some());
+        let inner = Inner {
+            sns: Sns::new(deps.tenant.clone()),
+            deps,
+            account,
+            hostname,
+            dns: Dns::default(),
+            keys: Mutex::default(),
+            cpu: CpuPool::new(1),
+            woken: upkeep::Woken::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Whether a server and a sender are configured: otherwise mail waits.
+    pub fn is_configured(&self) -> bool {
+        self.inner.account.is_some()
     }
 
     /// Whose mail the caller asks for: the organisation's, or for operators the installation's.
     pub fn owner(&self, who: &Principal, installation: bool) -> Result<Owner, MailError> {
-        match installation {
-            false => Ok(Owner::Org(who.org_id)),
-            true if who.is_operator() => Ok(Owner::Installation),
-            true => Err(MailError::NotFound("mail_message")),
+        if installation && !who.is_operator() {
+            return Err(MailError::NotFound("mail_message"));
         }
+        Ok(if installation { Owner::Installation } else { Owner::Org(who.org_id) })
     }
 
     pub(super) async fn begin(&self, owner: Owner) -> Result<Tx, MailError> {
-        Ok(match owner {
-            Owner::Org(org) => self.inner.db.tenant(org).await?,
-            Owner::Installation => self.inner.db.system().await?,
-        })
+        match owner {
+            Owner::Org(org) => Ok(self.inner.db.tenant(org).await?),
+            Owner::Installation => self.system().await,
+        }
+    }
+
+    /// For the installation's mail, and for what is about mail of all organisations: lanes, bounces, figures, retention.
+    pub(super) async fn system(&self) -> Result<Tx, MailError> {
+        Ok(self.inner.db.system().await?)
     }
 }
 
-// The public surface; bodies follow in the files of this folder.
-impl Mail {
-    /// Writes the mail into the outbox in the caller's transaction and enqueues its lane's job. A suppressed recipient gives a row in state
-    /// `suppressed`.
-    pub async fn enqueue(&self, _: &mut PgConnection, _: Owner, _: &NewMail<'_>) -> Result<MessageId, MailError> {
-        todo!()
-    }
-
-    /// Stores a file that a mail is sent with.
-    pub async fn keep_attachment(
-        &self,
-        _owner: Owner,
-        _name: &str,
-        _content_type: &str,
-        _content: Bytes,
-    ) -> Result<Attachment, MailError> {
-        todo!()
-    }
-
-    /// Newest first.
-    pub async fn list(&self, _: &Principal, _: &Filter<'_>, _: &Slice) -> Result<Vec<Message>, MailError> {
-        todo!()
-    }
-
-    /// Of the caller's organisation or, for operators, of the installation.
-    pub async fn get(&self, _: &Principal, _: MessageId) -> Result<MessageDetail, MailError> {
-        todo!()
-    }
-
-    /// Tries a queued mail now, and a failed, suppressed or cancelled one again.
-    pub async fn retry(&self, _: &Principal, _: MessageId) -> Result<Message, MailError> {
-        todo!()
-    }
-
-    /// Cancels a queued mail.
-    pub async fn cancel(&self, _: &Principal, _: MessageId) -> Result<Message, MailError> {
-        todo!()
-    }
-
-    /// Sends a test mail.
-    pub async fn send_test(&self, _: &Principal, _: Owner, _: &Address) -> Result<MessageId, MailError> {
-        todo!()
-    }
-
-    /// How the SMTP account does.
-    pub async fn account(&self) -> Result<Account, MailError> {
-        todo!()
-    }
-
-    /// What waits, of this owner.
-    pub async fn backlog(&self, _: Owner) -> Result<Backlog, MailError> {
-        todo!()
-    }
-
-    pub async fn suppressions(
-        &self,
-        _: &Principal,
-        _: &SuppressionFilter<'_>,
-        _: &Slice,
-    ) -> Result<Vec<Suppression>, MailError> {
-        todo!()
-    }
-
-    pub async fn add_suppression(
-        &self,
-        _: &Principal,
-        _: Owner,
-        _: &NewSuppression<'_>,
-    ) -> Result<Suppression, MailError> {
-        todo!()
-    }
-
-    pub async fn remove_suppression(&self, _: &Principal, _: SuppressionId) -> Result<(), MailError> {
-        todo!()
-    }
-
-    pub async fn domains(&self, _: Owner, _: &Slice) -> Result<Vec<Domain>, MailError> {
-        todo!()
-    }
-
-    pub async fn add_domain(&self, _: &Principal, _: Owner, _domain: &str) -> Result<Domain, MailError> {
-        todo!()
-    }
-
-    pub async fn get_domain(&self, _: &Principal, _: DomainId) -> Result<Domain, MailError> {
-        todo!()
-    }
-
-    /// Looks into the DNS now.
-    pub async fn check_domain(&self, _: &Principal, _: DomainId) -> Result<Domain, MailError> {
-        todo!()
-    }
-
-    pub async fn delete_domain(&self, _: &Principal, _: DomainId) -> Result<(), MailError> {
-        todo!()
-    }
-
-    /// The job of a lane.
-    pub(crate) async fn deliver(&self, _: &JobContext, _lane: &str) -> Result<(), JobError> {
-        todo!()
-    }
+/// Owners whose mail the caller may see.
+pub(super) fn owners(who: &Principal) -> impl Iterator<Item = Owner> {
+    [Some(Owner::Org(who.org_id)), who.is_operator().then_some(Owner::Installation)].into_iter().flatten()
 }
 
-// What other files of this room give, and what this one calls:
-// service/templates.rs: `pub(super) async fn rendered(&self, conn: &mut PgConnection, owner: Owner, language: &str, name: &str, data:
-//     &serde_json::Value) -> Result<(Branding, Rendered), MailError>`: branding and override of the owner are read there. For a notice, `data`
-//     has `unsubscribe_url`.
-// service/templates.rs: `pub(super) async fn branding_of(&self, conn: &mut PgConnection, owner: Owner) -> Result<BrandingRow, MailError>` with
-//     `from_name: Option<String>`, `reply_to: Option<String>`.
-// service/unsubscribe.rs: `pub(super) fn unsubscribe_link(&self, id: MessageId, kind: &Kind) -> String`
-// What the stores of this room give to service/bounces.rs:
-// store/messages.rs: `by_message_id(conn, message_id: &str) -> sqlx::Result<Option<(Owner, Message)>>`,
-//     `bounced(conn, id: MessageId, kind: Bounced, now) -> sqlx::Result<bool>`
-// store/suppressions.rs: `insert(conn, &NewRow) -> sqlx::Result<bool>` (false: it was there), NewRow { id, org: Option<OrgId>, address, kind,
-//     reason, detail, message_id, created_by, now }
-// metrics.rs: `bounced(&self, kind: BounceLabel, ..)`, `suppressed(&self, reason: Reason)`
+/// The configured name, or the host of this installation's address.
+fn hostname(config: &Config, public_url: &str) -> String {
+    if !config.hostname.is_empty() {
+        return config.hostname.clone();
+    }
+    let host = public_url.parse::<axum::http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+    host.unwrap_or_else(|| "localhost".to_owned())
+}

@@ -18,7 +18,7 @@ pub struct Config {
     pub url_file: Option<PathBuf>,
     /// Prefix of the role names on that server: one per installation.
     pub role_prefix: String,
-    /// Connections for requests and jobs.
+    /// Connections for requests and jobs; locks that outlive a transaction take at most as many again.
     pub max_connections: u32,
     /// Connections for leasing, sign-in and gauges.
     pub max_system_connections: u32,

@@ -10,6 +10,7 @@ pub mod config;
 mod connection_check;
 mod doctor;
 mod error;
+mod locks;
 pub mod managed;
 mod metrics;
 pub mod migrate;
@@ -26,7 +27,7 @@ use std::{str::FromStr as _, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool,
+    AssertSqlSafe, ConnectOptions as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::Instant;
@@ -34,18 +35,14 @@ use tokio::time::Instant;
 pub use config::Config;
 pub use doctor::{DoctorDeps, checks};
 pub use error::{DbError, constraint};
+pub use locks::{SessionLock, lock_until_commit};
 pub use metrics::Metrics;
 pub use search::contains;
 pub use statistics::EVERY as STATISTICS_EVERY;
 pub use table::{TABLES, Table};
 pub use tx::Tx;
 
-use super::{
-    crypto::{MasterKey, sha256},
-    ids::OrgId,
-    lifecycle::uncancelled,
-    trace,
-};
+use super::{crypto::MasterKey, ids::OrgId, lifecycle::uncancelled, trace};
 use connection_check::ConnectionCheck;
 use metrics::{Pool, PoolMetrics};
 
@@ -131,6 +128,9 @@ impl Target {
 pub struct Db {
     app: Measured,
     system: Measured,
+    /// One connection for each [`SessionLock`]. A pool of its own, because a holder also needs connections for its transactions: in one pool a
+    /// few holders could take all and wait for each other.
+    locks: PgPool,
     metrics: Metrics,
 }
 
@@ -158,9 +158,11 @@ impl Db {
             let pool = pool(target.connect_as(role), config, max, &check);
             Measured { pool, timeout, check, metrics: metrics.pool(kind) }
         };
+        let locks = target.connect_as(RoleKind::App).application_name("holdfast locks");
         Self {
             app: open(RoleKind::App, config.max_connections, Pool::App),
             system: open(RoleKind::System, config.max_system_connections, Pool::System),
+            locks: pool(locks, config, config.max_connections, &ConnectionCheck::default()),
             metrics: metrics.clone(),
         }
     }
@@ -228,90 +230,18 @@ impl Db {
         Ok(now)
     }
 
-    /// The session-level advisory lock `name` on its own connection: held until the guard is dropped or the connection breaks. `None` if
-    /// another session holds it.
-    pub async fn try_session_lock(&self, name: &str) -> Result<Option<SessionLock>, DbError> {
-        self.session_lock(name, false).await
-    }
-
-    /// As [`Self::try_session_lock`], shared with others; `None` while a session holds it exclusively.
-    pub async fn try_shared_session_lock(&self, name: &str) -> Result<Option<SessionLock>, DbError> {
-        self.session_lock(name, true).await
-    }
-
-    /// As [`Self::try_session_lock`], after waiting at most `timeout` for shared holders. Requests for a shared lock are refused
-    /// meanwhile: the server queues them behind the waiter, so the wait ends however many there are.
-    pub async fn session_lock_within(&self, name: &str, timeout: Duration) -> Result<Option<SessionLock>, DbError> {
-        // Detached from the pool, as below, and because its timeouts are changed.
-        let mut conn = self.app.pool.acquire().await?.detach();
-        let limits = "SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', '0', false)";
-        sqlx::query(limits).bind(timeout.as_millis().max(1).to_string()).execute(&mut conn).await?;
-        match sqlx::query("SELECT pg_advisory_lock($1)").bind(lock_key(name)).execute(&mut conn).await {
-            Ok(_) => Ok(Some(SessionLock { conn })),
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn session_lock(&self, name: &str, shared: bool) -> Result<Option<SessionLock>, DbError> {
-        let (pool, key) = (self.app.pool.clone(), lock_key(name));
-        let taken = uncancelled(async move {
-            // Detached from the pool: a lock must not return to it with the connection.
-            let mut conn = pool.acquire().await?.detach();
-            let locked = sqlx::query_scalar!(
-                "SELECT CASE WHEN $2 THEN pg_try_advisory_lock_shared($1) ELSE pg_try_advisory_lock($1) END AS \"locked!\"",
-                key,
-                shared
-            )
-            .fetch_one(&mut conn)
-            .await?;
-            Ok::<_, sqlx::Error>(locked.then_some(SessionLock { conn }))
-        })
-        .await?;
-        Ok(taken?)
-    }
-
     /// Updates the gauges of the pools; called before each scrape.
     pub fn observe_pools(&self) {
-        for (kind, Measured { pool, .. }) in [(Pool::App, &self.app), (Pool::System, &self.system)] {
+        let pools = [(Pool::App, &self.app.pool), (Pool::System, &self.system.pool), (Pool::Locks, &self.locks)];
+        for (kind, pool) in pools {
             self.metrics.pool_size(kind, pool.size(), pool.num_idle(), pool.options().get_max_connections());
         }
     }
 
-    /// Closes the pools; running transactions finish first.
+    /// Closes the pools; running transactions finish first. A lock's connection closes with its guard.
     pub async fn close(&self) {
         self.app.pool.close().await;
         self.system.pool.close().await;
-    }
-}
-
-/// Takes the advisory lock `name` until the transaction of `conn` ends, after waiting for other holders.
-pub async fn lock_until_commit(conn: &mut PgConnection, name: &str) -> sqlx::Result<()> {
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", lock_key(name)).execute(conn).await.map(drop)
-}
-
-/// The key of an advisory lock. Versions that use the same name exclude one another.
-fn lock_key(name: &str) -> i64 {
-    i64::from_le_bytes(sha256(name)[..8].try_into().unwrap_or_default())
-}
-
-/// Holds an advisory lock for as long as it lives; the server releases it when the connection goes.
-#[derive(Debug)]
-pub struct SessionLock {
-    conn: PgConnection,
-}
-
-impl SessionLock {
-    /// Whether the connection, and with it the lock, still exists.
-    pub async fn is_held(&mut self) -> bool {
-        self.conn.ping().await.is_ok()
-    }
-
-    /// Releases the lock before returning, for a caller that takes it again at once. After a mere drop it is free only when the server
-    /// notices.
-    pub async fn release(mut self) {
-        let _ = self.conn.execute("SELECT pg_advisory_unlock_all()").await;
-        let _ = self.conn.close().await;
     }
 }
 

@@ -47,7 +47,7 @@ impl Webhooks {
     }
 
     /// Stores the delivery and enqueues a job that sends it.
-    pub(super) async fn queue(&self, conn: &mut PgConnection, new: &NewDelivery<'_>) -> Result<(), WebhooksError> {
+    async fn queue(&self, conn: &mut PgConnection, new: &NewDelivery<'_>) -> Result<(), WebhooksError> {
         deliveries::insert(conn, new).await?;
         self.wake(conn, new.org, new.receiver).await
     }

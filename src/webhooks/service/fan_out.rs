@@ -1,10 +1,15 @@
 //! Creates deliveries from events.
 
+use std::collections::BTreeMap;
+
 use super::{Webhooks, deliveries::Posted};
 use crate::{
     WebhooksError,
     model::DeliveryId,
-    store::{deliveries::NewDelivery, endpoints},
+    store::{
+        deliveries::{self, NewDelivery},
+        endpoints,
+    },
 };
 use events::{Occurred, Reader};
 
@@ -25,6 +30,7 @@ impl Webhooks {
             return Ok(0);
         }
         let endpoints = endpoints::enabled(&mut tx).await?;
+        let mut receivers = BTreeMap::new();
         for event in &events {
             let wanting = endpoints.iter().filter(|(_, org, topics)| {
                 *org == event.org_id && (topics.is_empty() || topics.contains(&event.topic))
@@ -45,8 +51,13 @@ impl Webhooks {
                     subject: &event.key,
                     body,
                 };
-                self.queue(&mut tx, &new).await?;
+                deliveries::insert(&mut tx, &new).await?;
+                receivers.insert(receiver, *org);
             }
+        }
+        // Once each, and last: until the commit the jobs that wait for these receivers do not start.
+        for (receiver, org) in &receivers {
+            self.wake(&mut tx, *org, receiver).await?;
         }
         tx.commit().await?;
         Ok(i64::try_from(events.len()).unwrap_or(i64::MAX))

@@ -55,11 +55,16 @@ enum Turn {
 }
 
 impl Webhooks {
-    /// Sends queued messages, oldest first, until none is left or an attempt fails.
+    /// Sends queued messages, oldest first, until none is left or an attempt fails. After [`TURN`] or [`TURN_TIME`] it leaves the rest to the
+    /// receiver's waiting job. It does not go back to the queue itself: it has given up its key, so the next message would add a job beside it,
+    /// and each turn one more.
     pub(crate) async fn deliver(&self, context: &JobContext, org: Option<OrgId>, name: &str) -> Result<(), JobError> {
         let begin = Instant::now();
         for _ in 0..TURN {
-            if context.cancel.is_cancelled() || begin.elapsed() > TURN_TIME {
+            if context.cancel.is_cancelled() {
+                return Err(JobError::snooze(Duration::ZERO));
+            }
+            if begin.elapsed() > TURN_TIME {
                 break;
             }
             match self.turn(context, org, name).await? {
@@ -68,7 +73,10 @@ impl Webhooks {
                 Turn::PutOff(wait) => return Err(JobError::snooze(wait)),
             }
         }
-        Err(JobError::snooze(Duration::ZERO))
+        let mut tx = self.begin(org.map_or(Owner::Installation, Owner::Org)).await?;
+        self.wake(&mut tx, org, name).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     async fn turn(&self, context: &JobContext, org: Option<OrgId>, name: &str) -> Result<Turn, WebhooksError> {

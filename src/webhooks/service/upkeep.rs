@@ -41,10 +41,14 @@ impl Webhooks {
     /// Enqueues a job for each receiver with a message that is due but has no job: an operator cancelled the job, or it became a dead letter.
     pub async fn wake_waiting(&self) -> Result<(), WebhooksError> {
         let mut tx = self.inner.db.system().await?;
-        for (org, receiver) in deliveries::waiting(&mut tx).await? {
-            self.wake(&mut tx, org, &receiver).await?;
-        }
+        let waiting = deliveries::waiting(&mut tx).await?;
         tx.commit().await?;
+        for (org, receiver) in waiting {
+            // Each in its own transaction: with the jobs of several in one, this and fan-out could wait for each other.
+            let mut tx = self.inner.db.system().await?;
+            self.wake(&mut tx, org, &receiver).await?;
+            tx.commit().await?;
+        }
         Ok(())
     }
 

@@ -1,5 +1,5 @@
-// Every page in every look, every link, and what one meets more rarely: another organisation with nothing in it yet, a
-// page that one may not see, one that does not exist, a document that cannot be read.
+// Every page in every look (those of the navigation, and others by name), every link, and what one meets more rarely: another organisation with
+// nothing in it yet, a page that one may not see, one that does not exist, a document that cannot be read.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { barriers, email, expected, fixture, newPage, password, shoot, step, url } from "./harness.mjs";
@@ -45,6 +45,14 @@ async function everyPage(page, paths, what = "every page") {
     });
   }
   await wear(page, looks[0]);
+}
+
+/** The pages that the navigation links to, by name. */
+async function navigation(page, prefix = "") {
+  await page.goto(url);
+  const links = await page.locator("aside .nav a").evaluateAll((all) => all.map((a) => a.pathname));
+  assert.ok(links.includes("/") && links.includes("/settings"), `the navigation has only ${links}`);
+  return Object.fromEntries(links.map((path) => [prefix + (path.slice(1).replaceAll("/", "-") || "overview"), path]));
 }
 
 async function everyLink(page, paths, what = "every link leads somewhere") {
@@ -168,7 +176,6 @@ async function doubts(page, base) {
 async function emptyOrganisation(page) {
   const holdfast = (...args) => execFileSync(process.env.APPLIANCE_BINARY, ["--config", process.env.APPLIANCE_CONFIG, ...args]);
   const name = "Северные насосные станции и очистные сооружения";
-  const paths = { "empty-overview": "/", "empty-agents": "/agents", "empty-agent-new": "/agents/new", "empty-knowledge": "/knowledge", "empty-jobs": "/jobs", "empty-models": "/settings/models", "empty-api-keys": "/settings/api-keys" };
   const change = async (to) => {
     await page.goto(url);
     await page.locator("aside details.org-menu > summary").click();
@@ -185,6 +192,7 @@ async function emptyOrganisation(page) {
     }
     await change(name);
   });
+  const paths = { ...(await navigation(page, "empty-")), "empty-agent-new": "/agents/new" };
   await everyLink(page, paths, "every link of an empty organisation leads somewhere");
   await everyPage(page, paths, "every page of an empty organisation");
   await change("Default");
@@ -235,7 +243,7 @@ async function alert(page) {
   return path;
 }
 
-export async function tour(page, { base, search, agent, conversation, citation, quoted }) {
+export async function tour(page, { base, search, agent, conversation, citation, quoted, mails }) {
   await members(page);
   const failed = await failures(page, base);
   const doubted = await doubts(page, base);
@@ -244,11 +252,11 @@ export async function tour(page, { base, search, agent, conversation, citation, 
   const document = citation.split("?")[0];
   const fired = await alert(page);
   const paths = {
-    overview: "/", agents: "/agents", "agents-nothing-found": "/agents?q=zzzz", "agent-new": "/agents/new", agent, "agent-edit": `${agent}/edit`, "agent-versions": `${agent}/versions`,
-    conversation, quoted, knowledge: "/knowledge", "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`,
-    citation, document, failed, ...doubted, passages: `${document}?view=passages`, jobs: "/jobs", job, backups: "/backups", alerts: "/alerts", alert: fired, silences: "/alerts/silences", runbooks: "/runbooks", runbook: "/runbooks/DatabaseDown", logs: "/logs",
-    "logs-nothing-found": "/logs?q=zzzzzz", models: "/settings/models", "api-keys": "/settings/api-keys",
-    members: "/settings/members", organisation: "/settings", account: "/account", password: "/account/password", "api-docs": "/api/docs",
+    ...(await navigation(page)),
+    "agents-nothing-found": "/agents?q=zzzz", "agent-new": "/agents/new", agent, "agent-edit": `${agent}/edit`, "agent-versions": `${agent}/versions`, conversation, quoted,
+    "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`, citation, document, failed, ...doubted, passages: `${document}?view=passages`,
+    job, alert: fired, silences: "/alerts/silences", runbooks: "/runbooks", runbook: "/runbooks/DatabaseDown", "logs-nothing-found": "/logs?q=zzzzzz",
+    ...mails, account: "/account", password: "/account/password", "api-docs": "/api/docs",
   };
   await everyLink(page, paths);
   await keyboard(page, conversation);

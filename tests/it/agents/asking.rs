@@ -55,6 +55,8 @@ async fn answers_are_limited_and_counted_whichever_way_they_are_asked_for() {
         ("conversation", "failed", 0),
     ] {
         let series = format!("holdfast_agents_answers_total{{surface=\"{surface}\",outcome=\"{outcome}\"}}");
+        // Counted when its answer is dropped.
+        until(&series, async || metric(&app, &series) >= count).await;
         assert_eq!(metric(&app, &series), count, "{series}");
     }
     app.stop().await;

@@ -2,6 +2,7 @@
 
 use reqwest::{Method, header};
 use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
 
 use super::submit;
 use crate::support::{agents::start, app::TestApp, documents::make_base, upstream::Upstream};
@@ -71,6 +72,29 @@ async fn agents_are_made_listed_changed_and_rolled_back() {
     admin.delete(&path).await.expect(204);
     admin.get(&path).await.problem(404, "agent_not_found");
     admin.delete(&path).await.problem(404, "agent_not_found");
+    app.stop().await;
+}
+
+/// A form sends what is checked on it: a base that it does not show would be taken from the agent.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_form_shows_the_agents_bases_however_many_are_newer() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "The oldest").await;
+    let agent = json!({"name": "Librarian", "knowledge_bases": [base]});
+    let agent = admin.post("/api/v1/agents", &agent).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    let newer = "INSERT INTO knowledge_bases (id, org_id, name, created_by, created_at, updated_at)
+        SELECT overlay(gen_random_uuid()::text placing 'ffffffff' from 1)::uuid, org_id, 'Newer', 'x', now(), now()
+        FROM knowledge_bases, generate_series(1, 200)";
+    sqlx::raw_sql(newer).execute(&mut db).await.unwrap();
+    db.close().await.unwrap();
+    let form = admin.get(&format!("/agents/{agent}/edit")).await.text;
+    assert!(form.contains(&format!("value=\"{base}\" checked")), "{form}");
+    // One that was deleted has no checkbox.
+    admin.delete(&format!("/api/v1/knowledge-bases/{base}")).await.expect(204);
+    let form = admin.get(&format!("/agents/{agent}/edit")).await;
+    assert!(form.status == 200 && !form.text.contains(&base), "{}", form.text);
     app.stop().await;
 }
 

@@ -62,9 +62,6 @@ async fn submit(client: &Client, path: &str, fields: &str) -> Answer {
     client.send(request.body(body)).await
 }
 
-/// The value of a series in the metrics; 0 when it is absent.
-fn metric(app: &TestApp, series: &str) -> u64 {
-    let text = app.app.telemetry.encode();
-    let value = text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
-    value.unwrap_or_default()
+fn metric(app: &TestApp, series: &str) -> i64 {
+    app.metric(series) as i64
 }

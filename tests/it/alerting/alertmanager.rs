@@ -4,8 +4,8 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -18,6 +18,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     process::{Child, Command},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{PATH, TOKEN, check, list, metric, now, pages::page, start};
 use crate::support::{
@@ -42,43 +43,56 @@ fn program() -> PathBuf {
 /// An address in front of Holdfast that can be switched off, as if Holdfast were down.
 struct Gate {
     address: String,
-    open: Arc<AtomicBool>,
-    refused: Arc<std::sync::atomic::AtomicUsize>,
+    /// Cancelled while it is switched off.
+    closed: Arc<Mutex<CancellationToken>>,
+    /// Connections that it lets through.
+    passing: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
 }
 
 impl Gate {
     async fn start() -> (Self, TcpListener) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        (Self { address, open: Arc::new(AtomicBool::new(true)), refused: Arc::default() }, listener)
+        (Self { address, closed: Arc::default(), passing: Arc::default(), refused: Arc::default() }, listener)
     }
 
     fn lead_to(&self, listener: TcpListener, target: String) {
-        let (open, refused) = (self.open.clone(), self.refused.clone());
+        let (closed, passing, refused) = (self.closed.clone(), self.passing.clone(), self.refused.clone());
         let lifecycle = Lifecycle::new();
         lifecycle.clone().spawn("gate", async move {
             loop {
                 let (mut inside, _) = listener.accept().await.unwrap();
-                if !open.load(Ordering::SeqCst) {
+                // Counted before it is asked whether the gate is open: `close` must not miss a connection.
+                passing.fetch_add(1, Ordering::SeqCst);
+                let closed = closed.lock().unwrap().clone();
+                if closed.is_cancelled() {
+                    passing.fetch_sub(1, Ordering::SeqCst);
                     refused.fetch_add(1, Ordering::SeqCst);
                     continue;
                 }
-                let (target, open) = (target.clone(), open.clone());
+                let (target, passing) = (target.clone(), passing.clone());
                 lifecycle.spawn("gate.connection", async move {
                     let mut outside = TcpStream::connect(target).await.unwrap();
-                    let closed = async {
-                        // Open connections are closed, too.
-                        while open.load(Ordering::SeqCst) {
-                            tokio::time::sleep(Duration::from_millis(20)).await;
-                        }
-                    };
                     tokio::select! {
+                        biased;
+                        () = closed.cancelled() => {}
                         _ = tokio::io::copy_bidirectional(&mut inside, &mut outside) => {}
-                        () = closed => {}
                     }
+                    passing.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
+    }
+
+    /// Nothing passes after this: Alertmanager keeps connections, and would send on them what it is told next.
+    async fn close(&self) {
+        self.closed.lock().unwrap().cancel();
+        until("a connection passes", async || self.passing.load(Ordering::SeqCst) == 0).await;
+    }
+
+    fn open(&self) {
+        *self.closed.lock().unwrap() = CancellationToken::new();
     }
 }
 
@@ -109,26 +123,30 @@ fn write_config(dir: &Path, holdfast: &str) -> PathBuf {
 }
 
 impl Alertmanager {
-    async fn start(port: u16, holdfast: &str) -> Self {
+    async fn start(holdfast: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = write_config(dir.path(), holdfast);
-        let process = Command::new(program())
+        let log = dir.path().join("log");
+        let port = free_port().await;
+        let mut process = Command::new(program())
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.path={}", dir.path().join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg("--cluster.listen-address=")
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(dir.path().join("log")).unwrap())
+            .stderr(std::fs::File::create(&log).unwrap())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let this = Self { url: format!("http://127.0.0.1:{port}"), _process: process, config, _dir: dir };
-        let client = Client::new(&this.url);
+        let url = format!("http://127.0.0.1:{port}");
+        let client = Client::new(&url);
         until("Alertmanager does not start", async || {
+            let ended = process.try_wait().unwrap();
+            assert!(ended.is_none(), "Alertmanager ended:\n{}", std::fs::read_to_string(&log).unwrap());
             client.request(Method::GET, "/-/ready").send().await.is_ok_and(|answer| answer.status().is_success())
         })
         .await;
-        this
+        Self { url, _process: process, config, _dir: dir }
     }
 
     /// As Prometheus does.
@@ -147,10 +165,9 @@ impl Alertmanager {
 
 async fn start_both() -> (TestApp, Alertmanager, Gate) {
     let (gate, listener) = Gate::start().await;
-    let port = free_port().await;
-    let app = start(&[("HOLDFAST_ALERTING__ALERTMANAGER_URL", &format!("http://127.0.0.1:{port}"))]).await;
+    let alertmanager = Alertmanager::start(&gate.address).await;
+    let app = start(&[("HOLDFAST_ALERTING__ALERTMANAGER_URL", &alertmanager.url)]).await;
     gate.lead_to(listener, app.base_url.trim_start_matches("http://").to_owned());
-    let alertmanager = Alertmanager::start(port, &gate.address).await;
     (app, alertmanager, gate)
 }
 
@@ -191,12 +208,12 @@ async fn alertmanagers_alerts_arrive_repeat_end_and_survive_our_absence() {
     assert_eq!(count(&admin, "").await, 1);
 
     // We are down, one alert ends meanwhile and another starts: we are notified of both afterwards.
-    gate.open.store(false, Ordering::SeqCst);
+    gate.close().await;
     alertmanager.tell("QueueStuck", began, Some(now(&app))).await;
     alertmanager.tell("DiskWillFill", now(&app), None).await;
     until("nobody tried", async || gate.refused.load(Ordering::SeqCst) >= 3).await;
     assert_eq!(count(&admin, "status=firing").await, 1);
-    gate.open.store(true, Ordering::SeqCst);
+    gate.open();
     until("what happened meanwhile is lost", async || {
         count(&admin, "status=firing&q=DiskWillFill").await == 1
             && count(&admin, "status=resolved&q=QueueStuck").await == 1
@@ -205,8 +222,10 @@ async fn alertmanagers_alerts_arrive_repeat_end_and_survive_our_absence() {
     assert_eq!(count(&admin, "").await, 2);
     alertmanager.tell("DiskWillFill", now(&app), Some(now(&app))).await;
     until("it does not end", async || count(&admin, "status=firing").await == 0).await;
-    assert_eq!(metric(&app, "holdfast_alerting_alerts_total{status=\"firing\"}"), 2);
-    assert_eq!(metric(&app, "holdfast_alerting_alerts_total{status=\"resolved\"}"), 2);
+    // Counted after the commit.
+    let counted = |status: &str| metric(&app, &format!("holdfast_alerting_alerts_total{{status=\"{status}\"}}"));
+    until("they are not counted", async || counted("resolved") >= 2).await;
+    assert_eq!((counted("firing"), counted("resolved")), (2, 2));
     app.stop().await;
 }
 

@@ -67,11 +67,9 @@ async fn check(app: &TestApp, name: &str) -> CheckResult {
     run_all(&checks).await.remove(0).result
 }
 
-/// The value of a series, without its fraction; 0 when it is absent.
+/// Without its fraction.
 fn metric(app: &TestApp, series: &str) -> i64 {
-    let text = app.app.telemetry.encode();
-    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.map_or(0, |value| value.split(' ').next().unwrap().parse::<f64>().unwrap() as i64)
+    app.metric(series) as i64
 }
 
 fn now(app: &TestApp) -> DateTime<Utc> {

@@ -20,7 +20,7 @@ const ELSEWHERE: [(&str, &str, &str); 5] = [
         "AssertSqlSafe query_scalar",
         "reads the catalogue and counts the rows of whatever tables are there",
     ),
-    ("backup/service/restore.rs", "query_scalar", "asks a database that may be empty"),
+    ("backup/service/restore/database.rs", "query_scalar", "asks a database that may be empty"),
     ("cli/support_bundle/database.rs", "query_scalar", "asks a server whose database may be of another version"),
 ];
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
-use holdfast::{auth::Config, platform::http::Role};
+use holdfast::{app::scopes, auth::Config, platform::http::Role};
 use serde_json::{Value, json};
 
 use super::{Answer, Caller, EMAIL, PASSWORD, World};
@@ -79,16 +79,7 @@ async fn a_key_does_not_become_a_person() {
         let secret = made.expect(StatusCode::CREATED).body["secret"].as_str().unwrap().to_owned();
         Caller { key: format!("Bearer {secret}"), ..Caller::default() }
     };
-    let all = json!([
-        "inference",
-        "agents_read",
-        "agents_write",
-        "knowledge_read",
-        "knowledge_write",
-        "jobs_read",
-        "jobs_write",
-        "admin"
-    ]);
+    let all: Value = scopes().iter().map(|scope| scope.as_str()).collect();
     let manager = key(&admin, json!(["admin"])).await;
     for caller in [&manager, &key(&admin, all.clone()).await] {
         let invite = json!({ "email": "new@example.com", "role": "viewer" });

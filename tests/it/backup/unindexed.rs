@@ -37,10 +37,7 @@ async fn a_server_without_the_extensions_is_restored_into_and_drilled_on() {
     let site = Site::with(vault.settings());
     let running = site.start().await;
     let indexed = ask(&site, NAMES).await;
-    if indexed.is_empty() {
-        // This PostgreSQL lacks the extensions itself.
-        return;
-    }
+    assert!(!indexed.is_empty(), "this PostgreSQL lacks pg_trgm or btree_gin: install its contrib modules");
     let base = fill(&site, 1).await;
     ok(&site, &["backup", "keys", "adopt"]).await;
     ok(&site, &["backup", "run"]).await;

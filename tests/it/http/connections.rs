@@ -210,6 +210,7 @@ async fn a_connection_that_ends_says_so_and_the_answer_arrives() {
             write.write_all(&piece).await.expect("the server still reads");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+        // Longer than a reset takes to arrive.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let mut answer = Vec::new();
         let _ = timeout(Duration::from_secs(5), read.read_to_end(&mut answer)).await.expect("an end");

@@ -101,6 +101,7 @@ async fn a_paused_worker_that_comes_back_cannot_finish_a_job_that_another_has() 
     second.begun(1).await;
     // The first attempt ends while the second runs: it must change nothing.
     paused.open.cancel();
+    // Long enough for it to write its end.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(bench.count("SELECT count(*) FROM jobs WHERE state = 'running' AND lease_no = 2").await, 1);
     assert_eq!(bench.count("SELECT count(*) FROM job_history WHERE kind = 'test.probe'").await, 0);

@@ -102,17 +102,45 @@ async fn work_that_arrives_while_a_job_runs_gets_a_job_of_its_own() {
         }
     });
     let worker = bench.worker(config(4), registry);
+    // It holds up no other.
+    let other = Enqueue { unique_key: Some("other".into()), ..Enqueue::default() };
+    bench.enqueue(None, &Sweep {}, &other).await.unwrap();
+    gate.begun(1).await;
+    // Eight polls.
     for _ in 0..20 {
-        assert_eq!(gate.begun.load(Ordering::SeqCst), 0, "it must not start yet");
+        assert_eq!(gate.begun.load(Ordering::SeqCst), 1, "it must not start yet");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     tx.commit().await.unwrap();
-    gate.begun(1).await;
+    gate.begun(2).await;
     let second = bench.enqueue(None, &Sweep {}, &key).await.unwrap();
     assert_ne!(second, first, "the running one may have read its rows before");
-    gate.begun(2).await;
+    gate.begun(3).await;
     gate.open.cancel();
-    bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.sweep' AND state = 'succeeded'", 2).await;
+    bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.sweep' AND state = 'succeeded'", 3).await;
+    worker.stop().await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_job_that_a_transaction_holds_takes_no_slot() {
+    let bench = Bench::new().await;
+    let key = |key: &str| Enqueue { unique_key: Some(key.into()), ..Enqueue::default() };
+    let mut tx = bench.db.system().await.unwrap();
+    // As many as the worker has slots, and older than what is free.
+    for held in ["a", "b"] {
+        let first = bench.enqueue(None, &Sweep {}, &key(held)).await.unwrap();
+        assert_eq!(enqueue(&mut tx, &bench.clock, None, &Sweep {}, &key(held)).await.unwrap(), first);
+    }
+    bench.enqueue(None, &Sweep {}, &key("free")).await.unwrap();
+    let mut registry = Registry::default();
+    registry.register::<Sweep, _, _>(|_, _| async { Ok(()) });
+    let worker = bench.worker(config(2), registry);
+    let done = "SELECT count(*) FROM job_history WHERE kind = 'test.sweep' AND state = 'succeeded'";
+    bench.until(done, 1).await;
+    assert_eq!(bench.count("SELECT count(*) FROM jobs WHERE unique_key IN ('a', 'b') AND state = 'queued'").await, 2);
+    tx.commit().await.unwrap();
+    bench.until(done, 3).await;
     worker.stop().await;
     bench.end().await;
 }

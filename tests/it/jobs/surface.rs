@@ -76,6 +76,7 @@ async fn members_see_their_organisations_jobs_and_only_operators_the_systems() {
     assert_eq!(operator.send(Method::POST, "/api/v1/queues/test/pause").await.0, StatusCode::NO_CONTENT);
     let registry = probes(&Seen::default(), fine());
     let worker = bench.worker(config(4), registry);
+    // Several polls long: enough to take one, which it must not.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(bench.count("SELECT count(*) FROM jobs WHERE queue = 'test'").await, 7, "a paused queue starts nothing");
     assert_eq!(operator.send(Method::POST, "/api/v1/queues/test/resume").await.0, StatusCode::NO_CONTENT);

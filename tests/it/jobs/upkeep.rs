@@ -38,6 +38,7 @@ async fn of_many_schedulers_one_enqueues_each_tick() {
     // This schedule has been off for hours and does not catch up.
     bench.execute("UPDATE job_schedules SET next_at = now() - interval '3 hours' WHERE name = 'test.tick'").await;
     bench.until("SELECT count(*) FROM job_schedules WHERE name = 'test.tick' AND next_at > now()", 1).await;
+    // Several polls long: enough for a job that was enqueued for a missed tick.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(seen.lock().unwrap().len(), 4);
     for worker in workers {

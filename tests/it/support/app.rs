@@ -141,6 +141,16 @@ impl TestApp {
         }
     }
 
+    /// The value of a series: `name` or `name{label="value"}`. Fails if there is none, or no figure: an absent series is not zero.
+    pub fn metric(&self, series: &str) -> f64 {
+        let text = self.app.telemetry.encode();
+        let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        let value = found.unwrap_or_else(|| panic!("no {series} in {text}")).split(' ').next().unwrap();
+        let value: f64 = value.parse().unwrap();
+        assert!(value.is_finite(), "{series} is {value}");
+        value
+    }
+
     pub fn target(&self) -> &holdfast::platform::db::Target {
         &self.app.runtime.target
     }

@@ -76,19 +76,26 @@ async fn slow_receivers_with_a_backlog_let_others_pass() {
     let (slow, quick, app) = (Receiver::start().await, Receiver::start().await, start().await);
     slow.hesitate(Duration::from_secs(6));
     let admin = app.admin().await;
+    let mut endpoints = Vec::new();
     for _ in 0..6 {
         let (id, _) = make(&admin, json!({"url": slow.url})).await;
         for _ in 0..8 {
             test_message(&admin, &id).await;
         }
+        endpoints.push(id);
     }
     let waiting = "SELECT count(*) FROM jobs WHERE kind = 'webhooks.deliver'";
     assert!(number(&app, waiting.into()).await <= 12, "a backlog has a job that runs and one that waits");
-    until("the slow ones are asked", async || slow.seen().len() >= 4).await;
+    until("the slow ones are not asked", async || slow.seen().len() >= 4).await;
     let (id, _) = make(&admin, json!({"url": quick.url})).await;
     test_message(&admin, &id).await;
-    until("the quick one hears", async || !quick.seen().is_empty()).await;
+    until("the quick one hears nothing", async || !quick.seen().is_empty()).await;
     assert!(slow.seen().len() <= 24, "after {} messages of others", slow.seen().len());
+    until("each slow one has a second turn", async || slow.seen().len() >= 12).await;
+    for id in &endpoints {
+        test_message(&admin, id).await;
+    }
+    assert!(number(&app, waiting.into()).await <= 13, "a turn does not add a job");
     app.kill().await;
 }
 

@@ -59,12 +59,6 @@ async fn replay(client: &Client, delivery: &str) -> Value {
     client.post(&format!("/api/v1/webhook-deliveries/{delivery}/replay"), &json!({})).await.expect(202)
 }
 
-fn metric(app: &TestApp, series: &str) -> f64 {
-    let text = app.app.telemetry.encode();
-    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {series}")).split(' ').next().unwrap().parse().unwrap()
-}
-
 async fn check(app: &TestApp) -> CheckResult {
     let checks = app.app.checks();
     let checks: Vec<_> = checks.into_iter().filter(|check| check.name() == "webhooks.endpoints").collect();
@@ -190,7 +184,7 @@ async fn what_fails_is_tried_again_and_nothing_overtakes_it() {
     let now = endpoint(&admin, &endpoint_id).await;
     assert_eq!((&now["state"], &now["failing_since"]), (&json!("enabled"), &Value::Null));
     let counted = |outcome: &str| {
-        metric(&app, &format!("holdfast_webhooks_deliveries_total{{origin=\"organisation\",outcome=\"{outcome}\"}}"))
+        app.metric(&format!("holdfast_webhooks_deliveries_total{{origin=\"organisation\",outcome=\"{outcome}\"}}"))
     };
     assert_eq!((counted("retried"), counted("delivered"), counted("dead")), (1.0, 2.0, 0.0));
     admin
@@ -280,11 +274,13 @@ async fn an_endpoint_that_fails_for_days_is_disabled_and_said_to_be() {
     }
     let admin = app.admin().await;
     until("not disabled", async || endpoint(&admin, &broken).await["state"] == "disabled").await;
+    // What it counts it counts after its commit.
+    app.wait_for_jobs().await;
     let now = endpoint(&admin, &broken).await;
     assert_eq!(now["disabled_reason"], "failing", "{now}");
     let log = deliveries(&admin, &broken, "").await;
     assert!(log.iter().all(|delivery| delivery["state"] == "dead"), "{log:?}");
-    assert_eq!(metric(&app, "holdfast_webhooks_endpoints_disabled_total"), 1.0);
+    assert_eq!(app.metric("holdfast_webhooks_endpoints_disabled_total"), 1.0);
     let found = check(&app).await;
     assert!(found.status == Health::Warn && found.summary.contains("1 were disabled"), "{found:?}");
     until("nobody said so", async || other.seen().len() == 1).await;
@@ -310,7 +306,7 @@ async fn an_endpoint_that_fails_for_days_is_disabled_and_said_to_be() {
 }
 
 fn metric_retried(app: &TestApp) -> f64 {
-    metric(app, "holdfast_webhooks_deliveries_total{origin=\"organisation\",outcome=\"retried\"}")
+    app.metric("holdfast_webhooks_deliveries_total{origin=\"organisation\",outcome=\"retried\"}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -325,9 +321,10 @@ async fn what_waits_too_long_is_given_up() {
     let admin = app.admin().await;
     replay(&admin, &old).await;
     until("not given up", async || deliveries(&admin, &endpoint_id, "").await[0]["state"] == "dead").await;
+    app.wait_for_jobs().await;
     let dead = deliveries(&admin, &endpoint_id, "").await[0].clone();
     assert!(dead["error"].as_str().unwrap().contains("500"), "{dead}");
-    assert_eq!(metric(&app, "holdfast_webhooks_deliveries_total{origin=\"organisation\",outcome=\"dead\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_webhooks_deliveries_total{origin=\"organisation\",outcome=\"dead\"}"), 1.0);
     app.stop().await;
 }
 
