@@ -83,7 +83,7 @@ const TEXTS: [&str; 21] = [
     "Առաջին նամակ",
     "የመጀመሪያ ደብዳቤ",
     "🌊 tide 🚢 at noon 🧑\u{1f3fd}\u{200d}🚀",
-    "e\u{301}te\u{301} compose\u{301}",
+    "x\u{304} q\u{303} without a composed form",
     "Lovelace, Ada (harbour); \"the heron\" <not an address>",
     "back\\slash and 'quotes' and a.dot@home",
     "  two  spaces   between  ",
@@ -173,7 +173,7 @@ async fn domains_of_other_scripts_are_sent_in_ascii_and_local_parts_with_smtputf
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notice_can_be_unsubscribed_from_and_a_transactional_mail_says_it_is_automatic() {
+async fn a_notice_can_be_unsubscribed_from_with_one_click() {
     let smtp = Smtp::start().await;
     let app = start(&smtp).await;
     let to = Address::parse("ada@example.org").unwrap();

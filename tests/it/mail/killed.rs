@@ -32,7 +32,7 @@ fn site(smtp: Option<&Smtp>) -> Site {
 
 async fn post(client: &Client, to: &str, subject: &str) -> String {
     let made = client.post(PATH, &json!({"to": to, "subject": subject, "text": "The tide turns at noon."})).await;
-    made.expect(202)["id"].as_str().unwrap().to_owned()
+    made.expect(201)["id"].as_str().unwrap().to_owned()
 }
 
 async fn message(client: &Client, id: &str) -> Value {
