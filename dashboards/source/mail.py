@@ -3,6 +3,7 @@ from .grafana import Dashboard, above, age, choice, increase, largest, quantile,
 
 MESSAGES, ATTEMPTS, DURATION = "holdfast_mail_messages_total", "holdfast_mail_attempts_total", "holdfast_mail_send_duration_seconds"
 BOUNCES, SUPPRESSIONS = "holdfast_mail_bounces_total", "holdfast_mail_suppressions_total"
+REPORTS, IGNORED = "holdfast_mail_reports_total", "holdfast_mail_bounces_ignored_total"
 
 
 def day(metric, where):
@@ -33,7 +34,8 @@ DASHBOARD = Dashboard(
         timeseries("Bounces by kind", "What comes back, and why?", "short", (increase(BOUNCES, "kind"), "{{kind}}"), bars=True),
         timeseries("Share refused or bounced for good in a day", "How much mail goes to addresses that do not work?", "percentunit", (ratio(f"""({day(BOUNCES, 'kind="hard"')} + {day(MESSAGES, 'outcome="failed"')})""", day(MESSAGES, 'outcome=~"sent|failed"')), "refused or bounced"), limits=above(0.05), alerts=("MailBounceRateHigh",)),
         timeseries("Share of complaints in a day", "How much mail do recipients call spam?", "percentunit", (ratio(day(BOUNCES, 'kind="complaint"'), day(MESSAGES, 'outcome="sent"')), "complaints"), limits=above(0.003), alerts=("MailBounceRateHigh",)),
-        timeseries("New suppressions by reason", "Which addresses get nothing more, and why?", "short", (increase(SUPPRESSIONS, "reason"), "{{reason}}"), bars=True, width=12, alerts=("MailSuppressionsGrowing",)),
-        timeseries("Suppressed addresses over time", "To how many addresses is nothing sent?", "short", (largest("holdfast_mail_suppressed_addresses"), "addresses"), width=12),
+        timeseries("New suppressions by reason", "Which addresses get nothing more, and why?", "short", (increase(SUPPRESSIONS, "reason"), "{{reason}}"), bars=True, alerts=("MailSuppressionsGrowing",)),
+        timeseries("Reports of providers by outcome", "Are reports of bounces understood?", "short", (increase(REPORTS, "source, outcome"), "{{source}}: {{outcome}}"), bars=True, details="logs"),
+        timeseries("Bounces without effect by reason", "Which reports change nothing, and why?", "short", (increase(IGNORED, "reason"), "{{reason}}"), bars=True),
     ],
 )
