@@ -175,6 +175,12 @@ def first_run(args):
     return None
 
 
+def building(report):
+    """The section that is measured by hand, of the report that is there."""
+    found = re.search(r"^## Building\n.*?(?=^## |\Z)", report.read_text() if report.exists() else "", re.M | re.S)
+    return f"\n{found[0].rstrip()}\n" if found else ""
+
+
 def run(args, appliance):
     rows = [row] if (row := first_run(args)) else []
 
@@ -301,7 +307,7 @@ def main():
     lines = ["# Benchmarks", "", f"Written by `scripts/bench` on {datetime.date.today()}: {version}, release build, {machine()}.",
              "The load generator runs on the same machine.", "", "| what | measured | at least |", "|---|---|---|"]
     lines += [f"| {what} | {value} | {goal} |" for what, value, goal in rows]
-    args.report.write_text("\n".join(lines) + "\n")
+    args.report.write_text("\n".join(lines) + "\n" + building(args.report))
 
 
 if __name__ == "__main__":
