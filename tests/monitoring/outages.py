@@ -4,9 +4,9 @@
     outages.py --binary PATH --models DIR [--faster N] [--only NAME...] [--table FILE]
     outages.py --binary PATH --models DIR --scrapes DIR
 
-Starts PostgreSQL, an S3 service, an api and a worker process, Prometheus with the rules of alerts/, whose durations are divided by N, and
-Alertmanager with the configuration of compose/ and a webhook outside. Then, one after the other, each outage of OUTAGES: the alerts that it
-must raise have to fire and to arrive outside; what is told besides must be on its list, during it and afterwards; what it lists as silent must not
+Starts PostgreSQL, an S3 service, an api and a worker process. Then, one after the other, each outage of OUTAGES, each before a new Prometheus with
+the rules of alerts/, whose durations are divided by N, and a new Alertmanager with the configuration of compose/ and a webhook outside: the alerts
+that it must raise have to fire and to arrive outside; what is told besides must be on its list, during it and afterwards; what it lists as silent must not
 be told. Writes a table. As root (it freezes PostgreSQL, mounts a disk, makes a control group); needs Debian's prometheus,
 prometheus-alertmanager, prometheus-node-exporter, postgresql, libfaketime and openssl. About half an hour.
 
@@ -371,12 +371,13 @@ def main():
             if args.scrapes:
                 place.scrapes(args.scrapes)
                 return
-            place.monitor()
             for kind in OUTAGES:
                 if args.only and kind.__name__ not in args.only:
                     continue
                 print(f"      {kind.__name__} ...", flush=True)
-                row, problems = run(place, kind(place))
+                with ExitStack() as monitoring:
+                    place.monitor(monitoring)
+                    row, problems = run(place, kind(place))
                 if not row:
                     print(f"FAIL  {kind.__name__}: {problems[0]}", flush=True)
                     wrong += problems

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -116,7 +117,6 @@ class Place:
         self.args, self.folder, self.stack = args, folder, stack
         self.processes = []
         self.outside = outside.Webhook()
-        self.prometheus, self.node = free_port(), free_port()
         self.token = folder / "token"
         self.token.write_text("a-token-for-this-test-alone")
         (folder / "key").write_text(KEY)
@@ -192,16 +192,19 @@ class Place:
         path.with_suffix(".new").write_text(json.dumps(targets))
         path.with_suffix(".new").rename(path)
 
-    def monitor(self):
-        rules = self.folder / "alerts"
+    def monitor(self, stack):
+        """Prometheus and Alertmanager without a past, until `stack` ends: rules that look back see one outage alone, and not those before it."""
+        folder = Path(tempfile.mkdtemp(prefix="monitor-", dir=self.folder))
+        rules = folder / "alerts"
         shutil.copytree(ROOT / "alerts", rules, ignore=shutil.ignore_patterns("tests"))
         faster_rules(rules, self.args.faster)
         # Objectives wait for what Holdfast sees by itself every 15 s, which is not divided.
         slo = (rules / "slo.yml").read_text()
         (rules / "slo.yml").write_text(re.sub(r"for: \d+s", "for: 20s", slo))
-        self.manager = self.stack.enter_context(outside.alertmanager(self.folder, {"ALERTS_WEBHOOK_URL": self.outside.url}, self.args.faster, holdfast=self.api.url, token=self.token))
+        self.manager = stack.enter_context(outside.alertmanager(folder, {"ALERTS_WEBHOOK_URL": self.outside.url}, self.args.faster, holdfast=self.api.url, token=self.token))
         manager = self.manager.removeprefix("http://").partition("/")[0]
-        jobs = {"prometheus": f"127.0.0.1:{self.prometheus}", "alertmanager": manager, "node": f"127.0.0.1:{self.node}"}
+        self.prometheus, node = free_port(), free_port()
+        jobs = {"prometheus": f"127.0.0.1:{self.prometheus}", "alertmanager": manager, "node": f"127.0.0.1:{node}"}
         config = {
             "global": {"scrape_interval": f"{SCRAPE}s", "scrape_timeout": f"{SCRAPE}s", "evaluation_interval": f"{SCRAPE}s", "external_labels": {"public_url": self.api.url, "grafana_url": "http://localhost:3000"}},
             "rule_files": [f"{rules}/*.yml"],
@@ -209,15 +212,10 @@ class Place:
             "scrape_configs": [{"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in jobs.items()]
             + [{"job_name": "holdfast", "file_sd_configs": [{"files": [str(self.folder / "targets.json")], "refresh_interval": "1s"}]}],
         }
-        (self.folder / "prometheus.yml").write_text(json.dumps(config))
-        self.daemon("prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{self.node}", "--collector.filesystem.mount-points-exclude=^/(dev|proc|run|sys)($|/)")
-        self.daemon("prometheus", f"--config.file={self.folder / 'prometheus.yml'}", f"--storage.tsdb.path={self.folder / 'tsdb'}", f"--web.listen-address=127.0.0.1:{self.prometheus}", "--enable-feature=expand-external-labels")
+        (folder / "prometheus.yml").write_text(json.dumps(config))
+        daemon(stack, folder, "prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{node}", "--collector.filesystem.mount-points-exclude=^/(dev|proc|run|sys)($|/)")
+        daemon(stack, folder, "prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'tsdb'}", f"--web.listen-address=127.0.0.1:{self.prometheus}", "--enable-feature=expand-external-labels")
         wait_for("Prometheus sees everything", lambda: self.query("sum(up) == count(up)") and len(self.query("up")) == 3 + len(self.processes), 60)
-
-    def daemon(self, *command):
-        with (self.folder / f"{command[0]}.log").open("w") as log:
-            child = subprocess.Popen(command, stdout=log, stderr=log)
-        self.stack.callback(lambda: (child.terminate(), child.wait(20)))
 
     def query(self, expr):
         try:
@@ -264,6 +262,12 @@ class Place:
                 if at >= since and alert["status"] == "firing" and fits(alert["labels"], where) and seconds_of(alert["startsAt"]) >= since - 1:
                     found.setdefault(name, at - since)
         return found
+
+
+def daemon(stack, folder, *command):
+    with (folder / f"{command[0]}.log").open("w") as log:
+        child = subprocess.Popen(command, stdout=log, stderr=log)
+    stack.callback(lambda: (child.terminate(), child.wait(20)))
 
 
 def fits(labels, where):
