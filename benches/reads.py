@@ -1,4 +1,4 @@
-"""Reads through row-level security beside the same query by pgbench, on the same PostgreSQL, as the same role. Used by bench.py.
+"""Reads and creations through row-level security, the reads beside the same query by pgbench, on the same PostgreSQL, as the same role. Used by bench.py.
 
 What is left of the database's own rate is what the rest costs: HTTP, authentication, limits, logs, metrics, JSON.
 """
@@ -11,6 +11,9 @@ from backup import Server
 
 STORE = Path(__file__).resolve().parent.parent / "src" / "knowledge" / "store" / "bases.rs"
 CONNECTIONS = 32
+CREATE = """wrk.method, wrk.headers["Content-Type"] = "POST", "application/json"
+wrk.body = '{"name": "Made by the benchmark", "description": "One of many."}'
+"""
 
 
 def query():
@@ -38,7 +41,7 @@ def pgbench(server, folder, seconds):
     return float(re.search(r"tps = ([\d.]+)", output).group(1))
 
 
-def measure(start, folder, measure_reads, rows, seconds, rounds=3):
+def measure(start, folder, measure_requests, rows, seconds, rounds=3):
     """`start(settings)` starts an appliance with rows to read and returns it with a key. Yields rows (what, value, goal)."""
     server = Server(folder)
     try:
@@ -48,7 +51,7 @@ def measure(start, folder, measure_reads, rows, seconds, rounds=3):
         # In turns: the machine's speed varies from minute to minute.
         for _ in range(rounds):
             bare.append(pgbench(server, folder, seconds))
-            ours.append(measure_reads(appliance, key, seconds))
+            ours.append(measure_requests(appliance, key, seconds))
         ratios = sorted(rate / other for (rate, _, _), other in zip(ours, bare))
         rate, p50, p99 = sorted(ours)[rounds // 2]
         yield (
@@ -58,6 +61,12 @@ def measure(start, folder, measure_reads, rows, seconds, rounds=3):
         yield (
             "the same transaction by pgbench, as the same role, on the same server; the read above as a share of it",
             f"{statistics.median(bare):.0f} transactions/s; {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})", "",
+        )
+        (folder / "create.lua").write_text(CREATE)
+        rate, p50, p99 = sorted(measure_requests(appliance, key, seconds, "-s", folder / "create.lua") for _ in range(rounds))[rounds // 2]
+        yield (
+            f"authenticated creation of a knowledge base through RLS, {CONNECTIONS} connections, committed to the disk (median of {rounds})",
+            f"{rate:.0f} requests/s (p50 {p50:.1f} ms, p99 {p99:.1f} ms)", "3 600 requests/s",
         )
     finally:
         server.stop()
