@@ -205,7 +205,8 @@ class CertificateEnding(Outage):
         folder = self.place.folder / "front"
         folder.mkdir(exist_ok=True)
         key, cert = folder / "key.pem", folder / "cert.pem"
-        subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        # Without CA:FALSE it is a certificate authority's, which no server may show.
+        subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", cert, *subject], check=True, capture_output=True)
 
         class Front(BaseHTTPRequestHandler):
