@@ -111,10 +111,11 @@ INHIBITION = [
             alert("LlmProviderFailing", "warning", "llm", provider="openrouter"),
             alert("LlmProviderFailing", "warning", "llm", provider="local"),
             alert("AnswerSuccessBudgetBurning", "critical", "agents", slo="answer_success"),
+            alert("LogErrorsHigh", "warning", "logs"),
         ],
-        ["LlmProviderFailing", "AnswerSuccessBudgetBurning"],
+        ["LlmProviderFailing", "AnswerSuccessBudgetBurning", "LogErrorsHigh"],
     ),
-    ([alert("LlmProviderFailing", "warning", "llm", provider="openrouter"), alert("AnswerSuccessBudgetBurning", "critical", "agents", slo="answer_success")], []),
+    ([alert("LlmProviderFailing", "warning", "llm", provider="openrouter"), alert("AnswerSuccessBudgetBurning", "critical", "agents", slo="answer_success"), alert("LogErrorsHigh", "warning", "logs")], []),
     (
         [alert("JobWorkersStopped", "critical", "jobs", queue="knowledge"), alert("JobQueueStuck", "critical", "jobs", queue="knowledge"), alert("JobsDying", "warning", "jobs", queue="knowledge")],
         ["JobQueueStuck"],

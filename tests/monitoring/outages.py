@@ -120,7 +120,7 @@ class ProviderDown(Outage):
 
     raises = {"LlmProviderFailing"}
     besides = {"ApiAvailabilityBudgetBurning"}
-    silent = {"LlmInternalErrors", "HttpShedding"}
+    silent = {"LlmInternalErrors", "HttpShedding", "LogErrorsHigh"}
 
     def cause(self):
         for child in self.place.mock_children:
@@ -286,7 +286,8 @@ class DiskFull(Outage):
         subprocess.run(["umount", self.mount], check=True)
 
 
-OUTAGES = [WorkerDead, HoldfastDead, DatabaseFrozen, DatabaseKilled, ProviderDown, DestinationAway, JobsDying, LockHeld, ClockOff, CertificateEnding, MemoryLimit, DiskFull]
+# Those of backups come last: that a backup failed is told for six hours.
+OUTAGES = [WorkerDead, HoldfastDead, DatabaseFrozen, DatabaseKilled, ProviderDown, LockHeld, ClockOff, CertificateEnding, MemoryLimit, DiskFull, DestinationAway, JobsDying]
 
 
 def listen(place, seconds, silenced):
