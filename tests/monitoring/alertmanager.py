@@ -111,11 +111,10 @@ INHIBITION = [
             alert("LlmProviderFailing", "warning", "llm", provider="openrouter"),
             alert("LlmProviderFailing", "warning", "llm", provider="local"),
             alert("AnswerSuccessBudgetBurning", "critical", "agents", slo="answer_success"),
-            alert("LogErrorsHigh", "warning", "logs"),
         ],
-        ["LlmProviderFailing", "AnswerSuccessBudgetBurning", "LogErrorsHigh"],
+        ["LlmProviderFailing", "AnswerSuccessBudgetBurning"],
     ),
-    ([alert("LlmProviderFailing", "warning", "llm", provider="openrouter"), alert("AnswerSuccessBudgetBurning", "critical", "agents", slo="answer_success"), alert("LogErrorsHigh", "warning", "logs")], []),
+    ([alert("LlmProviderFailing", "warning", "llm", provider="openrouter"), alert("AnswerSuccessBudgetBurning", "critical", "agents", slo="answer_success")], []),
     (
         [alert("JobWorkersStopped", "critical", "jobs", queue="knowledge"), alert("JobQueueStuck", "critical", "jobs", queue="knowledge"), alert("JobsDying", "warning", "jobs", queue="knowledge")],
         ["JobQueueStuck"],
