@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::support::{
     app::{Client, TestApp},
-    cluster::cluster,
+    cluster::{cluster, is_bare},
     room_rows,
 };
 
@@ -139,6 +139,9 @@ async fn filled(rows: usize) -> (TestApp, Client, Vec<List>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_costs_what_its_page_costs() {
+    if is_bare().await {
+        return;
+    }
     let (app, admin, lists) = filled(ROWS).await;
     assert!(lists.len() >= 15, "only {} lists?", lists.len());
     let (mut tried, mut wrong) = (0, Vec::new());
@@ -242,6 +245,9 @@ async fn every_list_takes_the_same_query_and_names_what_is_wrong() {
 /// As the role that serves, whatever is asked for: functions that find rows for lists run as the owner.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_finds_rows_as_the_owner_finds_the_organisations_alone() {
+    if is_bare().await {
+        return;
+    }
     let (app, admin, _) = filled(1000).await;
     let me = admin.get("/api/v1/auth/me").await.expect(200);
     let (org, user) = (me["organisation_id"].as_str().unwrap(), me["user"]["id"].as_str().unwrap());
@@ -300,6 +306,9 @@ async fn what_finds_rows_as_the_owner_finds_the_organisations_alone() {
 /// A server that has no extensions for us is searched row by row, and doctor says so until the indexes are there.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_extensions_a_search_finds_the_same() {
+    if is_bare().await {
+        return;
+    }
     let app = TestApp::start_quiet(&[]).await;
     let admin = app.admin().await;
     for name in ["A hundred% heron", "Another"] {
@@ -367,6 +376,9 @@ async fn without_the_extensions_a_search_finds_the_same() {
 /// Words of messages: as they stand, as the beginning of a longer one, with another ending; all of them in one message.
 #[tokio::test(flavor = "multi_thread")]
 async fn conversations_are_found_by_words() {
+    if is_bare().await {
+        return;
+    }
     let (app, admin, lists) = filled(1000).await;
     let list = lists.iter().find(|list| list.path.ends_with("/conversations")).unwrap();
     let mut conn = PgConnection::connect_with(&app.target().admin).await.unwrap();

@@ -145,7 +145,7 @@ async fn tools_too_new_for_the_server_are_told_of() {
     let folder = tools(&vault.folder("bin"), "pg_dump", "exec REAL \"$@\"");
     let real = binaries().join("pg_dump").display().to_string();
     let newer =
-        format!("#!/bin/sh\n[ \"$1\" = --version ] && echo 'pg_dump (PostgreSQL) 17.6' && exit\nexec {real} \"$@\"\n");
+        format!("#!/bin/sh\n[ \"$1\" = --version ] && echo 'pg_dump (PostgreSQL) 19.1' && exit\nexec {real} \"$@\"\n");
     fs::write(folder.join("pg_dump"), newer).unwrap();
     let app = with_tools(&vault, &folder).await;
     let server = holdfast::backup::Restore::server_major(&app.app.runtime.target).await.unwrap();
@@ -164,7 +164,7 @@ async fn tools_too_new_for_the_server_are_told_of() {
     let restore = Restore::open(from.unwrap(), &vault.keys(), None).await.unwrap();
     for old in [15, 16] {
         let error = restore.check_tools(Some(&folder), Some(old)).unwrap_err().to_string();
-        assert!(error.contains("pg_dump 17.6") && error.contains(&format!("the server is {old}")), "{error}");
+        assert!(error.contains("pg_dump 19.1") && error.contains(&format!("the server is {old}")), "{error}");
     }
     restore.check_tools(Some(&folder), Some(17)).unwrap();
     restore.check_tools(Some(&folder), None).unwrap();

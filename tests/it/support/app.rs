@@ -16,7 +16,7 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
-use super::cluster::cluster;
+use super::{cluster::cluster, process::program};
 
 /// An appliance that serves on a port of its own; ends with [`TestApp::stop`].
 pub struct TestApp {
@@ -75,7 +75,7 @@ impl TestApp {
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             logger,
-            executable: PathBuf::from(env!("CARGO_BIN_EXE_holdfast")),
+            executable: program(),
         };
         let app = App::build(runtime).unwrap();
         app.bootstrap().await.unwrap();

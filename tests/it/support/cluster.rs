@@ -95,6 +95,22 @@ async fn start() -> Cluster {
     cluster
 }
 
+/// Whether this PostgreSQL comes without its additional modules and ICU, as those of `PyPI` do: what needs them is not tried there. Only a server
+/// that `HOLDFAST_TEST_POSTGRES_BIN` names may lack them.
+pub async fn is_bare() -> bool {
+    let mut conn = PgConnection::connect_with(&cluster().await.admin).await.unwrap();
+    let has: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')")
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+    conn.close().await.unwrap();
+    if !has {
+        assert!(std::env::var_os("HOLDFAST_TEST_POSTGRES_BIN").is_some(), "install PostgreSQL's additional modules");
+        println!("not tried: this PostgreSQL has no additional modules");
+    }
+    !has
+}
+
 fn wait_for_line(shell: &mut Child) {
     use std::io::{BufRead as _, BufReader};
     let mut line = String::new();

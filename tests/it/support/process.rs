@@ -19,6 +19,11 @@ use super::{
     cluster::{PATIENCE, binaries},
 };
 
+/// The program under test: the one built with these tests, or the one that `HOLDFAST_TEST_BINARY` names.
+pub fn program() -> PathBuf {
+    std::env::var_os("HOLDFAST_TEST_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_holdfast").into(), PathBuf::from)
+}
+
 /// A place for an appliance; what it keeps outlives each run of the program.
 pub struct Site {
     dir: tempfile::TempDir,
@@ -79,20 +84,15 @@ impl Site {
         self.dir.path().join("data")
     }
 
-    fn program() -> std::ffi::OsString {
-        let built = || env!("CARGO_BIN_EXE_holdfast").into();
-        std::env::var_os("HOLDFAST_TEST_BINARY").unwrap_or_else(built)
-    }
-
     /// What the program's environment says, and `PROGRAM`: the program itself. For scripts.
     pub fn environment(&self) -> Vec<(String, String)> {
-        let program = ("PROGRAM".to_owned(), Self::program().to_string_lossy().into_owned());
+        let program = ("PROGRAM".to_owned(), program().to_string_lossy().into_owned());
         let binaries = ("HOLDFAST_DATABASE__BIN_DIR".to_owned(), binaries().display().to_string());
         self.settings.iter().cloned().chain([program, binaries]).collect()
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(Self::program());
+        let mut command = Command::new(program());
         command
             .args(args)
             .env_clear()
