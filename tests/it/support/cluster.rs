@@ -106,7 +106,7 @@ pub async fn is_bare() -> bool {
     conn.close().await.unwrap();
     if !has {
         assert!(std::env::var_os("HOLDFAST_TEST_POSTGRES_BIN").is_some(), "install PostgreSQL's additional modules");
-        println!("not tried: this PostgreSQL has no additional modules");
+        eprintln!("not tried: this PostgreSQL has no additional modules");
     }
     !has
 }
