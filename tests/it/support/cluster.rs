@@ -97,6 +97,7 @@ async fn start() -> Cluster {
 
 /// Whether this PostgreSQL comes without its additional modules and ICU, as those of `PyPI` do: what needs them is not tried there. Only a server
 /// that `HOLDFAST_TEST_POSTGRES_BIN` names may lack them.
+#[expect(clippy::print_stderr, reason = "said in the output of the tests")]
 pub async fn is_bare() -> bool {
     let mut conn = PgConnection::connect_with(&cluster().await.admin).await.unwrap();
     let has: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')")
