@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::support::{
-    cluster::{PATIENCE, binaries, from_pypi},
+    cluster::{PATIENCE, binaries, from_pypi, is_bare},
     disk::Disk,
     documents::{add_document, make_base, wait_for_document},
     process::{Running, Site},
@@ -303,6 +303,9 @@ async fn what_cannot_be_upgraded_is_refused_before_anything_is_touched() {
 /// Lists are searched by indexes of extensions that the new server must have too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_without_the_extensions_in_use_is_refused() {
+    if is_bare().await {
+        return;
+    }
     let installed = binaries();
     if major(&installed) >= 18 {
         // Every older version here lacks them too.
