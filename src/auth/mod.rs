@@ -32,7 +32,7 @@ pub use cookie::{clear_session_cookie, session_cookie};
 pub use csrf::{Origins, guard as csrf_guard};
 pub use doctor::checks;
 pub use error::AuthError;
-pub use events::EVENTS;
+pub use events::{EVENTS, MemberAdded};
 pub use metrics::Metrics;
 pub use model::{
     ApiKey, ApiKeyId, FirstAdmin, Link, LinkId, LinkPurpose, Member, NewApiKey, NewLink, Organisation, Session,

@@ -36,6 +36,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("auth/first_password.rs", "opens", "an account that belongs to no one organisation"),
     ("auth/service/administration.rs", "list_organisations create_organisation", "an operator's work"),
     ("auth/service/administration.rs", "list_users create_user reset_password", "an operator's work"),
+    ("auth/service/administration.rs", "operators", "operators are of the installation"),
     ("auth/service/administration.rs", "add_to_organisation", "an operator's work"),
     ("auth/service/bootstrap.rs", "bootstrap", "there is no organisation yet"),
     ("auth/service/links.rs", "create_reset_link", "the person may belong to several organisations"),
@@ -47,6 +48,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("auth/upkeep.rs", "write_usage", "last use of many sessions and keys in one statement"),
     ("auth/upkeep.rs", "purge", "retention"),
     ("llm/jobs.rs", "remove_batches", "retention"),
+    ("mail/service/mod.rs", "system", "the installation's own mail; lanes, bounces, figures and retention of all"),
     ("webhooks/doctor.rs", "Endpoints::run", "check of all receivers"),
     ("webhooks/service/fan_out.rs", "fan_out", "deliveries for new events of all organisations"),
     ("webhooks/service/mod.rs", "begin", "endpoints of the installation, which has no organisation"),
@@ -67,6 +69,8 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("alerting/service/upkeep.rs", "compare end", "comparison with Alertmanager"),
     ("alerting/service/upkeep.rs", "maintain", "retention"),
     ("alerting/service/upkeep.rs", "refresh_gauges", "gauges"),
+    // Alerts, backups and the weekly report are told to operators.
+    ("notices/service/mod.rs", "begin", "notices about the installation"),
     // Backups are of the whole installation.
     ("backup/jobs.rs", "run_job", "whether a backup is due"),
     ("backup/routes.rs", "enqueue_for", "a job of the installation"),

@@ -1,0 +1,173 @@
+//! Health checks: whether the SMTP server takes mail, whether mail waits, and what the DNS says about the sender's domain.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use super::{
+    Account, Backlog, Domain, Mail, MailError,
+    model::{DnsCheck, DnsStatus},
+    smtp::{Answer, Envelope, Failure},
+    store::{domains, lanes},
+};
+use platform::{
+    error::chain,
+    health::{Check, CheckResult},
+};
+
+/// `doctor` waits for a check for seven seconds.
+const LIMIT: Duration = Duration::from_secs(6);
+/// Mail that waits for longer does so for a reason.
+const LONG: f64 = 15.0 * 60.0;
+
+pub fn checks(mail: &Mail) -> Vec<Box<dyn Check>> {
+    vec![Box::new(Smtp(mail.clone())), Box::new(Outbox(mail.clone())), Box::new(Domains(mail.clone()))]
+}
+
+/// Does the server take mail?
+struct Smtp(Mail);
+
+#[async_trait]
+impl Check for Smtp {
+    fn name(&self) -> &'static str {
+        "mail.smtp"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let inner = &self.0.inner;
+        let (Some(account), Some(sender)) = (&inner.account, inner.config.sender()) else {
+            return CheckResult::warn(
+                "no SMTP server is configured: mail waits in the outbox",
+                "set mail.smtp_host, mail.from and, if the server wants it, mail.smtp_user and mail.smtp_password_file",
+            );
+        };
+        // To the sender itself: an address that the server should know, and nothing is sent.
+        let envelope = Envelope { from: &sender, to: &sender, own: true };
+        let server = account.server();
+        match timeout(LIMIT, account.rehearse(&envelope)).await {
+            Err(_) => CheckResult::fail(
+                format!("{server} did not take a mail within {} s", LIMIT.as_secs()),
+                "see whether a firewall is between them; many networks block port 25",
+            ),
+            Ok(Err(failure)) => refusal(&server, &failure),
+            Ok(Ok(_)) if account.exposes_password() => CheckResult::warn(
+                format!("{server} takes mail, but the password is sent to it unencrypted"),
+                "set mail.smtp_security to starttls or tls",
+            ),
+            Ok(Ok(answer)) => {
+                CheckResult::pass(format!("{server} takes mail from {}: {}", sender.address(), answer.shown()))
+            }
+        }
+    }
+}
+
+/// A refusal of the sender's own address as recipient says nothing about others: some servers do not take mail for their own users from outside.
+fn refusal(server: &str, failure: &Failure) -> CheckResult {
+    let said = Answer::shown(failure.answer());
+    match failure {
+        Failure::Account(_) | Failure::Unknown(_) => CheckResult::fail(
+            format!("{server} takes no mail: {said}"),
+            "compare mail.smtp_host, smtp_port, smtp_security, smtp_user and from with what the provider says",
+        ),
+        Failure::Before(_) | Failure::Permanent { .. } => CheckResult::warn(
+            format!("{server} can be signed in to, but refuses mail to the sender's own address: {said}"),
+            "send a test mail from the console's page Mail to an address elsewhere",
+        ),
+    }
+}
+
+/// Does mail wait?
+struct Outbox(Mail);
+
+#[async_trait]
+impl Check for Outbox {
+    fn name(&self) -> &'static str {
+        "mail.outbox"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let found: Result<_, MailError> = async {
+            let mut tx = self.0.system().await?;
+            let backlog = lanes::whole_backlog(&mut tx, self.0.inner.clock.now()).await?;
+            Ok((backlog, self.0.account().await?))
+        }
+        .await;
+        match found {
+            Ok((backlog, account)) => waiting(&backlog, &account),
+            Err(error) => {
+                CheckResult::fail(format!("cannot read the outbox: {}", chain(&error)), "see the database check")
+            }
+        }
+    }
+}
+
+pub(super) fn waiting(backlog: &Backlog, account: &Account) -> CheckResult {
+    let Backlog { waiting, oldest_seconds, later } = *backlog;
+    let minutes = (oldest_seconds / 60.0).round();
+    let summary = format!("{waiting} mails wait, the oldest for {minutes} minutes; {later} are for later");
+    if let (Some(_), Some(error)) = (account.failing_since, &account.error) {
+        return CheckResult::fail(
+            format!("{summary}; the SMTP account fails: {error}"),
+            "repair what the error says; all mail is sent after that",
+        );
+    }
+    if oldest_seconds < LONG {
+        return CheckResult::pass(summary);
+    }
+    let remedy = if account.configured {
+        "see jobs.progress, and the console's page Mail: its log says what each mail waits for"
+    } else {
+        "it is sent when mail.smtp_host and mail.from are set; cancel what is of no use any more on the console's page Mail"
+    };
+    CheckResult::warn(summary, remedy)
+}
+
+/// What does the DNS say about the sender's domain?
+struct Domains(Mail);
+
+#[async_trait]
+impl Check for Domains {
+    fn name(&self) -> &'static str {
+        "mail.domains"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let Some(sender) = self.0.inner.config.sender() else { return CheckResult::pass("no sender is configured") };
+        let found: Result<Option<Domain>, MailError> = async {
+            let mut tx = self.0.system().await?;
+            Ok(domains::named(&mut tx, None, sender.domain()).await?)
+        }
+        .await;
+        match found {
+            Err(error) => {
+                CheckResult::fail(format!("cannot read the domains: {}", chain(&error)), "see the database check")
+            }
+            Ok(None) => CheckResult::pass(format!(
+                "{} has no DKIM keys here: the provider's server has to sign its mail",
+                sender.domain()
+            )),
+            Ok(Some(domain)) => match timeout(LIMIT, self.0.dns_checks(&domain)).await {
+                Ok(checks) => records(&domain.domain, domain.verified_at.is_some(), &checks),
+                Err(_) => CheckResult::warn("the name servers did not answer", "see /etc/resolv.conf of this host"),
+            },
+        }
+    }
+}
+
+pub(super) fn records(domain: &str, verified: bool, checks: &[DnsCheck]) -> CheckResult {
+    // The reverse record is of consequence for those only who send by themselves.
+    let wrong = checks.iter().filter(|check| check.status != DnsStatus::Pass && check.name != "reverse");
+    let wrong: Vec<String> = wrong.map(|check| format!("{} ({}): {}", check.name, check.host, check.detail)).collect();
+    let remedy = "the console's page Mail, Domains, shows the records as they should be";
+    if !wrong.is_empty() {
+        return CheckResult::warn(format!("{domain}: {}", wrong.join("; ")), remedy);
+    }
+    if !verified {
+        return CheckResult::warn(
+            format!("{domain} is not verified yet, so its mail is not signed"),
+            "check the domain on the console's page Mail, Domains",
+        );
+    }
+    CheckResult::pass(format!("{domain}: its mail is signed, and the DNS has DKIM, SPF and DMARC records"))
+}

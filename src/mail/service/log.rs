@@ -1,0 +1,99 @@
+//! The log of mail: listing, looking, trying again, cancelling; and how the account does.
+
+use super::{Filter, Mail, owners};
+use crate::{
+    Account, Attachment, Backlog, MailError, Message, MessageDetail, MessageId, Owner,
+    metrics::MessageOutcome,
+    smtp,
+    store::{lanes, messages},
+};
+use platform::{
+    db::Tx,
+    http::{Principal, Slice},
+};
+
+fn missing() -> MailError {
+    MailError::NotFound("mail_message")
+}
+
+impl Mail {
+    /// Newest first.
+    pub async fn list(&self, who: &Principal, filter: &Filter<'_>, slice: &Slice) -> Result<Vec<Message>, MailError> {
+        let mut tx = self.begin(self.owner(who, filter.installation)?).await?;
+        Ok(messages::list(&mut tx, filter, slice).await?)
+    }
+
+    /// Of the caller's organisation or, for operators, of the installation.
+    pub async fn get(&self, who: &Principal, id: MessageId) -> Result<MessageDetail, MailError> {
+        let (mut tx, _, message) = self.find_message(who, id).await?;
+        let content = messages::content(&mut tx, id, message.created_at).await?.ok_or_else(missing)?;
+        let history = messages::history(&mut tx, id, message.created_at).await?;
+        let messages::Content { text, html, headers, attachments } = content;
+        // Where they are stored is nobody's business.
+        let attachments = attachments.into_iter().map(|file| Attachment { object: String::new(), ..file }).collect();
+        Ok(MessageDetail { message, text, html, headers, attachments, history })
+    }
+
+    /// Tries a queued mail now, and a failed, suppressed or cancelled one again. It is not sent if its recipient is suppressed still.
+    pub async fn retry(&self, who: &Principal, id: MessageId) -> Result<Message, MailError> {
+        let (mut tx, owner, message) = self.find_message(who, id).await?;
+        if !messages::requeue(&mut tx, id, self.inner.clock.now()).await? {
+            return Err(MailError::Conflict("mail_state", "a mail that is being sent or was sent is not sent again"));
+        }
+        self.wake(&mut tx, owner.org(), &message.lane).await?;
+        let again = messages::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
+        tx.commit().await?;
+        if who.is_operator() {
+            // Whoever tries a mail again has often just repaired the account.
+            let mut tx = self.system().await?;
+            lanes::retry_now(&mut tx, smtp::Account::NAME, self.inner.clock.now()).await?;
+            tx.commit().await?;
+        }
+        tracing::info!(message_id = %id, by = who.subject(), "mail queued again");
+        Ok(again)
+    }
+
+    /// Cancels a queued mail.
+    pub async fn cancel(&self, who: &Principal, id: MessageId) -> Result<Message, MailError> {
+        let (mut tx, owner, _) = self.find_message(who, id).await?;
+        if !messages::cancel(&mut tx, id).await? {
+            return Err(MailError::Conflict("mail_state", "only a mail that waits can be cancelled"));
+        }
+        let cancelled = messages::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
+        tx.commit().await?;
+        self.inner.metrics.ended(MessageOutcome::Cancelled, 1);
+        tracing::info!(message_id = %id, by = who.subject(), "mail cancelled");
+        Ok(cancelled)
+    }
+
+    /// How the SMTP account does.
+    pub async fn account(&self) -> Result<Account, MailError> {
+        let mut tx = self.system().await?;
+        let failing = lanes::failing(&mut tx, smtp::Account::NAME).await?;
+        let configured = self.inner.account.as_ref();
+        Ok(Account {
+            configured: configured.is_some(),
+            server: configured.map(smtp::Account::server).unwrap_or_default(),
+            from: self.inner.config.from.clone(),
+            failing_since: failing.as_ref().map(|failing| failing.failing_since),
+            retry_at: failing.as_ref().map(|failing| failing.retry_at),
+            error: failing.map(|failing| failing.error),
+        })
+    }
+
+    /// What waits, of this owner.
+    pub async fn backlog(&self, owner: Owner) -> Result<Backlog, MailError> {
+        let mut tx = self.begin(owner).await?;
+        Ok(lanes::backlog(&mut tx, owner.org(), self.inner.clock.now()).await?)
+    }
+
+    async fn find_message(&self, who: &Principal, id: MessageId) -> Result<(Tx, Owner, Message), MailError> {
+        for owner in owners(who) {
+            let mut tx = self.begin(owner).await?;
+            if let Some(message) = messages::get(&mut tx, owner.org(), id).await? {
+                return Ok((tx, owner, message));
+            }
+        }
+        Err(missing())
+    }
+}

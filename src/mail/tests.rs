@@ -1,0 +1,462 @@
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta};
+use mail_auth::{
+    AuthenticatedMessage, DkimResult, MessageAuthenticator, Parameters, ResolverCache, Txt,
+    common::{parse::TxtRecordParser as _, verify::DomainKey},
+};
+use mailparse::MailHeaderMap as _;
+
+use super::{
+    Account, Address, Attachment, Backlog, BadAddress, KINDS, Kind,
+    compose::{self, Outgoing},
+    dkim::{self, DomainKeys},
+    dns, doctor,
+    model::{DnsRecord, DnsStatus},
+    service::{account_wait, lane, later_by, retry_wait},
+    smtp::{Answer, Failure, Step, judge},
+};
+use platform::health::Status;
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+#[test]
+fn addresses_are_read_as_people_write_them() {
+    for (text, name, plain) in [
+        ("ada@example.com", "", "ada@example.com"),
+        (" Ada@Example.COM\n", "", "Ada@example.com"),
+        ("Ada Lovelace <ada@example.com>", "Ada Lovelace", "ada@example.com"),
+        ("\"Lovelace, Ada\" <ada@example.com>", "Lovelace, Ada", "ada@example.com"),
+        ("\"a \\\"b\\\" \\\\c\" <a@b.example>", "a \"b\" \\c", "a@b.example"),
+        ("<ada@example.com>", "", "ada@example.com"),
+        ("Ада <ada@пример.рф>", "Ада", "ada@xn--e1afmkfd.xn--p1ai"),
+        ("имя@пример.рф", "", "имя@xn--e1afmkfd.xn--p1ai"),
+        ("o'neil+tag@mail-1.example.com", "", "o'neil+tag@mail-1.example.com"),
+        ("root@localhost", "", "root@localhost"),
+        ("愛 <a@b.example>", "愛", "a@b.example"),
+    ] {
+        let read = address(text);
+        assert_eq!((read.name(), read.address().as_str()), (name, plain), "{text:?}");
+        assert_eq!(address(&read.to_string()), read, "what is shown is read as the same: {read}");
+    }
+    assert!(address("имя@example.com").needs_smtputf8() && !address("a@пример.рф").needs_smtputf8());
+    assert_eq!(address("Ada@Example.com").key(), "ada@example.com");
+}
+
+#[test]
+fn what_is_not_one_address_is_refused() {
+    use BadAddress::{Control, Domain, Form, Invisible, Local};
+    for (text, why) in [
+        ("", Form),
+        ("ada", Form),
+        ("ada@", Domain),
+        ("@example.com", Local),
+        ("a@b.example, c@d.example", Local),
+        ("A, B <a@b.example>", Form),
+        ("A <a@b.example> <c@d.example>", Form),
+        ("a b@example.com", Local),
+        ("a..b@example.com", Local),
+        (".a@example.com", Local),
+        ("\"a b\"@example.com", Local),
+        ("a@[127.0.0.1]", Domain),
+        ("a@x_y.example", Domain),
+        ("a@-x.example", Domain),
+        ("a@example.com.", Domain),
+        ("a\u{200b}b@example.com", Invisible),
+        ("a\u{202e}b@example.com", Invisible),
+        ("a@b.example\r\nBcc: c@d.example", Control),
+        ("a@b.example\nDATA", Control),
+        ("a\0@b.example", Control),
+        ("Ada\r\nBcc: <c@d.example>", Control),
+        ("\"Ada\r\n\" <a@b.example>", Control),
+    ] {
+        assert_eq!(Address::parse(text), Err(why), "{text:?}");
+    }
+    assert_eq!(Address::new("Ada\r\nBcc: c@d.example", "a@b.example"), Err(Control));
+    assert_eq!(Address::new("", &format!("{}@example.com", "a".repeat(65))), Err(Local));
+    assert_eq!(Address::new(&"a".repeat(201), "a@b.example"), Err(BadAddress::NameTooLong));
+}
+
+#[test]
+fn a_lane_is_a_domain_of_recipients() {
+    assert_eq!(lane(&address("Ada <ada@Пример.РФ>")), "smtp/xn--e1afmkfd.xn--p1ai");
+    assert_eq!(lane(&address("a@example.com")), lane(&address("b@EXAMPLE.com")));
+    assert_ne!(lane(&address("a@example.com")), lane(&address("a@mail.example.com")));
+}
+
+#[test]
+fn kinds_have_names_of_their_own() {
+    for (at, kind) in KINDS.iter().enumerate() {
+        assert_eq!(Kind::named(kind.name), Some(*kind));
+        assert!(KINDS[..at].iter().all(|other| other.name != kind.name), "{}", kind.name);
+    }
+    assert_eq!(Kind::named("none"), None);
+}
+
+#[test]
+fn attempts_come_less_and_less_often() {
+    for _ in 0..50 {
+        let mut tried_for = TimeDelta::zero();
+        for minutes in [1.0, 5.0, 15.0, 60.0, 120.0, 240.0, 240.0] {
+            let wait = retry_wait(tried_for);
+            let waited = wait.as_secs_f64() / 60.0;
+            assert!(waited >= minutes * 0.9 && waited <= minutes * 1.2, "after {tried_for}: {waited}");
+            // Sending takes its time, too.
+            tried_for += TimeDelta::from_std(wait).unwrap() + TimeDelta::seconds(5);
+        }
+    }
+    assert!(retry_wait(TimeDelta::seconds(-5)).as_secs() >= 54, "who greylists does not accept a mail within seconds");
+    for (failures, seconds) in [(1, 10.0), (2, 20.0), (7, 640.0), (8, 900.0), (i32::MAX, 900.0)] {
+        let wait = account_wait(failures).as_secs_f64();
+        assert!(wait >= seconds * 0.85 && wait <= seconds * 1.15, "{failures}: {wait}");
+    }
+}
+
+#[test]
+fn what_is_beyond_a_limit_waits_for_its_hour() {
+    for (count, hours) in [(0, 0), (999, 0), (1000, 1), (1999, 1), (10_000, 10)] {
+        assert_eq!(later_by(count, 1000), TimeDelta::hours(hours), "{count}");
+    }
+}
+
+/// What a failure is to the mail: `now`, `bad` (and `address`), `unknown`, `account`.
+fn verdict(step: Step, code: u16, text: &str) -> &'static str {
+    match judge(step, Answer::new(code, text)) {
+        Failure::Before(_) => "now",
+        Failure::Permanent { of_address: true, .. } => "address",
+        Failure::Permanent { .. } => "bad",
+        Failure::Unknown(_) => "unknown",
+        Failure::Account(_) => "account",
+    }
+}
+
+/// Answers as Postfix, Exim, Exchange, Gmail, SES and others give them.
+#[test]
+fn answers_of_servers_are_told_apart() {
+    use Step::{Connect, Content, Data, Recipient, Sender, SignIn};
+    let own = Sender { own: true };
+    for (step, code, text, expected) in [
+        (Connect, 554, "5.7.1 Service unavailable; Client host blocked using zen.spamhaus.org", "account"),
+        (Connect, 421, "4.7.0 Too many connections", "account"),
+        (SignIn, 535, "5.7.8 Error: authentication failed: UGFzc3dvcmQ6", "account"),
+        (SignIn, 454, "4.7.0 Temporary authentication failure", "account"),
+        (own, 530, "5.7.0 Must issue a STARTTLS command first", "account"),
+        (own, 530, "5.7.1 Authentication required", "account"),
+        (Recipient, 530, "SMTP authentication is required.", "account"),
+        (own, 553, "5.7.1 <a@b>: Sender address rejected: not owned by user x", "account"),
+        (Sender { own: false }, 553, "5.7.1 <a@b>: Sender address rejected: not owned by user x", "bad"),
+        (own, 452, "4.3.1 Insufficient system storage", "now"),
+        (own, 421, "4.4.2 mail.example.com Error: timeout exceeded", "now"),
+        (Recipient, 450, "4.2.0 <a@b>: Recipient address rejected: Greylisted, see http://postgrey.example", "now"),
+        (Recipient, 451, "4.7.1 Greylisting in action, please come back later", "now"),
+        (Recipient, 421, "4.7.28 Our system has detected an unusual rate of unsolicited mail", "now"),
+        (Recipient, 452, "4.2.2 The email account that you tried to reach is over quota", "now"),
+        (Recipient, 550, "5.1.1 <a@b>: Recipient address rejected: User unknown in virtual mailbox table", "address"),
+        (Recipient, 550, "5.1.1 The email account that you tried to reach does not exist.", "address"),
+        (
+            Recipient,
+            550,
+            "5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+            "address",
+        ),
+        (Recipient, 550, "No such user here", "address"),
+        (Recipient, 554, "5.7.1 <a@b>: Relay access denied", "bad"),
+        (Recipient, 550, "relay not permitted", "bad"),
+        (Recipient, 550, "5.7.1 Service refused: our policy", "bad"),
+        (Recipient, 552, "5.2.2 Mailbox full", "bad"),
+        (Data, 554, "5.5.1 Error: no valid recipients", "bad"),
+        (Data, 354, "End data with <CR><LF>.<CR><LF>", "now"),
+        (Content, 554, "5.7.1 Message rejected: spam", "bad"),
+        (Content, 554, "Message rejected: Email address is not verified.", "bad"),
+        (Content, 552, "5.3.4 Message size exceeds fixed limit", "bad"),
+        (Content, 451, "4.3.0 Error: queue file write error", "now"),
+        (Content, 550, "5.1.1 User unknown", "address"),
+    ] {
+        assert_eq!(verdict(step, code, text), expected, "{step:?} {code} {text}");
+    }
+    let silence = || Answer::own("no answer to a command within 60 s");
+    for (step, expected) in [
+        (Connect, Failure::Account(silence())),
+        (SignIn, Failure::Account(silence())),
+        (own, Failure::Before(silence())),
+        (Recipient, Failure::Before(silence())),
+        (Data, Failure::Before(silence())),
+        (Content, Failure::Unknown(silence())),
+    ] {
+        assert_eq!(judge(step, silence()), expected, "{step:?}");
+    }
+    assert_eq!(Answer::new(550, "5.1.1 no\r\nsuch\0 user").shown(), "550 5.1.1 no such user", "one line, no NUL");
+    assert_eq!(Answer::new(550, "5.1.1 x").enhanced.as_deref(), Some("5.1.1"));
+    assert_eq!(Answer::new(550, "127.0.0.1 is blocked").enhanced, None);
+    assert_eq!(Answer::own("x".repeat(5000)).text.len(), 1000);
+}
+
+/// A mail with what is given, everything else being plain.
+fn composed(from: &Address, to: &Address, subject: &str, text: &str, html: Option<&str>) -> Vec<u8> {
+    let headers = BTreeMap::from([
+        ("List-Unsubscribe".to_owned(), format!("<https://ai.example.com/mail/unsubscribe/{}>", "t".repeat(120))),
+        ("Auto-Submitted".to_owned(), "auto-generated".to_owned()),
+    ]);
+    let outgoing = Outgoing {
+        from,
+        to,
+        reply_to: None,
+        subject,
+        message_id: "018f3a1c@example.com",
+        date: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+        text,
+        html,
+        headers: &headers,
+        attachments: Vec::new(),
+    };
+    compose::mime(&outgoing).unwrap()
+}
+
+#[test]
+fn names_and_subjects_of_every_script_arrive_as_they_were() {
+    let long = "Очень длинная тема письма, ".repeat(15);
+    for text in [
+        "Hello",
+        "Привет, мир",
+        "你好，世界",
+        "مرحبا بالعالم",
+        "שלום",
+        "😀 smile",
+        "a, b; \"c\" <d> \\e",
+        "e\u{301}",
+        &long,
+    ] {
+        let text = text.trim();
+        let name: String = text.chars().take(150).collect();
+        let (from, to) = (Address::new(&name, "a@example.com").unwrap(), Address::new(&name, "b@пример.рф").unwrap());
+        let raw = composed(&from, &to, text, text, Some("<p>x</p>"));
+        assert!(raw.is_ascii(), "{text}");
+        for line in raw.split(|b| *b == b'\n') {
+            assert!(line.len() <= 998, "a line of {} bytes: {text}", line.len());
+        }
+        let read = mailparse::parse_mail(&raw).unwrap();
+        assert_eq!(read.headers.get_first_value("Subject").unwrap(), text);
+        for (header, address) in [("From", &from), ("To", &to)] {
+            let boxes = mailparse::addrparse_header(read.headers.get_first_header(header).unwrap()).unwrap();
+            let found = boxes.extract_single_info().unwrap();
+            assert_eq!(found.addr, address.address());
+            assert_eq!(found.display_name.unwrap_or_default(), address.name());
+        }
+        assert_eq!(read.subparts.len(), 2);
+        assert_eq!(read.subparts[0].get_body().unwrap().trim_end(), text);
+    }
+}
+
+#[test]
+fn a_subject_that_looks_encoded_is_not_decoded() {
+    let (from, to) = (address("a@example.com"), address("b@example.com"));
+    for subject in ["=?utf-8?q?From=3A_eve?= and =?utf-8?b?SGVsbG8=?=", &"a =?x ".repeat(30), "Привет =?utf-8?q?a?="]
+    {
+        let raw = composed(&from, &to, subject, "x", None);
+        let read = mailparse::parse_mail(&raw).unwrap();
+        assert_eq!(read.headers.get_first_value("Subject").unwrap().trim_end(), subject.trim_end());
+        assert_eq!(raw, composed(&from, &to, subject, "x", None), "every attempt sends the same");
+    }
+    let both = || composed(&from, &to, "x", "x", Some("<p>x</p>"));
+    assert_eq!(both(), both());
+}
+
+#[test]
+fn no_text_becomes_a_header() {
+    let evil = "x\r\nBcc: victim@example.com\r\n\r\nbody\r\n.\r\nMAIL FROM:<a@b>";
+    let (from, to) = (address("a@example.com"), address("b@example.com"));
+    let raw = composed(&from, &to, evil, evil, Some(evil));
+    let read = mailparse::parse_mail(&raw).unwrap();
+    assert!(read.headers.get_first_value("Bcc").is_none());
+    assert!(read.headers.get_first_value("Subject").unwrap().contains("Bcc: victim@example.com"), "one line");
+    let headers = BTreeMap::from([("X-Note".to_owned(), evil.to_owned())]);
+    let attachment = Attachment {
+        name: "a\"b.pdf".to_owned(),
+        content_type: "application/pdf".to_owned(),
+        size: 3,
+        object: String::new(),
+    };
+    let content = Bytes::from_static(b"\r\n.\r\nQUIT\r\n");
+    let outgoing = Outgoing {
+        from: &from,
+        to: &to,
+        reply_to: Some(&to),
+        subject: "x",
+        message_id: "1@example.com",
+        date: DateTime::UNIX_EPOCH,
+        text: "a\rb\r\n.\nc\n",
+        html: None,
+        headers: &headers,
+        attachments: vec![(&attachment, content.clone())],
+    };
+    let raw = compose::mime(&outgoing).unwrap();
+    let text = String::from_utf8(raw.clone()).unwrap();
+    assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "only whole line ends");
+    let read = mailparse::parse_mail(&raw).unwrap();
+    assert!(read.headers.get_first_value("Bcc").is_none());
+    assert_eq!(read.subparts[1].get_body_raw().unwrap(), content);
+    assert!(!text.contains("QUIT"), "files are in base64");
+    for (name, value) in [("a\r\nBcc", "x"), ("", "x"), ("a b", "x")] {
+        let headers = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        assert!(
+            compose::mime(&Outgoing { headers: &headers, attachments: Vec::new(), ..outgoing_like(&from, &to) })
+                .is_err()
+        );
+    }
+}
+
+fn outgoing_like<'a>(from: &'a Address, to: &'a Address) -> Outgoing<'a> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    Outgoing {
+        from,
+        to,
+        reply_to: None,
+        subject: "x",
+        message_id: "1@example.com",
+        date: DateTime::UNIX_EPOCH,
+        text: "x",
+        html: None,
+        headers: &NONE,
+        attachments: Vec::new(),
+    }
+}
+
+#[test]
+fn an_address_beyond_ascii_is_written_as_it_is() {
+    let raw = compose::mime(&outgoing_like(&address("a@example.com"), &address("имя@пример.рф"))).unwrap();
+    let text = String::from_utf8(raw).unwrap();
+    assert!(text.contains("имя@xn--e1afmkfd.xn--p1ai"), "{text}");
+}
+
+/// Records instead of the DNS.
+struct Records(HashMap<Box<str>, Txt>);
+
+impl ResolverCache<Box<str>, Txt> for Records {
+    fn get<Q>(&self, name: &Q) -> Option<Txt>
+    where
+        Box<str>: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.0.get(name).cloned()
+    }
+
+    fn remove<Q>(&self, _: &Q) -> Option<Txt>
+    where
+        Box<str>: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        None
+    }
+
+    fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
+}
+
+async fn verified(raw: &[u8], records: &Records) -> Vec<bool> {
+    let authenticator = MessageAuthenticator::new_cloudflare().unwrap();
+    let message = AuthenticatedMessage::parse(raw).unwrap();
+    let found = authenticator.verify_dkim(Parameters::new(&message).with_txt_cache(records)).await;
+    found.iter().map(|signature| *signature.result() == DkimResult::Pass).collect()
+}
+
+#[tokio::test]
+async fn signatures_hold_with_the_published_keys() {
+    let keys = dkim::generate().unwrap();
+    let published = dkim::records("example.com", "hf1", &keys.rsa_public, &keys.ed25519_public);
+    assert_eq!(published[0].host, "hf1._domainkey.example.com");
+    assert_eq!(published[1].host, "hf1e._domainkey.example.com");
+    let records = Records(
+        published
+            .iter()
+            .map(|record| {
+                let key = DomainKey::parse(record.value.as_bytes()).unwrap();
+                (format!("{}.", record.host).into_boxed_str(), Txt::DomainKey(Arc::new(key)))
+            })
+            .collect(),
+    );
+    let signer = DomainKeys::new("example.com", "hf1", &keys.rsa_private, &keys.ed25519_private).unwrap();
+    let (from, to) = (address("Ада <a@example.com>"), address("b@example.net"));
+    for (text, html) in [("Hello", None), ("Привет,\n\n.\nмир\n\n\n", Some("<p>Привет</p>\n")), (" \n", None)]
+    {
+        let raw = composed(&from, &to, "Тема", text, html);
+        let signed = dkim::sign(&raw, &signer).unwrap();
+        assert_eq!(verified(&signed, &records).await, [true, true], "{text:?}");
+        // As the connection sends it.
+        let sent = signed.strip_suffix(b"\r\n").unwrap_or(&signed);
+        assert_eq!(verified(&[sent, b"\r\n"].concat(), &records).await, [true, true], "{text:?}");
+        let signed = String::from_utf8(signed).unwrap();
+        let changed = signed.replacen("Subject: ", "Subject: x", 1);
+        assert_eq!(verified(changed.as_bytes(), &records).await, [false, false], "a changed subject");
+        let added = format!("Reply-To: evil@example.org\r\n{signed}");
+        assert_eq!(verified(added.as_bytes(), &records).await, [false, false], "an added header");
+    }
+}
+
+#[test]
+fn records_of_the_dns_are_judged() {
+    let records = |texts: &[&str]| -> dns::Found { Ok(texts.iter().map(|text| (*text).to_owned()).collect()) };
+    let expected = DnsRecord { host: "hf._domainkey.example.com".into(), value: "v=DKIM1; k=rsa; p=AAAA==".into() };
+    for (found, status) in [
+        (records(&["v=DKIM1; k=rsa; p=AAAA=="]), DnsStatus::Pass),
+        (records(&["other", "k=rsa;p=AA AA=="]), DnsStatus::Pass),
+        (records(&["v=DKIM1; p=BBBB"]), DnsStatus::Fail),
+        (records(&["v=DKIM1; p="]), DnsStatus::Fail),
+        (records(&[]), DnsStatus::Fail),
+        (Err("timeout".to_owned()), DnsStatus::Unknown),
+    ] {
+        assert_eq!(dns::dkim("dkim_rsa", &expected, found.clone()).status, status, "{found:?}");
+    }
+    for (found, status) in [
+        (records(&["v=spf1 include:sendgrid.net -all", "google-site-verification=x"]), DnsStatus::Pass),
+        (records(&["v=spf1 redirect=_spf.example.com"]), DnsStatus::Pass),
+        (records(&["v=spf1 a mx"]), DnsStatus::Warn),
+        (records(&["v=spf1 +all"]), DnsStatus::Fail),
+        (records(&["v=spf1 a -all", "v=spf1 mx -all"]), DnsStatus::Fail),
+        (records(&["google-site-verification=x"]), DnsStatus::Fail),
+        (Err("timeout".to_owned()), DnsStatus::Unknown),
+    ] {
+        assert_eq!(dns::spf("example.com", found.clone()).status, status, "{found:?}");
+    }
+    for (found, status) in [
+        (records(&["v=DMARC1; p=reject; rua=mailto:a@example.com"]), DnsStatus::Pass),
+        (records(&["v=DMARC1; p=none"]), DnsStatus::Pass),
+        (records(&["v=DMARC1; rua=mailto:a@example.com"]), DnsStatus::Fail),
+        (records(&[]), DnsStatus::Warn),
+    ] {
+        assert_eq!(dns::dmarc("example.com", found.clone()).status, status, "{found:?}");
+    }
+    let ip = "192.0.2.1".parse().unwrap();
+    let names = |name: &str| Ok(vec![(ip, vec![name.to_owned()])]);
+    assert_eq!(dns::reverse("mail.example.com", names("Mail.example.com")).status, DnsStatus::Pass);
+    assert_eq!(dns::reverse("mail.example.com", names("host.provider.example")).status, DnsStatus::Warn);
+}
+
+#[test]
+fn doctor_tells_a_slow_outbox_from_a_broken_account() {
+    let works = Account {
+        configured: true,
+        server: "mail.example.com:587".into(),
+        from: "a@example.com".into(),
+        failing_since: None,
+        retry_at: None,
+        error: None,
+    };
+    let backlog = |minutes: f64| Backlog { waiting: 3, oldest_seconds: minutes * 60.0, later: 1 };
+    assert_eq!(doctor::waiting(&Backlog::default(), &works).status, Status::Pass);
+    assert_eq!(doctor::waiting(&backlog(5.0), &works).status, Status::Pass);
+    assert_eq!(doctor::waiting(&backlog(20.0), &works).status, Status::Warn);
+    let fails =
+        Account { failing_since: Some(DateTime::UNIX_EPOCH), error: Some("535 5.7.8 wrong".into()), ..works.clone() };
+    let found = doctor::waiting(&backlog(5.0), &fails);
+    assert!(found.status == Status::Fail && found.summary.contains("535 5.7.8"), "{found:?}");
+    let missing = Account { configured: false, ..works };
+    assert!(doctor::waiting(&backlog(20.0), &missing).remedy.unwrap().contains("mail.smtp_host"));
+}

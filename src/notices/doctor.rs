@@ -1,0 +1,52 @@
+//! Health check: whether anybody is told.
+
+use async_trait::async_trait;
+
+use super::{Notices, model::Recipients};
+use platform::{
+    error::chain,
+    health::{Check, CheckResult},
+};
+
+pub fn checks(notices: &Notices) -> Vec<Box<dyn Check>> {
+    vec![Box::new(Told(notices.clone()))]
+}
+
+struct Told(Notices);
+
+#[async_trait]
+impl Check for Told {
+    fn name(&self) -> &'static str {
+        "notices.recipients"
+    }
+
+    async fn run(&self) -> CheckResult {
+        if !self.0.config().enabled {
+            return CheckResult::pass("notices by mail are off (notices.enabled)");
+        }
+        if !self.0.has_mail() {
+            return CheckResult::pass("mail is not configured: nobody is told by mail of alerts and failed backups");
+        }
+        match self.0.told().await {
+            Ok(recipients) => judge(&recipients),
+            Err(error) => {
+                CheckResult::fail(format!("cannot read the operators: {}", chain(&error)), "see the database check")
+            }
+        }
+    }
+}
+
+pub(super) fn judge(recipients: &Recipients) -> CheckResult {
+    let remedy = "name addresses in notices.to, or give an operator an address that mail can be sent to: \
+                  `holdfast user create EMAIL --operator`";
+    match (recipients.addresses.len(), recipients.unusable) {
+        (0, _) => CheckResult::fail("nobody is told of alerts and failed backups: no operator has an address", remedy),
+        (told, 0) => CheckResult::pass(format!("{told} people are told of alerts and failed backups")),
+        (told, unusable) => CheckResult::warn(
+            format!(
+                "{told} people are told of alerts and failed backups, {unusable} have no address that mail can be sent to"
+            ),
+            remedy,
+        ),
+    }
+}
