@@ -29,6 +29,8 @@ CREATE TABLE mail_messages (
   attempts integer NOT NULL DEFAULT 0,
   -- When the next attempt is due.
   send_at timestamptz NOT NULL,
+  -- From then on it is of no use, and no further attempt begins: such as a link that works no more. NULL: never.
+  expires_at timestamptz,
   -- First attempt that reached the server, since the message was queued or queued again by hand: it has failed `retry_hours` later.
   tried_since timestamptz,
   -- Of the last attempt: reply code, enhanced status code, error.
@@ -52,6 +54,8 @@ CREATE INDEX mail_messages_to_key_idx ON mail_messages (to_key, id);
 CREATE INDEX mail_messages_message_id_idx ON mail_messages (message_id);
 CREATE INDEX mail_messages_lane_idx ON mail_messages (lane, send_at) WHERE state = 'queued';
 CREATE INDEX mail_messages_due_idx ON mail_messages (send_at) WHERE state = 'queued';
+CREATE INDEX mail_messages_waiting_idx ON mail_messages (org_id, send_at) WHERE state = 'queued';
+CREATE INDEX mail_messages_expires_idx ON mail_messages (expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL;
 CREATE INDEX mail_messages_sending_idx ON mail_messages (lane) WHERE state = 'sending';
 CREATE TABLE mail_messages_default PARTITION OF mail_messages DEFAULT;
 

@@ -84,9 +84,11 @@ fn file(attachment: &Attachment, content: &Bytes) -> Result<SinglePart, MailErro
     Ok(File::new(attachment.name.clone()).body(body, kind))
 }
 
-/// Whether a file can have this media type.
+/// Whether a file can have this media type: not one of messages within the message, which cannot be in base64 (RFC 2045 section 6.4).
 pub fn is_content_type(text: &str) -> bool {
-    text.is_ascii() && ContentType::parse(text).is_ok()
+    let kind = text.trim_start().to_ascii_lowercase();
+    let is_nested = kind.starts_with("multipart/") || kind.starts_with("message/");
+    text.is_ascii() && !is_nested && ContentType::parse(text).is_ok()
 }
 
 /// For the commands of SMTP.

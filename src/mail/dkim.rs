@@ -18,8 +18,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::DnsRecord;
 
-/// Headers that a signature covers. One that is missing is signed as missing, so that nobody can add it. Without Date and Message-ID, which
-/// Amazon SES replaces.
+/// Headers that a signature covers. Without Date and Message-ID, which Amazon SES replaces.
 const HEADERS: [&str; 9] = [
     "From",
     "To",
@@ -31,6 +30,12 @@ const HEADERS: [&str; 9] = [
     "List-Unsubscribe",
     "List-Unsubscribe-Post",
 ];
+
+/// Each header once more than a message has it: the last is signed as missing (RFC 6376 section 8.15), so that nobody can add a second From or
+/// a Reply-To.
+fn signed_headers() -> impl Iterator<Item = &'static str> {
+    HEADERS.into_iter().chain(HEADERS)
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum DkimError {
@@ -97,8 +102,11 @@ impl DomainKeys {
         let rsa = RsaKey::<Sha256>::from_key_der(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(rsa)))?;
         let ed25519 = Ed25519Key::from_pkcs8_der(ed25519)?;
         Ok(Self {
-            rsa: DkimSigner::from_key(rsa).domain(domain).selector(selector).headers(HEADERS),
-            ed25519: DkimSigner::from_key(ed25519).domain(domain).selector(ed25519_selector(selector)).headers(HEADERS),
+            rsa: DkimSigner::from_key(rsa).domain(domain).selector(selector).headers(signed_headers()),
+            ed25519: DkimSigner::from_key(ed25519)
+                .domain(domain)
+                .selector(ed25519_selector(selector))
+                .headers(signed_headers()),
         })
     }
 }

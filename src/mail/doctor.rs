@@ -90,6 +90,7 @@ impl Check for Outbox {
         let found: Result<_, MailError> = async {
             let mut tx = self.0.system().await?;
             let backlog = lanes::whole_backlog(&mut tx, self.0.inner.clock.now()).await?;
+            drop(tx);
             Ok((backlog, self.0.account().await?))
         }
         .await;

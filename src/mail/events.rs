@@ -22,7 +22,8 @@ pub struct MessageFailed {
 
 impl Event for MessageFailed {
     const TOPIC: &'static str = "mail.message.failed";
-    const ABOUT: &'static str = "A mail was refused for good, or for too long.";
+    const ABOUT: &'static str =
+        "A mail was refused for good or for too long, or waited until it was of no use any more.";
     fn key(&self) -> String {
         self.message_id.to_string()
     }

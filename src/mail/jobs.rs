@@ -18,7 +18,8 @@ impl Job for Deliver {
     const QUEUE: &'static str = "mail";
     /// A mail's attempts are counted in its row; these attempts are for database outages.
     const MAX_ATTEMPTS: i32 = 20;
-    const TIMEOUT: Duration = Duration::from_mins(15);
+    /// A server may take all of the time that the settings permit, for each step of the last mail of a turn, on a kept connection and a new one.
+    const TIMEOUT: Duration = Duration::from_hours(1);
     const UNIQUE_UNTIL_START: bool = true;
 }
 

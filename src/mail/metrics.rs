@@ -19,7 +19,14 @@ const BUCKETS: [f64; 10] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 
 
 label_enum! {
     /// How a mail ended.
-    pub enum MessageOutcome { Sent = "sent", Failed = "failed", Suppressed = "suppressed", Cancelled = "cancelled" }
+    pub enum MessageOutcome {
+        Sent = "sent",
+        Failed = "failed",
+        Suppressed = "suppressed",
+        Cancelled = "cancelled",
+        /// Not sent in time, and of no use any more.
+        Expired = "expired",
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -169,7 +176,8 @@ impl Metrics {
                 tracing::info!(message_id = %id, kind, lane, "mail not sent: its recipient is suppressed");
             }
             _ if end.is_some() => {
-                tracing::error!(message_id = %id, kind, lane, attempt, outcome = outcome.as_str(), answer, "mail failed");
+                // A warning: an address that does not exist is nothing that the operator can repair.
+                tracing::warn!(message_id = %id, kind, lane, attempt, outcome = outcome.as_str(), answer, "mail failed");
             }
             _ => {
                 tracing::warn!(
@@ -194,6 +202,14 @@ impl Metrics {
                 messages,
                 "attempts to send mail were cut off: trying again, with the same Message-IDs"
             );
+        }
+    }
+
+    /// Records mails that ended because they were of no use any more.
+    pub(super) fn expired(&self, messages: u64) {
+        if messages > 0 {
+            self.ended(MessageOutcome::Expired, messages);
+            tracing::warn!(messages, "mail ended that could not be sent in time and is of no use any more");
         }
     }
 

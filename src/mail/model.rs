@@ -45,7 +45,7 @@ text_enum! {
         Sending = "sending",
         /// The server has accepted it.
         Sent = "sent",
-        /// Refused for good, or for too long.
+        /// Refused for good, or for too long; or it waited until it was of no use any more.
         Failed = "failed",
         /// Not sent: its recipient is suppressed.
         Suppressed = "suppressed",
@@ -150,6 +150,8 @@ pub struct Message {
     pub attempts: i32,
     /// When the next attempt is due.
     pub send_at: DateTime<Utc>,
+    /// From then on no attempt begins, and it fails; null: never.
+    pub expires_at: Option<DateTime<Utc>>,
     /// Reply code of the last attempt.
     pub status: Option<i32>,
     /// Enhanced status code of the last attempt, such as `5.1.1`.

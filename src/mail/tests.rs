@@ -171,6 +171,8 @@ fn answers_of_servers_are_told_apart() {
         (Recipient, 550, "No such user here", "address"),
         (Recipient, 554, "5.7.1 <a@b>: Relay access denied", "bad"),
         (Recipient, 550, "relay not permitted", "bad"),
+        (Recipient, 553, "Sender address rejected: not owned by user x", "bad"),
+        (Recipient, 550, "Message blocked: see our list", "bad"),
         (Recipient, 550, "5.7.1 Service refused: our policy", "bad"),
         (Recipient, 552, "5.2.2 Mailbox full", "bad"),
         (Data, 554, "5.5.1 Error: no valid recipients", "bad"),
@@ -253,6 +255,35 @@ fn names_and_subjects_of_every_script_arrive_as_they_were() {
         }
         assert_eq!(read.subparts.len(), 2);
         assert_eq!(read.subparts[0].get_body().unwrap().trim_end(), text);
+    }
+}
+
+/// Readers decode what looks like an encoded word, in a quoted name as well.
+#[test]
+fn a_name_that_looks_encoded_is_not_decoded() {
+    for name in ["=?utf-8?q?Admin?=", "Ada =?utf-8?b?SGVsbG8=?= Lovelace", "a =? b"] {
+        let from = Address::new(name, "a@example.com").unwrap();
+        let raw = composed(&from, &from, "x", "x", None);
+        let read = mailparse::parse_mail(&raw).unwrap();
+        for header in ["From", "To"] {
+            let boxes = mailparse::addrparse_header(read.headers.get_first_header(header).unwrap()).unwrap();
+            assert_eq!(boxes.extract_single_info().unwrap().display_name.as_deref(), Some(name), "{header}");
+        }
+    }
+}
+
+#[test]
+fn a_file_is_no_message_of_its_own() {
+    for (kind, is_one) in [
+        ("application/pdf", true),
+        ("text/plain; charset=utf-8", true),
+        ("image/svg+xml", true),
+        ("message/rfc822", false),
+        ("Multipart/mixed; boundary=x", false),
+        ("text", false),
+        ("текст/plain", false),
+    ] {
+        assert_eq!(compose::is_content_type(kind), is_one, "{kind}");
     }
 }
 
@@ -395,8 +426,14 @@ async fn signatures_hold_with_the_published_keys() {
         let signed = String::from_utf8(signed).unwrap();
         let changed = signed.replacen("Subject: ", "Subject: x", 1);
         assert_eq!(verified(changed.as_bytes(), &records).await, [false, false], "a changed subject");
-        let added = format!("Reply-To: evil@example.org\r\n{signed}");
-        assert_eq!(verified(added.as_bytes(), &records).await, [false, false], "an added header");
+        for header in ["Reply-To: evil@example.org", "From: evil@example.org", "Subject: x", "Content-Type: text/html"]
+        {
+            let added = format!("{header}\r\n{signed}");
+            assert_eq!(verified(added.as_bytes(), &records).await, [false, false], "added: {header}");
+            let (headers, body) = signed.split_once("\r\n\r\n").unwrap();
+            let added = format!("{headers}\r\n{header}\r\n\r\n{body}");
+            assert_eq!(verified(added.as_bytes(), &records).await, [false, false], "added at the end: {header}");
+        }
     }
 }
 

@@ -219,7 +219,7 @@ pub(super) async fn test(
 ) -> PageResult {
     let owner = owner(&mail, shell.principal(), whose.is_installation())?;
     let to = Address::parse(shell.email()).map_err(|error| MailError::bad_address("/to", error))?;
-    mail.send_test(shell.principal(), owner, &to).await?;
+    mail.send_test(shell.principal(), owner, &to, shell.lang().code()).await?;
     let said = Flash::ok("mail-test-to").with("address", shell.email());
     Ok(shell.redirect(&format!("/settings/mail{}", whose.query()), &said))
 }

@@ -7,6 +7,8 @@ use chrono::{DateTime, TimeDelta};
 use super::{Mail, upkeep::LANES};
 use crate::{
     MailError,
+    events::MessageFailed,
+    metrics::MessageOutcome,
     smtp::{Account, Answer},
     store::{attempts, lanes},
 };
@@ -27,17 +29,27 @@ pub(super) enum Admitted {
 }
 
 impl Mail {
-    /// Begins a run: queues again what a killed one left. `None` while the account is not to be tried: its mail is woken when it is.
+    /// Begins a run: queues again what a killed one left, and ends what kills one each time. `None` while the account is not to be tried: its mail is woken when it is.
     pub(super) async fn admit(&self, lane: &str) -> Result<Option<Admitted>, MailError> {
         let now = self.inner.clock.now();
         let mut tx = self.system().await?;
-        let lost = attempts::recover(&mut tx, lane, now).await?;
+        let oldest = now - TimeDelta::hours(self.inner.config.retry_hours.into());
+        let cut = attempts::recover(&mut tx, lane, now, oldest).await?;
+        let mut failed = 0;
+        for cut in &cut {
+            if cut.failed {
+                failed += 1;
+                let event = MessageFailed { message_id: cut.id, kind: cut.kind.clone(), status: None, enhanced: None };
+                events::publish(&mut tx, &self.inner.clock, cut.org, &event).await?;
+            }
+        }
         let admitted = match lanes::failing(&mut tx, Account::NAME).await? {
             None => Some(Admitted::Freely),
             Some(_) => lanes::may_try(&mut tx, Account::NAME, now, now + TRIAL).await?.then_some(Admitted::ToTry),
         };
         tx.commit().await?;
-        self.inner.metrics.lost(lane, u64::try_from(lost).unwrap_or_default());
+        self.inner.metrics.lost(lane, cut.len() as u64);
+        self.inner.metrics.ended(MessageOutcome::Failed, failed);
         Ok(admitted)
     }
 
@@ -65,7 +77,7 @@ impl Mail {
         Ok(())
     }
 
-    /// Gives the right to try the account back: there was no mail to try it with.
+    /// Gives the right to try the account back: there was no mail to try it with, or none that was to be sent.
     pub(super) async fn account_untried(&self) -> Result<(), MailError> {
         let mut tx = self.system().await?;
         lanes::retry_now(&mut tx, Account::NAME, self.inner.clock.now()).await?;
@@ -80,11 +92,9 @@ impl Mail {
         let has_failed = lanes::works(&mut tx, Account::NAME).await?;
         // What is being sent now is not cut off.
         let waiting = lanes::overdue(&mut tx, now, DateTime::UNIX_EPOCH, LANES).await?;
-        for lane in &waiting {
-            self.wake(&mut tx, None, lane).await?;
-        }
         tx.commit().await?;
         self.inner.metrics.account_fails(false);
+        self.wake_each(&waiting).await?;
         if has_failed {
             tracing::info!(lanes = waiting.len(), "the SMTP account works again");
         }

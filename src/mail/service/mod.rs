@@ -11,7 +11,6 @@ mod sending;
 mod sources;
 mod suppressions;
 mod templates;
-// templates
 mod unsubscribe;
 mod upkeep;
 
@@ -121,6 +120,8 @@ pub struct NewMail<'a> {
     pub attachments: Vec<Attachment>,
     /// Not before this time; `None`: now. At most 30 days ahead.
     pub send_at: Option<DateTime<Utc>>,
+    /// When it is of no use any more, such as a link that works no longer: what has not been sent by then fails. `None`: never.
+    pub expires_at: Option<DateTime<Utc>>,
     /// A second mail of the owner with this key is not made: its caller gets the id of the first.
     pub idempotency_key: Option<String>,
     pub reply_to: Option<Address>,

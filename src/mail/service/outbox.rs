@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
+use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -42,20 +43,31 @@ struct Written {
 
 impl Mail {
     /// Writes the mail into the outbox in the caller's transaction and enqueues its lane's job. A suppressed recipient gives a row in state
-    /// `suppressed`.
+    /// `suppressed`. Who writes several mails in a transaction does so in the order of their recipients' domains: two transactions with another
+    /// order could wait for each other.
     pub async fn enqueue(
         &self,
         conn: &mut PgConnection,
         owner: Owner,
         new: &NewMail<'_>,
     ) -> Result<MessageId, MailError> {
+        self.write(conn, owner, new).await.map(|(id, _)| id)
+    }
+
+    /// As [`Self::enqueue`]; false: the owner had a mail with this idempotency key, and it is that one.
+    pub(super) async fn write(
+        &self,
+        conn: &mut PgConnection,
+        owner: Owner,
+        new: &NewMail<'_>,
+    ) -> Result<(MessageId, bool), MailError> {
         let clock = &self.inner.clock;
         let (now, id, org) = (clock.now(), MessageId::generate(clock), owner.org());
         check(owner, new, now)?;
         if let Some(key) = &new.idempotency_key {
             // Before the limits: a repeated request makes no mail.
             if let Some(first) = messages::keyed(conn, org, key).await? {
-                return Ok(first);
+                return Ok((first, false));
             }
         }
         self.check_sender(conn, owner, new.from.as_ref()).await?;
@@ -86,6 +98,7 @@ impl Mail {
             lane: &lane,
             state: if standing.suppressed { State::Suppressed } else { State::Queued },
             send_at: new.send_at.unwrap_or(now).max(now + wait),
+            expires_at: new.expires_at,
             idempotency_key: new.idempotency_key.as_deref(),
             created_by: &new.created_by,
             text: &written.text,
@@ -97,7 +110,7 @@ impl Mail {
         if let Some(key) = row.idempotency_key {
             let first = messages::take_key(conn, org, key, id, now).await?;
             if first != id {
-                return Ok(first);
+                return Ok((first, false));
             }
         }
         messages::insert(conn, &row).await?;
@@ -107,7 +120,7 @@ impl Mail {
         } else if row.send_at <= now {
             self.wake(conn, org, &lane).await?;
         }
-        Ok(id)
+        Ok((id, true))
     }
 
     /// Enqueues a job that sends what is due in this lane, unless one waits to start. Not while nothing can be sent: the mail waits.
@@ -154,19 +167,39 @@ impl Mail {
         Ok(Attachment { name, content_type: content_type.to_owned(), size, object })
     }
 
-    /// Sends a test mail.
-    pub async fn send_test(&self, who: &Principal, owner: Owner, to: &Address) -> Result<MessageId, MailError> {
-        let url = &self.inner.public_url;
-        let text = format!(
-            "This is a test mail of {url}.\n\nIt was sent because somebody tried the settings of mail there.\n"
-        );
+    /// Sends the template `test`, in which whoever is signed in is the sender.
+    pub async fn send_test(
+        &self,
+        who: &Principal,
+        owner: Owner,
+        to: &Address,
+        language: &str,
+    ) -> Result<MessageId, MailError> {
+        let data = json!({
+            "sender": who.user().map_or_else(|| who.subject(), |user| user.email.clone()),
+            "at": self.inner.clock.now(),
+            "url": format!("{}/settings/mail", self.inner.public_url),
+        });
+        self.try_out(who, owner, Content::Template { name: kinds::TEST.name, data }, to, language).await
+    }
+
+    /// Sends a mail to see what arrives.
+    pub(super) async fn try_out(
+        &self,
+        who: &Principal,
+        owner: Owner,
+        content: Content<'_>,
+        to: &Address,
+        language: &str,
+    ) -> Result<MessageId, MailError> {
         let new = NewMail {
             kind: &kinds::TEST,
             to,
-            language: "en",
-            content: Content::Raw { subject: "Test mail of Holdfast", text: &text, html: None },
+            language,
+            content,
             attachments: Vec::new(),
             send_at: None,
+            expires_at: None,
             idempotency_key: None,
             reply_to: None,
             from: None,

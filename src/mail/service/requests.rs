@@ -66,17 +66,16 @@ impl Mail {
             content,
             attachments: self.keep_files(owner, &request.attachments).await?,
             send_at: request.send_at,
+            expires_at: None,
             idempotency_key: request.idempotency_key.clone(),
             reply_to,
             from,
             created_by: who.subject(),
         };
-        let began = self.inner.clock.now();
         let mut tx = self.begin(owner).await?;
-        let id = self.enqueue(&mut tx, owner, &new).await?;
+        let (id, is_new) = self.write(&mut tx, owner, &new).await?;
         tx.commit().await?;
         let message = self.get(who, id).await?.message;
-        let is_new = message.created_at >= began;
         let is_another = !is_new && !request.is_of(&to, &message);
         Ok(Sent { message, is_new, is_another })
     }
@@ -108,22 +107,8 @@ impl Mail {
     ) -> Result<MessageId, MailError> {
         // Err if there is no such template.
         let template = self.template(owner, name, language).await?;
-        let new = NewMail {
-            kind: &kinds::TEST,
-            to,
-            language,
-            content: Content::Template { name: template.name, data: example(template.name) },
-            attachments: Vec::new(),
-            send_at: None,
-            idempotency_key: None,
-            reply_to: None,
-            from: None,
-            created_by: who.subject(),
-        };
-        let mut tx = self.begin(owner).await?;
-        let id = self.enqueue(&mut tx, owner, &new).await?;
-        tx.commit().await?;
-        Ok(id)
+        let content = Content::Template { name: template.name, data: example(template.name) };
+        self.try_out(who, owner, content, to, language).await
     }
 }
 

@@ -58,6 +58,8 @@ enum Stopped {
 struct Turn {
     /// Messages that it took.
     begun: usize,
+    /// Whether one of them was to be sent.
+    tried: bool,
     /// Why the account failed.
     failure: Option<Answer>,
     /// More may be due.
@@ -69,14 +71,14 @@ impl Mail {
     pub(crate) async fn deliver(&self, context: &JobContext, lane: &str) -> Result<(), JobError> {
         let Some(account) = &self.inner.account else { return Ok(()) };
         let Some(admitted) = self.admit(lane).await? else { return Ok(()) };
-        let Turn { begun, failure, more } = self.turn(context, account, lane, admitted).await?;
+        let Turn { tried, failure, more, .. } = self.turn(context, account, lane, admitted).await?;
         match (failure, admitted) {
             (Some(answer), _) => {
                 self.account_failed(admitted, &answer).await?;
                 return Ok(());
             }
-            (None, Admitted::ToTry) if begun == 0 => self.account_untried().await?,
-            (None, Admitted::ToTry) => self.account_works().await?,
+            (None, Admitted::ToTry) if tried => self.account_works().await?,
+            (None, Admitted::ToTry) => self.account_untried().await?,
             (None, Admitted::Freely) => {}
         }
         if more {
@@ -102,7 +104,7 @@ impl Mail {
             Admitted::ToTry => (1, 1),
         };
         let (mut flying, mut ended) = (FuturesUnordered::new(), Vec::new());
-        let mut turn = Turn { begun: 0, failure: None, more: true };
+        let mut turn = Turn { begun: 0, tried: false, failure: None, more: true };
         let (mut found_all, mut doubtful) = (false, false);
         loop {
             let stops = context.cancel.is_cancelled() || self.inner.lifecycle.soft().is_cancelled();
@@ -124,6 +126,7 @@ impl Mail {
             while let Some(Some(next)) = flying.next().now_or_never() {
                 ended.push(next);
             }
+            turn.tried |= ended.iter().any(|ended| !matches!(ended.result, Err(Stopped::Suppressed)));
             turn.failure = turn.failure.or_else(|| ended.iter().find_map(Ended::account_failure));
         }
         // A transaction that was lost may have taken messages: the next run finds them.

@@ -1,4 +1,5 @@
-//! Periodic work: waking lanes whose mail has become due, gauges, partitions, attachments of old mail, idle connections.
+//! Periodic work: waking lanes whose mail has become due, ending mail that is of no use any more, gauges, partitions, attachments of old mail,
+//! idle connections.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use super::{Mail, outbox::week};
 use crate::{
     MailError,
+    events::MessageFailed,
     metrics::Figures,
     smtp::Account,
     store::{
@@ -24,7 +26,7 @@ use jobs::{By, Loops};
 
 /// Longest delay until mail that has become due is sent, while there is a leader.
 const WAKE_EVERY: Duration = Duration::from_secs(1);
-/// How often lanes are looked for whose job was lost.
+/// How often lanes are looked for whose job was lost, and mail that is of no use any more.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
 const CLOSE_EVERY: Duration = Duration::from_secs(15);
@@ -37,6 +39,10 @@ const CUT: TimeDelta = TimeDelta::minutes(2);
 pub(super) const LANES: i64 = 1000;
 /// Lanes that are woken to try a failing account; one of them does.
 const TRIERS: i64 = 3;
+/// Mails that are ended in one transaction.
+const ENDED: i64 = 500;
+/// Begin of the error of mail that waited too long.
+const EXPIRED: &str = "expired: it could not be sent in time, and is of no use any more";
 
 /// What the loop has looked at.
 #[derive(Debug, Default)]
@@ -87,6 +93,9 @@ impl Mail {
             Some(_) if sweeps => Some(now - OVERDUE),
             Some(_) => None,
         };
+        if sweeps {
+            self.expire().await?;
+        }
         self.wake_lanes(looked.until, due_before, now).await?;
         let swept = if sweeps { Some(Instant::now()) } else { looked.swept };
         *self.inner.woken.0.lock().unwrap_or_else(PoisonError::into_inner) = Looked { until: Some(now), swept };
@@ -125,11 +134,36 @@ impl Mail {
                 lanes
             }
         };
-        for lane in &lanes {
+        drop(tx);
+        self.wake_each(&lanes).await
+    }
+
+    /// Each in its own transaction: with the jobs of several in one, this and whoever writes mail to several domains could wait for each other.
+    pub(super) async fn wake_each(&self, lanes: &[String]) -> Result<(), MailError> {
+        for lane in lanes {
+            let mut tx = self.system().await?;
             self.wake(&mut tx, None, lane).await?;
+            tx.commit().await?;
         }
-        tx.commit().await?;
         Ok(())
+    }
+
+    /// Ends mail that waits and is of no use any more, also while nothing can be sent.
+    pub async fn expire(&self) -> Result<(), MailError> {
+        loop {
+            let mut tx = self.system().await?;
+            let late = messages::expire(&mut tx, self.inner.clock.now(), EXPIRED, ENDED).await?;
+            for mail in &late {
+                let event =
+                    MessageFailed { message_id: mail.id, kind: mail.kind.clone(), status: None, enhanced: None };
+                events::publish(&mut tx, &self.inner.clock, mail.org, &event).await?;
+            }
+            tx.commit().await?;
+            self.inner.metrics.expired(late.len() as u64);
+            if i64::try_from(late.len()).is_ok_and(|ended| ended < ENDED) {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads the tables into the gauges.
@@ -138,7 +172,8 @@ impl Mail {
         let figures = Figures {
             backlog: lanes::whole_backlog(&mut tx, self.inner.clock.now()).await?,
             suppressed: suppressions::count(&mut tx).await?,
-            account_failing: lanes::failing(&mut tx, Account::NAME).await?.is_some(),
+            // A row of the time when there was an account says nothing.
+            account_failing: self.is_configured() && lanes::failing(&mut tx, Account::NAME).await?.is_some(),
         };
         tx.commit().await?;
         self.inner.metrics.set(&figures);
@@ -155,17 +190,22 @@ impl Mail {
     /// Deletes attachments of weeks that are gone; returns how many.
     pub(crate) async fn purge(&self) -> Result<usize, MailError> {
         let Some(oldest) = self.maintain().await?.oldest else { return Ok(0) };
-        let oldest = week(oldest);
+        // A file is stored before its mail is written, which may be in the week after.
+        let oldest = week(oldest - TimeDelta::weeks(1));
         // `<owner>/<week>/<id>`
         let is_old = |key: &str| key.split('/').nth(1).is_some_and(|week| week < oldest.as_str());
-        let entries: Vec<_> = self.inner.objects.list("").try_collect().await?;
-        let old: Vec<_> = entries.into_iter().filter(|entry| is_old(&entry.key)).collect();
+        let (mut entries, mut old) = (self.inner.objects.list(""), Vec::new());
+        while let Some(entry) = entries.try_next().await? {
+            if is_old(&entry.key) {
+                old.push(entry.key);
+            }
+        }
         if old.is_empty() {
             return Ok(0);
         }
         let mut guard = self.inner.deletions.permit().await?;
-        for entry in &old {
-            self.inner.objects.delete(&entry.key, &mut guard).await?;
+        for key in &old {
+            self.inner.objects.delete(key, &mut guard).await?;
         }
         Ok(old.len())
     }

@@ -160,17 +160,18 @@ impl Connection {
         let Envelope { from, to, own } = *envelope;
         let mut parameters = Vec::new();
         let offers = |extension| self.inner.server_info().supports_feature(extension);
-        if from.needs_smtputf8() || to.needs_smtputf8() {
+        // Bodies are ASCII, so what is not is an address in a header: that of Reply-To.
+        if eight_bit || from.needs_smtputf8() || to.needs_smtputf8() {
             if !offers(Extension::SmtpUtfEight) {
                 let text =
-                    "the address has characters beyond ASCII before the @, and the server does not offer SMTPUTF8";
+                    "an address has characters beyond ASCII before the @, and the server does not offer SMTPUTF8";
                 let answer = Answer { enhanced: Some("5.6.7".to_owned()), ..Answer::own(text) };
                 // The address may work by another server.
                 return Err(Ended::Refused(Failure::Permanent { answer, of_address: false }));
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }
-        // Only headers of such a mail are not ASCII, and a server with SMTPUTF8 must have this, too (RFC 6531 section 3.1).
+        // A server with SMTPUTF8 must have this, too (RFC 6531 section 3.1).
         if eight_bit && offers(Extension::EightBitMime) {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }

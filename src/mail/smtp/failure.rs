@@ -121,13 +121,17 @@ pub fn judge(step: Step, answer: Answer) -> Failure {
     }
 }
 
+/// Words of refusals that are about the sender, whatever the code says.
+const NOT_OF_ADDRESS: [&str; 7] = ["relay", "sender", "spam", "block", "blacklist", "policy", "prohibit"];
+
 /// Whether a refusal says that the address does not work. Without an enhanced status code, only the answer to the recipient's address can, and
-/// not one about relaying, which the sender is not permitted.
+/// not one about the sender: many servers answer to the recipient what they think of the sender.
 fn is_of_address(step: Step, code: u16, answer: &Answer) -> bool {
     match (&answer.enhanced, step) {
         (Some(enhanced), Step::Recipient | Step::Data | Step::Content) => crate::bounces::is_of_address(enhanced),
         (None, Step::Recipient) => {
-            matches!(code, 550 | 551 | 553) && !answer.text.to_ascii_lowercase().contains("relay")
+            let text = answer.text.to_ascii_lowercase();
+            matches!(code, 550 | 551 | 553) && !NOT_OF_ADDRESS.iter().any(|word| text.contains(word))
         }
         _ => false,
     }

@@ -45,7 +45,7 @@ impl Taken {
     }
 }
 
-/// Takes up to `most` due messages, oldest first. `sender` is the configured one.
+/// Takes up to `most` due messages, oldest first; none that is of no use any more. `sender` is the configured one.
 pub async fn take(
     conn: &mut PgConnection,
     lane: &str,
@@ -56,7 +56,8 @@ pub async fn take(
     sqlx::query_as!(
         Taken,
         r#"WITH due AS (
-             SELECT id, created_at FROM mail_messages WHERE lane = $1 AND state = 'queued' AND send_at <= $3
+             SELECT id, created_at FROM mail_messages
+             WHERE lane = $1 AND state = 'queued' AND send_at <= $3 AND (expires_at IS NULL OR expires_at > $3)
              ORDER BY send_at LIMIT $4 FOR UPDATE SKIP LOCKED
            ), taken AS (
              UPDATE mail_messages m SET state = 'sending', attempts = m.attempts + 1
@@ -159,28 +160,52 @@ pub async fn settle(conn: &mut PgConnection, settled: &[Settled], now: DateTime<
     Ok(kept.into_iter().map(MessageId).collect())
 }
 
+/// A message whose attempt was cut off.
+pub struct Cut {
+    pub id: MessageId,
+    pub org: Option<OrgId>,
+    pub kind: String,
+    /// It was tried for too long: not queued again.
+    pub failed: bool,
+}
+
 /// Queues again what was being sent when its process ended: one run of a lane at a time, so what is `sending` when one begins is of a run that
-/// is gone. What was tried several times waits, in case it is the mail that ends the process. Returns how many there were.
-pub async fn recover(conn: &mut PgConnection, lane: &str, now: DateTime<Utc>) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(
+/// is gone. What was tried several times waits, in case it is the mail that ends the process, and what was tried since before `oldest` has
+/// failed.
+pub async fn recover(
+    conn: &mut PgConnection,
+    lane: &str,
+    now: DateTime<Utc>,
+    oldest: DateTime<Utc>,
+) -> sqlx::Result<Vec<Cut>> {
+    let rows = sqlx::query!(
         r#"WITH cut AS (
-             UPDATE mail_messages m SET state = 'queued', maybe_sent = true, status = NULL, enhanced = NULL,
+             UPDATE mail_messages m SET maybe_sent = true, status = NULL, enhanced = NULL,
+               state = CASE WHEN coalesce(m.tried_since, a.began_at) < $3 THEN 'failed' ELSE 'queued' END,
                error = 'the process ended during the attempt', tried_since = coalesce(m.tried_since, a.began_at),
                send_at = CASE WHEN m.attempts > 5 THEN $2::timestamptz + interval '5 minutes' ELSE $2 END
              FROM mail_attempts a
              WHERE m.lane = $1 AND m.state = 'sending'
                AND a.message_id = m.id AND a.created_at = m.created_at AND a.attempt = m.attempts
-             RETURNING m.id, m.created_at, m.attempts
+             RETURNING m.id, m.created_at, m.org_id, m.kind, m.state, m.attempts
            ), noted AS (
              UPDATE mail_attempts a SET ended_at = $2, outcome = 'lost', answer = 'the process ended during the attempt'
              FROM cut WHERE a.message_id = cut.id AND a.created_at = cut.created_at AND a.attempt = cut.attempts AND a.ended_at IS NULL
            )
-           SELECT count(*) AS "count!" FROM cut"#,
+           SELECT id AS "id!", org_id, kind AS "kind!", state = 'failed' AS "failed!" FROM cut"#,
         lane,
         now,
+        oldest,
     )
-    .fetch_one(conn)
-    .await
+    .fetch_all(conn)
+    .await?;
+    let cut = rows.into_iter().map(|row| Cut {
+        id: MessageId(row.id),
+        org: row.org_id.map(OrgId),
+        kind: row.kind,
+        failed: row.failed,
+    });
+    Ok(cut.collect())
 }
 
 /// Sealed keys of a domain.

@@ -29,6 +29,7 @@ pub struct NewMessage<'a> {
     pub lane: &'a str,
     pub state: State,
     pub send_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
     pub idempotency_key: Option<&'a str>,
     pub created_by: &'a str,
     pub text: &'a str,
@@ -44,8 +45,8 @@ pub async fn insert(conn: &mut PgConnection, new: &NewMessage<'_>) -> sqlx::Resu
            INSERT INTO mail_bodies (id, created_at, org_id, text, html, headers, attachments) VALUES ($1, $2, $3, $18, $19, $20, $21)
          )
          INSERT INTO mail_messages (id, created_at, org_id, kind, template, language, from_address, from_name, reply_to, to_address, to_name,
-           subject, message_id, lane, state, send_at, idempotency_key, created_by, to_key)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $22, $23)",
+           subject, message_id, lane, state, send_at, idempotency_key, created_by, to_key, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $22, $23, $24)",
         new.id.0,
         new.now,
         new.org.map(|org| org.0),
@@ -69,6 +70,7 @@ pub async fn insert(conn: &mut PgConnection, new: &NewMessage<'_>) -> sqlx::Resu
         Json(new.attachments) as _,
         new.created_by,
         new.to.key(),
+        new.expires_at,
     )
     .execute(conn)
     .await
@@ -172,6 +174,7 @@ struct Row {
     state: String,
     attempts: i32,
     send_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
     status: Option<i32>,
     enhanced: Option<String>,
     error: Option<String>,
@@ -203,6 +206,7 @@ impl From<Row> for Message {
             state: row.state.parse().unwrap_or(State::Failed),
             attempts: row.attempts,
             send_at: row.send_at,
+            expires_at: row.expires_at,
             status: row.status,
             enhanced: row.enhanced,
             error: row.error,
@@ -222,12 +226,12 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter<'_>, slice: &Slice) -
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, created_at, org_id, kind, template, language, from_address, from_name, reply_to, to_address, to_name, subject, message_id,
-           lane, state, attempts, send_at, status, enhanced, error, maybe_sent, sent_at, bounced_at, bounce, idempotency_key, created_by
+           lane, state, attempts, send_at, expires_at, status, enhanced, error, maybe_sent, sent_at, bounced_at, bounce, idempotency_key, created_by
          FROM mail_messages WHERE id = ANY (ARRAY(SELECT mail_messages_found($1, $2, $3, $4, $5, $6, $7))) ORDER BY id DESC",
         filter.installation,
         filter.state.map(State::as_str),
         filter.kind,
-        filter.to.map(str::to_lowercase),
+        filter.to.map(recipient_key),
         filter.search.map(contains),
         slice.beyond(),
         slice.rows(),
@@ -237,13 +241,18 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter<'_>, slice: &Slice) -
     Ok(rows.into_iter().map(Message::from).collect())
 }
 
-/// Locked until the transaction ends.
+/// As [`Address::key`] writes it, whatever somebody typed.
+fn recipient_key(typed: &str) -> String {
+    Address::parse(typed).map_or_else(|_| typed.to_lowercase(), |address| address.key())
+}
+
+/// Not locked: who takes what is due passes over locked messages.
 pub async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: MessageId) -> sqlx::Result<Option<Message>> {
     let row = sqlx::query_as!(
         Row,
         "SELECT id, created_at, org_id, kind, template, language, from_address, from_name, reply_to, to_address, to_name, subject, message_id,
-           lane, state, attempts, send_at, status, enhanced, error, maybe_sent, sent_at, bounced_at, bounce, idempotency_key, created_by
-         FROM mail_messages WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2 FOR NO KEY UPDATE",
+           lane, state, attempts, send_at, expires_at, status, enhanced, error, maybe_sent, sent_at, bounced_at, bounce, idempotency_key, created_by
+         FROM mail_messages WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2",
         id.0,
         org.map(|org| org.0),
     )
@@ -257,7 +266,7 @@ pub async fn by_message_id(conn: &mut PgConnection, message_id: &str) -> sqlx::R
     let row = sqlx::query_as!(
         Row,
         "SELECT id, created_at, org_id, kind, template, language, from_address, from_name, reply_to, to_address, to_name, subject, message_id,
-           lane, state, attempts, send_at, status, enhanced, error, maybe_sent, sent_at, bounced_at, bounce, idempotency_key, created_by
+           lane, state, attempts, send_at, expires_at, status, enhanced, error, maybe_sent, sent_at, bounced_at, bounce, idempotency_key, created_by
          FROM mail_messages WHERE message_id = trim(both '<> ' from $1::text) ORDER BY id LIMIT 1",
         message_id,
     )
@@ -317,11 +326,11 @@ pub async fn history(conn: &mut PgConnection, id: MessageId, created_at: DateTim
     Ok(attempts.collect())
 }
 
-/// Queues a message again; false if it is being sent or was sent.
+/// Queues a message again; false if it is being sent, was sent, or is of no use any more.
 pub async fn requeue(conn: &mut PgConnection, id: MessageId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "UPDATE mail_messages SET state = 'queued', send_at = $2, tried_since = NULL
-         WHERE id = $1 AND state IN ('queued', 'failed', 'suppressed', 'cancelled')",
+         WHERE id = $1 AND state IN ('queued', 'failed', 'suppressed', 'cancelled') AND (expires_at IS NULL OR expires_at > $2)",
         id.0,
         now,
     )
@@ -336,6 +345,33 @@ pub async fn cancel(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<bool
         .execute(conn)
         .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// A message that failed while nobody tried it.
+pub struct Ended {
+    pub id: MessageId,
+    pub org: Option<OrgId>,
+    pub kind: String,
+}
+
+/// Ends up to `most` queued messages that are of no use any more, whether or not mail can be sent. `why`: begin of the error to note.
+pub async fn expire(conn: &mut PgConnection, now: DateTime<Utc>, why: &str, most: i64) -> sqlx::Result<Vec<Ended>> {
+    let rows = sqlx::query!(
+        r#"WITH late AS (
+             SELECT id, created_at FROM mail_messages WHERE state = 'queued' AND expires_at <= $1
+             ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED
+           )
+           UPDATE mail_messages m SET state = 'failed', error = concat_ws('; the last attempt: ', $2::text, m.error)
+           FROM late WHERE m.id = late.id AND m.created_at = late.created_at
+           RETURNING m.id AS "id!", m.org_id, m.kind AS "kind!""#,
+        now,
+        why,
+        most,
+    )
+    .fetch_all(conn)
+    .await?;
+    let ended = rows.into_iter().map(|row| Ended { id: MessageId(row.id), org: row.org_id.map(OrgId), kind: row.kind });
+    Ok(ended.collect())
 }
 
 /// Notes that a message came back; false if it did before: something worse replaces what is known (soft, hard, complaint).

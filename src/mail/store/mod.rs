@@ -11,5 +11,3 @@ pub mod preferences;
 pub mod sources;
 pub mod suppressions;
 pub mod templates;
-// branding
-// templates

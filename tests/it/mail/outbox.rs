@@ -52,6 +52,7 @@ pub fn mail<'a>(to: &'a Address, subject: &'a str) -> NewMail<'a> {
         content: Content::Raw { subject, text: "The tide turns at noon.", html: None },
         attachments: Vec::new(),
         send_at: None,
+        expires_at: None,
         idempotency_key: None,
         reply_to: None,
         from: None,
