@@ -11,7 +11,17 @@ CREATE TABLE notice_items (
   summary text NOT NULL,
   -- When the alert began or ended.
   at timestamptz NOT NULL,
+  -- Critical, but one of too many for a mail each: mailed within minutes, with the others.
+  urgent boolean NOT NULL,
   created_at timestamptz NOT NULL
 );
-CREATE INDEX notice_items_created_at_idx ON notice_items (created_at, event_id);
+CREATE INDEX notice_items_created_at_idx ON notice_items (created_at);
 SELECT holdfast_global_table('notice_items', '');
+
+-- How many notices of a name were made since a time: a storm of events does not become a storm of mails. A handful of rows.
+CREATE TABLE notice_counts (
+  name text CONSTRAINT notice_counts_pkey PRIMARY KEY,
+  since timestamptz NOT NULL,
+  count integer NOT NULL
+);
+SELECT holdfast_global_table('notice_counts', '');

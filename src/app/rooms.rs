@@ -175,6 +175,7 @@ impl Rooms {
             llm: llm.clone(),
         };
         let (notices, of_notices) = notices::build(context, &config.notices, needs);
+        auth.mails_links_by(notices.link_mailer());
         let (events, of_events) = events(context, config, families);
         let mut modules = vec![
             of_auth,

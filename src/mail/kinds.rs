@@ -30,6 +30,11 @@ impl Kind {
         self.class == Class::Notice
     }
 
+    /// Whether it has a link that opens an account, which only its recipient may read.
+    pub fn is_secret(&self) -> bool {
+        [VERIFY.name, INVITATION.name, PASSWORD_RESET.name].contains(&self.name)
+    }
+
     const fn transactional(name: &'static str) -> Self {
         Self { name, class: Class::Transactional }
     }

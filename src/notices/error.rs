@@ -4,6 +4,7 @@ use agents::AgentError;
 use alerting::AlertingError;
 use auth::AuthError;
 use backup::BackupError;
+use jobs::JobsError;
 use mail::MailError;
 use platform::db::DbError;
 
@@ -11,6 +12,8 @@ use platform::db::DbError;
 pub enum NoticesError {
     #[error(transparent)]
     Db(#[from] DbError),
+    #[error(transparent)]
+    Jobs(#[from] JobsError),
     #[error(transparent)]
     Mail(#[from] MailError),
     #[error(transparent)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Notices, NoticesError};
 use ::jobs::{CatchUp, Cron, Job, JobError, JobsError, Registry};
 use alerting::{AlertFiring, AlertResolved};
-use auth::MemberAdded;
+use auth::{DeviceAdded, MemberAdded};
 use backup::{BackupFailed, BackupFinished};
 use events::{Event, Occurred, Subscriber};
 use webhooks::EndpointDisabled;
@@ -34,6 +34,7 @@ impl From<Occurred> for Tell {
 impl Subscriber for Tell {
     const TOPICS: &'static [&'static str] = &[
         MemberAdded::TOPIC,
+        DeviceAdded::TOPIC,
         BackupFinished::TOPIC,
         BackupFailed::TOPIC,
         AlertFiring::TOPIC,
@@ -50,6 +51,19 @@ impl Job for Digest {
     const KIND: &'static str = "notices.digest";
     const QUEUE: &'static str = "system";
     const TIMEOUT: Duration = Duration::from_mins(2);
+}
+
+/// Mails the critical alerts that were too many for a mail each.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Together {}
+
+impl Job for Together {
+    const KIND: &'static str = "notices.together";
+    const QUEUE: &'static str = "system";
+    const MAX_ATTEMPTS: i32 = 10;
+    const BACKOFF: Duration = Duration::from_secs(5);
+    const TIMEOUT: Duration = Duration::from_mins(2);
+    const UNIQUE_UNTIL_START: bool = true;
 }
 
 /// Mails the weekly report.
@@ -74,6 +88,11 @@ pub fn register(registry: &mut Registry, notices: &Notices) -> Result<(), JobsEr
     registry.register::<Digest, _, _>(move |_, _| {
         let this = this.clone();
         async move { this.digest().await.map_err(ended) }
+    });
+    let this = notices.clone();
+    registry.register::<Together, _, _>(move |_, _| {
+        let this = this.clone();
+        async move { this.together().await.map_err(ended) }
     });
     let this = notices.clone();
     registry.register::<Report, _, _>(move |context, _| {

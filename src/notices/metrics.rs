@@ -63,14 +63,12 @@ impl Metrics {
         self.unmade.get_or_create(&UnmadeLabels { kind, reason }).inc_by(times);
         let (kind, why) = (kind.as_str(), reason.as_str());
         match reason {
-            Unmade::NoRecipient => {
-                tracing::error!(kind, about, "notice not made: nobody who is to be told has an address")
+            Unmade::NoRecipient | Unmade::BadAddress | Unmade::Late | Unmade::Refused => {
+                tracing::warn!(kind, about, times, reason = why, "notice not made");
             }
-            Unmade::BadAddress => {
-                tracing::warn!(kind, about, times, "people are not told: mail cannot be sent to their address")
+            Unmade::MailOff | Unmade::Gone | Unmade::Often => {
+                tracing::info!(kind, about, times, reason = why, "notice not made");
             }
-            // Installations without mail are told so by the page and the check of mail.
-            Unmade::MailOff | Unmade::Gone => tracing::info!(kind, about, reason = why, "notice not made"),
         }
     }
 

@@ -1,10 +1,13 @@
 //! Notices: which events of other rooms become mail, to whom, and the weekly report.
 //!
 //! An event becomes one mail for each recipient, in one transaction; its idempotency key is the event's id and the recipient, so that a repeated
-//! event sends nothing twice. Critical alerts are mailed at once, others are collected for the next digest. Recipients who have unsubscribed
-//! from a kind of mail are left out by the mailer. A notice that cannot be made (nobody to tell, mail not configured) is logged and counted.
+//! event sends nothing twice. Critical alerts are mailed at once as long as they are few; what comes beyond that, and all others, is collected
+//! and mailed together. Each mail says until when it is of use: while no server is configured, notices wait in the outbox no longer than that.
+//! Recipients who have unsubscribed from a kind of mail are left out by the mailer. A notice that cannot be made (nobody to tell, or too late)
+//! is logged and counted. One-time links are mailed in the transaction that makes them ([`Notices::link_mailer`]).
 //!
-//! Owns `notice_items`. Jobs: `notices.tell`, `notices.digest`, `notices.report`. Metrics: `holdfast_notices_*`. Check: `notices.recipients`.
+//! Owns `notice_items`, `notice_counts`. Jobs: `notices.tell`, `notices.digest`, `notices.together`, `notices.report`. Metrics:
+//! `holdfast_notices_*`. Check: `notices.recipients`.
 
 // `Send` checks on DataFusion's futures exceed the default recursion limit of 128.
 #![recursion_limit = "256"]

@@ -20,7 +20,7 @@ use platform::db::Table;
 pub(super) const LOCALE: Locale = console::locale!("notices");
 
 pub static ROOM: Room = Room {
-    tables: &[Table::small("notice_items")],
+    tables: &[Table::small("notice_counts"), Table::small("notice_items")],
     locale: Some(LOCALE),
     queues: &["system"],
     schedules: &[Digest::KIND, Report::KIND],

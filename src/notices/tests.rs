@@ -7,9 +7,9 @@ use serde_json::json;
 use super::{
     Config, Metrics, NoticesError,
     doctor::judge,
-    model::{AboutAlert, Item, NoticeKind, Recipients, Unmade, about, link, short},
+    model::{AboutAlert, Group, NoticeKind, Recipients, Unmade, about, link, short, unlinked},
     module::LOCALE,
-    service::{Backed, cost_text, entry, key},
+    service::{Backed, cost_text, entries, key},
 };
 use alerting::AlertId;
 use backup::Status;
@@ -119,23 +119,35 @@ fn a_week_has_the_backups_that_began_in_it() {
 }
 
 #[test]
-fn an_entry_of_the_digest_has_what_its_template_reads() {
-    let clock = Clock::system();
-    let item = Item {
-        event_id: EventId::generate(&clock),
-        alert_id: AlertId::generate(&clock),
+fn entries_of_the_digest_have_what_its_template_reads() {
+    let alert_id = AlertId::generate(&Clock::system());
+    let group = |name: &str, count: i64, of_all: i64| Group {
         state: "firing".into(),
-        name: "DiskFull".into(),
+        name: name.into(),
         severity: "warning".into(),
-        summary: "The disk fills.".into(),
+        count,
         at: DateTime::UNIX_EPOCH,
-        created_at: DateTime::UNIX_EPOCH,
+        summary: "The disk fills.".into(),
+        alert_id,
+        since: DateTime::UNIX_EPOCH,
+        of_all,
     };
-    let found = entry(&item, "DiskFull fires", "https://ai.example.com/alerts/1");
-    let expected = json!({
-        "title": "DiskFull fires", "text": "The disk fills.", "at": "1970-01-01T00:00:00Z", "url": "https://ai.example.com/alerts/1",
-    });
-    assert_eq!(found, expected);
+    let list = "https://ai.example.com/alerts";
+    let found = |groups: &[Group]| {
+        entries(groups, |group| format!("{} fires", group.name), |count| format!("{count} more"), list)
+    };
+    let entry = |title: &str, text: &str, url: &str| json!({ "title": title, "text": text, "at": "1970-01-01T00:00:00Z", "url": url });
+    let one = format!("{list}/{alert_id}");
+    assert_eq!(found(&[group("DiskFull", 1, 1)]), [entry("DiskFull fires", "The disk fills.", &one)]);
+    // Of many alerts the mail says how many there are.
+    let storm = [group("DiskFull", 9000, 10_000), group("NodeDown", 1, 10_000)];
+    let expected = [
+        entry("DiskFull fires × 9000", "The disk fills.", list),
+        entry("NodeDown fires", "The disk fills.", &one),
+        entry("999 more", "", list),
+    ];
+    assert_eq!(found(&storm), expected);
+    assert!(found(&[]).is_empty());
     let title = Texts::new(&[LOCALE]).text(Lang::Ru, "notices-alert-firing").with("name", "X").with("severity", "info");
     assert_eq!(title.to_string(), "Сработало: X (info)");
 }
@@ -177,4 +189,29 @@ fn what_other_peoples_rules_write_costs_nobody_a_notice() {
         assert_eq!(link(bad), "", "{bad}");
     }
     assert_eq!((short("диск", 4), short("диск полон", 4)), ("диск".to_owned(), "диск…".to_owned()));
+}
+
+/// Whoever may invite could otherwise send strangers any link in our name.
+#[test]
+fn a_name_in_an_invitation_becomes_no_link() {
+    for (name, shown) in [
+        ("Ada Lovelace", "Ada Lovelace"),
+        ("Acme Ltd.", "Acme Ltd."),
+        ("Пример. Рога и копыта", "Пример. Рога и копыта"),
+        ("https://evil.example/win", "https evil. example/win"),
+        ("Win at evil.example!", "Win at evil. example!"),
+        ("a@evil.example", "a@ evil. example"),
+    ] {
+        assert_eq!(unlinked(name), shown, "{name}");
+    }
+    assert_eq!(unlinked(&"x".repeat(300)).chars().count(), 81);
+}
+
+/// Switched on after months, mail must not bring the alerts of months.
+#[test]
+fn each_kind_is_of_use_for_a_week_at_most() {
+    for kind in NoticeKind::ALL {
+        assert!((TimeDelta::days(1)..=TimeDelta::days(7)).contains(&kind.lives()), "{}", kind.as_str());
+    }
+    assert_eq!(NoticeKind::Alert.lives(), TimeDelta::days(1));
 }

@@ -207,6 +207,12 @@ pub async fn signed_in(conn: &mut PgConnection, id: UserId, at: DateTime<Utc>) -
     Ok(())
 }
 
+pub async fn has_signed_in(conn: &mut PgConnection, id: UserId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT last_sign_in_at IS NOT NULL AS "ever!" FROM users WHERE id = $1"#, id.0)
+        .fetch_one(conn)
+        .await
+}
+
 /// The organisations that a person belongs to, by name.
 pub async fn organisations_of(conn: &mut PgConnection, user: UserId) -> sqlx::Result<Vec<OrgRef>> {
     sqlx::query_as!(

@@ -2,7 +2,7 @@
 
 use super::{Filter, Mail, owners};
 use crate::{
-    Account, Attachment, Backlog, MailError, Message, MessageDetail, MessageId, Owner,
+    Account, Attachment, Backlog, Kind, MailError, Message, MessageDetail, MessageId, Owner,
     metrics::MessageOutcome,
     smtp,
     store::{lanes, messages},
@@ -11,6 +11,9 @@ use platform::{
     db::Tx,
     http::{Principal, Slice},
 };
+
+/// Instead of the text of a mail with a secret link.
+const NOT_SHOWN: &str = "The text is not shown: it has a link that only its recipient may open.";
 
 fn missing() -> MailError {
     MailError::NotFound("mail_message")
@@ -28,7 +31,11 @@ impl Mail {
         let (mut tx, _, message) = self.find_message(who, id).await?;
         let content = messages::content(&mut tx, id, message.created_at).await?.ok_or_else(missing)?;
         let history = messages::history(&mut tx, id, message.created_at).await?;
-        let messages::Content { text, html, headers, attachments } = content;
+        let messages::Content { mut text, mut html, headers, attachments } = content;
+        // An administrator could become the owner who was invited, or whose password is to be set.
+        if Kind::named(&message.kind).is_some_and(Kind::is_secret) {
+            (text, html) = (NOT_SHOWN.to_owned(), None);
+        }
         // Where they are stored is nobody's business.
         let attachments = attachments.into_iter().map(|file| Attachment { object: String::new(), ..file }).collect();
         Ok(MessageDetail { message, text, html, headers, attachments, history })
@@ -38,7 +45,8 @@ impl Mail {
     pub async fn retry(&self, who: &Principal, id: MessageId) -> Result<Message, MailError> {
         let (mut tx, owner, message) = self.find_message(who, id).await?;
         if !messages::requeue(&mut tx, id, self.inner.clock.now()).await? {
-            return Err(MailError::Conflict("mail_state", "a mail that is being sent or was sent is not sent again"));
+            let text = "a mail that is being sent, was sent, or is of no use any more is not sent again";
+            return Err(MailError::Conflict("mail_state", text));
         }
         self.wake(&mut tx, owner.org(), &message.lane).await?;
         let again = messages::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
@@ -69,8 +77,9 @@ impl Mail {
     /// How the SMTP account does.
     pub async fn account(&self) -> Result<Account, MailError> {
         let mut tx = self.system().await?;
-        let failing = lanes::failing(&mut tx, smtp::Account::NAME).await?;
         let configured = self.inner.account.as_ref();
+        // A row of the time when there was an account says nothing.
+        let failing = lanes::failing(&mut tx, smtp::Account::NAME).await?.filter(|_| configured.is_some());
         Ok(Account {
             configured: configured.is_some(),
             server: configured.map(smtp::Account::server).unwrap_or_default(),

@@ -1,6 +1,8 @@
 //! [`Notices`]: the rules.
 
+mod alerts;
 mod digest;
+mod links;
 mod report;
 mod tell;
 
@@ -21,14 +23,18 @@ use platform::{
     clock::Clock,
     crypto,
     db::{Db, Tx},
+    http::RateLimiter,
 };
 
 #[cfg(test)]
-pub(super) use digest::entry;
+pub(super) use digest::entries;
 #[cfg(test)]
 pub(super) use report::{Backed, cost_text};
 
 const FIGURES_EVERY: Duration = Duration::from_secs(60);
+/// Mails with links that an organisation may have written at once, and then in a minute: invitations go to anybody's address.
+const LINKS_AT_ONCE: u32 = 20;
+const LINKS_PER_MINUTE: u32 = 1;
 
 /// What the service is built from.
 pub struct Deps {
@@ -50,6 +56,8 @@ pub struct Notices {
 struct Inner {
     deps: Deps,
     texts: Arc<Texts>,
+    /// By organisation.
+    links: RateLimiter,
 }
 
 impl std::ops::Deref for Inner {
@@ -72,18 +80,21 @@ struct Notice<'a> {
     /// The event, or what else this notice is made for once.
     about: &'a str,
     to: &'a Recipients,
+    /// Of no use after this.
+    expires_at: DateTime<Utc>,
 }
 
 impl Notices {
     pub fn new(deps: Deps) -> Self {
-        Self { inner: Arc::new(Inner { deps, texts: Texts::new(&[LOCALE]) }) }
+        let links = RateLimiter::new(LINKS_PER_MINUTE, LINKS_AT_ONCE);
+        Self { inner: Arc::new(Inner { deps, texts: Texts::new(&[LOCALE]), links }) }
     }
 
     pub fn config(&self) -> &Config {
         &self.inner.config
     }
 
-    /// Whether mail can be sent at all. While it cannot, no notice is made: those of months would be sent at once with the first mail.
+    /// Whether mail can be sent at all. While it cannot, notices wait in the outbox until they are of no use any more.
     pub(super) fn has_mail(&self) -> bool {
         self.inner.rooms.mail.is_configured()
     }
@@ -119,11 +130,15 @@ impl Notices {
     /// Whether the notice has a recipient. Counts those that it cannot reach.
     fn reaches(&self, notice: &Notice<'_>) -> bool {
         let Notice { kind, about, to, .. } = *notice;
-        self.inner.metrics.unmade(kind, about, Unmade::BadAddress, to.unusable);
-        if to.addresses.is_empty() {
-            self.inner.metrics.unmade(kind, about, Unmade::NoRecipient, 1);
+        let is_any = !to.addresses.is_empty();
+        if is_any {
+            self.inner.metrics.unmade(kind, about, Unmade::BadAddress, to.unusable);
+        } else {
+            // An installation without mail may well have no address at all.
+            let reason = if self.has_mail() { Unmade::NoRecipient } else { Unmade::MailOff };
+            self.inner.metrics.unmade(kind, about, reason, 1);
         }
-        !to.addresses.is_empty()
+        is_any
     }
 
     /// Writes a mail for each recipient in the caller's transaction; `data` gives the fields of the template. A repeated notice writes none.
@@ -142,6 +157,7 @@ impl Notices {
                 content: Content::Template { name: kind.name, data: data(to) },
                 attachments: Vec::new(),
                 send_at: None,
+                expires_at: Some(notice.expires_at),
                 idempotency_key: Some(key(notice.about, to)),
                 reply_to: None,
                 from: None,
@@ -154,7 +170,7 @@ impl Notices {
 
     /// Makes a notice in a transaction of its own.
     async fn make(&self, notice: &Notice<'_>, data: impl Fn(&Address) -> Value) -> Result<(), NoticesError> {
-        if !self.reaches(notice) {
+        if self.is_late(notice) || !self.reaches(notice) {
             return Ok(());
         }
         let mut tx = self.begin(notice.owner).await?;
@@ -162,6 +178,15 @@ impl Notices {
         tx.commit().await?;
         self.inner.metrics.made(notice.kind, notice.about, mails);
         Ok(())
+    }
+
+    /// Whether nobody needs the notice any more: its event was handled late.
+    fn is_late(&self, notice: &Notice<'_>) -> bool {
+        let is_late = notice.expires_at <= self.inner.clock.now();
+        if is_late {
+            self.inner.metrics.unmade(notice.kind, notice.about, Unmade::Late, 1);
+        }
+        is_late
     }
 
     async fn begin(&self, owner: Owner) -> Result<Tx, NoticesError> {

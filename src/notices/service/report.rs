@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Notice, Notices, rfc3339};
 use crate::{
     NoticesError,
-    model::{LONGEST_NAME, NoticeKind, Unmade, short},
+    model::{LONGEST_NAME, NoticeKind, short},
 };
 use agents::AnswerCounts;
 use alerting::{Alert, Filter};
@@ -62,14 +62,10 @@ impl Backed {
 impl Notices {
     /// Mails the report about the last seven days. The job is in the key of its mails: an attempt after the first changes nothing.
     pub async fn report(&self, job: JobId) -> Result<(), NoticesError> {
-        let (kind, about) = (NoticeKind::WeeklyReport, format!("report/{job}"));
-        if !self.has_mail() {
-            self.inner.metrics.unmade(kind, &about, Unmade::MailOff, 1);
-            return Ok(());
-        }
+        let (kind, about, until) = (NoticeKind::WeeklyReport, format!("report/{job}"), self.inner.clock.now());
         let to = self.told().await?;
-        let notice = Notice { kind, owner: Owner::Installation, about: &about, to: &to };
-        let until = self.inner.clock.now();
+        let expires_at = until + kind.lives();
+        let notice = Notice { kind, owner: Owner::Installation, about: &about, to: &to, expires_at };
         let data = self.week(until - TimeDelta::days(7), until).await?;
         self.make(&notice, |_: &Address| data.clone()).await
     }
@@ -82,10 +78,13 @@ impl Notices {
         let backed = Backed::of(backups.iter().map(|backup| (backup.status, backup.started_at)), since, until);
         let proven = rooms.backups.last_proven().await?.map(|(at, _)| rfc3339(at));
         let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
-        let alerts = rooms.alerting.list(&filter, &Slice::first(MOST_INCIDENTS)).await?;
+        let mut alerts = rooms.alerting.list(&filter, &Slice::first(MOST_INCIDENTS)).await?;
         if i64::try_from(alerts.len()).is_ok_and(|count| count == MOST_INCIDENTS) {
             tracing::warn!(most = MOST_INCIDENTS, "the weekly report lists only the latest incidents");
         }
+        // What began before the week and still lasts.
+        alerts
+            .extend(rooms.alerting.firing(MOST_INCIDENTS).await?.into_iter().filter(|alert| alert.starts_at <= since));
         Ok(json!({
             "since": rfc3339(since),
             "until": rfc3339(until),

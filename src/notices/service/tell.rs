@@ -1,22 +1,32 @@
 //! One event, one notice.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{Notice, Notices, rfc3339};
 use crate::{
     NoticesError,
     model::{
-        AboutAlert, AboutBackup, AboutEndpoint, AboutMember, Item, LONGEST_NAME, LONGEST_SUMMARY, LONGEST_TEXT,
-        NoticeKind, Recipients, Unmade, about, link, short,
+        AboutBackup, AboutDevice, AboutEndpoint, AboutMember, LONGEST_TEXT, NoticeKind, Recipients, Unmade, about,
+        short,
     },
     store,
 };
-use alerting::{Alert, AlertFiring, AlertResolved, AlertingError, Severity};
-use auth::MemberAdded;
-use backup::{Backup, BackupError, BackupFailed, BackupFinished};
+use alerting::{AlertFiring, AlertResolved};
+use auth::{DeviceAdded, MemberAdded};
+use backup::{Backup, BackupError, BackupFailed, BackupFinished, Status};
 use events::{Event as _, Occurred};
 use mail::{Address, Owner};
 use webhooks::EndpointDisabled;
+
+/// A verified backup is reported once in this time, and after one that was not; others once in an hour.
+const VERIFIED_EVERY: TimeDelta = TimeDelta::hours(20);
+const FAILED_EVERY: TimeDelta = TimeDelta::hours(1);
+/// Names of the counts.
+const VERIFIED: &str = "backups verified";
+const FAILED: &str = "backups failed";
+/// What is disabled stays so.
+const DISABLED_LIVES: TimeDelta = TimeDelta::days(7);
 
 impl Notices {
     /// Makes the notice about an event.
@@ -25,32 +35,29 @@ impl Notices {
             tracing::debug!(event_id = %event.id, topic = event.topic, "no notice: they are off");
             return Ok(());
         }
-        if !self.has_mail() {
-            let kind = kind_of(event)?;
-            self.inner.metrics.unmade(kind, &event.id.to_string(), Unmade::MailOff, 1);
-            return Ok(());
-        }
         match event.topic.as_str() {
             MemberAdded::TOPIC => self.welcome(event).await,
+            DeviceAdded::TOPIC => self.tell_device(event).await,
             BackupFinished::TOPIC | BackupFailed::TOPIC => self.tell_backup(event).await,
             AlertFiring::TOPIC | AlertResolved::TOPIC => self.tell_alert(event).await,
             EndpointDisabled::TOPIC => self.tell_disabled(event).await,
-            _ => Err(unknown(event)),
+            topic => Err(NoticesError::Unreadable(event.id.to_string(), format!("no notice is about {topic}"))),
         }
     }
 
     /// To the person who has joined.
     async fn welcome(&self, event: &Occurred) -> Result<(), NoticesError> {
-        let (AboutMember { user_id }, id) = (about(event)?, event.id.to_string());
+        let (AboutMember { user_id }, id, kind) = (about(event)?, event.id.to_string(), NoticeKind::Welcome);
         let Some(org) = event.org_id else {
             return Err(NoticesError::Unreadable(id, "it has no organisation".to_owned()));
         };
         let Some((member, organisation)) = self.inner.rooms.auth.membership(org, user_id).await? else {
-            self.inner.metrics.unmade(NoticeKind::Welcome, &id, Unmade::Gone, 1);
+            self.inner.metrics.unmade(kind, &id, Unmade::Gone, 1);
             return Ok(());
         };
         let to = Recipients::of([(member.name.as_str(), member.email.as_str())]);
-        let notice = Notice { kind: NoticeKind::Welcome, owner: Owner::Org(org), about: &id, to: &to };
+        let expires_at = event.created_at + kind.lives();
+        let notice = Notice { kind, owner: Owner::Org(org), about: &id, to: &to, expires_at };
         self.make(&notice, |_| {
             json!({
                 "name": member.name,
@@ -62,78 +69,68 @@ impl Notices {
         .await
     }
 
+    /// To the person who signed in. The mail is the installation's: a person may belong to several organisations, whose administrators need not
+    /// know where from.
+    async fn tell_device(&self, event: &Occurred) -> Result<(), NoticesError> {
+        let (AboutDevice { user_id, session_id }, id) = (about(event)?, event.id.to_string());
+        let kind = NoticeKind::NewDevice;
+        let Some(device) = self.inner.rooms.auth.device(user_id, session_id).await? else {
+            self.inner.metrics.unmade(kind, &id, Unmade::Gone, 1);
+            return Ok(());
+        };
+        let to = Recipients::of([(device.name.as_str(), device.email.as_str())]);
+        let expires_at = event.created_at + kind.lives();
+        let notice = Notice { kind, owner: Owner::Installation, about: &id, to: &to, expires_at };
+        let browser = device.user_agent.as_deref().and_then(console::browser);
+        let browser = browser.unwrap_or_else(|| self.text("notices-device-unknown"));
+        self.make(&notice, |_| {
+            json!({
+                "name": device.name,
+                "device": browser,
+                "ip": device.address,
+                "at": rfc3339(event.created_at),
+                "url": self.page("/account"),
+            })
+        })
+        .await
+    }
+
     /// To whoever is told about the installation.
     async fn tell_backup(&self, event: &Occurred) -> Result<(), NoticesError> {
-        let (AboutBackup { backup_id }, id) = (about(event)?, event.id.to_string());
+        let (AboutBackup { backup_id }, id, kind) = (about(event)?, event.id.to_string(), NoticeKind::BackupReport);
         let backups = &self.inner.rooms.backups;
         let backup = match backups.get(backup_id).await {
             Err(BackupError::NotFound(_)) => {
-                self.inner.metrics.unmade(NoticeKind::BackupReport, &id, Unmade::Gone, 1);
+                self.inner.metrics.unmade(kind, &id, Unmade::Gone, 1);
                 return Ok(());
             }
             found => found?,
         };
         let proven = backups.last_proven().await?.map(|(at, _)| rfc3339(at));
         let to = self.told().await?;
-        let notice = Notice { kind: NoticeKind::BackupReport, owner: Owner::Installation, about: &id, to: &to };
-        let status = if event.topic == BackupFailed::TOPIC { "failed" } else { backup.status.as_str() };
-        self.make(&notice, |_| backup_data(&backup, status, proven.as_deref(), &self.page("/backups"))).await
-    }
-
-    /// A critical alert is told at once, another one with the next digest.
-    async fn tell_alert(&self, event: &Occurred) -> Result<(), NoticesError> {
-        let (AboutAlert { alert_id }, id) = (about(event)?, event.id.to_string());
-        let alert = match self.inner.rooms.alerting.get(alert_id).await {
-            Err(AlertingError::NotFound) => {
-                self.inner.metrics.unmade(NoticeKind::Alert, &id, Unmade::Gone, 1);
-                return Ok(());
-            }
-            found => found?.alert,
-        };
-        let resolved = event.topic == AlertResolved::TOPIC;
-        let state = if resolved { "resolved" } else { "firing" };
-        if alert.severity != Severity::Critical {
-            return self.keep_for_digest(event, &alert, state).await;
-        }
-        let ended_at = alert.ends_at.filter(|_| resolved).map(rfc3339);
-        let (url, runbook_url) = self.inner.rooms.alerting.links(&alert);
-        let to = self.told().await?;
-        let notice = Notice { kind: NoticeKind::Alert, owner: Owner::Installation, about: &id, to: &to };
-        self.make(&notice, |_| {
-            json!({
-                "state": state,
-                "alert": short(&alert.name, LONGEST_NAME),
-                "severity": alert.severity.as_str(),
-                "summary": short(alert.summary(), LONGEST_SUMMARY),
-                "description": short(alert.annotation("description"), LONGEST_TEXT),
-                "started_at": rfc3339(alert.starts_at),
-                "ended_at": ended_at,
-                "url": url,
-                "runbook_url": link(&runbook_url),
-            })
-        })
-        .await
-    }
-
-    async fn keep_for_digest(&self, event: &Occurred, alert: &Alert, state: &str) -> Result<(), NoticesError> {
-        if !self.config().has_digest() {
-            tracing::debug!(event_id = %event.id, "no notice: the digest is off");
+        let expires_at = event.created_at + kind.lives();
+        let notice = Notice { kind, owner: Owner::Installation, about: &id, to: &to, expires_at };
+        if self.is_late(&notice) || !self.reaches(&notice) {
             return Ok(());
         }
-        let at = if state == "resolved" { alert.ends_at.unwrap_or(event.created_at) } else { alert.starts_at };
-        let item = Item {
-            event_id: event.id,
-            alert_id: alert.id,
-            state: state.to_owned(),
-            name: short(&alert.name, LONGEST_NAME),
-            severity: alert.severity.as_str().to_owned(),
-            summary: short(alert.summary(), LONGEST_SUMMARY),
-            at,
-            created_at: event.created_at,
-        };
-        let mut tx = self.begin(Owner::Installation).await?;
-        store::keep(&mut tx, &item).await?;
+        let status = if event.topic == BackupFailed::TOPIC { Status::Failed } else { backup.status };
+        let data = backup_data(&backup, status.as_str(), proven.as_deref(), &self.page("/backups"));
+        let (counted, every) =
+            if status == Status::Verified { (VERIFIED, VERIFIED_EVERY) } else { (FAILED, FAILED_EVERY) };
+        let now = self.inner.clock.now();
+        let mut tx = self.begin(notice.owner).await?;
+        if store::count(&mut tx, counted, now, now - every).await?.count > 1 {
+            tx.commit().await?;
+            self.inner.metrics.unmade(kind, &id, Unmade::Often, 1);
+            return Ok(());
+        }
+        if counted == FAILED {
+            // That it works again is news.
+            store::count_anew(&mut tx, VERIFIED).await?;
+        }
+        let mails = self.write(&mut tx, &notice, |_| data.clone()).await?;
         tx.commit().await?;
+        self.inner.metrics.made(kind, &id, mails);
         Ok(())
     }
 
@@ -148,7 +145,8 @@ impl Notices {
             }
             None => (Owner::Installation, self.told().await?),
         };
-        let notice = Notice { kind: NoticeKind::Alert, owner, about: &id, to: &to };
+        let expires_at = event.created_at + DISABLED_LIVES;
+        let notice = Notice { kind: NoticeKind::Alert, owner, about: &id, to: &to, expires_at };
         let why = if reason == "gone" { "notices-webhook-gone" } else { "notices-webhook-failing" };
         self.make(&notice, |_: &Address| {
             json!({
@@ -165,20 +163,6 @@ impl Notices {
         })
         .await
     }
-}
-
-/// The kind of notice that an event becomes.
-fn kind_of(event: &Occurred) -> Result<NoticeKind, NoticesError> {
-    Ok(match event.topic.as_str() {
-        MemberAdded::TOPIC => NoticeKind::Welcome,
-        BackupFinished::TOPIC | BackupFailed::TOPIC => NoticeKind::BackupReport,
-        AlertFiring::TOPIC | AlertResolved::TOPIC | EndpointDisabled::TOPIC => NoticeKind::Alert,
-        _ => return Err(unknown(event)),
-    })
-}
-
-fn unknown(event: &Occurred) -> NoticesError {
-    NoticesError::Unreadable(event.id.to_string(), format!("no notice is about {}", event.topic))
 }
 
 /// Fields of the template `backup_report`.
