@@ -30,6 +30,7 @@ mail-waiting = Waiting
 mail-oldest = Longest wait
 mail-later = For later
 mail-scheduled = Scheduled
+mail-expires = Of no use after
 mail-next-attempt = Next attempt
 mail-state-queued = queued
 mail-state-sending = sending

@@ -30,6 +30,7 @@ mail-waiting = Ждут отправки
 mail-oldest = Дольше всего ждёт
 mail-later = Отложено
 mail-scheduled = Запланировано
+mail-expires = Теряет смысл после
 mail-next-attempt = Следующая попытка
 mail-state-queued = в очереди
 mail-state-sending = отправляется

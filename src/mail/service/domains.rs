@@ -34,12 +34,13 @@ impl Mail {
 
     /// Makes keys for a domain. Mail is sent from it once its records are found in the DNS.
     pub async fn add_domain(&self, who: &Principal, owner: Owner, domain: &str) -> Result<Domain, MailError> {
-        let added = self.new_domain(owner, domain).await?;
+        let added = self.make_domain(owner, domain).await?;
         tracing::info!(domain_id = %added.id, domain = added.domain, by = who.subject(), "mail domain added");
         Ok(added)
     }
 
-    async fn new_domain(&self, owner: Owner, domain: &str) -> Result<Domain, MailError> {
+    /// As [`Self::add_domain`], for the command line.
+    pub async fn make_domain(&self, owner: Owner, domain: &str) -> Result<Domain, MailError> {
         let domain = domain.trim().trim_start_matches('@');
         let address = Address::new("", &format!("postmaster@{domain}"))
             .map_err(|error| MailError::invalid("/domain", "invalid", error.to_string()))?;
@@ -71,10 +72,15 @@ impl Mail {
         let (tx, owner, domain) = self.find_domain(who, id).await?;
         // The name server may take its time: no transaction stays open for it.
         tx.rollback().await?;
-        let checks = self.dns_checks(&domain).await;
+        self.look_up(owner, &domain).await
+    }
+
+    /// As [`Self::check_domain`], for the command line.
+    pub async fn look_up(&self, owner: Owner, domain: &Domain) -> Result<Domain, MailError> {
+        let checks = self.dns_checks(domain).await;
         let verified = keys_are_published(&checks);
         let mut tx = self.begin(owner).await?;
-        match domains::checked(&mut tx, id, &checks, verified, self.inner.clock.now()).await {
+        match domains::checked(&mut tx, domain.id, &checks, verified, self.inner.clock.now()).await {
             Ok(()) => {}
             Err(error) if platform::db::constraint(&error) == Some("mail_domains_domain_key") => {
                 let text = "another organisation of this installation has shown that it controls this domain";
@@ -82,10 +88,10 @@ impl Mail {
             }
             Err(error) => return Err(DbError::from(error).into()),
         }
-        let checked = domains::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
+        let checked = domains::get(&mut tx, owner.org(), domain.id).await?.ok_or_else(missing)?;
         tx.commit().await?;
         if domain.verified_at.is_none() && checked.verified_at.is_some() {
-            tracing::info!(domain_id = %id, domain = checked.domain, "mail domain verified");
+            tracing::info!(domain_id = %domain.id, domain = checked.domain, "mail domain verified");
         }
         Ok(checked)
     }

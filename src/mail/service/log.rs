@@ -51,14 +51,19 @@ impl Mail {
         self.wake(&mut tx, owner.org(), &message.lane).await?;
         let again = messages::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
         tx.commit().await?;
+        self.try_account_now(who).await?;
+        tracing::info!(message_id = %id, by = who.subject(), "mail queued again");
+        Ok(again)
+    }
+
+    /// For operators: whoever tries a mail has often just repaired the account.
+    pub(super) async fn try_account_now(&self, who: &Principal) -> Result<(), MailError> {
         if who.is_operator() {
-            // Whoever tries a mail again has often just repaired the account.
             let mut tx = self.system().await?;
             lanes::retry_now(&mut tx, smtp::Account::NAME, self.inner.clock.now()).await?;
             tx.commit().await?;
         }
-        tracing::info!(message_id = %id, by = who.subject(), "mail queued again");
-        Ok(again)
+        Ok(())
     }
 
     /// Cancels a queued mail.

@@ -183,7 +183,7 @@ impl Mail {
         self.try_out(who, owner, Content::Template { name: kinds::TEST.name, data }, to, language).await
     }
 
-    /// Sends a mail to see what arrives.
+    /// Sends a mail to see what arrives, at once if the caller is an operator.
     pub(super) async fn try_out(
         &self,
         who: &Principal,
@@ -208,6 +208,7 @@ impl Mail {
         let mut tx = self.begin(owner).await?;
         let id = self.enqueue(&mut tx, owner, &new).await?;
         tx.commit().await?;
+        self.try_account_now(who).await?;
         Ok(id)
     }
 

@@ -4,6 +4,7 @@ mod api;
 mod bounces;
 mod delivery;
 mod encryption;
+mod expiry;
 mod faults;
 mod injection;
 mod killed;
