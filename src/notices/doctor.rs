@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{Notices, model::Recipients};
 use platform::{
     error::chain,
-    health::{Check, CheckResult},
+    health::{Check, CheckResult, Status},
 };
 
 pub fn checks(notices: &Notices) -> Vec<Box<dyn Check>> {
@@ -29,7 +29,13 @@ impl Check for Told {
             return CheckResult::pass("mail is not configured: notices wait in the outbox for up to a week");
         }
         match self.0.told().await {
-            Ok(recipients) => judge(&recipients),
+            Ok(recipients) => match (judge(&recipients), self.0.unreachable()) {
+                (CheckResult { status: Status::Pass, summary, .. }, Some(address)) => CheckResult::warn(
+                    format!("{summary}; links in mails lead to {address}, which is no address for others"),
+                    "set server.public_url to the address that people open",
+                ),
+                (result, _) => result,
+            },
             Err(error) => {
                 CheckResult::fail(format!("cannot read the operators: {}", chain(&error)), "see the database check")
             }

@@ -44,6 +44,7 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> (Notices, Modu
     let notices = Notices::new(Deps {
         config: config.clone(),
         base_url: server.base_url(),
+        is_public: !server.public_url.is_empty(),
         db,
         clock,
         metrics: telemetry.register("notices", Metrics::register),

@@ -139,6 +139,13 @@ async fn whoever_joins_is_welcomed_by_the_organisation() {
     assert_eq!(found[0]["language"], "ru");
     assert!(text(&admin, &found).await.contains("/login"));
     assert!(mails(&admin, true, "welcome").await.is_empty(), "it belongs to the organisation");
+    // Its link leads to this host only.
+    let result = check(&app).await;
+    assert!(
+        result.status == Health::Warn && result.remedy.unwrap().contains("server.public_url"),
+        "{}",
+        result.summary
+    );
     app.stop().await;
 }
 

@@ -39,8 +39,10 @@ const LINKS_PER_MINUTE: u32 = 1;
 /// What the service is built from.
 pub struct Deps {
     pub config: Config,
-    /// Our public address, without a trailing slash: links in mails begin with it.
+    /// Our address, without a trailing slash: links in mails begin with it.
     pub base_url: String,
+    /// Whether that is `server.public_url`, and not the address that the server listens on.
+    pub is_public: bool,
     pub db: Db,
     pub clock: Clock,
     pub metrics: Metrics,
@@ -97,6 +99,11 @@ impl Notices {
     /// Whether mail can be sent at all. While it cannot, notices wait in the outbox until they are of no use any more.
     pub(super) fn has_mail(&self) -> bool {
         self.inner.rooms.mail.is_configured()
+    }
+
+    /// Where links in mails lead if that is only the address that the server listens on.
+    pub(super) fn unreachable(&self) -> Option<&str> {
+        (!self.inner.is_public).then_some(self.inner.base_url.as_str())
     }
 
     /// Starts the gauge.
