@@ -184,7 +184,7 @@ fn enhanced(text: &str) -> Option<String> {
 
 /// Whether a permanent failure means that the address does not work (RFC 3463 section 3): only then is it suppressed. A full mailbox, a
 /// message that is too large and a refusal for policy or content say nothing about the next message.
-fn is_of_address(enhanced: &str) -> bool {
+pub(crate) fn is_of_address(enhanced: &str) -> bool {
     match enhanced.split('.').collect::<Vec<_>>().as_slice() {
         // X.1.Y: addressing; 7 and 8 are about the sender.
         ["5", "1", detail] => !matches!(*detail, "7" | "8"),

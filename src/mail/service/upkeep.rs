@@ -17,7 +17,7 @@ use crate::{
     metrics::Figures,
     smtp::Account,
     store::{
-        lanes,
+        attempts, lanes,
         messages::{self, Maintained},
         suppressions,
     },
@@ -152,7 +152,7 @@ impl Mail {
     pub async fn expire(&self) -> Result<(), MailError> {
         loop {
             let mut tx = self.system().await?;
-            let late = messages::expire(&mut tx, self.inner.clock.now(), EXPIRED, ENDED).await?;
+            let late = attempts::expire(&mut tx, self.inner.clock.now(), EXPIRED, ENDED).await?;
             for mail in &late {
                 let event =
                     MessageFailed { message_id: mail.id, kind: mail.kind.clone(), status: None, enhanced: None };

@@ -1,7 +1,8 @@
 //! The SMTP account: its connections, and the conversation for one mail, step by step, so that it is known whether the content was sent when
 //! something fails. Only this folder knows lettre's client.
 //!
-//! lettre bounds only the TCP connection in time; here every step has a limit, whatever trickles in meanwhile.
+//! lettre bounds only the TCP connection in time; here every step has a limit, whatever trickles in meanwhile. Host and port are the operator's
+//! settings, so they may be in a private network; nothing that an organisation says decides where a connection goes.
 
 mod connection;
 mod failure;

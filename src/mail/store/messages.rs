@@ -347,33 +347,6 @@ pub async fn cancel(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<bool
     Ok(done.rows_affected() > 0)
 }
 
-/// A message that failed while nobody tried it.
-pub struct Ended {
-    pub id: MessageId,
-    pub org: Option<OrgId>,
-    pub kind: String,
-}
-
-/// Ends up to `most` queued messages that are of no use any more, whether or not mail can be sent. `why`: begin of the error to note.
-pub async fn expire(conn: &mut PgConnection, now: DateTime<Utc>, why: &str, most: i64) -> sqlx::Result<Vec<Ended>> {
-    let rows = sqlx::query!(
-        r#"WITH late AS (
-             SELECT id, created_at FROM mail_messages WHERE state = 'queued' AND expires_at <= $1
-             ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED
-           )
-           UPDATE mail_messages m SET state = 'failed', error = concat_ws('; the last attempt: ', $2::text, m.error)
-           FROM late WHERE m.id = late.id AND m.created_at = late.created_at
-           RETURNING m.id AS "id!", m.org_id, m.kind AS "kind!""#,
-        now,
-        why,
-        most,
-    )
-    .fetch_all(conn)
-    .await?;
-    let ended = rows.into_iter().map(|row| Ended { id: MessageId(row.id), org: row.org_id.map(OrgId), kind: row.kind });
-    Ok(ended.collect())
-}
-
 /// Notes that a message came back; false if it did before: something worse replaces what is known (soft, hard, complaint).
 pub async fn bounced(conn: &mut PgConnection, id: MessageId, kind: Bounced, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
