@@ -180,6 +180,7 @@ fn answers_of_servers_are_told_apart() {
         (Content, 554, "5.7.1 Message rejected: spam", "bad"),
         (Content, 554, "Message rejected: Email address is not verified.", "bad"),
         (Content, 552, "5.3.4 Message size exceeds fixed limit", "bad"),
+        (Content, 550, "5.4.5 Daily user sending limit exceeded.", "account"),
         (Content, 451, "4.3.0 Error: queue file write error", "now"),
         (Content, 550, "5.1.1 User unknown", "address"),
     ] {

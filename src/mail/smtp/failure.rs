@@ -104,6 +104,10 @@ pub fn judge(step: Step, answer: Answer) -> Failure {
             Step::Content => Failure::Unknown(answer),
         };
     };
+    // What Gmail says, to whatever comes next, when the account has sent its share of the day.
+    if code >= 500 && answer.enhanced.as_deref() == Some("5.4.5") {
+        return Failure::Account(answer);
+    }
     match (step, code) {
         (Step::Connect | Step::SignIn, _)
         // Not signed in, or not any more (RFC 4954 section 6): the same for every mail.
