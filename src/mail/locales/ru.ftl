@@ -88,6 +88,7 @@ mail-outcome-suppressed = адрес в стоп-листе
 mail-outcome-unknown = нет ответа
 mail-outcome-account = сервер недоступен
 mail-content = Содержимое
+mail-secret = В письме есть ссылка, которая открывает доступ к учётной записи. Его может читать только получатель, поэтому текст здесь не показан.
 mail-view-html = Светлое
 mail-view-dark = Тёмное
 mail-view-phone = Телефон
@@ -230,7 +231,7 @@ mail-overview-failing = не отправляются
 mail-overview-not-configured = Есть письма, которые ждут отправки: SMTP-сервер не настроен.
 mail-overview-set-up = Показать
 
-error-mail-state = Письмо тем временем изменилось: оно отправляется, уже отправлено или отменено.
+error-mail-state = Так изменить письмо уже нельзя: оно отправляется, отправлено, отменено или потеряло смысл. Состояние указано на его странице.
 error-mail-domain-exists = Этот домен уже есть. Если нужны новые ключи, сначала удалите его.
 error-mail-domain-taken = Другая организация этой установки уже подтвердила, что управляет этим доменом.
 error-invalid-secret = У провайдера это выглядит иначе. SendGrid: ключ, который начинается с MFkw. Resend: whsec_… Amazon SES: arn:aws:sns:… Postmark: user:password.

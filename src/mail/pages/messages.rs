@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::{Images, SHOWN, Whose, Words as _, document, words};
 use crate::{
-    Account, Address, Attachment, Attempt, AttemptOutcome, Backlog, Bounced, Filter, KINDS, Mail, MailError, Message,
-    MessageDetail, MessageId, State as MailState, routes::owner,
+    Account, Address, Attachment, Attempt, AttemptOutcome, Backlog, Bounced, Filter, KINDS, Kind, Mail, MailError,
+    Message, MessageDetail, MessageId, State as MailState, routes::owner,
 };
 use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
 use platform::{
@@ -124,6 +124,11 @@ impl Show<'_> {
 
     fn can_cancel(&self) -> bool {
         self.detail.message.state == MailState::Queued
+    }
+
+    /// Whether its text is withheld.
+    fn is_secret(&self) -> bool {
+        Kind::named(&self.detail.message.kind).is_some_and(Kind::is_secret)
     }
 
     fn recipient(&self) -> String {

@@ -4,17 +4,19 @@ use std::sync::LazyLock;
 
 use console::Lang;
 use minijinja::{
-    AutoEscape, Environment, Error, ErrorKind, Output, UndefinedBehavior, Value,
+    AutoEscape, Environment, Error, ErrorKind, Output, Template, UndefinedBehavior, Value,
     syntax::SyntaxConfig,
     value::{Serde, merge_maps},
 };
 use serde_json::Map;
 
-use super::{Fault, MOST_BYTES, Part, filters, markup, subject};
+use super::{Fault, MOST_BYTES, Part, filters, guard, markup, subject};
 
 /// Work that one part may cost: about one for each instruction, and for each 64 bytes that it makes. The largest built-in mail needs some
-/// thousands; so much is done in a few milliseconds, and makes at most 13 MB.
-const FUEL: u64 = 200_000;
+/// thousands; so much is done in a few milliseconds, and makes at most 6 MB.
+const FUEL: u64 = 100_000;
+/// What keeps the text of a mail out of the line that mail programs show beside the subject.
+const PREHEADER_END: &str = "&#8199;&#847; ";
 /// Statements of Jinja that do not exist here. The features of `MiniJinja` that have them are not compiled in.
 const NO_STATEMENTS: [&str; 7] = ["include", "import", "from", "extends", "block", "macro", "call"];
 
@@ -31,7 +33,13 @@ pub fn render(lang: Lang, part: Part, source: &str, context: &Map<String, serde_
     match part {
         Part::Subject => piece.output = subject::one_line(&piece.output),
         Part::Text => piece.output = subject::paragraphs(&piece.output),
-        Part::Html => markup::check(&piece.output).map_err(|what| Fault::of(part, what))?,
+        Part::Html => {
+            markup::check(&piece.output).map_err(|what| Fault::of(part, what))?;
+            // A block of `set` is the template's own HTML, and has no tag around it that would end it.
+            if let Some(preheader) = piece.preheader.as_ref().filter(|value| value.is_safe()) {
+                markup::check(&preheader.to_string()).map_err(|what| Fault::of(part, format!("preheader: {what}")))?;
+            }
+        }
     }
     if piece.output.trim().is_empty() {
         return Err(Fault::of(part, "it is empty: write what the recipient shall read"));
@@ -52,6 +60,7 @@ pub fn lay_out(
     let parts = Value::from_pairs([
         ("content", Value::from_safe_string(content)),
         ("preheader", preheader.unwrap_or_else(|| Value::from(""))),
+        ("preheader_end", Value::from_safe_string(PREHEADER_END.repeat(60))),
     ]);
     let output = run(lang, part, layout, merge_maps([around, parts]))?.output;
     Ok(if part == Part::Text { subject::paragraphs(&output) } else { output })
@@ -61,7 +70,7 @@ pub fn lay_out(
 /// come by.
 pub fn check_names(lang: Lang, part: Part, source: &str, known: &[&str]) -> Result<(), Fault> {
     let env = environment(lang, part);
-    let template = env.template_from_named_str(part.as_str(), source).map_err(|error| fault(part, source, &error))?;
+    let template = compiled(env, part, source)?;
     let mut unknown: Vec<String> = template
         .undeclared_variables(false)
         .into_iter()
@@ -77,9 +86,7 @@ pub fn check_names(lang: Lang, part: Part, source: &str, known: &[&str]) -> Resu
 }
 
 fn run(lang: Lang, part: Part, source: &str, context: Value) -> Result<Piece, Fault> {
-    let template = environment(lang, part)
-        .template_from_named_str(part.as_str(), source)
-        .map_err(|error| fault(part, source, &error))?;
+    let template = compiled(environment(lang, part), part, source)?;
     let captured = template.render_captured(context).map_err(|error| fault(part, source, &error))?;
     let preheader = captured.state().lookup("preheader").filter(|value| !value.is_undefined());
     let output = captured.into_output();
@@ -87,6 +94,11 @@ fn run(lang: Lang, part: Part, source: &str, context: Value) -> Result<Piece, Fa
         return Err(Fault::of(part, format!("it becomes longer than {} KiB: shorten it", MOST_BYTES >> 10)));
     }
     Ok(Piece { output, preheader })
+}
+
+fn compiled<'a>(env: &'a Environment<'a>, part: Part, source: &'a str) -> Result<Template<'a, 'a>, Fault> {
+    guard::check(source, env.syntax()).map_err(|refused| at_line(part, source, Some(refused.line), refused.what))?;
+    env.template_from_named_str(part.as_str(), source).map_err(|error| fault(part, source, &error))
 }
 
 fn environment(lang: Lang, part: Part) -> &'static Environment<'static> {
@@ -103,7 +115,8 @@ fn environment(lang: Lang, part: Part) -> &'static Environment<'static> {
 }
 
 fn set_up(lang: Lang, html: bool) -> Environment<'static> {
-    let mut env = Environment::new();
+    // Without the functions and filters of `MiniJinja`: some build lists, for which `guard` has no limit, or print all data.
+    let mut env = Environment::empty();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_fuel(Some(FUEL));
     // A line that has only a statement leaves no line.
@@ -113,9 +126,6 @@ fn set_up(lang: Lang, html: bool) -> Environment<'static> {
     env.set_auto_escape_callback(move |_| if html { AutoEscape::Html } else { AutoEscape::None });
     // Decides alone whether a value is escaped: `{% autoescape false %}` changes nothing.
     env.set_formatter(move |out, _, value| print(out, html, value));
-    env.remove_filter("safe");
-    // Prints all data.
-    env.remove_global("debug");
     filters::add(&mut env, lang);
     if html {
         env.add_function("button", move |label: String, address: String| button(lang, &label, &address));
@@ -134,7 +144,7 @@ fn print(out: &mut Output<'_>, html: bool, value: &Value) -> Result<(), Error> {
 }
 
 /// For content and attributes, whichever quotation marks those have.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     console::escape(text).replace('\'', "&#39;")
 }
 
@@ -174,7 +184,11 @@ fn fault(part: Part, source: &str, error: &Error) -> Fault {
         kind if detail.is_empty() => kind.to_string(),
         kind => format!("{kind}: {detail}"),
     };
-    let line = error.line();
+    at_line(part, source, error.line(), what)
+}
+
+/// A fault with the line that it is in.
+fn at_line(part: Part, source: &str, line: Option<usize>, what: String) -> Fault {
     let quoted = line.and_then(|line| source.lines().nth(line - 1)).map(str::trim).filter(|text| !text.is_empty());
     let what = match quoted {
         Some(text) => format!("{what}: {}", text.chars().take(80).collect::<String>()),

@@ -1,10 +1,29 @@
-//! Filters for numbers, sizes and times, in the language of the mail.
+//! Filters and tests of templates: those for numbers, sizes and times, in the language of the mail, and the harmless ones of `MiniJinja`.
 
 use chrono::{DateTime, Datelike as _, Utc};
 use console::Lang;
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Environment, Error, ErrorKind, Value, filters, tests as checks};
 
 pub fn add(env: &mut Environment<'static>, lang: Lang) {
+    env.add_filter("escape", filters::escape);
+    env.add_filter("e", filters::escape);
+    env.add_filter("capitalize", filters::capitalize);
+    env.add_filter("default", filters::default);
+    env.add_filter("d", filters::default);
+    env.add_filter("first", filters::first);
+    env.add_filter("last", filters::last);
+    env.add_filter("length", length);
+    env.add_filter("count", length);
+    env.add_filter("lines", filters::lines);
+    env.add_filter("lower", filters::lower);
+    env.add_filter("replace", filters::replace);
+    env.add_filter("trim", filters::trim);
+    env.add_filter("upper", filters::upper);
+    env.add_test("defined", checks::is_defined);
+    env.add_test("undefined", checks::is_undefined);
+    env.add_test("none", checks::is_none);
+    env.add_test("number", checks::is_number);
+    env.add_test("string", checks::is_string);
     env.add_filter("number", move |value: i64| console::integer(value, lang));
     env.add_filter("bytes", move |value: i64| console::bytes(value, lang));
     env.add_filter("duration", move |seconds: i64| duration(seconds, lang));
@@ -17,6 +36,14 @@ pub fn add(env: &mut Environment<'static>, lang: Lang) {
     env.add_filter("plural", move |n: i64, one: String, few: String, many: Option<String>| {
         plural(n, lang, [&one, &few, many.as_deref().unwrap_or(&few)])
     });
+}
+
+/// What does not exist has no length: `MiniJinja`'s own would say zero.
+fn length(value: &Value) -> Result<usize, Error> {
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    filters::length(value)
 }
 
 fn parse(value: &str) -> Result<DateTime<Utc>, Error> {

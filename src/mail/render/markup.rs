@@ -1,6 +1,8 @@
 //! The HTML that a template may contain. Scripts, forms, frames and handlers have no place in a mail: mail programs ignore them, and spam filters
 //! do not. What is accepted here is a part of HTML that every parser reads in the same way: known elements, all closed in order, attributes
-//! in quotation marks. So nothing of a template can break out of the layout around it.
+//! in quotation marks and without `<`. So nothing of a template can break out of the layout around it.
+
+use super::secret;
 
 /// Elements that a template may use.
 const ELEMENTS: &str = "a abbr b blockquote br caption center code col colgroup dd div dl dt em font h1 h2 h3 h4 hr i img li ol p pre s small \
@@ -101,6 +103,13 @@ fn check_attribute(name: &str, value: &str) -> Result<(), String> {
     if handler || listed(NO_ATTRIBUTES, name) {
         return Err(format!("the attribute `{name}` cannot be used in a mail"));
     }
+    // Also because styles are written into everything that looks like a tag.
+    if value.contains('<') {
+        return Err(format!("`{name}` contains `<`; write &lt; for the character"));
+    }
+    if secret::is_misplaced(name, value) {
+        return Err(format!("`url` opens an account: it stands alone in `href`, not in `{name}`"));
+    }
     let begins = |scheme: &&str| value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     if listed(ADDRESSES, name) && !SCHEMES.iter().any(begins) {
         return Err(format!(
@@ -167,6 +176,8 @@ mod tests {
             ("<a href=\"&#106;avascript:alert(1)\">x</a>", "an address begins with"),
             ("<a href=\"\">x</a>", "an address begins with"),
             ("<img src=\"data:image/png;base64,AA\">", "an address begins with"),
+            ("<img alt=\"<p>\" src=\"https://example.org\">", "`alt` contains `<`"),
+            ("<p title='a<b'>x</p>", "`title` contains `<`"),
             ("<!-- x -->", "write comments as"),
             ("<!doctype html>", "write comments as"),
             ("a < b", "has no end"),

@@ -1,12 +1,12 @@
 //! Mails out of templates: subject, plain text and HTML, in English and Russian.
 //!
-//! The built-in templates are in `mails/`. An organisation may write its own ([`Override`]): `MiniJinja` without includes and macros, with a limit
-//! for the work and for the size. HTML around the content (head, logo, footer) always comes from `layout.html`, and so do the styles: a tag
-//! without a `style` gets the one of `inline.css`, because many mail programs read no style sheet.
+//! The built-in templates are in `mails/`. An organisation may write its own ([`Override`]): `MiniJinja` without includes, macros and lists, with
+//! a limit for the work and for the size ([`guard`]). HTML around the content (head, logo, footer) always comes from `layout.html`, and so do
+//! the styles: a tag without a `style` gets the one of `inline.css`, because many mail programs read no style sheet.
 //!
 //! Data of the caller is escaped in HTML, and there is no way to switch that off. Of a template's own HTML only harmless elements and
 //! attributes are accepted ([`markup`]), each time it is rendered: refused rather than removed, so that its author learns of it. The
-//! console shows previews in a sandboxed frame besides.
+//! console shows previews in a sandboxed frame besides. A link that opens an account is put in afterwards ([`secret`]).
 
 mod branding;
 mod catalogue;
@@ -15,9 +15,11 @@ mod engine;
 mod error;
 mod examples;
 mod filters;
+mod guard;
 mod inline;
 mod markup;
 mod model;
+mod secret;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -53,7 +55,8 @@ pub fn render(
     let template = TemplateInfo::find(name)?;
     let lang = language_of(language)?;
     check_links(data)?;
-    let context = context(data, branding, lang);
+    let (data, link) = secret::taken_out(template, data.clone());
+    let context = context(&data, branding, lang);
     let built_in;
     let source = match over {
         Some(over) => over,
@@ -62,7 +65,7 @@ pub fn render(
             &built_in
         }
     };
-    document(lang, source, context, branding).map_err(|fault| RenderError::Template {
+    document(lang, source, context, branding, link.as_deref()).map_err(|fault| RenderError::Template {
         template: template.name,
         language: lang.code(),
         fault,
@@ -74,13 +77,16 @@ pub fn render(
 pub fn check(template: &TemplateInfo, lang: Lang, over: &Override, branding: &Branding) -> Vec<Fault> {
     let full = example(template.name);
     let sparse = template.without_optional(&full);
-    let contexts = [full, sparse].map(|data| context(&data, branding, lang));
+    let contexts = [full, sparse].map(|data| context(&secret::taken_out(template, data).0, branding, lang));
     let mut known: Vec<&str> = template.fields.iter().map(|field| field.name).collect();
     known.extend(ALWAYS);
     let check_part = |part: Part| {
         let source = over.part(part);
         engine::check_names(lang, part, source, &known)?;
-        contexts.iter().try_for_each(|context| engine::render(lang, part, source, context).map(drop))
+        contexts.iter().try_for_each(|context| {
+            let piece = engine::render(lang, part, source, context)?;
+            if secret::has_link(template) { secret::check(part, &piece) } else { Ok(()) }
+        })
     };
     Part::ALL.into_iter().filter_map(|part| check_part(part).err()).collect()
 }
@@ -90,16 +96,25 @@ pub fn language_of(code: &str) -> Result<Lang, RenderError> {
     Lang::from_code(code).ok_or_else(|| RenderError::UnknownLanguage(code.to_owned()))
 }
 
-/// The three parts, the HTML and the text within their layouts.
+/// The three parts, the HTML and the text within their layouts. `link`: what the template must not see.
 fn document(
     lang: Lang,
     source: &Override,
     mut context: Map<String, Value>,
     branding: &Branding,
+    link: Option<&str>,
 ) -> Result<Rendered, Fault> {
-    let subject = engine::render(lang, Part::Subject, &source.subject, &context)?.output;
-    let text = engine::render(lang, Part::Text, &source.text, &context)?.output;
-    let Piece { output: content, preheader } = engine::render(lang, Part::Html, &source.html, &context)?;
+    let rendered = |part: Part| {
+        let mut piece = engine::render(lang, part, source.part(part), &context)?;
+        if let Some(link) = link {
+            secret::check(part, &piece)?;
+            piece.output = secret::put_in(part, &piece.output, link);
+        }
+        Ok::<_, Fault>(piece)
+    };
+    let subject = rendered(Part::Subject)?.output;
+    let text = rendered(Part::Text)?.output;
+    let Piece { output: content, preheader } = rendered(Part::Html)?;
     context.insert("subject".to_owned(), Value::from(subject.as_str()));
     let text = engine::lay_out(lang, Part::Text, include_str!("layout.txt"), &context, text, None)?;
     let html = engine::lay_out(lang, Part::Html, include_str!("layout.html"), &context, content, preheader)?;

