@@ -77,6 +77,8 @@ fn failed(event: &Value, reason: &str, enhanced: Option<&str>) -> BounceKind {
         ("suppress-complaint", _) => BounceKind::Complaint,
         ("suppress-unsubscribe", _) => BounceKind::Unsubscribe,
         (_, Some("soft")) => BounceKind::Soft,
+        // The code says nothing of the address, but Outlook.com answers so for users that do not exist.
+        ("bounce", Some("hard")) if enhanced == Some("5.5.0") => BounceKind::Hard,
         ("bounce", _) if enhanced.is_none() && code.as_deref().is_some_and(|code| code.starts_with('5')) => {
             BounceKind::Hard
         }

@@ -63,10 +63,11 @@ fn a_signature_holds_for_its_time_and_token_only() {
 fn failed(changes: &Value) -> Value {
     let mut event = json!({
         "event": "failed", "id": "G9Bn5sl1TC6nu79C8C0bwg", "timestamp": 1_795_166_990.389832, "log-level": "error", "severity": "permanent",
-        "reason": "bounce", "recipient": "alice@example.com", "recipient-domain": "example.com", "tags": [], "user-variables": {},
+        "reason": "bounce", "recipient": "alice@example.com", "recipient-domain": "example.com", "tags": [], "user-variables": [],
         "delivery-status": {
-            "attempt-no": 1, "bounce-type": "hard", "certificate-verified": true, "code": 550, "description": "", "enhanced-code": "5.1.1",
-            "message": "5.1.1 The email account that you tried to reach does not exist.", "mx-host": "mx.example.com", "session-seconds": 0.43, "tls": true
+            "attempt-no": 1, "bounce-type": "hard", "certificate-verified": true, "code": 550, "description": null, "enhanced-code": "5.1.1",
+            "first-delivery-attempt-seconds": 0.066, "message": "5.1.1 The email account that you tried to reach does not exist.",
+            "mx-host": "mx.example.com", "session-seconds": 0.43, "tls": true, "utf8": true
         },
         "envelope": {"sender": "bounce@example.org", "sending-ip": "203.0.113.3", "targets": "alice@example.com", "transport": "smtp"},
         "flags": {"is-authenticated": true, "is-routed": false, "is-system-test": false, "is-test-mode": false},
@@ -108,6 +109,12 @@ fn each_event_is_what_it_says() {
         (json!({"/delivery-status/bounce-type": "soft"}), Some(BounceKind::Soft)),
         (json!({"/delivery-status/enhanced-code": "5.7.1"}), Some(BounceKind::Soft)),
         (json!({"/delivery-status/enhanced-code": "5.2.2"}), Some(BounceKind::Soft)),
+        // Outlook.com: "Requested action not taken: mailbox unavailable"
+        (json!({"/delivery-status/enhanced-code": "5.5.0"}), Some(BounceKind::Hard)),
+        (
+            json!({"/delivery-status/enhanced-code": "5.5.0", "/delivery-status/bounce-type": null}),
+            Some(BounceKind::Soft),
+        ),
         (
             json!({"/reason": "old", "/delivery-status/enhanced-code": null, "/delivery-status/message": "Too old", "/delivery-status/code": 602}),
             Some(BounceKind::Soft),
