@@ -10,23 +10,14 @@ use chrono::TimeDelta;
 use holdfast::platform::{crypto, ids::OrgId};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection};
 
+use super::outbox::{execute, number};
 use crate::support::app::{Answer, Client, TestApp};
 
 const SOURCES: &str = "/api/v1/mail/sources";
 /// Webhook signing key of the Mailgun account.
 const KEY: &str = "1f2e3d4c5b6a79880716253443526170";
-
-pub(super) async fn execute(app: &TestApp, sql: String) {
-    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db).await.unwrap();
-}
-
-pub(super) async fn number(app: &TestApp, sql: &str) -> i64 {
-    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
-    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut db).await.unwrap()
-}
 
 pub(super) async fn org(app: &TestApp, slug: &str) -> OrgId {
     let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
@@ -34,22 +25,16 @@ pub(super) async fn org(app: &TestApp, slug: &str) -> OrgId {
     OrgId(id.unwrap())
 }
 
-pub(super) fn metric(app: &TestApp, series: &str) -> f64 {
-    let text = app.app.telemetry.encode();
-    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {series}")).split(' ').next().unwrap().parse().unwrap()
-}
-
 fn reports(app: &TestApp, source: &str, outcome: &str) -> f64 {
-    metric(app, &format!("holdfast_mail_reports_total{{source=\"{source}\",outcome=\"{outcome}\"}}"))
+    app.metric(&format!("holdfast_mail_reports_total{{source=\"{source}\",outcome=\"{outcome}\"}}"))
 }
 
 fn counted(app: &TestApp, kind: &str) -> f64 {
-    metric(app, &format!("holdfast_mail_bounces_total{{kind=\"{kind}\"}}"))
+    app.metric(&format!("holdfast_mail_bounces_total{{kind=\"{kind}\"}}"))
 }
 
 fn ignored(app: &TestApp, reason: &str) -> f64 {
-    metric(app, &format!("holdfast_mail_bounces_ignored_total{{reason=\"{reason}\"}}"))
+    app.metric(&format!("holdfast_mail_bounces_ignored_total{{reason=\"{reason}\"}}"))
 }
 
 /// A mail that was sent so long ago (an interval of PostgreSQL); `None` is the installation's. Its Message-ID is `<name>@example.org`.

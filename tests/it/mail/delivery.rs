@@ -3,7 +3,7 @@
 use holdfast::mail::{Address, Content, NewMail, Owner, kinds};
 use serde_json::json;
 
-use super::outbox::{attempts, check_settled, enqueue, mail, metric, number, org, send, start, until_state};
+use super::outbox::{attempts, check_settled, enqueue, mail, number, org, send, start, until_state};
 use crate::support::smtp::{Kept, Options, Smtp};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +42,7 @@ async fn a_mail_arrives_once_as_it_was_written() {
     let history = attempts(&app, id).await;
     assert_eq!((history.len(), &history[0]["outcome"], &history[0]["status"]), (1, &json!("sent"), &json!(250)));
     assert!(history[0]["answer"].as_str().unwrap().contains("queued") && history[0]["ended_at"].is_string());
-    assert_eq!(metric(&app, "holdfast_mail_messages_total{outcome=\"sent\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_messages_total{outcome=\"sent\"}"), 1.0);
     smtp.check_conversations();
     check_settled(&app).await;
     app.stop().await;

@@ -3,7 +3,7 @@
 use holdfast::platform::health::Status;
 use serde_json::json;
 
-use super::outbox::{check, metric, outcomes, row, send, start_with, until_put_off, until_state};
+use super::outbox::{check, outcomes, row, send, start_with, until_put_off, until_state};
 use crate::support::{
     app::TestApp,
     certificates::Authority,
@@ -24,7 +24,7 @@ async fn nothing_is_sent(app: &TestApp, smtp: &Smtp) -> String {
     let waiting = until_put_off(app, id, 1).await;
     assert_eq!((smtp.reached(Step::MailFrom), smtp.kept().len()), (0, 0));
     assert_eq!(outcomes(app, id).await, ["account"]);
-    assert_eq!(metric(app, "holdfast_mail_account_failing"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_account_failing"), 1.0);
     let found = check(app, "mail.smtp").await;
     assert_ne!(found.status, Status::Pass, "{found:?}");
     // Not the message's fault: it does not use up its time.

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use holdfast::mail::{Address, MailError, MessageId, NewMail, Owner};
 
-use super::outbox::{enqueue, hurry, mail, metric, number, operator, row, send, start, start_with, until_put_off};
+use super::outbox::{enqueue, hurry, mail, number, operator, row, send, start, start_with, until_put_off};
 use crate::support::{
     app::TestApp,
     smtp::{Act, Smtp, Step},
@@ -36,8 +36,8 @@ async fn mail_that_nothing_can_send_ends_in_time() {
     for id in [later, ever] {
         assert_eq!(row(&app, id).await["state"], "queued");
     }
-    assert_eq!(metric(&app, "holdfast_mail_messages_total{outcome=\"expired\"}"), 1.0);
-    assert_eq!(metric(&app, "holdfast_mail_messages_total{outcome=\"failed\"}"), 0.0);
+    assert_eq!(app.metric("holdfast_mail_messages_total{outcome=\"expired\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_messages_total{outcome=\"failed\"}"), 0.0);
     assert_eq!(number(&app, FAILED).await, 1);
     let again = app.app.mail.retry(&operator(&app).await, late).await;
     assert!(matches!(again, Err(MailError::Conflict("mail_state", _))), "{again:?}");

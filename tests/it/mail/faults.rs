@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::outbox::{
-    HASTY, admin, attempts, check, check_settled, execute, hurry, metric, number, outcomes, row, send, start,
-    start_with, until_put_off, until_state,
+    HASTY, admin, attempts, check, check_settled, execute, hurry, number, outcomes, row, send, start, start_with,
+    until_put_off, until_state,
 };
 use crate::support::{
     app::TestApp,
@@ -23,7 +23,7 @@ async fn a_server_that_is_away_holds_mail_up_until_it_is_back() {
     let smtp = Smtp::absent(Options::default());
     let app = start_with(&smtp, &HASTY).await;
     let ids = [send(&app, "ada@one.example", "Hello").await, send(&app, "bob@two.example", "Hello").await];
-    until("nobody tried", async || metric(&app, "holdfast_mail_account_failing") == 1.0).await;
+    until("nobody tried", async || app.metric("holdfast_mail_account_failing") == 1.0).await;
     let found = check(&app, "mail.smtp").await;
     assert_ne!(found.status, Status::Pass, "{found:?}");
     let account = app.app.mail.account().await.unwrap();
@@ -36,10 +36,10 @@ async fn a_server_that_is_away_holds_mail_up_until_it_is_back() {
         assert_eq!(sent["maybe_sent"], json!(false));
     }
     assert_eq!(smtp.recipients().len(), 2);
-    until("still failing", async || metric(&app, "holdfast_mail_account_failing") == 0.0).await;
+    until("still failing", async || app.metric("holdfast_mail_account_failing") == 0.0).await;
     assert!(app.app.mail.account().await.unwrap().failing_since.is_none());
     assert_eq!(check(&app, "mail.smtp").await.status, Status::Pass);
-    assert!(metric(&app, "holdfast_mail_last_success_timestamp_seconds") > 0.0);
+    assert!(app.metric("holdfast_mail_last_success_timestamp_seconds") > 0.0);
     check_settled(&app).await;
     app.stop().await;
 }
@@ -64,7 +64,7 @@ async fn greylisting_costs_a_second_attempt_and_holds_up_no_other_mail() {
     assert_eq!((&sent["attempts"], &sent["maybe_sent"]), (&json!(2), &json!(false)));
     assert_eq!(outcomes(&app, first).await, ["deferred", "sent"]);
     assert_eq!(smtp.recipients(), ["bob@example.org", "ada@example.org"]);
-    assert_eq!(metric(&app, "holdfast_mail_attempts_total{outcome=\"deferred\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_attempts_total{outcome=\"deferred\"}"), 1.0);
     check_settled(&app).await;
     app.stop().await;
 }
@@ -88,8 +88,8 @@ async fn an_address_that_does_not_exist_fails_at_once_and_is_not_asked_again() {
     let reason =
         "SELECT count(*) FROM mail_suppressions WHERE reason = 'hard_bounce' AND address = 'nobody@example.org'";
     assert_eq!(number(&app, reason).await, 1);
-    assert_eq!(metric(&app, "holdfast_mail_suppressions_total{reason=\"hard_bounce\"}"), 1.0);
-    assert_eq!(metric(&app, "holdfast_mail_messages_total{outcome=\"failed\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_suppressions_total{reason=\"hard_bounce\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_messages_total{outcome=\"failed\"}"), 1.0);
     assert_eq!(number(&app, "SELECT count(*) FROM events WHERE topic = 'mail.message.failed'").await, 1);
     app.stop().await;
 }

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::time::{Instant, sleep};
 
 use super::outbox::{
-    FROM, UNLIMITED, enqueue, execute, hurry, mail, metric, operator, org, row, send, start, start_with, until_put_off,
+    FROM, UNLIMITED, enqueue, execute, hurry, mail, operator, org, row, send, start, start_with, until_put_off,
     until_state,
 };
 use crate::support::{
@@ -210,7 +210,7 @@ async fn a_suppressed_address_gets_nothing_until_it_is_released() {
     assert_eq!((&kept["state"], &kept["attempts"]), (&json!("suppressed"), &json!(0)), "{kept}");
     let other = send(&app, "ada@example.org", "Hello").await;
     until_state(&app, other, "sent").await;
-    assert_eq!(metric(&app, "holdfast_mail_messages_total{outcome=\"suppressed\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_messages_total{outcome=\"suppressed\"}"), 1.0);
     app.app.mail.remove_suppression(&who, suppression).await.unwrap();
     app.app.mail.retry(&who, id).await.unwrap();
     until_state(&app, id, "sent").await;
@@ -279,7 +279,7 @@ async fn a_scheduled_mail_waits_for_its_time_and_a_cancelled_one_is_not_sent() {
     assert_eq!((row(&app, kept).await["state"].clone(), smtp.kept().len()), (json!("queued"), 0));
     // What is not due does not count as waiting.
     app.app.mail.refresh_gauges().await.unwrap();
-    assert_eq!(metric(&app, "holdfast_mail_waiting"), 0.0);
+    assert_eq!(app.metric("holdfast_mail_waiting"), 0.0);
     hurry(&app).await;
     until_state(&app, kept, "sent").await;
     app.wait_for_jobs().await;
@@ -303,8 +303,8 @@ async fn what_waits_is_counted() {
         // The leader may find it meanwhile, and put it off again.
         execute(&app, "UPDATE mail_messages SET send_at = now() - interval '10 minutes'".into()).await;
         app.app.mail.refresh_gauges().await.unwrap();
-        let oldest = metric(&app, "holdfast_mail_oldest_waiting_seconds");
-        metric(&app, "holdfast_mail_waiting") == 1.0 && (590.0..700.0).contains(&oldest)
+        let oldest = app.metric("holdfast_mail_oldest_waiting_seconds");
+        app.metric("holdfast_mail_waiting") == 1.0 && (590.0..700.0).contains(&oldest)
     };
     until("the gauges do not say so", is_counted).await;
     app.kill().await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::bounces::{mark, metric, org, sent, suppressed};
+use super::bounces::{mark, org, sent, suppressed};
 use crate::support::{app::TestApp, imap::Imap, wait::until};
 
 /// A report as Postfix writes it, about the mail of this name to this address.
@@ -54,7 +54,7 @@ async fn start(imap: &Imap, more: &[(&str, &str)]) -> TestApp {
 }
 
 fn reports(app: &TestApp, outcome: &str) -> f64 {
-    metric(app, &format!("holdfast_mail_reports_total{{source=\"mailbox\",outcome=\"{outcome}\"}}"))
+    app.metric(&format!("holdfast_mail_reports_total{{source=\"mailbox\",outcome=\"{outcome}\"}}"))
 }
 
 /// The first reading is that of the loop: it begins with the process.
@@ -91,7 +91,7 @@ async fn reports_are_read_and_the_rest_is_left_for_people() {
     }
     assert!([hard, soft, foreign].iter().all(|uid| kept.iter().any(|mail| mail.uid == *uid)));
     assert_eq!((reports(&app, "taken"), reports(&app, "unreadable")), (3.0, 1.0));
-    assert_eq!(metric(&app, "holdfast_mail_bounces_ignored_total{reason=\"unmatched\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_bounces_ignored_total{reason=\"unmatched\"}"), 1.0);
     // Nothing is read twice; and nobody asked the server to delete anything.
     let again = app.app.mail.read_mailbox().await.unwrap();
     assert_eq!((again.reports, again.not_understood), (0, 0));
@@ -115,8 +115,8 @@ async fn a_report_that_is_read_again_counts_once() {
     app.app.mail.read_mailbox().await.unwrap();
     imap.forget_flags();
     app.app.mail.read_mailbox().await.unwrap();
-    assert_eq!(metric(&app, "holdfast_mail_bounces_total{kind=\"hard\"}"), 1.0);
-    assert_eq!(metric(&app, "holdfast_mail_bounces_ignored_total{reason=\"duplicate\"}"), 2.0);
+    assert_eq!(app.metric("holdfast_mail_bounces_total{kind=\"hard\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_bounces_ignored_total{reason=\"duplicate\"}"), 2.0);
     assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/hard_bounce"]);
     // Without a folder to move to, it stays.
     assert_eq!(imap.kept()[0].folder, "INBOX");

@@ -142,12 +142,6 @@ pub async fn hurry(app: &TestApp) {
     app.app.mail.wake_waiting().await.unwrap();
 }
 
-pub fn metric(app: &TestApp, series: &str) -> f64 {
-    let text = app.app.telemetry.encode();
-    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {series}")).split(' ').next().unwrap().parse().unwrap()
-}
-
 pub async fn check(app: &TestApp, name: &str) -> CheckResult {
     let checks: Vec<_> = app.app.checks().into_iter().filter(|check| check.name() == name).collect();
     run_all(&checks).await.remove(0).result

@@ -4,7 +4,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use holdfast::mail::{Kind, Owner, kinds};
 use reqwest::{Method, header};
 
-use super::bounces::{execute, metric, org, suppressed};
+use super::{
+    bounces::{org, suppressed},
+    outbox::execute,
+};
 use crate::support::app::{Answer, TestApp};
 
 /// Path of the link in a notice of this kind to this address.
@@ -44,8 +47,8 @@ async fn one_click_unsubscribes_from_that_kind_of_that_owner() {
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "unsubscribed\n"));
     }
     assert_eq!(suppressed(&app).await, ["default/ann@example.com/alert/unsubscribed"]);
-    assert_eq!(metric(&app, "holdfast_mail_bounces_total{kind=\"unsubscribe\"}"), 1.0);
-    assert_eq!(metric(&app, "holdfast_mail_suppressions_total{reason=\"unsubscribed\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_bounces_total{kind=\"unsubscribe\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_suppressions_total{reason=\"unsubscribed\"}"), 1.0);
     let page = open(&app, &path).await.text;
     assert!(!page.contains("Unsubscribe from: Alert") && page.contains("value=\"alert\"><span>Alert"), "{page}");
     // As a form with a file would be sent.
