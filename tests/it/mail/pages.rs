@@ -1,10 +1,16 @@
 //! What administrators see of mail in the console. No server is configured: mail waits.
 
-use holdfast::platform::http::Role;
+use holdfast::{
+    mail::{Address, Content, NewMail, Owner, kinds},
+    platform::http::Role,
+};
 use reqwest::{Method, header};
 use serde_json::json;
 
-use super::api::{id, send};
+use super::{
+    api::{id, send},
+    outbox::{enqueue, mail, org},
+};
 use crate::{
     alerting::pages::{open, submit},
     support::app::{ADMIN_EMAIL, Client, TestApp},
@@ -106,6 +112,27 @@ async fn a_message_is_shown_in_a_frame_that_may_do_nothing() {
     assert!(looser.contains("img-src data: https:") && looser.starts_with("sandbox;"), "{looser}");
     let text = page(&admin, &format!("{path}?view=text")).await;
     assert!(text.contains("They turn &") && !text.contains("<iframe"), "{text}");
+    app.stop().await;
+}
+
+/// Administrators could become the owner who was invited.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_opens_an_account_is_shown_to_nobody() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let to = Address::parse("ada@example.com").unwrap();
+    let (text, html) = ("Open https://ai.example.com/join", "<p>https://ai.example.com/join</p>");
+    let content = Content::Raw { subject: "Come in", text, html: Some(html) };
+    let new = NewMail { kind: &kinds::INVITATION, content, ..mail(&to, "Come in") };
+    let message = enqueue(&app, Owner::Org(org(&app).await), &new).await.unwrap();
+    let path = format!("{MAIL}/messages/{message}");
+    for view in ["html", "text"] {
+        let shown = page(&admin, &format!("{path}?view={view}")).await;
+        assert!(shown.contains("Only its recipient may read it"), "{shown}");
+        assert!(!shown.contains("<iframe") && !shown.contains("/join"), "{shown}");
+    }
+    assert!(open(&admin, &path, "ru").await.text.contains("может читать только получатель"));
+    assert_eq!(page(&admin, &format!("{path}/html")).await, "");
     app.stop().await;
 }
 
