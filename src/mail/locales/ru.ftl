@@ -14,7 +14,7 @@ mail-for-installation = Для почты всей установки
 mail-not-configured = SMTP-сервер не настроен: почта ждёт здесь. Она будет отправлена, как только в конфигурации заданы mail.smtp_host и mail.from.
 mail-not-configured-admin = Почта в этой установке ещё не настроена: письма ждут здесь и будут отправлены позже. Попросите оператора настроить SMTP-сервер.
 mail-failing = Почтовый сервер не принимает письма с
-mail-test = Отправить себе тест
+mail-test = Отправить себе тестовое письмо
 mail-test-to = Тестовое письмо на { $address } поставлено в очередь.
 
 # Письма
@@ -22,7 +22,7 @@ mail-search = Поиск по адресу, теме или ошибке
 mail-any-state = Любое состояние
 mail-any-kind = Любой вид
 mail-none = Писем пока нет
-mail-none-text = Письма появляются здесь, как только их нужно отправить. Отправьте себе тест, чтобы проверить путь.
+mail-none-text = Здесь появляются письма, которые нужно отправить. Чтобы проверить отправку, отправьте тестовое письмо себе.
 mail-recipient = Получатель
 mail-kind = Вид
 mail-attempts = Попытки
@@ -116,14 +116,14 @@ mail-template-field = Поле
 mail-template-meaning = Значение
 mail-template-example = Пример
 mail-template-optional = может быть пустым
-mail-template-fields-text = Записанные как { "{{ name }}" }, они заменяются, когда письмо создаётся.
+mail-template-fields-text = Когда письмо создаётся, запись вида { "{{ name }}" } заменяется значением поля.
 mail-template-preview = Предпросмотр
 mail-template-preview-hint = С данными для примера. Показывает текст из полей выше, даже если он ещё не сохранён.
 mail-template-saved = Шаблон сохранён
 mail-template-reset = Вернуть встроенный текст
 mail-template-reset-ask = Удаляет ваш текст на этом языке. Снова используется встроенный.
 mail-template-was-reset = Снова используется встроенный текст
-mail-template-test = Отправить себе тест
+mail-template-test = Отправить себе тестовое письмо
 mail-template-test-hint = Сохранённый текст с данными для примера, на { $address }.
 
 # Оформление
@@ -144,7 +144,7 @@ mail-branding-saved = Оформление сохранено
 mail-branding-preview = Предпросмотр
 
 # Стоп-лист
-mail-suppressions-lead = Адреса, на которые больше ничего не отправляется: их нет, их владельцы пожаловались или отписались, или их добавили вручную
+mail-suppressions-lead = Адреса, на которые больше ничего не отправляется: они не существуют, их владельцы пожаловались или отписались, или их добавили вручную
 mail-suppressions-search = Поиск по адресам
 mail-suppressions-none = Стоп-лист пуст
 mail-suppressions-none-text = Адрес попадает сюда, когда его сервер отвечает, что такого адреса нет, и когда владелец жалуется или отписывается. Адрес можно добавить и вручную.
@@ -160,7 +160,7 @@ mail-suppressions-added = Адрес добавлен
 mail-suppressions-remove = Убрать
 mail-suppressions-remove-ask = На { $address } снова будут отправляться письма. Если адреса нет, отказы его сервера вредят репутации отправителя.
 mail-suppressions-removed = Адрес убран
-mail-reason-hard-bounce = адреса нет
+mail-reason-hard-bounce = адрес не существует
 mail-reason-complaint = жалоба
 mail-reason-unsubscribed = отписка
 mail-reason-manual = вручную
@@ -204,7 +204,7 @@ mail-domains-what-dkim-ed25519 = DKIM: ключ Ed25519, которым подп
 mail-domains-what-dmarc = DMARC: что делать с письмами, которые не прошли ни одну проверку
 mail-domains-what-reverse = Обратное имя адреса отправляющего сервера
 mail-domains-do-spf = Получатели не видят, что ваш почтовый сервер может отправлять от имени домена. Добавьте его в запись SPF; у домена она только одна.
-mail-domains-do-dkim-rsa = Подписи нельзя проверить. Опубликуйте запись без изменений; провайдеры, которые делят длинные значения, соединяют их снова.
+mail-domains-do-dkim-rsa = Подписи нельзя проверить. Опубликуйте запись без изменений. Если провайдер делит длинное значение на части, в ответе DNS они снова соединяются.
 mail-domains-do-dkim-ed25519 = Пока записи нет, получатели не учитывают эту подпись. Для доставки достаточно подписи RSA.
 mail-domains-do-dmarc = Крупные провайдеры требуют эту запись от всех, кто отправляет много писем. Начните с p=none и читайте отчёты.
 mail-domains-do-reverse = Это имя задаёт провайдер сервера, а не DNS-провайдер. Оно должно совпадать с mail.hostname и вести обратно на тот же адрес.
@@ -218,7 +218,7 @@ mail-sources-provider = Провайдер
 mail-sources-secret = Секрет подписи
 mail-sources-secret-hint = SendGrid: ключ проверки. Mailgun: ключ подписи HTTP-вебхуков. Resend: whsec_… Amazon SES: ARN темы, можно оставить пустым. Postmark: user:password, можно оставить пустым.
 mail-sources-made = Провайдер добавлен
-mail-sources-once = Укажите этот адрес у провайдера для вебхуков. Он показывается только один раз: скопируйте его сейчас.
+mail-sources-once = Укажите этот адрес в настройках вебхуков у провайдера. Он показывается только один раз: скопируйте его сейчас.
 mail-sources-last = Последнее сообщение
 mail-sources-never = не было
 mail-sources-delete = Убрать
