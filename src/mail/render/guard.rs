@@ -58,13 +58,13 @@ pub fn check(source: &str, syntax: &SyntaxConfig) -> Result<(), Refused> {
         if elifs > MOST_ELIFS {
             return Err(refused(format!("this template has more than {MOST_ELIFS} `elif`: shorten it")));
         }
-        tag.next(&token).map_err(refused)?;
+        tag.read(&token).map_err(refused)?;
     }
     Ok(())
 }
 
 impl Tag {
-    fn next(&mut self, token: &Token<'_>) -> Result<(), String> {
+    fn read(&mut self, token: &Token<'_>) -> Result<(), String> {
         self.tokens += 1;
         if self.tokens > MOST_TOKENS {
             return Err(format!("this tag has more than {MOST_TOKENS} words and signs: shorten it"));
