@@ -25,8 +25,7 @@ async fn nobody_writes_a_header_or_a_recipient_of_his_own() {
         refused(enqueue(&app, owner, &mail(&to, &evil)).await, &evil);
         let content = Content::Raw { subject: "Hello", text: "Hello", html: None };
         let new = NewMail { content, idempotency_key: Some(evil.clone()), ..mail(&to, "") };
-        // A key is in no header; it is kept as it is or refused.
-        let _ = enqueue(&app, owner, &new).await;
+        refused(enqueue(&app, owner, &new).await, &evil);
         for (name, content_type) in [(evil.as_str(), "text/plain"), ("a.txt", evil.as_str())] {
             let kept = app.app.mail.keep_attachment(owner, name, content_type, "Hello".into()).await;
             match kept {
