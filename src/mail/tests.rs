@@ -142,8 +142,9 @@ fn verdict(step: Step, code: u16, text: &str) -> &'static str {
 /// Answers as Postfix, Exim, Exchange, Gmail, SES and others give them.
 #[test]
 fn answers_of_servers_are_told_apart() {
-    use Step::{Connect, Content, Data, Recipient, Sender, SignIn};
+    use Step::{Connect, Data, Recipient, Sender, SignIn};
     let own = Sender { own: true };
+    let content = Step::Content { own: true };
     for (step, code, text, expected) in [
         (Connect, 554, "5.7.1 Service unavailable; Client host blocked using zen.spamhaus.org", "account"),
         (Connect, 421, "4.7.0 Too many connections", "account"),
@@ -177,12 +178,19 @@ fn answers_of_servers_are_told_apart() {
         (Recipient, 552, "5.2.2 Mailbox full", "bad"),
         (Data, 554, "5.5.1 Error: no valid recipients", "bad"),
         (Data, 354, "End data with <CR><LF>.<CR><LF>", "now"),
-        (Content, 554, "5.7.1 Message rejected: spam", "bad"),
-        (Content, 554, "Message rejected: Email address is not verified.", "bad"),
-        (Content, 552, "5.3.4 Message size exceeds fixed limit", "bad"),
-        (Content, 550, "5.4.5 Daily user sending limit exceeded.", "account"),
-        (Content, 451, "4.3.0 Error: queue file write error", "now"),
-        (Content, 550, "5.1.1 User unknown", "address"),
+        (content, 554, "5.7.1 Message rejected: spam", "bad"),
+        (content, 554, "Message rejected: Email address is not verified.", "bad"),
+        (content, 552, "5.3.4 Message size exceeds fixed limit", "bad"),
+        (content, 451, "4.3.0 Error: queue file write error", "now"),
+        // After the content nobody knows whom a server means.
+        (content, 550, "5.1.1 User unknown", "bad"),
+        (Data, 550, "5.1.1 User unknown", "bad"),
+        (content, 554, "5.0.0 Message rejected as spam", "bad"),
+        (content, 554, "Message not allowed - [299]", "bad"),
+        (Recipient, 550, "ip in prison", "bad"),
+        (Recipient, 550, "5.0.0 Unknown user", "address"),
+        (Recipient, 550, "5.2.1 The user you are trying to contact is receiving mail too quickly.", "bad"),
+        (Recipient, 550, "5.2.1 The email account that you tried to reach is disabled.", "address"),
     ] {
         assert_eq!(verdict(step, code, text), expected, "{step:?} {code} {text}");
     }
@@ -193,7 +201,7 @@ fn answers_of_servers_are_told_apart() {
         (own, Failure::Before(silence())),
         (Recipient, Failure::Before(silence())),
         (Data, Failure::Before(silence())),
-        (Content, Failure::Unknown(silence())),
+        (content, Failure::Unknown(silence())),
     ] {
         assert_eq!(judge(step, silence()), expected, "{step:?}");
     }
@@ -201,6 +209,39 @@ fn answers_of_servers_are_told_apart() {
     assert_eq!(Answer::new(550, "5.1.1 x").enhanced.as_deref(), Some("5.1.1"));
     assert_eq!(Answer::new(550, "127.0.0.1 is blocked").enhanced, None);
     assert_eq!(Answer::own("x".repeat(5000)).text.len(), 1000);
+}
+
+/// What the server would answer to all mail, whatever code it has for it, and what is only alike.
+#[test]
+fn what_concerns_the_account_is_no_fault_of_a_mail() {
+    use Step::{Data, Recipient, Sender};
+    let own = Sender { own: true };
+    let (content, of_others) = (Step::Content { own: true }, Step::Content { own: false });
+    for (step, code, text, expected) in [
+        // The account has sent its share.
+        (content, 550, "5.4.5 Daily user sending limit exceeded.", "account"),
+        (Recipient, 550, "5.4.5 Daily user sending limit exceeded.", "account"),
+        (content, 550, "5.1.90 Your message can't be sent because you've reached your daily limit", "account"),
+        (Recipient, 550, "5.1.90 Your message can't be sent because you've reached your daily limit", "account"),
+        (content, 554, "5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed", "account"),
+        (content, 550, "5.7.233 Your tenant exceeded its daily limit for sending to external recipients", "account"),
+        (Recipient, 552, "Daily sending quota exceeded", "account"),
+        (Recipient, 550, "Domain a.example has exceeded the max emails per hour (100/100) allowed.", "account"),
+        (Data, 550, "5.7.1 Daily SMTP relay limit exceeded for customer.", "account"),
+        (content, 454, "Throttling failure: Daily message quota exceeded.", "account"),
+        (content, 454, "Throttling failure: Maximum sending rate exceeded.", "now"),
+        // A limit of the recipient is none of the account.
+        (Recipient, 550, "5.2.121 The recipient's per hour message receive limit was exceeded", "bad"),
+        (Recipient, 552, "5.2.2 The mailbox has exceeded its daily limit", "bad"),
+        (content, 552, "5.2.3 Your message exceeded our message size limits for sending", "bad"),
+        (content, 554, "Transaction failed: Duplicate header 'DKIM-Signature'.", "account"),
+        (of_others, 554, "Transaction failed: Duplicate header 'DKIM-Signature'.", "bad"),
+        (own, 451, "5.7.3 STARTTLS is required to send mail", "account"),
+        (Recipient, 451, "5.7.3 STARTTLS is required to send mail", "account"),
+        (own, 550, "5.7.10 Encryption needed: use STARTTLS", "account"),
+    ] {
+        assert_eq!(verdict(step, code, text), expected, "{step:?} {code} {text}");
+    }
 }
 
 /// A mail with what is given, everything else being plain.

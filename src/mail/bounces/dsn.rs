@@ -139,7 +139,7 @@ fn undelivered(fields: &[(String, String)]) -> Option<Reported> {
     let status = better.or(status);
     Some(Reported {
         address: original.and_then(recipient).or_else(|| last.and_then(recipient)),
-        kind: failure(status.as_deref()),
+        kind: failure(status.as_deref(), diagnostic.unwrap_or_default()),
         status: status.unwrap_or_default(),
         detail: diagnostic.unwrap_or_default().to_owned(),
         raw: lines(fields),

@@ -46,7 +46,7 @@ fn bounce(event: &Value) -> Option<Bounce> {
     let enhanced = get("/delivery-status/enhanced-code").or_else(|| enhanced(&said));
     let kind = match get("/event")?.as_str() {
         "failed" if get("/severity").as_deref() == Some("temporary") => return None,
-        "failed" => failed(event, &reason, enhanced.as_deref()),
+        "failed" => failed(event, &reason, enhanced.as_deref(), &said),
         "rejected" => BounceKind::Soft,
         "complained" => BounceKind::Complaint,
         "unsubscribed" => BounceKind::Unsubscribe,
@@ -70,8 +70,7 @@ fn bounce(event: &Value) -> Option<Bounce> {
 }
 
 /// A permanent failure. `suppress-...`: Mailgun did not try, because the address is on a list there.
-fn failed(event: &Value, reason: &str, enhanced: Option<&str>) -> BounceKind {
-    let code = text(event, "/delivery-status/code");
+fn failed(event: &Value, reason: &str, enhanced: Option<&str>, said: &str) -> BounceKind {
     match (reason, text(event, "/delivery-status/bounce-type").as_deref()) {
         ("suppress-bounce", _) => BounceKind::Hard,
         ("suppress-complaint", _) => BounceKind::Complaint,
@@ -79,9 +78,6 @@ fn failed(event: &Value, reason: &str, enhanced: Option<&str>) -> BounceKind {
         (_, Some("soft")) => BounceKind::Soft,
         // The code says nothing of the address, but Outlook.com answers so for users that do not exist.
         ("bounce", Some("hard")) if enhanced == Some("5.5.0") => BounceKind::Hard,
-        ("bounce", _) if enhanced.is_none() && code.as_deref().is_some_and(|code| code.starts_with('5')) => {
-            BounceKind::Hard
-        }
-        _ => failure(enhanced),
+        _ => failure(enhanced, said),
     }
 }

@@ -5,6 +5,7 @@
 //! what follows. Only this folder knows the forms of the providers.
 
 mod dsn;
+mod evidence;
 mod hooks;
 mod imap;
 mod mailgun;
@@ -28,6 +29,8 @@ use serde_json::Value;
 use crate::Mail;
 use platform::{crypto, error::ApiError, text_enum};
 
+pub(crate) use evidence::is_of_address;
+use evidence::{failure, hard};
 pub(crate) use hooks::{Known, checked_secret};
 pub use metrics::BounceMetrics;
 pub(crate) use metrics::{IgnoredBounce, ReportSource};
@@ -180,23 +183,6 @@ fn enhanced(text: &str) -> Option<String> {
         class && numbers(parts.next()) && numbers(parts.next()) && parts.next().is_none()
     };
     text.split(|c: char| !c.is_ascii_digit() && c != '.').find(is_code).map(str::to_owned)
-}
-
-/// Whether a permanent failure means that the address does not work (RFC 3463 section 3): only then is it suppressed. A full mailbox, a
-/// message that is too large and a refusal for policy or content say nothing about the next message.
-pub(crate) fn is_of_address(enhanced: &str) -> bool {
-    match enhanced.split('.').collect::<Vec<_>>().as_slice() {
-        // X.1.Y: addressing; 7 and 8 are about the sender.
-        ["5", "1", detail] => !matches!(*detail, "7" | "8"),
-        // Mailbox disabled; no host of that name. Nothing said is what old servers say for an unknown user.
-        ["5", "2", "1"] | ["5", "4", "4"] | ["5", "0", "0"] => true,
-        _ => false,
-    }
-}
-
-/// Kind of a permanent failure with this enhanced status code.
-fn failure(enhanced: Option<&str>) -> BounceKind {
-    if enhanced.is_some_and(is_of_address) { BounceKind::Hard } else { BounceKind::Soft }
 }
 
 /// An event id for reports that have none.

@@ -6,7 +6,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, text, time};
+use super::{Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, hard, text, time};
 use platform::{crypto, error::ApiError, http};
 
 /// `password` is `user:password`; empty: the address is enough.
@@ -29,14 +29,17 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Bounce>, ApiError> {
 fn bounce(record: &Value) -> Option<Bounce> {
     let get = |name: &str| text(record, name);
     let record_type = get("/RecordType")?;
+    let detail = get("/Details").or_else(|| get("/Description")).or_else(|| get("/SuppressionReason"));
+    let detail = detail.unwrap_or_default();
     let kind = match record_type.as_str() {
-        "Bounce" => of_type(&get("/Type")?)?,
+        "Bounce" => match of_type(&get("/Type")?)? {
+            BounceKind::Hard => hard(enhanced(&detail).as_deref()),
+            kind => kind,
+        },
         "SpamComplaint" => BounceKind::Complaint,
         "SubscriptionChange" => of_change(record)?,
         _ => return None,
     };
-    let detail = get("/Details").or_else(|| get("/Description")).or_else(|| get("/SuppressionReason"));
-    let detail = detail.unwrap_or_default();
     let address = get("/Email").or_else(|| get("/Recipient")).as_deref().and_then(address);
     let event_id = match get("/ID") {
         Some(id) => format!("{record_type} {id}"),

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, address, enhanced, message_id, pasted, text, time};
+use super::{Bounce, BounceKind, Report, Unsigned, address, enhanced, hard, message_id, pasted, text, time};
 use platform::{crypto, error::ApiError, http};
 
 /// As the libraries of Svix have it: each attempt is signed anew.
@@ -46,7 +46,10 @@ pub(super) fn read(report: &Report<'_>) -> Result<Vec<Bounce>, ApiError> {
 fn kind(event: &Value) -> Option<BounceKind> {
     Some(match text(event, "/type")?.as_str() {
         "email.bounced" => match text(event, "/data/bounce/type").as_deref() {
-            None | Some("Permanent") => BounceKind::Hard,
+            None | Some("Permanent") => {
+                let said = text(event, "/data/bounce/message").unwrap_or_default();
+                hard(enhanced(&said).as_deref())
+            }
             Some(_) => BounceKind::Soft,
         },
         // Resend did not try: the address is on its list.

@@ -8,7 +8,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, failure, message_id, pasted, text, time};
+use super::{
+    Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, failure, hard, message_id, pasted, text, time,
+};
 use platform::{error::ApiError, http};
 
 const SIGNATURE: &str = "x-twilio-email-event-webhook-signature";
@@ -41,7 +43,7 @@ fn bounce(event: &Value) -> Option<Bounce> {
     let (reason, status) = (get("/reason").or_else(|| get("/response")).unwrap_or_default(), get("/status"));
     let enhanced = status.as_deref().and_then(enhanced).or_else(|| enhanced(&reason));
     let kind = match get("/event")?.as_str() {
-        "bounce" => bounced(event, enhanced.as_deref()),
+        "bounce" => bounced(event, enhanced.as_deref(), &reason),
         "dropped" => dropped(&reason),
         "spamreport" => BounceKind::Complaint,
         "unsubscribe" | "group_unsubscribe" => BounceKind::Unsubscribe,
@@ -62,13 +64,12 @@ fn bounce(event: &Value) -> Option<Bounce> {
 }
 
 /// `type` is `bounce`, or `blocked` for a refusal that is not about the address; the classification is newer and more exact.
-fn bounced(event: &Value, enhanced: Option<&str>) -> BounceKind {
+fn bounced(event: &Value, enhanced: Option<&str>, reason: &str) -> BounceKind {
     let is_blocked = text(event, "/type").is_some_and(|kind| kind != "bounce");
     match text(event, "/bounce_classification").as_deref() {
         _ if is_blocked => BounceKind::Soft,
-        Some("Invalid Address") => BounceKind::Hard,
-        None if enhanced.is_none() => BounceKind::Hard,
-        None | Some("Unclassified" | "Mailbox Unavailable") => failure(enhanced),
+        Some("Invalid Address") => hard(enhanced),
+        None | Some("Unclassified" | "Mailbox Unavailable") => failure(enhanced, reason),
         // Content, Reputation, Frequency or Volume Too High, Technical Failure.
         Some(_) => BounceKind::Soft,
     }

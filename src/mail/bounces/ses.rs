@@ -24,7 +24,7 @@ use rustls::{
 };
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, enhanced, message_id, text, time};
+use super::{Bounce, BounceKind, Report, Unsigned, enhanced, hard, message_id, text, time};
 use platform::{
     error::{ApiError, chain},
     http,
@@ -232,7 +232,10 @@ fn bounce(event: &Value, kind: BounceKind, part: &str, recipient: &Value) -> Opt
     let address = text(recipient, "/emailAddress").or_else(|| recipient.as_str().map(str::to_owned))?;
     let said = text(recipient, "/diagnosticCode").or_else(|| get("/reason"));
     let said = said.or_else(|| get("/complaintFeedbackType")).or_else(|| get("/bounceSubType")).unwrap_or_default();
-    let status = text(recipient, "/status").or_else(|| enhanced(&said)).or_else(|| get("/bounceType"));
+    let code = text(recipient, "/status").and_then(|status| enhanced(&status)).or_else(|| enhanced(&said));
+    // "Permanent" is also what a server refused for its policy.
+    let kind = if kind == BounceKind::Hard { hard(code.as_deref()) } else { kind };
+    let status = text(recipient, "/status").or(code).or_else(|| get("/bounceType"));
     let provider_id = text(event, "/mail/messageId");
     let report = get("/feedbackId").or_else(|| provider_id.clone()).unwrap_or_default();
     Some(Bounce {

@@ -133,14 +133,16 @@ impl Connection {
         let content = raw.strip_suffix(b"\r\n").unwrap_or(raw);
         match timeout(limits.data, self.inner.message(content)).await {
             Ok(Ok(response)) if response.code().severity == Severity::PositiveCompletion => Ok(said(&response)),
-            Ok(Ok(response)) => Err(Ended::Broken(judge(Step::Content, said(&response)))),
+            Ok(Ok(response)) => Err(Ended::Broken(judge(Step::Content { own: envelope.own }, said(&response)))),
             Ok(Err(error)) => {
                 let answer = Answer::of(&error);
                 let goes_on = answer.code.is_some_and(|code| code != 421);
-                let failure = judge(Step::Content, answer);
+                let failure = judge(Step::Content { own: envelope.own }, answer);
                 Err(if goes_on { Ended::Refused(failure) } else { Ended::Broken(failure) })
             }
-            Err(_) => Err(Ended::Broken(judge(Step::Content, silent("to the content", limits.data)))),
+            Err(_) => {
+                Err(Ended::Broken(judge(Step::Content { own: envelope.own }, silent("to the content", limits.data))))
+            }
         }
     }
 

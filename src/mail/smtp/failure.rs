@@ -2,6 +2,7 @@
 
 use lettre::transport::smtp::Error;
 
+use crate::bounces;
 use platform::error::chain;
 
 /// Longer answers are cut.
@@ -31,8 +32,10 @@ pub enum Step {
     Recipient,
     /// `DATA`
     Data,
-    /// The content, and the answer to it.
-    Content,
+    /// The content, and the answer to it; `own` as above.
+    Content {
+        own: bool,
+    },
 }
 
 /// Why a mail was not sent.
@@ -101,44 +104,56 @@ pub fn judge(step: Step, answer: Answer) -> Failure {
         return match step {
             Step::Connect | Step::SignIn => Failure::Account(answer),
             Step::Sender { .. } | Step::Recipient | Step::Data => Failure::Before(answer),
-            Step::Content => Failure::Unknown(answer),
+            Step::Content { .. } => Failure::Unknown(answer),
         };
     };
-    // What Gmail says, to whatever comes next, when the account has sent its share of the day.
-    if code >= 500 && answer.enhanced.as_deref() == Some("5.4.5") {
+    if is_of_account(step, code, &answer) {
         return Failure::Account(answer);
     }
     match (step, code) {
-        (Step::Connect | Step::SignIn, _)
-        // Not signed in, or not any more (RFC 4954 section 6): the same for every mail.
-        | (_, 530 | 534 | 535 | 538)
-        | (Step::Sender { .. }, 454)
-        // The server does not accept the configured sender, so it would refuse all of its mail.
-        | (Step::Sender { own: true }, 550 | 551 | 553 | 554) => Failure::Account(answer),
         (_, 500..=599) => {
-            let of_address = is_of_address(step, code, &answer);
+            // Many servers answer to the content what they think of the sender, whatever their code says.
+            let of_address =
+                step == Step::Recipient && bounces::is_of_address(answer.enhanced.as_deref(), &answer.text);
             Failure::Permanent { answer, of_address }
         }
         // An answer that the content cannot have.
-        (Step::Content, ..400 | 600..) => Failure::Unknown(answer),
+        (Step::Content { .. }, ..400 | 600..) => Failure::Unknown(answer),
         _ => Failure::Before(answer),
     }
 }
 
-/// Words of refusals that are about the sender, whatever the code says.
-const NOT_OF_ADDRESS: [&str; 7] = ["relay", "sender", "spam", "block", "blacklist", "policy", "prohibit"];
-
-/// Whether a refusal says that the address does not work. Without an enhanced status code, only the answer to the recipient's address can, and
-/// not one about the sender: many servers answer to the recipient what they think of the sender.
-fn is_of_address(step: Step, code: u16, answer: &Answer) -> bool {
-    match (&answer.enhanced, step) {
-        (Some(enhanced), Step::Recipient | Step::Data | Step::Content) => crate::bounces::is_of_address(enhanced),
-        (None, Step::Recipient) => {
-            let text = answer.text.to_ascii_lowercase();
-            matches!(code, 550 | 551 | 553) && !NOT_OF_ADDRESS.iter().any(|word| text.contains(word))
-        }
+/// Whether the server would answer this to all mail. What it answers to another sender than the configured one, which an organisation has
+/// chosen, must not hold up the others.
+fn is_of_account(step: Step, code: u16, answer: &Answer) -> bool {
+    let text = answer.text.to_lowercase();
+    match (step, code) {
+        (Step::Connect | Step::SignIn, _)
+        // Not signed in, or not any more (RFC 4954 section 6).
+        | (_, 530 | 534 | 535 | 538)
+        | (Step::Sender { .. }, 454)
+        // The server does not accept the configured sender.
+        | (Step::Sender { own: true }, 550 | 551 | 553 | 554) => true,
+        // Microsoft 365 demands encryption with 451 5.7.3.
+        (Step::Sender { .. } | Step::Recipient, 400..=599) if text.contains("starttls") => true,
+        // Amazon SES takes one signature at most.
+        (Step::Content { own: true }, 500..=599) if text.contains("dkim-signature") => true,
+        (_, 400..=599) => is_quota(answer.enhanced.as_deref(), &text),
         _ => false,
     }
+}
+
+/// What Gmail and Microsoft 365 say, to whatever comes next, when the account has sent its share of the day.
+const QUOTA: [&str; 2] = ["5.4.5", "5.1.90"];
+const LIMITS: [&str; 3] = ["limit", "quota", "max emails"];
+const OF_SENDING: [&str; 9] =
+    ["daily", "hourly", "message quota", "messaging", "per day", "per hour", "relay limit", "sending", "submission"];
+const OF_RECEIVING: [&str; 4] = ["mailbox", "receiv", "recipient's", "size"];
+
+/// Whether the account may send no more for now. Most servers have no code for it.
+fn is_quota(enhanced: Option<&str>, text: &str) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    enhanced.is_some_and(|code| QUOTA.contains(&code)) || (has(&LIMITS) && has(&OF_SENDING) && !has(&OF_RECEIVING))
 }
 
 /// `4.7.1` and the like.

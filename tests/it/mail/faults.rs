@@ -99,14 +99,43 @@ async fn an_address_that_does_not_exist_fails_at_once_and_is_not_asked_again() {
 async fn a_refusal_by_policy_does_not_suppress_the_address() {
     let smtp = Smtp::start().await;
     let app = start(&smtp).await;
-    smtp.once(Step::Content, Act::Say("554 5.7.1 Message looks like spam"));
-    let id = send(&app, "ada@example.org", "Hello").await;
-    let failed = until_state(&app, id, "failed").await;
-    assert_eq!((&failed["status"], &failed["enhanced"]), (&json!(554), &json!("5.7.1")));
-    assert_eq!(number(&app, "SELECT count(*) FROM mail_suppressions").await, 0);
+    for (step, said, enhanced) in [
+        (Step::Content, "554 5.7.1 Message looks like spam", json!("5.7.1")),
+        (Step::Content, "554 5.0.0 Message rejected as spam", json!("5.0.0")),
+        (Step::RcptTo, "554 ip in prison", json!(null)),
+    ] {
+        smtp.once(step, Act::Say(said));
+        let id = send(&app, "ada@example.org", "Hello").await;
+        let failed = until_state(&app, id, "failed").await;
+        assert_eq!((&failed["status"], &failed["enhanced"]), (&json!(554), &enhanced), "{said}");
+        assert_eq!(number(&app, "SELECT count(*) FROM mail_suppressions").await, 0, "{said}");
+    }
     let other = send(&app, "ada@example.org", "Hello again").await;
     until_state(&app, other, "sent").await;
     assert_eq!(smtp.recipients().len(), 1);
+    app.stop().await;
+}
+
+/// The account has sent its share of the day: that is no fault of the mail, nor of its recipient.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_that_is_used_up_holds_mail_up_and_loses_none() {
+    let smtp = Smtp::start().await;
+    let app = start(&smtp).await;
+    for (step, said) in [
+        (Step::RcptTo, "550 5.1.90 Your message can't be sent because you've reached your daily limit"),
+        (Step::Content, "552 Daily sending quota exceeded"),
+    ] {
+        smtp.once(step, Act::Say(said));
+        let id = send(&app, "ada@example.org", "Hello").await;
+        let waiting = until_put_off(&app, id, 1).await;
+        assert_eq!(outcomes(&app, id).await, ["account"], "{waiting}");
+        let fails = async || app.app.mail.account().await.unwrap().failing_since.is_some();
+        until("the account does not fail", async || fails().await).await;
+        hurry(&app).await;
+        until_state(&app, id, "sent").await;
+        until("the account still fails", async || !fails().await).await;
+    }
+    assert_eq!(number(&app, "SELECT count(*) FROM mail_suppressions").await, 0);
     app.stop().await;
 }
 

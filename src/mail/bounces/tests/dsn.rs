@@ -144,8 +144,12 @@ fn each_action_and_status_is_what_it_says() {
         // What the server said is more exact than what its client made of it.
         ("failed", "5.0.0", "550 5.7.26 unauthenticated", Some((BounceKind::Soft, "5.7.26"))),
         ("failed", "5.0.0", "550 no such user", Some((BounceKind::Hard, "5.0.0"))),
+        ("failed", "5.0.0", "554 Message rejected as spam", Some((BounceKind::Soft, "5.0.0"))),
+        ("failed", "5.4.4", "Host or domain name not found", Some((BounceKind::Soft, "5.4.4"))),
         ("failed", "", "550 5.1.1 no", Some((BounceKind::Hard, "5.1.1"))),
-        ("failed", "", "no", Some((BounceKind::Soft, ""))),
+        // Behind each of these texts stands that the user is unknown.
+        ("failed", "", "no", Some((BounceKind::Hard, ""))),
+        ("failed", "", "550 ip in prison", Some((BounceKind::Soft, ""))),
         ("delayed", "4.4.1", "451 4.4.1 later", None),
         ("delivered", "2.0.0", "250 2.0.0 ok", None),
         ("relayed", "2.0.0", "250 2.0.0 ok", None),

@@ -105,6 +105,10 @@ fn each_event_is_what_it_says() {
     for (changes, kind) in [
         (json!({}), Some(BounceKind::Hard)),
         (no_code, Some(BounceKind::Hard)),
+        (
+            json!({"/delivery-status/enhanced-code": null, "/delivery-status/message": "554 ip in prison"}),
+            Some(BounceKind::Soft),
+        ),
         (json!({"/severity": "temporary"}), None),
         (json!({"/delivery-status/bounce-type": "soft"}), Some(BounceKind::Soft)),
         (json!({"/delivery-status/enhanced-code": "5.7.1"}), Some(BounceKind::Soft)),

@@ -52,15 +52,49 @@ fn an_enhanced_status_code_is_found_in_what_servers_say() {
 
 #[test]
 fn only_a_failure_of_the_address_suppresses_it() {
-    for code in ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.4", "5.0.0"] {
-        assert!(is_of_address(code), "{code}");
-    }
-    // A full mailbox, a large message, a policy, a bad sender, a time-out, and what is no code.
-    for code in [
-        "5.2.2", "5.2.3", "5.3.4", "5.7.1", "5.7.26", "5.1.7", "5.1.8", "4.1.1", "4.4.7", "2.0.0", "", "5", "5.1",
-        "x.1.1",
+    // In Postfix's words the first has one that is about the sender with others.
+    for said in [
+        "550 5.1.1 <a@b>: Recipient address rejected: User unknown in relay recipient table",
+        "550 5.1.6 Recipient no longer on server",
+        "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+        "550 5.2.1 The email account that you tried to reach is disabled.",
+        "550 5.0.0 Unknown user",
+        "550 5.1.0 <a@b>: Address unknown",
+        "550 5.5.0 No such  MAILBOX",
+        "550 No such user here",
+        "550 <a@b>: Recipient address rejected: User unknown in virtual alias table",
+        "553 sorry, no mailbox here by that name (#5.7.1)",
+        "554 delivery error: user doesn't exist",
     ] {
-        assert!(!is_of_address(code), "{code}");
+        let code = said.split(' ').nth(1).filter(|word| word.starts_with("5."));
+        assert!(is_of_address(code, said), "{said}");
+    }
+    // Spam, a policy, a limit, a full mailbox, a bad sender, a domain that cannot be found for now: the next message may arrive.
+    for said in [
+        "554 5.0.0 Message rejected as spam",
+        "554 Message not allowed - [299]",
+        "550 ip in prison",
+        "550 5.0.0 Access denied",
+        "550 Requested action not taken: mailbox unavailable",
+        "550 5.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages",
+        "550 5.1.90 Your message can't be sent because you've reached your daily limit for message recipients",
+        "550 5.1.8 Access denied, bad outbound sender",
+        "550 5.1.7 Sender address rejected: user unknown",
+        "550 Sender address rejected: user unknown",
+        "550 5.1.2 Domain not found",
+        "550 5.4.4 Host or domain name not found",
+        "550 5.4.1 Recipient address rejected: Access denied",
+        "550 user unknown to our reputation service",
+        "552 5.2.2 Mailbox of this user is full",
+        "552 5.3.4 Message too big",
+        "550 5.7.1 user unknown",
+        "550 5.7.26 unauthenticated",
+        "450 4.1.1 user unknown",
+        "550",
+        "",
+    ] {
+        let code = said.split(' ').nth(1).filter(|word| word.starts_with(['4', '5']));
+        assert!(!is_of_address(code, said), "{said}");
     }
 }
 

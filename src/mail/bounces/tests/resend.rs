@@ -103,6 +103,11 @@ fn each_event_is_what_it_says() {
         ("email.bounced", json!({}), Some(BounceKind::Hard)),
         ("email.bounced", json!({"bounce": {"type": "Transient", "subType": "MailboxFull"}}), Some(BounceKind::Soft)),
         ("email.bounced", json!({"bounce": {"type": "Undetermined"}}), Some(BounceKind::Soft)),
+        (
+            "email.bounced",
+            json!({"bounce": {"type": "Permanent", "message": "550 5.7.1 blocked by policy"}}),
+            Some(BounceKind::Soft),
+        ),
         ("email.suppressed", json!({"suppressed": {"type": "OnAccountSuppressionList"}}), Some(BounceKind::Hard)),
         ("email.failed", json!({"failed": {"reason": "reached_daily_quota"}}), Some(BounceKind::Soft)),
         ("email.complained", json!({}), Some(BounceKind::Complaint)),

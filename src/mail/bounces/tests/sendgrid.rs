@@ -120,6 +120,12 @@ fn each_event_is_what_it_says() {
         (json!({"bounce_classification": "Unclassified", "status": "5.1.1"}), Some(BounceKind::Hard)),
         (json!({"bounce_classification": null, "status": "5.1.1"}), Some(BounceKind::Hard)),
         (json!({"bounce_classification": null, "status": "5.7.1"}), Some(BounceKind::Soft)),
+        (json!({"bounce_classification": "Unclassified"}), Some(BounceKind::Hard)),
+        (
+            json!({"bounce_classification": "Unclassified", "reason": "554 Message rejected as spam"}),
+            Some(BounceKind::Soft),
+        ),
+        (json!({"bounce_classification": null, "status": null, "reason": "550 ip in prison"}), Some(BounceKind::Soft)),
         (json!({"event": "dropped", "reason": "Bounced Address"}), Some(BounceKind::Hard)),
         (json!({"event": "dropped", "reason": "Spam Reporting Address"}), Some(BounceKind::Complaint)),
         (json!({"event": "dropped", "reason": "Unsubscribed Address"}), Some(BounceKind::Unsubscribe)),

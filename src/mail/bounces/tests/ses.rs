@@ -176,6 +176,10 @@ fn each_notification_is_what_it_says() {
         let bounces = read(&notification(&changes).to_string()).unwrap();
         assert_eq!(bounces.first().map(|bounce| bounce.kind), kind, "{changes}");
     }
+    let policy =
+        json!([{"emailAddress": "jane@example.com", "status": "5.7.1", "diagnosticCode": "smtp; 550 5.7.1 blocked"}]);
+    let refused = read(&notification(&json!({"/bounce/bouncedRecipients": policy})).to_string()).unwrap();
+    assert_eq!(told(&refused), [(BounceKind::Soft, "5.7.1", Some("jane@example.com"))], "not the address");
     let two = json!([{"emailAddress": "jane@example.com"}, {"emailAddress": "richard@example.com"}]);
     let both = read(&notification(&json!({"/bounce/bouncedRecipients": two})).to_string()).unwrap();
     assert_eq!(
