@@ -28,6 +28,8 @@ pub struct Config {
     pub smtp_password_file: Option<PathBuf>,
     /// PEM file with certificates that are trusted besides those of the system, for SMTP and IMAP.
     pub smtp_ca_file: Option<PathBuf>,
+    /// DKIM signatures of mail whose sender's domain has keys here.
+    pub dkim: Signing,
     /// Connections at once for one domain of recipients.
     pub connections: usize,
     /// Limit for the connection with its greeting and TLS, seconds.
@@ -72,6 +74,19 @@ pub enum Security {
     None,
 }
 
+/// Which DKIM signatures a mail gets here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signing {
+    /// None for Amazon SES, which signs by itself, refuses two signatures and replaces headers that ours cover; otherwise both.
+    #[default]
+    Auto,
+    /// RSA and Ed25519.
+    Both,
+    Rsa,
+    None,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -84,8 +99,9 @@ impl Default for Config {
             smtp_password: None,
             smtp_password_file: None,
             smtp_ca_file: None,
+            dkim: Signing::Auto,
             connections: 4,
-            connect_seconds: 10,
+            connect_seconds: 30,
             command_seconds: 60,
             data_seconds: 120,
             retry_hours: 48,
@@ -109,10 +125,14 @@ impl Config {
     pub fn validate(&mut self, errors: &mut ConfigErrors) {
         secret::resolve(&mut self.smtp_password, self.smtp_password_file.as_deref(), "smtp_password_file", errors);
         secret::resolve(&mut self.imap_password, self.imap_password_file.as_deref(), "imap_password_file", errors);
-        if !self.from.is_empty()
-            && let Err(error) = Address::parse(&self.from)
-        {
-            errors.push("from", error.to_string());
+        match Address::parse(&self.from) {
+            _ if self.from.is_empty() => {}
+            Err(error) => errors.push("from", error.to_string()),
+            // All mail would fail at servers without SMTPUTF8, which are most.
+            Ok(sender) if sender.needs_smtputf8() => {
+                errors.push("from", "use an address with ASCII characters before the @: most servers refuse others");
+            }
+            Ok(_) => {}
         }
         for (setting, name) in
             [("hostname", &self.hostname), ("smtp_host", &self.smtp_host), ("imap_host", &self.imap_host)]
@@ -163,6 +183,15 @@ impl Config {
         !self.smtp_host.is_empty() && self.sender().is_some()
     }
 
+    /// `dkim`, with `auto` resolved.
+    pub fn signing(&self) -> Signing {
+        match self.dkim {
+            Signing::Auto if is_amazon_ses(&self.smtp_host) => Signing::None,
+            Signing::Auto => Signing::Both,
+            chosen => chosen,
+        }
+    }
+
     /// `smtp_port`, with 0 resolved to the default.
     pub fn port(&self) -> u16 {
         match (self.smtp_port, self.smtp_security) {
@@ -181,6 +210,13 @@ impl Config {
             (port, _) => port,
         }
     }
+}
+
+/// `email-smtp.<region>.amazonaws.com`, with `-fips` or of China, or the endpoint of a private network that has this name within it.
+fn is_amazon_ses(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    host.contains("email-smtp")
+        && [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|end| host.ends_with(end))
 }
 
 /// A name of DNS or an IP address, without a port.

@@ -9,32 +9,29 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mail_auth::{
     common::{
-        crypto::{Ed25519Key, RsaKey, Sha256},
-        headers::HeaderWriter as _,
+        crypto::{Algorithm, Ed25519Key, RsaKey, Sha256, SigningKey},
+        headers::{HeaderWriter as _, Writable},
     },
-    dkim::{DkimSigner, Done},
+    dkim::DkimSigner,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::DnsRecord;
+use super::{DnsRecord, Signing};
 
-/// Headers that a signature covers. Without Date and Message-ID, which Amazon SES replaces.
-const HEADERS: [&str; 9] = [
-    "From",
-    "To",
-    "Cc",
-    "Reply-To",
-    "Subject",
-    "MIME-Version",
-    "Content-Type",
-    "List-Unsubscribe",
-    "List-Unsubscribe-Post",
-];
+/// Headers that a signature covers, each once more than the message has it: the last is signed as missing (RFC 6376 section 8.15), so that nobody
+/// can add a second From.
+const ALWAYS: [&str; 7] = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"];
+/// Headers that a signature covers where the message has them. Not as missing: services add a Reply-To or a List-Unsubscribe of their own.
+const WHERE_PRESENT: [&str; 4] = ["Reply-To", "Cc", "List-Unsubscribe", "List-Unsubscribe-Post"];
 
-/// Each header once more than a message has it: the last is signed as missing (RFC 6376 section 8.15), so that nobody can add a second From or
-/// a Reply-To.
-fn signed_headers() -> impl Iterator<Item = &'static str> {
-    HEADERS.into_iter().chain(HEADERS)
+/// What a signature of this message covers.
+fn signed_headers(raw: &[u8]) -> Vec<&'static str> {
+    let end = raw.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(raw.len());
+    let head = String::from_utf8_lossy(&raw[..end]);
+    let is_present = |name: &&str| {
+        head.lines().any(|line| line.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name)))
+    };
+    ALWAYS.into_iter().chain(ALWAYS).chain(WHERE_PRESENT.into_iter().filter(is_present)).collect()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -92,27 +89,61 @@ pub fn records(domain: &str, selector: &str, rsa_public: &str, ed25519_public: &
 
 /// The keys of a domain, ready to sign.
 pub struct DomainKeys {
-    rsa: DkimSigner<RsaKey<Sha256>, Done>,
-    ed25519: DkimSigner<Ed25519Key, Done>,
+    domain: String,
+    selector: String,
+    rsa: RsaKey<Sha256>,
+    ed25519: Ed25519Key,
 }
 
 impl DomainKeys {
     /// From private keys in PKCS #8.
     pub fn new(domain: &str, selector: &str, rsa: &[u8], ed25519: &[u8]) -> Result<Self, DkimError> {
-        let rsa = RsaKey::<Sha256>::from_key_der(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(rsa)))?;
-        let ed25519 = Ed25519Key::from_pkcs8_der(ed25519)?;
         Ok(Self {
-            rsa: DkimSigner::from_key(rsa).domain(domain).selector(selector).headers(signed_headers()),
-            ed25519: DkimSigner::from_key(ed25519)
-                .domain(domain)
-                .selector(ed25519_selector(selector))
-                .headers(signed_headers()),
+            domain: domain.to_owned(),
+            selector: selector.to_owned(),
+            rsa: RsaKey::<Sha256>::from_key_der(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(rsa)))?,
+            ed25519: Ed25519Key::from_pkcs8_der(ed25519)?,
         })
     }
 }
 
-/// The message with both signatures before it.
-pub fn sign(raw: &[u8], keys: &DomainKeys) -> Result<Vec<u8>, DkimError> {
-    let signatures = [keys.ed25519.sign(raw)?.to_header(), keys.rsa.sign(raw)?.to_header()];
-    Ok([signatures[0].as_bytes(), signatures[1].as_bytes(), raw].concat())
+/// The message with its signatures before it.
+pub fn sign(raw: &[u8], keys: &DomainKeys, signing: Signing) -> Result<Vec<u8>, DkimError> {
+    let DomainKeys { domain, selector, rsa, ed25519 } = keys;
+    let headers = signed_headers(raw);
+    let mut signed = Vec::with_capacity(raw.len() + 2048);
+    if matches!(signing, Signing::Auto | Signing::Both) {
+        signed.extend(signature(ed25519, domain, &ed25519_selector(selector), &headers, raw)?.into_bytes());
+    }
+    if signing != Signing::None {
+        signed.extend(signature(rsa, domain, selector, &headers, raw)?.into_bytes());
+    }
+    signed.extend_from_slice(raw);
+    Ok(signed)
+}
+
+fn signature(
+    key: &impl SigningKey,
+    domain: &str,
+    selector: &str,
+    headers: &[&str],
+    raw: &[u8],
+) -> Result<String, DkimError> {
+    let signer = DkimSigner::from_key(Lent(key)).domain(domain).selector(selector).headers(headers.iter().copied());
+    Ok(signer.sign(raw)?.to_header())
+}
+
+/// A key for one signature: mail-auth's signers own theirs, and cover the same headers of each message.
+struct Lent<'a, K>(&'a K);
+
+impl<K: SigningKey> SigningKey for Lent<'_, K> {
+    type Hasher = K::Hasher;
+
+    fn sign(&self, input: impl Writable) -> mail_auth::Result<Vec<u8>> {
+        self.0.sign(input)
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        self.0.algorithm()
+    }
 }

@@ -88,6 +88,10 @@ pub fn dkim(name: &str, expected: &DnsRecord, found: Found) -> DnsCheck {
     let is_right = |found: &Vec<String>| found.iter().any(|record| key(record) == key(&expected.value));
     let judged = match &found {
         Err(error) => (DnsStatus::Unknown, error.clone()),
+        Ok(found) if is_right(found) && found.len() > 1 => {
+            let detail = "there is another record of this name, which receivers may take instead: remove it";
+            (DnsStatus::Fail, detail.to_owned())
+        }
         Ok(found) if is_right(found) => (DnsStatus::Pass, String::new()),
         Ok(found) if found.is_empty() => (DnsStatus::Fail, "the record is missing".to_owned()),
         Ok(_) => (DnsStatus::Fail, "the record has another key".to_owned()),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 use super::{
-    Account, Backlog, Domain, Mail, MailError,
+    Account, Backlog, Domain, Mail, MailError, Signing,
     model::{DnsCheck, DnsStatus},
     smtp::{Answer, Envelope, Failure},
     store::{domains, lanes},
@@ -149,20 +149,34 @@ impl Check for Domains {
                 sender.domain()
             )),
             Ok(Some(domain)) => match timeout(LIMIT, self.0.dns_checks(&domain)).await {
-                Ok(checks) => records(&domain.domain, domain.verified_at.is_some(), &checks),
+                Ok(checks) => {
+                    let signing = self.0.inner.config.signing();
+                    records(&domain.domain, domain.verified_at.is_some(), signing, &checks)
+                }
                 Err(_) => CheckResult::warn("the name servers did not answer", "see /etc/resolv.conf of this host"),
             },
         }
     }
 }
 
-pub(super) fn records(domain: &str, verified: bool, checks: &[DnsCheck]) -> CheckResult {
-    // The reverse record is of consequence for those only who send by themselves.
-    let wrong = checks.iter().filter(|check| check.status != DnsStatus::Pass && check.name != "reverse");
+pub(super) fn records(domain: &str, verified: bool, signing: Signing, checks: &[DnsCheck]) -> CheckResult {
+    let is_needed = |check: &&DnsCheck| match check.name.as_str() {
+        // Of consequence for those only who send by themselves.
+        "reverse" => false,
+        "dkim_rsa" => signing != Signing::None,
+        "dkim_ed25519" => !matches!(signing, Signing::None | Signing::Rsa),
+        _ => true,
+    };
+    let wrong = checks.iter().filter(|check| check.status != DnsStatus::Pass).filter(is_needed);
     let wrong: Vec<String> = wrong.map(|check| format!("{} ({}): {}", check.name, check.host, check.detail)).collect();
     let remedy = "the console's page Mail, Domains, shows the records as they should be";
     if !wrong.is_empty() {
         return CheckResult::warn(format!("{domain}: {}", wrong.join("; ")), remedy);
+    }
+    if signing == Signing::None {
+        return CheckResult::pass(format!(
+            "{domain}: its mail is not signed here (mail.dkim): the provider's server has to sign it"
+        ));
     }
     if !verified {
         return CheckResult::warn(

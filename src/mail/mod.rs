@@ -39,7 +39,7 @@ mod store;
 mod tests;
 
 pub use address::{Address, BadAddress};
-pub use config::{Config, Security};
+pub use config::{Config, Security, Signing};
 pub use doctor::checks;
 pub use error::MailError;
 pub use events::EVENTS;

@@ -15,11 +15,11 @@ use mail_auth::{
 use mailparse::MailHeaderMap as _;
 
 use super::{
-    Account, Address, Attachment, Backlog, BadAddress, KINDS, Kind,
+    Account, Address, Attachment, Backlog, BadAddress, Config, KINDS, Kind, Signing,
     compose::{self, Outgoing},
     dkim::{self, DomainKeys},
     dns, doctor,
-    model::{DnsRecord, DnsStatus},
+    model::{DnsCheck, DnsRecord, DnsStatus},
     service::{account_wait, lane, later_by, retry_wait},
     smtp::{Answer, Failure, Step, judge},
 };
@@ -460,23 +460,58 @@ async fn signatures_hold_with_the_published_keys() {
     for (text, html) in [("Hello", None), ("Привет,\n\n.\nмир\n\n\n", Some("<p>Привет</p>\n")), (" \n", None)]
     {
         let raw = composed(&from, &to, "Тема", text, html);
-        let signed = dkim::sign(&raw, &signer).unwrap();
+        let signed = dkim::sign(&raw, &signer, Signing::Both).unwrap();
         assert_eq!(verified(&signed, &records).await, [true, true], "{text:?}");
         // As the connection sends it.
         let sent = signed.strip_suffix(b"\r\n").unwrap_or(&signed);
         assert_eq!(verified(&[sent, b"\r\n"].concat(), &records).await, [true, true], "{text:?}");
         let signed = String::from_utf8(signed).unwrap();
-        let changed = signed.replacen("Subject: ", "Subject: x", 1);
-        assert_eq!(verified(changed.as_bytes(), &records).await, [false, false], "a changed subject");
-        for header in ["Reply-To: evil@example.org", "From: evil@example.org", "Subject: x", "Content-Type: text/html"]
-        {
+        for (old, new) in [("Subject: ", "Subject: x"), ("Date: ", "Date: x"), ("/unsubscribe/", "/unsubscribe/x")] {
+            let changed = signed.replacen(old, new, 1);
+            assert_ne!(changed, signed, "{old}");
+            assert_eq!(verified(changed.as_bytes(), &records).await, [false, false], "changed: {old}");
+        }
+        for header in [
+            "From: evil@example.org",
+            "To: evil@example.org",
+            "Subject: x",
+            "Message-ID: <1@example.org>",
+            "Content-Type: text/html",
+        ] {
             let added = format!("{header}\r\n{signed}");
             assert_eq!(verified(added.as_bytes(), &records).await, [false, false], "added: {header}");
             let (headers, body) = signed.split_once("\r\n\r\n").unwrap();
             let added = format!("{headers}\r\n{header}\r\n\r\n{body}");
             assert_eq!(verified(added.as_bytes(), &records).await, [false, false], "added at the end: {header}");
         }
+        // What services add on the way.
+        for header in ["Reply-To: a@example.org", "Cc: a@example.org", "List-Unsubscribe: <https://mail.example.org>"] {
+            let added = format!("{header}\r\n{signed}");
+            assert_eq!(verified(added.as_bytes(), &records).await, [true, true], "added: {header}");
+        }
+        let signed = dkim::sign(&raw, &signer, Signing::Rsa).unwrap();
+        assert_eq!(verified(&signed, &records).await, [true], "one signature");
+        assert_eq!(dkim::sign(&raw, &signer, Signing::None).unwrap(), raw);
     }
+}
+
+#[test]
+fn amazon_ses_gets_no_signature_unless_the_operator_wants_one() {
+    let signing = |host: &str, dkim| Config { smtp_host: host.to_owned(), dkim, ..Config::default() }.signing();
+    for host in [
+        "email-smtp.eu-central-1.amazonaws.com",
+        "EMAIL-SMTP.us-east-1.amazonaws.com",
+        "email-smtp-fips.us-gov-west-1.amazonaws.com",
+        "email-smtp.cn-north-1.amazonaws.com.cn",
+        "vpce-1-2.email-smtp.eu-west-1.vpce.amazonaws.com",
+    ] {
+        assert_eq!(signing(host, Signing::Auto), Signing::None, "{host}");
+        assert_eq!(signing(host, Signing::Rsa), Signing::Rsa, "{host}");
+    }
+    for host in ["smtp.sendgrid.net", "", "email-smtp.example.com", "mail.ec2.amazonaws.com"] {
+        assert_eq!(signing(host, Signing::Auto), Signing::Both, "{host}");
+    }
+    assert_eq!(signing("smtp.sendgrid.net", Signing::None), Signing::None);
 }
 
 #[test]
@@ -485,7 +520,10 @@ fn records_of_the_dns_are_judged() {
     let expected = DnsRecord { host: "hf._domainkey.example.com".into(), value: "v=DKIM1; k=rsa; p=AAAA==".into() };
     for (found, status) in [
         (records(&["v=DKIM1; k=rsa; p=AAAA=="]), DnsStatus::Pass),
-        (records(&["other", "k=rsa;p=AA AA=="]), DnsStatus::Pass),
+        (records(&["k=rsa;p=AA AA=="]), DnsStatus::Pass),
+        // Which one a receiver takes is undefined.
+        (records(&["v=DKIM1; k=rsa; p=AAAA==", "v=DKIM1; k=rsa; p=BBBB"]), DnsStatus::Fail),
+        (records(&["other", "v=DKIM1; k=rsa; p=AAAA=="]), DnsStatus::Fail),
         (records(&["v=DKIM1; p=BBBB"]), DnsStatus::Fail),
         (records(&["v=DKIM1; p="]), DnsStatus::Fail),
         (records(&[]), DnsStatus::Fail),
@@ -516,6 +554,32 @@ fn records_of_the_dns_are_judged() {
     let names = |name: &str| Ok(vec![(ip, vec![name.to_owned()])]);
     assert_eq!(dns::reverse("mail.example.com", names("Mail.example.com")).status, DnsStatus::Pass);
     assert_eq!(dns::reverse("mail.example.com", names("host.provider.example")).status, DnsStatus::Warn);
+}
+
+#[test]
+fn doctor_wants_the_records_of_the_signatures_that_are_made() {
+    let check = |name: &str, status| DnsCheck {
+        name: name.to_owned(),
+        status,
+        host: "x".into(),
+        record: "TXT".into(),
+        found: Vec::new(),
+        expected: String::new(),
+        detail: "missing".into(),
+    };
+    let checks = |rsa, ed25519| [check("dkim_rsa", rsa), check("dkim_ed25519", ed25519), check("spf", DnsStatus::Pass)];
+    let judged = |signing, rsa, ed25519| doctor::records("example.com", true, signing, &checks(rsa, ed25519)).status;
+    for (signing, without_ed25519, without_both) in [
+        (Signing::Both, Status::Warn, Status::Warn),
+        (Signing::Rsa, Status::Pass, Status::Warn),
+        (Signing::None, Status::Pass, Status::Pass),
+    ] {
+        assert_eq!(judged(signing, DnsStatus::Pass, DnsStatus::Pass), Status::Pass, "{signing:?}");
+        assert_eq!(judged(signing, DnsStatus::Pass, DnsStatus::Fail), without_ed25519, "{signing:?}");
+        assert_eq!(judged(signing, DnsStatus::Fail, DnsStatus::Fail), without_both, "{signing:?}");
+    }
+    let none = doctor::records("example.com", false, Signing::None, &checks(DnsStatus::Fail, DnsStatus::Fail));
+    assert!(none.summary.contains("mail.dkim"), "{none:?}");
 }
 
 #[test]

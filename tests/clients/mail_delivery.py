@@ -173,10 +173,12 @@ def both_signatures_hold_and_notice_a_change(sender):
         assert {held for _, held in verified(sender, changed)} == {False}, f"{old} became {new} and nobody noticed"
 
 
-def a_header_that_was_not_there_is_noticed(sender):
+def a_second_header_is_noticed_and_what_services_add_is_not(sender):
     raw, _, _ = sender.arrived(sender.send("ada@example.org"))
-    for header in (b"Reply-To: eve@example.net", b"Cc: eve@example.net", b"List-Unsubscribe: <https://example.net/>"):
+    for header in (b"To: eve@example.net", b"Subject: Tides", b"Date: Thu, 1 Jan 2026 00:00:00 +0000", b"Message-ID: <1@example.net>", b"Content-Type: text/html"):
         assert {held for _, held in verified(sender, header + b"\r\n" + raw)} == {False}, f"{header} was added and nobody noticed"
+    for header in (b"Reply-To: help@example.net", b"Cc: help@example.net", b"List-Unsubscribe: <https://example.net/>"):
+        assert {held for _, held in verified(sender, header + b"\r\n" + raw)} == {True}, f"{header} was added on the way"
 
 
 def everything_is_read_as_it_was_written(sender):
@@ -230,7 +232,7 @@ def what_was_greylisted_comes_at_the_second_attempt(sender):
 
 CHECKS = [
     both_signatures_hold_and_notice_a_change,
-    a_header_that_was_not_there_is_noticed,
+    a_second_header_is_noticed_and_what_services_add_is_not,
     everything_is_read_as_it_was_written,
     a_large_file_arrives_whole,
     addresses_beyond_ascii_are_sent_with_smtputf8,

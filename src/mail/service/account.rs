@@ -29,7 +29,8 @@ pub(super) enum Admitted {
 }
 
 impl Mail {
-    /// Begins a run: queues again what a killed one left, and ends what kills one each time. `None` while the account is not to be tried: its mail is woken when it is.
+    /// Begins a run: queues again what a killed one left, and ends what kills one each time. `None` while the account is not to be tried: its
+    /// mail is woken when it is.
     pub(super) async fn admit(&self, lane: &str) -> Result<Option<Admitted>, MailError> {
         let now = self.inner.clock.now();
         let mut tx = self.system().await?;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Mail, account::Admitted};
 use crate::{
-    Address, MailError, MessageId, Owner,
+    Address, MailError, MessageId, Owner, Signing,
     compose::{self, Outgoing},
     dkim::{self, DomainKeys},
     events::MessageFailed,
@@ -303,7 +303,7 @@ impl Mail {
         account.send(&Envelope { from: &from, to: &to, own }, &raw).await
     }
 
-    /// The message, signed where its sender's domain has keys.
+    /// The message, signed as the settings say where its sender's domain has keys.
     async fn written(
         &self,
         taken: &Taken,
@@ -334,12 +334,13 @@ impl Mail {
             attachments: files,
         };
         let raw = compose::mime(&outgoing).map_err(|error| refused(&error))?;
-        let Some(sealed) = taken.keys() else { return Ok(raw) };
+        let signing = self.inner.config.signing();
+        let Some(sealed) = taken.keys().filter(|_| signing != Signing::None) else { return Ok(raw) };
         // Unsigned mail of a domain whose policy demands a signature would be refused, or be called spam.
         let unsigned =
             |error: MailError| Failure::Before(Answer::own(format!("it cannot be signed: {}", chain(&error))));
         let keys = self.signing_keys(&sealed).map_err(unsigned)?;
-        dkim::sign(&raw, &keys).map_err(|error| unsigned(error.into()))
+        dkim::sign(&raw, &keys, signing).map_err(|error| unsigned(error.into()))
     }
 
     fn signing_keys(&self, sealed: &SealedKeys<'_>) -> Result<Arc<DomainKeys>, MailError> {
