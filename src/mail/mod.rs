@@ -37,6 +37,7 @@ mod smtp;
 mod store;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use address::{Address, BadAddress};
 pub use config::{Config, Security, Signing};

@@ -3,29 +3,27 @@
 //! What is unread is read. A report is marked as read, and moved if `imap_done_folder` is set. What is no report is marked as read and flagged, and
 //! stays: nothing is ever deleted. If this process ends in between, the mail is read again, and its bounces are found to be counted.
 
-use std::{fmt::Debug, io, panic::catch_unwind, path::Path, sync::Arc, time::Duration};
+use std::{fmt::Debug, panic::catch_unwind, time::Duration};
 
 use async_imap::{Client, Session, error::Error as Refused, types::Fetch};
 use futures::TryStreamExt as _;
-use rustls::{
-    ClientConfig,
-    crypto::aws_lc_rs::default_provider,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
-};
-use rustls_platform_verifier::Verifier;
 use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
 use super::{
     ReportSource,
     dsn::{self, NotUnderstood},
 };
-use crate::{Config, Mail, MailError, Security, model::Owner, service::MAILBOX};
+use crate::{
+    Config, Mail, MailError, Security,
+    model::Owner,
+    service::MAILBOX,
+    wire::{self, WireError},
+};
 use jobs::{By, Loops};
 
 const EVERY: Duration = Duration::from_secs(60);
@@ -48,14 +46,8 @@ pub struct Mailbox {
 pub enum MailboxError {
     #[error("the mail server did not answer in time: {0}")]
     Timeout(&'static str),
-    #[error("the mail server cannot be reached")]
-    Unreachable(#[from] io::Error),
-    #[error("the connection cannot be encrypted")]
-    Tls(#[source] rustls::Error),
-    #[error("{0:?} is not the name of a mail server")]
-    Host(String),
-    #[error("the certificates in {0} cannot be read")]
-    Certificates(String, #[source] rustls::pki_types::pem::Error),
+    #[error(transparent)]
+    Wire(#[from] WireError),
     #[error("the mail server refuses")]
     Imap(#[from] Refused),
     #[error(transparent)]
@@ -181,7 +173,7 @@ async fn within<T>(
 
 /// A connection on which nobody has signed in.
 async fn open(config: &Config) -> Result<Client<Stream>, MailboxError> {
-    let tcp = TcpStream::connect((config.imap_host.as_str(), config.imap_port())).await?;
+    let tcp = wire::connect(&config.imap_host, config.imap_port()).await?;
     match config.imap_security {
         Security::None => greeted(Box::new(tcp)).await,
         Security::Tls => greeted(Box::new(encrypted(config, tcp).await?)).await,
@@ -207,22 +199,6 @@ async fn encrypted<S: AsyncRead + AsyncWrite + Unpin>(
     config: &Config,
     stream: S,
 ) -> Result<TlsStream<S>, MailboxError> {
-    let host = ServerName::try_from(config.imap_host.clone());
-    let host = host.map_err(|_| MailboxError::Host(config.imap_host.clone()))?;
-    let roots = config.smtp_ca_file.as_deref().map(certificates).transpose()?.unwrap_or_default();
-    let provider = Arc::new(default_provider());
-    let verifier = Verifier::new_with_extra_roots(roots, provider.clone()).map_err(MailboxError::Tls)?;
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(MailboxError::Tls)?
-        .dangerous()
-        // It verifies as others do, with the system's certificates and these.
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(tls)).connect(host, stream).await?)
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, MailboxError> {
-    let unreadable = |error| MailboxError::Certificates(file.display().to_string(), error);
-    CertificateDer::pem_file_iter(file).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)
+    let tls = wire::tls(config.smtp_ca_file.as_deref())?;
+    Ok(wire::encrypted(tls, &config.imap_host, stream).await?)
 }

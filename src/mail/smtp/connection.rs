@@ -1,21 +1,28 @@
 //! One connection to the server.
 
-use std::{fmt::Display, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use lettre::transport::smtp::{
     authentication::{Credentials, Mechanism},
-    client::{AsyncSmtpConnection, TlsParameters},
+    client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters},
     commands::{Data, Mail, Quit, Rcpt, Rset},
     extension::{ClientId, Extension, MailBodyParameter, MailParameter},
     response::{Response, Severity},
 };
+use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 
 use super::{
     Limits,
     failure::{Answer, Failure, Step, judge},
+    lines::Lines,
 };
-use crate::{Address, Security, compose, metrics::OpenConnection};
+use crate::{
+    Address, compose,
+    metrics::OpenConnection,
+    wire::{self, WireError},
+};
+use platform::error::chain;
 
 /// A farewell is not worth more.
 const QUIT: Duration = Duration::from_secs(2);
@@ -33,10 +40,17 @@ pub struct Envelope<'a> {
 pub(super) struct Server<'a> {
     pub host: &'a str,
     pub port: u16,
-    pub security: Security,
+    pub encryption: &'a Encryption,
     pub hello: &'a ClientId,
     pub credentials: Option<&'a Credentials>,
-    pub tls: Option<TlsParameters>,
+}
+
+/// How a connection is encrypted.
+pub(super) enum Encryption {
+    None,
+    /// From the first byte.
+    Tls(Arc<ClientConfig>),
+    StartTls(TlsParameters),
 }
 
 /// How a conversation ended without success.
@@ -68,30 +82,12 @@ enum NoAnswer {
 
 impl Connection {
     /// Connects, greets, encrypts, signs in.
-    pub async fn open(to: Server<'_>, limits: &Limits, open: OpenConnection) -> Result<Self, Failure> {
-        let Server { host, port, security, hello, credentials, tls } = to;
-        let connecting = async {
-            let wrapped = tls.clone().filter(|_| security == Security::Tls);
-            // A name may have several addresses, of which the first may be dead.
-            let each = Some(limits.connect / 2);
-            let mut inner = AsyncSmtpConnection::connect_tokio1((host, port), each, hello, wrapped, None)
-                .await
-                .map_err(|error| Answer::of(&error))?;
-            if let Some(tls) = tls.filter(|_| security == Security::StartTls) {
-                if !inner.can_starttls() {
-                    return Err(Answer::own(
-                        "the server does not offer STARTTLS, which mail.smtp_security demands: nothing was sent",
-                    ));
-                }
-                inner.starttls(tls, hello).await.map_err(|error| Answer::of(&error))?;
-            }
-            Ok(inner)
-        };
-        let mut inner = timeout(limits.connect, connecting)
+    pub async fn open(to: &Server<'_>, limits: &Limits, open: OpenConnection) -> Result<Self, Failure> {
+        let mut inner = timeout(limits.connect, connect(to))
             .await
             .unwrap_or_else(|_| Err(silent("to the connection", limits.connect)))
             .map_err(|answer| judge(Step::Connect, answer))?;
-        if let Some(credentials) = credentials {
+        if let Some(credentials) = to.credentials {
             let signing_in = inner.auth(&[Mechanism::Plain, Mechanism::Login], credentials);
             let signed_in = match timeout(limits.command, signing_in).await {
                 Ok(signed_in) => signed_in.map_err(|error| Answer::of(&error)),
@@ -210,6 +206,31 @@ impl Connection {
             Err(_) => Err(NoAnswer::Silent(silent("to a command", limit))),
         }
     }
+}
+
+/// Connects, is greeted, encrypts.
+async fn connect(to: &Server<'_>) -> Result<AsyncSmtpConnection, Answer> {
+    let Server { host, port, encryption, hello, .. } = *to;
+    let failed = |error: WireError| Answer::own(chain(&error));
+    let stream = wire::connect(host, port).await.map_err(failed)?;
+    let peer = stream.peer_addr().map_err(|error| failed(WireError::Unreachable(error)))?;
+    let stream: Box<dyn AsyncTokioStream> = match encryption {
+        Encryption::Tls(config) => {
+            Box::new(Lines::new(wire::encrypted(config.clone(), host, stream).await.map_err(failed)?, peer))
+        }
+        Encryption::None | Encryption::StartTls(_) => Box::new(Lines::new(stream, peer)),
+    };
+    let mut inner =
+        AsyncSmtpConnection::connect_with_transport(stream, hello).await.map_err(|error| Answer::of(&error))?;
+    if let Encryption::StartTls(tls) = encryption {
+        if !inner.can_starttls() {
+            return Err(Answer::own(
+                "the server does not offer STARTTLS, which mail.smtp_security demands: nothing was sent",
+            ));
+        }
+        inner.starttls(tls.clone(), hello).await.map_err(|error| Answer::of(&error))?;
+    }
+    Ok(inner)
 }
 
 fn said(response: &Response) -> Answer {

@@ -6,6 +6,7 @@
 
 mod connection;
 mod failure;
+mod lines;
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -25,8 +26,9 @@ pub(super) use failure::{Answer, Failure};
 #[cfg(test)]
 pub(super) use failure::{Step, judge};
 
-use super::{Config, Metrics, Security};
-use connection::{Connection, Ended};
+use super::{Config, Metrics, Security, wire};
+use connection::{Connection, Encryption, Ended};
+use platform::error::chain;
 
 /// A connection that was idle for longer is closed: many servers close it after some minutes.
 const IDLE: Duration = Duration::from_secs(60);
@@ -44,7 +46,7 @@ pub struct Account {
     credentials: Option<Credentials>,
     ca_file: Option<std::path::PathBuf>,
     limits: Limits,
-    tls: OnceCell<TlsParameters>,
+    encryption: OnceCell<Encryption>,
     idle: Mutex<Vec<Connection>>,
     metrics: Metrics,
 }
@@ -79,7 +81,7 @@ impl Account {
                 command: Duration::from_secs(config.command_seconds),
                 data: Duration::from_secs(config.data_seconds),
             },
-            tls: OnceCell::new(),
+            encryption: OnceCell::new(),
             idle: Mutex::default(),
             metrics,
         })
@@ -148,19 +150,14 @@ impl Account {
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
-        let tls = match self.security {
-            Security::None => None,
-            Security::Tls | Security::StartTls => Some(self.tls().await?.clone()),
-        };
         let to = connection::Server {
             host: &self.host,
             port: self.port,
-            security: self.security,
+            encryption: self.encryption().await?,
             hello: &self.hello,
             credentials: self.credentials.as_ref(),
-            tls,
         };
-        match Connection::open(to, &self.limits, self.metrics.connection()).await {
+        match Connection::open(&to, &self.limits, self.metrics.connection()).await {
             // The server takes no more connections than it has of us: the account works, and the mail waits a little.
             Err(Failure::Account(answer)) if answer.is_temporary() && self.metrics.open_connections() > 0 => {
                 Err(Failure::Before(answer))
@@ -170,20 +167,32 @@ impl Account {
     }
 
     /// Reads the certificates of the system once.
-    async fn tls(&self) -> Result<&TlsParameters, Failure> {
-        let build = async {
-            let mut builder = TlsParameters::builder(self.host.clone());
-            if let Some(file) = &self.ca_file {
-                let pem = tokio::fs::read(file)
-                    .await
-                    .map_err(|error| Answer::own(format!("{} cannot be read: {error}", file.display())))?;
-                let trusted =
-                    Certificate::from_pem(&pem).map_err(|error| Answer::own(format!("{}: {error}", file.display())))?;
-                builder = builder.add_root_certificate(trusted);
+    async fn encryption(&self) -> Result<&Encryption, Failure> {
+        self.encryption.get_or_try_init(|| self.new_encryption()).await.map_err(Failure::Account)
+    }
+
+    async fn new_encryption(&self) -> Result<Encryption, Answer> {
+        match self.security {
+            Security::None => Ok(Encryption::None),
+            Security::Tls => {
+                let tls = wire::tls(self.ca_file.as_deref()).map_err(|error| Answer::own(chain(&error)))?;
+                Ok(Encryption::Tls(tls))
             }
-            builder.build().map_err(|error| Answer::own(format!("TLS cannot be used: {error}")))
-        };
-        self.tls.get_or_try_init(|| build).await.map_err(Failure::Account)
+            Security::StartTls => Ok(Encryption::StartTls(self.start_tls().await?)),
+        }
+    }
+
+    async fn start_tls(&self) -> Result<TlsParameters, Answer> {
+        let mut builder = TlsParameters::builder(self.host.clone());
+        if let Some(file) = &self.ca_file {
+            let pem = tokio::fs::read(file)
+                .await
+                .map_err(|error| Answer::own(format!("{} cannot be read: {error}", file.display())))?;
+            let trusted =
+                Certificate::from_pem(&pem).map_err(|error| Answer::own(format!("{}: {error}", file.display())))?;
+            builder = builder.add_root_certificate(trusted);
+        }
+        builder.build().map_err(|error| Answer::own(format!("TLS cannot be used: {error}")))
     }
 
     fn take_idle(&self) -> Option<Connection> {

@@ -7,7 +7,7 @@ use super::outbox::{check, outcomes, row, send, start_with, until_put_off, until
 use crate::support::{
     app::TestApp,
     certificates::Authority,
-    smtp::{Options, Smtp, Step},
+    smtp::{Act, Options, Smtp, Step},
 };
 
 const ACCOUNT: (&str, &str) = ("holdfast", "correct horse");
@@ -60,6 +60,19 @@ async fn a_server_that_does_not_encrypt_gets_neither_mail_nor_password() {
     let app = start_with(&smtp, &[("HOLDFAST_MAIL__SMTP_SECURITY", "starttls")]).await;
     let error = nothing_is_sent(&app, &smtp).await;
     assert!(error.contains("STARTTLS"), "{error}");
+    assert_eq!(smtp.reached(Step::Auth), 0);
+    app.kill().await;
+}
+
+/// Somebody in between sends answers behind the one to STARTTLS, unencrypted: they are none of the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_unencrypted_behind_starttls_is_no_answer() {
+    let authority = Authority::new();
+    let starttls = Some(authority.acceptor("127.0.0.1"));
+    let smtp = Smtp::with(Options { starttls, account: Some(ACCOUNT), ..Options::default() }).await;
+    smtp.always(Step::StartTls, Act::Besides("250-mail.test\r\n250 AUTH PLAIN"));
+    let app = trusting(&smtp, &authority, &[]).await;
+    nothing_is_sent(&app, &smtp).await;
     assert_eq!(smtp.reached(Step::Auth), 0);
     app.kill().await;
 }

@@ -51,6 +51,8 @@ pub enum Act {
     Wait(Duration),
     /// Goes on as usual, a byte at a time with so much between them.
     Drip(Duration),
+    /// Goes on as usual, and sends this behind its answer.
+    Besides(&'static str),
 }
 
 struct Rule {

@@ -20,6 +20,8 @@ pub(super) struct Talk {
     stream: BufReader<Box<dyn Stream>>,
     /// Between two bytes of an answer.
     pace: Option<Duration>,
+    /// What is sent behind the next answer.
+    besides: Option<&'static str>,
     is_encrypted: bool,
     user: Option<String>,
     from: Option<String>,
@@ -45,6 +47,7 @@ impl Talk {
             server,
             stream: BufReader::new(stream),
             pace: None,
+            besides: None,
             is_encrypted: false,
             user: None,
             from: None,
@@ -208,6 +211,7 @@ impl Talk {
             None => {}
             Some(Act::Wait(time)) => sleep(time).await,
             Some(Act::Drip(pace)) => self.pace = Some(pace),
+            Some(Act::Besides(text)) => self.besides = Some(text),
             Some(Act::Silence) => std::future::pending().await,
             Some(Act::Close) => return Err(hung_up()),
             Some(Act::Say(text)) => return self.say(text).await.map(|()| false),
@@ -234,7 +238,8 @@ impl Talk {
     }
 
     async fn say(&mut self, text: &str) -> io::Result<()> {
-        let line = format!("{text}\r\n");
+        let besides = self.besides.take().map(|text| format!("{text}\r\n")).unwrap_or_default();
+        let line = format!("{text}\r\n{besides}");
         let Some(pace) = self.pace else {
             self.stream.write_all(line.as_bytes()).await?;
             return self.stream.flush().await;
