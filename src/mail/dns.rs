@@ -82,6 +82,14 @@ fn nothing(error: &NetError) -> Result<(), String> {
     if error.is_no_records_found() { Ok(()) } else { Err(chain(error)) }
 }
 
+/// Whether others can find a host by this name: it is no address, and no name for this host or network alone (RFC 6761, RFC 6762).
+pub fn is_public(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let is_private = [".localhost", ".local", ".internal", ".invalid"].iter().any(|end| name.ends_with(end));
+    name.contains('.') && !is_address && !is_private
+}
+
 /// Judges the record of a DKIM key.
 pub fn dkim(name: &str, expected: &DnsRecord, found: Found) -> DnsCheck {
     let key = |record: &str| tag(record, "p");

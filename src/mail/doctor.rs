@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 use super::{
-    Account, Backlog, Domain, Mail, MailError, Signing,
+    Account, Backlog, Domain, Mail, MailError, Signing, dns,
     model::{DnsCheck, DnsStatus},
-    smtp::{Answer, Envelope, Failure},
+    smtp::{Envelope, Failure},
     store::{domains, lanes},
 };
 use platform::{
@@ -16,7 +16,7 @@ use platform::{
     health::{Check, CheckResult},
 };
 
-/// `doctor` waits for a check for seven seconds.
+/// For name servers, and for a mail server after the connection. `doctor` waits for a check for seven seconds unless the check says otherwise.
 const LIMIT: Duration = Duration::from_secs(6);
 /// Mail that waits for longer does so for a reason.
 const LONG: f64 = 15.0 * 60.0;
@@ -34,6 +34,10 @@ impl Check for Smtp {
         "mail.smtp"
     }
 
+    fn limit(&self) -> Duration {
+        patience(&self.0) + Duration::from_secs(1)
+    }
+
     async fn run(&self) -> CheckResult {
         let inner = &self.0.inner;
         let (Some(account), Some(sender)) = (&inner.account, inner.config.sender()) else {
@@ -45,15 +49,22 @@ impl Check for Smtp {
         // To the sender itself: an address that the server should know, and nothing is sent.
         let envelope = Envelope { from: &sender, to: &sender, own: true };
         let server = account.server();
-        match timeout(LIMIT, account.rehearse(&envelope)).await {
+        let (patience, hostname) = (patience(&self.0), inner.hostname.as_str());
+        match timeout(patience, account.rehearse(&envelope)).await {
             Err(_) => CheckResult::fail(
-                format!("{server} did not take a mail within {} s", LIMIT.as_secs()),
+                format!("{server} did not take a mail within {} s", patience.as_secs()),
                 "see whether a firewall is between them; many networks block port 25",
             ),
-            Ok(Err(failure)) => refusal(&server, &failure),
+            Ok(Err(failure)) => refusal(&server, hostname, &failure),
             Ok(Ok(_)) if account.exposes_password() => CheckResult::warn(
                 format!("{server} takes mail, but the password is sent to it unencrypted"),
                 "set mail.smtp_security to starttls or tls",
+            ),
+            Ok(Ok(_)) if !account.is_here() && !dns::is_public(hostname) => CheckResult::warn(
+                format!(
+                    "{server} takes mail, but this host calls itself {hostname}, which others refuse or take for spam"
+                ),
+                NAME,
             ),
             Ok(Ok(answer)) => {
                 CheckResult::pass(format!("{server} takes mail from {}: {}", sender.address(), answer.shown()))
@@ -62,14 +73,29 @@ impl Check for Smtp {
     }
 }
 
+const NAME: &str = "set mail.hostname to the name that this host has in the DNS, such as mail.example.com";
+
+/// As long as mail waits for the connection: an answer that comes in time for mail comes in time here.
+fn patience(mail: &Mail) -> Duration {
+    Duration::from_secs(mail.inner.config.connect_seconds) + LIMIT
+}
+
 /// A refusal of the sender's own address as recipient says nothing about others: some servers do not take mail for their own users from outside.
-fn refusal(server: &str, failure: &Failure) -> CheckResult {
-    let said = Answer::shown(failure.answer());
+pub(super) fn refusal(server: &str, hostname: &str, failure: &Failure) -> CheckResult {
+    let answer = failure.answer();
+    let said = answer.shown();
+    let settings = "compare mail.smtp_host, smtp_port, smtp_security, smtp_user and from with what the provider says";
     match failure {
-        Failure::Account(_) | Failure::Unknown(_) => CheckResult::fail(
-            format!("{server} takes no mail: {said}"),
-            "compare mail.smtp_host, smtp_port, smtp_security, smtp_user and from with what the provider says",
-        ),
+        Failure::Account(_) | Failure::Unknown(_) => {
+            let names_hello = ["helo", "ehlo"].iter().any(|word| said.to_lowercase().contains(word));
+            let may_mean_it = matches!(answer.code, Some(501 | 504 | 550)) && !dns::is_public(hostname);
+            let remedy = match (names_hello, may_mean_it) {
+                (true, _) => format!("{NAME}; now it calls itself {hostname}"),
+                (false, true) => format!("{settings}; {NAME}: now it calls itself {hostname}"),
+                (false, false) => settings.to_owned(),
+            };
+            CheckResult::fail(format!("{server} takes no mail: {said}"), remedy)
+        }
         Failure::Before(_) | Failure::Permanent { .. } => CheckResult::warn(
             format!("{server} can be signed in to, but refuses mail to the sender's own address: {said}"),
             "send a test mail from the console's page Mail to an address elsewhere",

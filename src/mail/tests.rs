@@ -557,6 +557,35 @@ fn records_of_the_dns_are_judged() {
 }
 
 #[test]
+fn a_name_that_only_this_host_knows_is_none() {
+    for name in ["mail.example.com", "Mail.Example.COM.", "xn--e1afmkfd.xn--p1ai"] {
+        assert!(dns::is_public(name), "{name}");
+    }
+    for name in ["localhost", "127.0.0.1", "[::1]", "2001:db8::1", "a1b2c3d4", "x.localhost", "nas.local", ""] {
+        assert!(!dns::is_public(name), "{name}");
+    }
+}
+
+#[test]
+fn doctor_knows_a_refusal_of_the_name_from_others() {
+    let judged = |hostname: &str, code, text: &str| {
+        doctor::refusal("mail.example.com:587", hostname, &judge(Step::Connect, Answer::new(code, text)))
+    };
+    for (hostname, code, text, is_name) in [
+        ("127.0.0.1", 501, "5.5.2 invalid HELO", true),
+        ("ai.example.com", 550, "5.7.1 <ai.example.com>: Helo command rejected", true),
+        ("localhost", 550, "Access denied", true),
+        ("ai.example.com", 550, "Access denied", false),
+        ("localhost", 535, "5.7.8 wrong password", false),
+    ] {
+        let found = judged(hostname, code, text);
+        assert_eq!(found.status, Status::Fail);
+        assert_eq!(found.remedy.unwrap().contains("mail.hostname"), is_name, "{hostname} {code} {text}");
+        assert!(found.summary.contains(text), "{}", found.summary);
+    }
+}
+
+#[test]
 fn doctor_wants_the_records_of_the_signatures_that_are_made() {
     let check = |name: &str, status| DnsCheck {
         name: name.to_owned(),

@@ -92,10 +92,14 @@ impl Account {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// Whether the server is on this host.
+    pub fn is_here(&self) -> bool {
+        self.host == "localhost" || self.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    }
+
     /// Whether it signs in over a connection that is not encrypted, and leaves this host.
     pub fn exposes_password(&self) -> bool {
-        let is_here = self.host == "localhost" || self.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        self.credentials.is_some() && self.security == Security::None && !is_here
+        self.credentials.is_some() && self.security == Security::None && !self.is_here()
     }
 
     /// Sends a mail. If a kept connection turns out to be closed before the content was sent, a new one is tried at once.

@@ -244,6 +244,30 @@ async fn a_connection_that_is_stale_when_it_is_used_again_costs_no_attempt() {
     }
 }
 
+/// The test's host is called by its address, as every one without a public address is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_refuses_our_name_is_said_to_do_so() {
+    let smtp = Smtp::start().await;
+    let app = start(&smtp).await;
+    smtp.always(Step::Ehlo, Act::Say("501 5.5.2 invalid HELO"));
+    let found = check(&app, "mail.smtp").await;
+    assert_eq!(found.status, Status::Fail, "{found:?}");
+    assert!(found.summary.contains("501 5.5.2 invalid HELO"), "{found:?}");
+    assert!(found.remedy.as_ref().is_some_and(|remedy| remedy.contains("mail.hostname")), "{found:?}");
+    app.stop().await;
+}
+
+/// With a limit of its own it would be given up before mail is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_check_waits_for_a_greeting_as_long_as_mail_does() {
+    let smtp = Smtp::start().await;
+    let app = start_with(&smtp, &[("HOLDFAST_MAIL__CONNECT_SECONDS", "20")]).await;
+    smtp.once(Step::Connected, Act::Wait(Duration::from_secs(8)));
+    let found = check(&app, "mail.smtp").await;
+    assert_eq!(found.status, Status::Pass, "{found:?}");
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_busy_is_tried_again() {
     let smtp = Smtp::start().await;
