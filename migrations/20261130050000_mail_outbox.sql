@@ -19,7 +19,7 @@ CREATE TABLE mail_messages (
   -- The address in lower case, by which limits and suppressions know it.
   to_key text NOT NULL,
   subject text NOT NULL,
-  -- Fixed here, so that a repetition is the same mail: without angle brackets.
+  -- Fixed here, so that a repetition is the same mail: without angle brackets. `@unset.invalid` becomes the sender's domain with the first attempt.
   message_id text NOT NULL,
   -- `<account>/<domain of the recipient>`: mail of one lane is sent by one job at a time.
   lane text NOT NULL,

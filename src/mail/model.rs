@@ -142,7 +142,8 @@ pub struct Message {
     pub to_address: String,
     pub to_name: String,
     pub subject: String,
-    /// `Message-ID` of every attempt, without angle brackets.
+    /// `Message-ID` of every attempt, without angle brackets. Ends with `@unset.invalid` until it is sent, if no sender was configured when it was
+    /// written.
     pub message_id: String,
     /// `<account>/<domain of the recipient>`
     pub lane: String,

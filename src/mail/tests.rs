@@ -23,7 +23,7 @@ use super::{
     service::{account_wait, lane, later_by, retry_wait},
     smtp::{Answer, Failure, Step, judge},
 };
-use platform::health::Status;
+use platform::{config::ConfigErrors, health::Status};
 
 fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
@@ -492,6 +492,21 @@ async fn signatures_hold_with_the_published_keys() {
         let signed = dkim::sign(&raw, &signer, Signing::Rsa).unwrap();
         assert_eq!(verified(&signed, &records).await, [true], "one signature");
         assert_eq!(dkim::sign(&raw, &signer, Signing::None).unwrap(), raw);
+    }
+}
+
+#[test]
+fn a_sender_that_most_servers_refuse_is_no_setting() {
+    let errors = |from: &str| {
+        let mut errors = ConfigErrors::default();
+        Config { from: from.to_owned(), ..Config::default() }.validate(&mut errors);
+        if errors.is_empty() { String::new() } else { errors.to_string() }
+    };
+    for from in ["", "Holdfast <holdfast@example.com>", "Почта <mail@пример.рф>"] {
+        assert_eq!(errors(from), "", "{from}");
+    }
+    for from in ["почта@example.com", "nobody"] {
+        assert!(errors(from).contains("from: "), "{from}: {}", errors(from));
     }
 }
 

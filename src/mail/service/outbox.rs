@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Content, Mail, NewMail};
 use crate::{
-    Address, Attachment, MailError, MessageId, Owner, compose,
+    Address, Attachment, MailError, MessageId, Owner, compose, dns,
     jobs::Deliver,
     kinds,
     metrics::MessageOutcome,
@@ -33,6 +33,10 @@ const LONGEST_KEY: usize = 200;
 const MOST_ATTACHMENTS: usize = 20;
 /// All attachments of a mail together: providers take 10 to 25 MB, and base64 adds a third.
 const MOST_BYTES: u64 = 10 << 20;
+
+/// Why an address cannot be a sender or a Reply-To.
+pub(super) const NOT_ASCII: &str =
+    "use an address with ASCII characters before the @: many servers refuse mail with others";
 
 /// The text of a mail, as every attempt sends it.
 struct Written {
@@ -80,7 +84,7 @@ impl Mail {
             None => tidy(look.from_name.as_deref().unwrap_or_default()),
         };
         let reply_to = new.reply_to.as_ref().map(ToString::to_string).or(look.reply_to);
-        let message_id = format!("{id}@{}", self.id_domain(new.from.as_ref()));
+        let message_id = format!("{id}{}", self.id_domain(new.from.as_ref()));
         let lane = lane(new.to);
         let row = NewMessage {
             id,
@@ -274,11 +278,14 @@ impl Mail {
         Err(MailError::invalid("/from", "not_verified", detail))
     }
 
-    /// The right side of a Message-ID.
+    /// The right side of a Message-ID, with its `@`: the sender's domain, or this host's name. Some servers take an address or `localhost` there for
+    /// spam, so without either it is open until there is a sender.
     fn id_domain(&self, from: Option<&Address>) -> String {
         let domain = from.map(|from| from.domain().to_owned());
         let configured = || self.inner.config.sender().map(|from| from.domain().to_owned());
-        domain.or_else(configured).unwrap_or_else(|| self.inner.hostname.clone())
+        let hostname = || Some(self.inner.hostname.clone()).filter(|name| dns::is_public(name));
+        let domain = domain.or_else(configured).or_else(hostname);
+        domain.map_or_else(|| messages::NO_DOMAIN.to_owned(), |domain| format!("@{domain}"))
     }
 }
 
@@ -309,6 +316,12 @@ fn check(owner: Owner, new: &NewMail<'_>, now: DateTime<Utc>) -> Result<(), Mail
         }
         if text.len().max(html.map_or(0, str::len)) > LONGEST_TEXT {
             wrong("/text", "too_long", format!("text and HTML have at most {LONGEST_TEXT} bytes each"));
+        }
+    }
+    // It asks for SMTPUTF8, which a recipient of an ordinary address need not have.
+    for (pointer, address) in [("/from", new.from.as_ref()), ("/reply_to", new.reply_to.as_ref())] {
+        if address.is_some_and(Address::needs_smtputf8) && !new.to.needs_smtputf8() {
+            wrong(pointer, "invalid", NOT_ASCII.to_owned());
         }
     }
     let size: u64 = new.attachments.iter().map(|attachment| attachment.size).sum();

@@ -4,7 +4,7 @@ use axum::http::Uri;
 use console::Lang;
 use sqlx::PgConnection;
 
-use super::Mail;
+use super::{Mail, outbox::NOT_ASCII};
 use crate::{
     MailError, Owner,
     address::Address,
@@ -284,8 +284,12 @@ fn checked(changes: &BrandingChanges) -> Result<BrandingSettings, MailError> {
     let reply_to = if reply_to.is_empty() {
         None
     } else {
-        Address::parse(reply_to)
-            .map_err(|error| errors.push(FieldError::new("/reply_to", "invalid", error.to_string())))
+        let address = match Address::parse(reply_to) {
+            Ok(address) if address.needs_smtputf8() => Err(NOT_ASCII.to_owned()),
+            parsed => parsed.map_err(|error| error.to_string()),
+        };
+        address
+            .map_err(|detail| errors.push(FieldError::new("/reply_to", "invalid", detail)))
             .ok()
             .map(|address| address.address())
     };
@@ -330,6 +334,10 @@ mod tests {
         let mut pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
         pointers.sort_unstable();
         assert_eq!(pointers, ["/color", "/footer", "/from_name", "/logo_url", "/name", "/reply_to"]);
+        let beyond_ascii =
+            BrandingChanges { reply_to: "почта@example.com".to_owned(), ..BrandingChanges::default() };
+        let Err(MailError::Invalid(errors)) = checked(&beyond_ascii) else { panic!("accepted") };
+        assert_eq!(errors[0].pointer, "/reply_to", "all mail of the organisation would fail at most servers");
         for logo in ["https://user@example.com/a.png", "javascript:alert(1)", "//example.com/a.png", "https://"] {
             assert!(!is_logo(logo), "{logo}");
         }

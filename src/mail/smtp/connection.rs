@@ -161,8 +161,8 @@ impl Connection {
         // Bodies are ASCII, so what is not is an address in a header: that of Reply-To.
         if eight_bit || from.needs_smtputf8() || to.needs_smtputf8() {
             if !offers(Extension::SmtpUtfEight) {
-                let text =
-                    "an address has characters beyond ASCII before the @, and the server does not offer SMTPUTF8";
+                let text = "the address of the recipient, the sender or Reply-To has characters beyond ASCII before the @, and the \
+                            server does not offer SMTPUTF8";
                 let answer = Answer { enhanced: Some("5.6.7".to_owned()), ..Answer::own(text) };
                 // The address may work by another server.
                 return Err(Ended::Refused(Failure::Permanent { answer, of_address: false }));

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
+use super::messages::NO_DOMAIN;
 use crate::model::{Attachment, AttemptOutcome, DomainId, MessageId, State};
 use platform::ids::OrgId;
 
@@ -45,7 +46,8 @@ impl Taken {
     }
 }
 
-/// Takes up to `most` due messages, oldest first; none that is of no use any more. `sender` is the configured one.
+/// Takes up to `most` due messages, oldest first; none that is of no use any more. `sender` is the configured one, whose domain a Message-ID gets that
+/// has none yet: it stays so, whatever the settings become.
 pub async fn take(
     conn: &mut PgConnection,
     lane: &str,
@@ -60,7 +62,8 @@ pub async fn take(
              WHERE lane = $1 AND state = 'queued' AND send_at <= $3 AND (expires_at IS NULL OR expires_at > $3)
              ORDER BY send_at LIMIT $4 FOR UPDATE SKIP LOCKED
            ), taken AS (
-             UPDATE mail_messages m SET state = 'sending', attempts = m.attempts + 1
+             UPDATE mail_messages m SET state = 'sending', attempts = m.attempts + 1,
+               message_id = replace(m.message_id, $5, '@' || split_part($2, '@', 2))
              FROM due WHERE m.id = due.id AND m.created_at = due.created_at
              RETURNING m.*
            ), noted AS (
@@ -84,6 +87,7 @@ pub async fn take(
         sender,
         now,
         most,
+        NO_DOMAIN,
     )
     .fetch_all(conn)
     .await

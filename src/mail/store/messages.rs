@@ -12,6 +12,10 @@ use crate::{
 };
 use platform::{db::contains, http::Slice, ids::OrgId};
 
+/// End of a Message-ID that has no domain yet: it was written while no sender was set, and gets the sender's with its first attempt. This one is
+/// nobody's (RFC 6761).
+pub const NO_DOMAIN: &str = "@unset.invalid";
+
 /// A message to insert.
 pub struct NewMessage<'a> {
     pub id: MessageId,

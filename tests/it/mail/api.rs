@@ -116,6 +116,8 @@ async fn what_is_wrong_with_a_mail_is_said_field_by_field() {
         (with(json!({"to": "ada@example.com\r\nBcc: eve@example.com"})), vec![("/to", "invalid")]),
         (with(json!({"reply_to": "x", "from": "y"})), vec![("/from", "invalid"), ("/reply_to", "invalid")]),
         (with(json!({"from": "shop@example.com"})), vec![("/from", "not_verified")]),
+        (with(json!({"reply_to": "почта@example.com"})), vec![("/reply_to", "invalid")]),
+        (with(json!({"from": "почта@example.com"})), vec![("/from", "invalid")]),
         (with(json!({"subject": "One\nTwo"})), vec![("/subject", "invalid")]),
         (with(json!({"send_at": far})), vec![("/send_at", "too_late")]),
         (with(json!({"data": {}})), vec![("/data", "only_with_template")]),
@@ -128,6 +130,9 @@ async fn what_is_wrong_with_a_mail_is_said_field_by_field() {
         let wrong: Vec<_> = wrong.iter().map(|(field, code)| ((*field).to_owned(), (*code).to_owned())).collect();
         assert_eq!(errors(&admin.post(MESSAGES, &body).await), wrong, "{body}");
     }
+    // Whoever reads such an address can answer to one.
+    let both = with(json!({"to": "имя@example.com", "reply_to": "почта@example.com", "subject": "x".repeat(501)}));
+    assert_eq!(errors(&admin.post(MESSAGES, &both).await), [("/subject".to_owned(), "invalid".to_owned())]);
     admin.post(MESSAGES, &with(json!({"cc": "b@example.com"}))).await.problem(400, "invalid_value");
     admin.post(MESSAGES, &with(json!({"language": "de"}))).await.problem(400, "invalid_value");
     assert_eq!(recipients(&admin, "kind=api").await, Vec::<String>::new(), "nothing of it is sent");

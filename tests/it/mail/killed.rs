@@ -156,6 +156,7 @@ async fn a_process_that_is_stopped_leaves_no_doubt() {
 async fn without_a_server_mail_waits_and_goes_out_when_a_process_has_one() {
     let smtp = Smtp::start().await;
     let mut site = site(None);
+    site.set("HOLDFAST_MAIL__FROM", "");
     let running = site.start().await;
     let admin = site.admin().await;
     let id = post(&admin, "ada@example.org", "Hello").await;
@@ -163,6 +164,8 @@ async fn without_a_server_mail_waits_and_goes_out_when_a_process_has_one() {
     sleep(Duration::from_secs(3)).await;
     let waiting = message(&admin, &id).await;
     assert_eq!((&waiting["state"], &waiting["attempts"]), (&json!("queued"), &json!(0)), "{waiting}");
+    // Nobody's domain is in its Message-ID, least of all the address of this host.
+    assert_eq!(waiting["message_id"], json!(format!("{id}@unset.invalid")));
     // It is said where people look.
     let page = admin.request(Method::GET, "/settings/mail").send().await.unwrap().text().await.unwrap();
     assert!(page.contains("smtp_host"), "{page}");
@@ -176,8 +179,20 @@ async fn without_a_server_mail_waits_and_goes_out_when_a_process_has_one() {
     for (name, value) in smtp.settings() {
         site.set(name, &value);
     }
+    site.set("HOLDFAST_MAIL__FROM", FROM);
+    // The domain that it gets with its first attempt stays.
+    smtp.once(Step::RcptTo, Act::Say("451 4.7.1 Greylisted"));
     let running = site.start().await;
-    let sent = until_sent(&site.admin().await, &id, &running).await;
-    assert_eq!((arrivals(&smtp, &sent), &sent["attempts"]), (1, &json!(1)));
+    let admin = site.admin().await;
+    let is_put_off = async || {
+        let now = message(&admin, &id).await;
+        now["state"] == "queued" && now["attempts"] == json!(1)
+    };
+    until("it is not put off", is_put_off).await;
+    let wanted = json!(format!("{id}@example.com"));
+    assert_eq!(message(&admin, &id).await["message_id"], wanted);
+    admin.post(&format!("{PATH}/{id}/retry"), &json!({})).await.expect(202);
+    let sent = until_sent(&admin, &id, &running).await;
+    assert_eq!((arrivals(&smtp, &sent), &sent["message_id"]), (1, &wanted));
     running.stop().await;
 }
