@@ -32,7 +32,7 @@ impl Kind {
 
     /// Whether it has a link that opens an account, which only its recipient may read.
     pub fn is_secret(&self) -> bool {
-        [VERIFY.name, INVITATION.name, PASSWORD_RESET.name].contains(&self.name)
+        is_secret(self.name)
     }
 
     const fn transactional(name: &'static str) -> Self {
@@ -42,6 +42,11 @@ impl Kind {
     const fn notice(name: &'static str) -> Self {
         Self { name, class: Class::Notice }
     }
+}
+
+/// As [`Kind::is_secret`], by name.
+pub(crate) fn is_secret(name: &str) -> bool {
+    [VERIFY.name, INVITATION.name, PASSWORD_RESET.name].contains(&name)
 }
 
 pub static VERIFY: Kind = Kind::transactional("verify");

@@ -88,7 +88,7 @@ mail-outcome-suppressed = suppressed
 mail-outcome-unknown = no answer
 mail-outcome-account = not reached
 mail-content = Content
-mail-secret = This message has a link that opens an account. Only its recipient may read it, so its text is not shown here.
+mail-secret = This message has a link that opens an account. Only its recipient may read it, so its text is not shown here. It is deleted once the message has ended.
 mail-view-html = Light
 mail-view-dark = Dark
 mail-view-phone = Phone
@@ -231,7 +231,7 @@ mail-overview-failing = cannot be sent
 mail-overview-not-configured = Mail waits to be sent: no SMTP server is configured.
 mail-overview-set-up = Show it
 
-error-mail-state = The message can no longer be changed like this: it is being sent, was sent, was cancelled, or is of no use any more. Its page says which.
+error-mail-state = The message can no longer be changed like this: it is being sent, was sent, was cancelled, is of no use any more, or had a link that opens an account. Its page says which.
 error-mail-domain-exists = This domain is there already. Remove it first if you want new keys.
 error-mail-domain-taken = Another organisation of this installation has already shown that it controls this domain.
 error-invalid-secret = This is not what the provider shows. SendGrid: a key that begins with MFkw. Resend: whsec_… Amazon SES: arn:aws:sns:… Postmark: user:password.

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::{Images, SHOWN, Whose, Words as _, document, words};
 use crate::{
-    Account, Address, Attachment, Attempt, AttemptOutcome, Backlog, Bounced, Filter, KINDS, Kind, Mail, MailError,
-    Message, MessageDetail, MessageId, State as MailState, routes::owner,
+    Account, Address, Attachment, Attempt, AttemptOutcome, Backlog, Bounced, Filter, KINDS, Mail, MailError, Message,
+    MessageDetail, MessageId, State as MailState, kinds, routes::owner,
 };
 use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
 use platform::{
@@ -119,7 +119,12 @@ impl Show<'_> {
     }
 
     fn can_retry(&self) -> bool {
-        !matches!(self.detail.message.state, MailState::Sending | MailState::Sent)
+        match self.detail.message.state {
+            MailState::Queued => true,
+            MailState::Sending | MailState::Sent => false,
+            // Its text was deleted with its link.
+            MailState::Failed | MailState::Suppressed | MailState::Cancelled => !self.is_secret(),
+        }
     }
 
     fn can_cancel(&self) -> bool {
@@ -128,7 +133,7 @@ impl Show<'_> {
 
     /// Whether its text is withheld.
     fn is_secret(&self) -> bool {
-        Kind::named(&self.detail.message.kind).is_some_and(Kind::is_secret)
+        kinds::is_secret(&self.detail.message.kind)
     }
 
     fn recipient(&self) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 
-use super::{Mail, upkeep::LANES};
+use super::{Mail, log::forget_secrets, upkeep::LANES};
 use crate::{
     MailError,
     events::MessageFailed,
@@ -36,13 +36,12 @@ impl Mail {
         let mut tx = self.system().await?;
         let oldest = now - TimeDelta::hours(self.inner.config.retry_hours.into());
         let cut = attempts::recover(&mut tx, lane, now, oldest).await?;
-        let mut failed = 0;
-        for cut in &cut {
-            if cut.failed {
-                failed += 1;
-                let event = MessageFailed { message_id: cut.id, kind: cut.kind.clone(), status: None, enhanced: None };
-                events::publish(&mut tx, &self.inner.clock, cut.org, &event).await?;
-            }
+        let failed: Vec<_> = cut.iter().filter(|cut| cut.failed).collect();
+        let ended: Vec<_> = failed.iter().map(|cut| (cut.id, cut.kind.as_str())).collect();
+        forget_secrets(&mut tx, &ended).await?;
+        for cut in &failed {
+            let event = MessageFailed { message_id: cut.id, kind: cut.kind.clone(), status: None, enhanced: None };
+            events::publish(&mut tx, &self.inner.clock, cut.org, &event).await?;
         }
         let admitted = match lanes::failing(&mut tx, Account::NAME).await? {
             None => Some(Admitted::Freely),
@@ -50,7 +49,7 @@ impl Mail {
         };
         tx.commit().await?;
         self.inner.metrics.lost(lane, cut.len() as u64);
-        self.inner.metrics.ended(MessageOutcome::Failed, failed);
+        self.inner.metrics.ended(MessageOutcome::Failed, failed.len() as u64);
         Ok(admitted)
     }
 

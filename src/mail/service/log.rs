@@ -1,8 +1,11 @@
 //! The log of mail: listing, looking, trying again, cancelling; and how the account does.
 
+use sqlx::PgConnection;
+use uuid::Uuid;
+
 use super::{Filter, Mail, owners};
 use crate::{
-    Account, Attachment, Backlog, Kind, MailError, Message, MessageDetail, MessageId, Owner,
+    Account, Attachment, Backlog, MailError, Message, MessageDetail, MessageId, Owner, kinds,
     metrics::MessageOutcome,
     smtp,
     store::{lanes, messages},
@@ -19,6 +22,17 @@ fn missing() -> MailError {
     MailError::NotFound("mail_message")
 }
 
+/// Deletes the texts of mails that have ended, if their link opens an account: nobody needs it here any more, and each backup would keep it. To
+/// be called in the transaction that ends them.
+pub(super) async fn forget_secrets(conn: &mut PgConnection, ended: &[(MessageId, &str)]) -> Result<(), MailError> {
+    let secrets = ended.iter().filter(|(_, kind)| kinds::is_secret(kind));
+    let secrets: Vec<Uuid> = secrets.map(|(id, _)| id.0).collect();
+    if !secrets.is_empty() {
+        messages::delete_texts(conn, &secrets).await?;
+    }
+    Ok(())
+}
+
 impl Mail {
     /// Newest first.
     pub async fn list(&self, who: &Principal, filter: &Filter<'_>, slice: &Slice) -> Result<Vec<Message>, MailError> {
@@ -33,7 +47,7 @@ impl Mail {
         let history = messages::history(&mut tx, id, message.created_at).await?;
         let messages::Content { mut text, mut html, headers, attachments } = content;
         // An administrator could become the owner who was invited, or whose password is to be set.
-        if Kind::named(&message.kind).is_some_and(Kind::is_secret) {
+        if kinds::is_secret(&message.kind) {
             (text, html) = (NOT_SHOWN.to_owned(), None);
         }
         // Where they are stored is nobody's business.
@@ -41,11 +55,12 @@ impl Mail {
         Ok(MessageDetail { message, text, html, headers, attachments, history })
     }
 
-    /// Tries a queued mail now, and a failed, suppressed or cancelled one again. It is not sent if its recipient is suppressed still.
+    /// Tries a queued mail now, and a failed, suppressed or cancelled one again. It is not sent if its recipient is suppressed still. One with a
+    /// secret link has no text any more once it has ended.
     pub async fn retry(&self, who: &Principal, id: MessageId) -> Result<Message, MailError> {
         let (mut tx, owner, message) = self.find_message(who, id).await?;
         if !messages::requeue(&mut tx, id, self.inner.clock.now()).await? {
-            let text = "a mail that is being sent, was sent, or is of no use any more is not sent again";
+            let text = "a mail is not sent again that is being sent, was sent, is of no use any more, or had a link that opens an account";
             return Err(MailError::Conflict("mail_state", text));
         }
         self.wake(&mut tx, owner.org(), &message.lane).await?;
@@ -68,10 +83,11 @@ impl Mail {
 
     /// Cancels a queued mail.
     pub async fn cancel(&self, who: &Principal, id: MessageId) -> Result<Message, MailError> {
-        let (mut tx, owner, _) = self.find_message(who, id).await?;
+        let (mut tx, owner, message) = self.find_message(who, id).await?;
         if !messages::cancel(&mut tx, id).await? {
             return Err(MailError::Conflict("mail_state", "only a mail that waits can be cancelled"));
         }
+        forget_secrets(&mut tx, &[(id, message.kind.as_str())]).await?;
         let cancelled = messages::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
         tx.commit().await?;
         self.inner.metrics.ended(MessageOutcome::Cancelled, 1);

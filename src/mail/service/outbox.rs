@@ -86,6 +86,9 @@ impl Mail {
         let reply_to = new.reply_to.as_ref().map(ToString::to_string).or(look.reply_to);
         let message_id = format!("{id}{}", self.id_domain(new.from.as_ref()));
         let lane = lane(new.to);
+        // It ends here: see `forget_secrets`.
+        let is_forgotten = standing.suppressed && new.kind.is_secret();
+        let (text, html) = if is_forgotten { ("", None) } else { (written.text.as_str(), written.html.as_deref()) };
         let row = NewMessage {
             id,
             now,
@@ -105,8 +108,8 @@ impl Mail {
             expires_at: new.expires_at,
             idempotency_key: new.idempotency_key.as_deref(),
             created_by: &new.created_by,
-            text: &written.text,
-            html: written.html.as_deref(),
+            text,
+            html,
             headers: &self.headers_of(owner, new),
             attachments: &new.attachments,
         };

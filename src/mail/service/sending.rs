@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep};
 
-use super::{Mail, account::Admitted};
+use super::{Mail, account::Admitted, log::forget_secrets};
 use crate::{
     Address, MailError, MessageId, Owner, Signing,
     compose::{self, Outgoing},
@@ -236,6 +236,9 @@ impl Mail {
     /// What follows from a result, in its transaction.
     async fn follow(&self, tx: &mut Tx, ended: &Ended, settled: &Settled) -> Result<(), MailError> {
         let taken = &ended.taken;
+        if matches!(settled.state, State::Sent | State::Failed | State::Suppressed) {
+            forget_secrets(tx, &[(settled.id, taken.kind.as_str())]).await?;
+        }
         if settled.state == State::Failed {
             let event = MessageFailed {
                 message_id: settled.id,

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt as _;
 use tokio::time::Instant;
 
-use super::{Mail, outbox::week};
+use super::{Mail, log::forget_secrets, outbox::week};
 use crate::{
     MailError,
     events::MessageFailed,
@@ -153,6 +153,8 @@ impl Mail {
         loop {
             let mut tx = self.system().await?;
             let late = attempts::expire(&mut tx, self.inner.clock.now(), EXPIRED, ENDED).await?;
+            let ended: Vec<_> = late.iter().map(|mail| (mail.id, mail.kind.as_str())).collect();
+            forget_secrets(&mut tx, &ended).await?;
             for mail in &late {
                 let event =
                     MessageFailed { message_id: mail.id, kind: mail.kind.clone(), status: None, enhanced: None };

@@ -12,4 +12,5 @@ mod limits;
 mod mailbox;
 mod outbox;
 mod pages;
+mod secrets;
 mod unsubscribe;
