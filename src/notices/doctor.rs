@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Notices, model::Recipients};
+use super::{Notices, NoticesError, model::Recipients};
 use platform::{
     error::chain,
     health::{Check, CheckResult, Status},
@@ -28,8 +28,14 @@ impl Check for Told {
             // The check of mail warns.
             return CheckResult::pass("mail is not configured: notices wait in the outbox for up to a week");
         }
-        match self.0.told().await {
-            Ok(recipients) => match (judge(&recipients), self.0.unreachable()) {
+        let found: Result<_, NoticesError> = async {
+            let told = self.0.told().await?;
+            let suppressed = self.0.suppressed(&told).await?;
+            Ok((told, suppressed))
+        }
+        .await;
+        match found {
+            Ok((recipients, suppressed)) => match (judge(&recipients, suppressed), self.0.unreachable()) {
                 (CheckResult { status: Status::Pass, summary, .. }, Some(address)) => CheckResult::warn(
                     format!("{summary}; links in mails lead to {address}, which is no address for others"),
                     "set server.public_url to the address that people open",
@@ -37,16 +43,26 @@ impl Check for Told {
                 (result, _) => result,
             },
             Err(error) => {
-                CheckResult::fail(format!("cannot read the operators: {}", chain(&error)), "see the database check")
+                CheckResult::fail(format!("cannot read who is told: {}", chain(&error)), "see the database check")
             }
         }
     }
 }
 
-pub(super) fn judge(recipients: &Recipients) -> CheckResult {
+/// `suppressed`: how many of them get no alert.
+pub(super) fn judge(recipients: &Recipients, suppressed: u64) -> CheckResult {
+    let told = recipients.addresses.len() as u64;
+    if suppressed > 0 {
+        let summary = format!(
+            "{suppressed} of {told} people who are to be told of alerts get none: their addresses are suppressed"
+        );
+        let remedy = "the console's page Mail, Suppressed addresses of the installation, says why: remove what is wrong, or \
+                      name others in notices.to";
+        return if suppressed < told { CheckResult::warn(summary, remedy) } else { CheckResult::fail(summary, remedy) };
+    }
     let remedy = "name addresses in notices.to, or give an operator an address that mail can be sent to: \
                   `holdfast user create EMAIL --operator`";
-    match (recipients.addresses.len(), recipients.unusable) {
+    match (told, recipients.unusable) {
         (0, _) => CheckResult::fail("nobody is told of alerts and failed backups: no operator has an address", remedy),
         (told, 0) => CheckResult::pass(format!("{told} people are told of alerts and failed backups")),
         (told, unusable) => CheckResult::warn(

@@ -154,11 +154,15 @@ fn entries_of_the_digest_have_what_its_template_reads() {
 
 #[test]
 fn nobody_to_tell_is_a_failure() {
-    let status = |people: &[(&str, &str)]| judge(&Recipients::of(people.iter().copied())).status;
+    let status = |people: &[(&str, &str)]| judge(&Recipients::of(people.iter().copied()), 0).status;
     assert_eq!(status(&[]), Health::Fail);
     assert_eq!(status(&[("", "admin@localhost")]), Health::Fail);
     assert_eq!(status(&[("", "admin@localhost"), ("", "ada@example.com")]), Health::Warn);
     assert_eq!(status(&[("", "ada@example.com")]), Health::Pass);
+    let two = Recipients::of([("", "ada@example.com"), ("", "bob@example.com")]);
+    for (suppressed, expected) in [(0, Health::Pass), (1, Health::Warn), (2, Health::Fail)] {
+        assert_eq!(judge(&two, suppressed).status, expected, "{suppressed} of two");
+    }
 }
 
 #[test]

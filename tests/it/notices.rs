@@ -349,8 +349,12 @@ async fn the_weekly_report_comes_once_for_its_job() {
 async fn whoever_has_unsubscribed_from_a_kind_is_left_out() {
     let app = start(&[]).await;
     let admin = app.admin().await;
+    assert_ne!(check(&app).await.status, Health::Fail);
     let refused = json!({"address": ADMIN_EMAIL, "kind": "alert", "detail": "on holiday", "installation": true});
     admin.post("/api/v1/mail/suppressions", &refused).await.expect(201);
+    // Nobody is left.
+    let result = check(&app).await;
+    assert!(result.status == Health::Fail && result.summary.contains("suppressed"), "{result:?}");
     report(&app, &alert(&app, "DatabaseDown", "critical")).await;
     until("no row", async || mails(&admin, true, "alert").await.len() == 1).await;
     assert_eq!(mails(&admin, true, "alert").await[0]["state"], "suppressed");

@@ -26,6 +26,13 @@ impl Mail {
         Ok(suppressions::list(&mut tx, filter, slice).await?)
     }
 
+    /// Whether mail of this kind is sent to the address, as far as suppressions decide it.
+    pub async fn takes(&self, owner: Owner, kind: &Kind, to: &Address) -> Result<bool, MailError> {
+        // What the installation suppresses holds for all, and an organisation's transaction does not see it.
+        let mut tx = self.system().await?;
+        Ok(!suppressions::covers(&mut tx, owner.org(), &to.key(), kind.name).await?)
+    }
+
     /// By hand. Returns the existing one if the address is suppressed for this kind already.
     pub async fn add_suppression(
         &self,

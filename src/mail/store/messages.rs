@@ -130,6 +130,8 @@ pub struct Standing {
     pub of_org: i64,
     /// Messages of this owner to the address in the last hour, `most` at most.
     pub to_recipient: i64,
+    /// Those of this kind among them.
+    pub of_kind: i64,
 }
 
 /// `since` is an id: ids are ordered by time.
@@ -149,7 +151,10 @@ pub async fn standing(
              (SELECT count(*) FROM (SELECT FROM mail_messages m WHERE m.org_id = $1 AND m.id >= $4 LIMIT $5) few) AS "of_org!",
              (SELECT count(*) FROM (SELECT FROM mail_messages m
                                     WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 LIMIT $5) few)
-               AS "to_recipient!""#,
+               AS "to_recipient!",
+             (SELECT count(*) FROM (SELECT FROM mail_messages m
+                                    WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 AND m.kind = $3 LIMIT $5) few)
+               AS "of_kind!""#,
         org.map(|org| org.0),
         to.key(),
         kind,

@@ -115,6 +115,19 @@ pub async fn get(
     Ok(row.map(Suppression::from))
 }
 
+/// Whether mail of this owner and kind is not sent to the address, which is in lower case: as messages are taken to be sent.
+pub async fn covers(conn: &mut PgConnection, org: Option<OrgId>, address: &str, kind: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM mail_suppressions
+             WHERE address = $2 AND (org_id IS NOT DISTINCT FROM $1 AND kind IN ('*', $3) OR org_id IS NULL AND kind = '*')) AS "covered!""#,
+        org.map(|org| org.0),
+        address,
+        kind,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// False if there is none.
 pub async fn delete(conn: &mut PgConnection, org: Option<OrgId>, id: SuppressionId) -> sqlx::Result<bool> {
     let done = sqlx::query!(

@@ -118,9 +118,24 @@ impl Notices {
 
     async fn refresh_gauge(&self) -> Result<(), NoticesError> {
         let is_on = self.config().enabled && self.has_mail();
-        let count = if is_on { Some(self.told().await?.addresses.len() as u64) } else { None };
+        let count = if is_on {
+            let told = self.told().await?;
+            Some(told.addresses.len() as u64 - self.suppressed(&told).await?)
+        } else {
+            None
+        };
         self.inner.metrics.recipients(count);
         Ok(())
+    }
+
+    /// How many of these people get no alert, because their address is suppressed or they have unsubscribed.
+    pub(super) async fn suppressed(&self, to: &Recipients) -> Result<u64, NoticesError> {
+        let mut suppressed = 0;
+        for address in &to.addresses {
+            let takes = self.inner.rooms.mail.takes(Owner::Installation, NoticeKind::Alert.of_mail(), address).await?;
+            suppressed += u64::from(!takes);
+        }
+        Ok(suppressed)
     }
 
     /// Who is told about the installation: the configured addresses, or its operators.

@@ -194,6 +194,52 @@ async fn an_organisation_sends_no_more_than_its_share_of_an_hour() {
     app.stop().await;
 }
 
+/// Whoever may invite decides whom: nobody's mailbox is filled with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_gets_five_invitations_of_an_organisation_in_an_hour() {
+    let smtp = Smtp::start().await;
+    let app = start(&smtp).await;
+    let ours = Owner::Org(org(&app).await);
+    let theirs = Owner::Org(app.app.auth.create_organisation("other", Some("other"), None).await.unwrap().id);
+    let invite = async |owner: Owner, to: &str| {
+        let to = Address::parse(to).unwrap();
+        enqueue(&app, owner, &NewMail { kind: &kinds::INVITATION, ..mail(&to, "You are invited") }).await
+    };
+    for _ in 0..5 {
+        invite(ours, "ada@example.org").await.unwrap();
+    }
+    limited(&invite(ours, "ADA@example.org").await);
+    invite(ours, "bob@example.org").await.unwrap();
+    invite(theirs, "ada@example.org").await.unwrap();
+    // Other mail to her goes on.
+    let to = Address::parse("ada@example.org").unwrap();
+    enqueue(&app, ours, &mail(&to, "Hello")).await.unwrap();
+    app.clock.advance(TimeDelta::minutes(61));
+    let id = invite(ours, "ada@example.org").await.unwrap();
+    until_state(&app, id, "sent").await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_an_address_gets_mail_is_known_before_it_is_sent() {
+    let smtp = Smtp::start().await;
+    let app = start(&smtp).await;
+    let (ours, installation) = (Owner::Org(org(&app).await), Owner::Installation);
+    let takes = async |owner: Owner, kind: &holdfast::mail::Kind| {
+        app.app.mail.takes(owner, kind, &Address::parse("Ada@example.org").unwrap()).await.unwrap()
+    };
+    assert!(takes(ours, &kinds::ALERT).await && takes(installation, &kinds::ALERT).await);
+    suppress(&app, ours, "ada@example.org", "alert").await;
+    assert!(!takes(ours, &kinds::ALERT).await && takes(ours, &kinds::DIGEST).await);
+    assert!(takes(installation, &kinds::ALERT).await, "that is another owner's");
+    // What the installation suppresses for a kind is its own, for all mail it is everybody's.
+    suppress(&app, installation, "ada@example.org", "digest").await;
+    assert!(!takes(installation, &kinds::DIGEST).await && takes(ours, &kinds::DIGEST).await);
+    suppress(&app, installation, "ada@example.org", "*").await;
+    assert!(!takes(ours, &kinds::DIGEST).await && !takes(installation, &kinds::ALERT).await);
+    app.stop().await;
+}
+
 async fn suppress(app: &TestApp, owner: Owner, address: &str, kind: &str) -> SuppressionId {
     let new = NewSuppression { address, kind, detail: "asked by telephone" };
     app.app.mail.add_suppression(&operator(app).await, owner, &new).await.unwrap().id
