@@ -7,6 +7,8 @@ use super::secret;
 /// Elements that a template may use.
 const ELEMENTS: &str = "a abbr b blockquote br caption center code col colgroup dd div dl dt em font h1 h2 h3 h4 hr i img li ol p pre s small \
     span strong sub sup table tbody td tfoot th thead tr tt u ul wbr";
+/// Those whose content is shown in the line with what is before them.
+const WITHIN_LINE: &str = "a abbr b code em font i img s small span strong sub sup tt u wbr";
 /// Those without an end tag.
 const VOID: &str = "br col hr img wbr";
 /// Attributes that hold an address.
@@ -54,8 +56,8 @@ fn close<'a>(open: &mut Vec<&'a str>, name: &'a str) -> Result<(), String> {
     }
 }
 
-/// Position of the `>` that ends the tag: not one within quotation marks.
-fn tag_end(tag: &str) -> Option<usize> {
+/// Position of the `>` that ends the tag: not one within quotation marks. `tag` begins behind the `<`.
+pub fn tag_end(tag: &str) -> Option<usize> {
     let mut quote = None;
     tag.char_indices().find_map(|(at, c)| match quote {
         Some(mark) => {
@@ -72,6 +74,11 @@ fn tag_end(tag: &str) -> Option<usize> {
             None
         }
     })
+}
+
+/// Whether a tag begins or ends an element that is shown in the line with what is before it.
+pub fn is_within_line(tag: &str) -> bool {
+    listed(WITHIN_LINE, word(tag.trim_start_matches('/')).0)
 }
 
 fn check_attributes(mut rest: &str) -> Result<(), String> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Fault, Part, TemplateInfo,
     engine::{self, Piece},
+    markup,
 };
 use crate::Kind;
 
@@ -35,11 +36,10 @@ pub fn taken_out(template: &TemplateInfo, mut data: Value) -> (Value, Option<Str
 pub fn check(part: Part, piece: &Piece) -> Result<(), Fault> {
     let is_place = |(at, _): (usize, &str)| {
         let before = &piece.output[..at];
-        let after_space = before.chars().next_back().is_none_or(char::is_whitespace);
         match part {
             Part::Subject => false,
-            Part::Text => after_space,
-            Part::Html => after_space || [">", "href=\"", "href='"].iter().any(|end| before.ends_with(*end)),
+            Part::Text => is_separate(before),
+            Part::Html => is_in_tag(before) || is_shown_alone(before),
         }
     };
     let in_preheader = piece.preheader.as_ref().is_some_and(|text| text.to_string().contains(PLACE));
@@ -47,6 +47,34 @@ pub fn check(part: Part, piece: &Piece) -> Result<(), Fault> {
         return Err(Fault::of(part, ALONE));
     }
     Ok(())
+}
+
+/// Whether what follows is no part of a word. A no-break space separates words, too, but not for every program that looks for links.
+fn is_separate(before: &str) -> bool {
+    before.chars().next_back().is_none_or(|c| c.is_ascii_whitespace())
+}
+
+/// Whether what follows is the value of an attribute.
+fn is_in_tag(before: &str) -> bool {
+    before.rfind('<').is_some_and(|start| markup::tag_end(&before[start + 1..]).is_none())
+}
+
+/// Whether no text stands right before it. Elements within a line do not separate: mail programs make a link of what is shown as one word, and
+/// `evil.example/?<b>{{ url }}</b>` would bring the link there.
+fn is_shown_alone(mut before: &str) -> bool {
+    while !is_separate(before) {
+        let start = before.rfind('<').unwrap_or(before.len());
+        let tag = before.get(start + 1..).unwrap_or_default();
+        if markup::tag_end(tag).is_none_or(|end| end + 1 < tag.len()) {
+            // A text, up to here.
+            return false;
+        }
+        if !markup::is_within_line(tag) {
+            return true;
+        }
+        before = &before[..start];
+    }
+    true
 }
 
 /// The part with the link in its places.

@@ -440,6 +440,15 @@ fn a_template_does_not_get_the_link_that_opens_an_account() {
         (Part::Html, "{{ button('x', 'https://evil.example/?' ~ url) }}"),
         (Part::Html, "<p style=\"background: url({{ url }})\">x</p>"),
         (Part::Html, "<p>evil.example/?{{ url }}</p>"),
+        // One word for those who look for links in what is shown.
+        (Part::Html, "<p>evil.example/?<b>{{ url }}</b></p>"),
+        (Part::Html, "<p><b>evil.example/?</b><i></i>{{ url }}</p>"),
+        (Part::Html, "<p>evil.example/?<a href=\"{{ url }}\">{{ url }}</a></p>"),
+        (Part::Html, "<p>evil.example/?x=href='{{ url }}</p>"),
+        (Part::Html, "<p>evil.example/?x=href=\"{{ url }}</p>"),
+        (Part::Html, "<p>evil.example/?x=b>{{ url }}</p>"),
+        (Part::Html, "<p>evil.example/?\u{a0}{{ url }}</p>"),
+        (Part::Text, "evil.example/?\u{a0}{{ url }}"),
         (Part::Html, "{% set link %}{{ url }}{% endset %}<p>evil.example/?{{ link }}</p>"),
         (Part::Html, "{% set preheader %}evil.example/?{{ url }}{% endset %}<p>x</p>"),
         (Part::Text, "evil.example/?{{ url }}"),
@@ -460,9 +469,16 @@ fn a_template_does_not_get_the_link_that_opens_an_account() {
         rendered.html
     );
     assert_eq!(rendered.text.matches(url).count(), 1, "{}", rendered.text);
-    for source in
-        ["<p>{{ url }}</p>", "<p>Here: {{ url }}</p>", "<a href=\"{{ url }}\">x</a>", "<a href='{{ url }}'>x</a>"]
-    {
+    for source in [
+        "<p>{{ url }}</p>",
+        "<p>Here: {{ url }}</p>",
+        "<p>Here:<br>{{ url }}</p>",
+        "<ul><li><b class=\"x>y\">{{ url }}</b></li></ul>",
+        "{{ url }}",
+        "<a href=\"{{ url }}\">x</a>",
+        "<p>Here:<a href='{{ url }}'>x</a></p>",
+        "{{ button('x', url) }}",
+    ] {
         let rendered = own(Part::Html, source, &data).unwrap();
         assert!(rendered.html.contains(url) && !rendered.html.contains("link.invalid"), "{source}: {}", rendered.html);
     }
