@@ -189,7 +189,7 @@ async fn open(config: &Config) -> Result<Client<Stream>, MailboxError> {
 
 async fn greeted(stream: Stream) -> Result<Client<Stream>, MailboxError> {
     let mut client = Client::new(stream);
-    match client.read_response().await? {
+    match client.read_response().await.map_err(Refused::from)? {
         Some(_) => Ok(client),
         None => Err(Refused::ConnectionLost.into()),
     }

@@ -3,7 +3,9 @@
 use holdfast::mail::{Address, Content, NewMail, Owner, kinds};
 use serde_json::json;
 
-use super::outbox::{attempts, check_settled, enqueue, mail, number, org, send, start, until_state};
+use super::outbox::{
+    attempts, check_settled, enqueue, execute, mail, number, org, send, start, start_with, until_state,
+};
 use crate::support::smtp::{Kept, Options, Smtp};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,6 +172,23 @@ async fn domains_of_other_scripts_are_sent_in_ascii_and_local_parts_with_smtputf
     unable.check_conversations();
     app.stop().await;
     other.stop().await;
+}
+
+/// Some services refuse a mail with two, or with any.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_has_the_signatures_that_the_settings_name() {
+    for (setting, wanted) in [("auto", vec!["ed25519", "rsa"]), ("rsa", vec!["rsa"]), ("none", vec![])] {
+        let smtp = Smtp::start().await;
+        let app = start_with(&smtp, &[("HOLDFAST_MAIL__DKIM", setting)]).await;
+        app.app.mail.make_domain(Owner::Installation, "example.com").await.unwrap();
+        execute(&app, "UPDATE mail_domains SET verified_at = now()".into()).await;
+        let id = send(&app, "ada@example.org", "Hello").await;
+        until_state(&app, id, "sent").await;
+        let signatures = smtp.kept()[0].headers("DKIM-Signature");
+        let algorithm = |signature: &String| if signature.contains("a=ed25519-sha256") { "ed25519" } else { "rsa" };
+        assert_eq!(signatures.iter().map(algorithm).collect::<Vec<_>>(), wanted, "{setting}");
+        app.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
