@@ -204,7 +204,7 @@ mail-domains-what-dkim-ed25519 = DKIM: the Ed25519 key that signs each mail
 mail-domains-what-dmarc = DMARC: what receivers do with mail that proves neither
 mail-domains-what-reverse = Reverse name of the sending server's address
 mail-domains-do-spf = Receivers cannot tell that your mail server may send for this domain. Add it to the SPF record; a domain has only one.
-mail-domains-do-dkim-rsa = Signatures cannot be verified. Publish the record as it stands; providers that split long values join them again.
+mail-domains-do-dkim-rsa = Signatures cannot be verified. Publish the record as it stands, and no other of its name; providers that split long values join them again.
 mail-domains-do-dkim-ed25519 = Receivers that know Ed25519 ignore this signature until the record is there. The RSA one is enough for delivery.
 mail-domains-do-dmarc = Large providers require this record of everybody who sends much mail. Begin with p=none, and read the reports.
 mail-domains-do-reverse = The provider of the server sets this name, not your DNS provider. It must be the name in mail.hostname and lead back to the same address.
