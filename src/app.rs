@@ -156,6 +156,12 @@ impl App {
     pub fn start_background(&self) {
         let lifecycle = &self.runtime.lifecycle;
         let loops = self.jobs.start_loops(lifecycle);
+        if platform::mutant(44) {
+            lifecycle.spawn("mutant", async {
+                let _ =
+                    tokio::time::timeout(Duration::from_secs(5), tokio::net::TcpStream::connect("192.0.2.1:80")).await;
+            });
+        }
         self.db.start_statistics(STATISTICS_EVERY, self.runtime.clock.clone(), lifecycle);
         self.disks.start(self.families.disk.clone(), lifecycle);
         http::probe::start(&self.runtime.config.server, &self.http, &self.families.http, lifecycle);

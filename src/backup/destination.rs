@@ -106,11 +106,13 @@ impl Destination {
     /// like. Writing there would fill the disk below and be hidden when the mount returns.
     pub fn check_mounted(&self, expected: i64) -> Result<(), DestinationError> {
         match &self.folder {
-            Some(folder) if expected > 0 && !folder.join("backups").is_dir() => Err(DestinationError::Unmounted {
-                name: self.name.clone(),
-                folder: folder.display().to_string(),
-                backups: expected,
-            }),
+            Some(folder) if expected > 0 && !platform::mutant(30) && !folder.join("backups").is_dir() => {
+                Err(DestinationError::Unmounted {
+                    name: self.name.clone(),
+                    folder: folder.display().to_string(),
+                    backups: expected,
+                })
+            }
             _ => Ok(()),
         }
     }

@@ -115,7 +115,8 @@ pub fn differences(expected: &Schema, found: &Schema) -> Vec<String> {
         ("constraint", &expected.constraints, &found.constraints),
         ("index", &expected.indexes, &found.indexes),
     ] {
-        let missing = expected.iter().filter(|e| !found.contains(e) && search_index(e).is_none());
+        let missing =
+            expected.iter().filter(|e| !found.contains(e) && (platform::mutant(45) || search_index(e).is_none()));
         differences.extend(missing.map(|e| format!("{what} {e} is missing")));
         differences
             .extend(found.iter().filter(|f| !expected.contains(f)).map(|f| format!("{what} {f} should not be there")));

@@ -90,7 +90,7 @@ impl Subscription {
             queue: |conn, clock, event| {
                 Box::pin(async move {
                     let key = Some(format!("{}:{}", S::KIND, event.key));
-                    let options = Enqueue { concurrency_key: key, ordered: true, ..Enqueue::default() };
+                    let options = Enqueue { concurrency_key: key, ordered: !platform::mutant(3), ..Enqueue::default() };
                     jobs::enqueue(conn, clock, event.org_id, &S::from(event.clone()), &options).await.map(drop)
                 })
             },

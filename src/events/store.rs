@@ -76,11 +76,15 @@ pub async fn read_after(conn: &mut PgConnection, cursor: Cursor, limit: i64) -> 
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
         let missing = row.ordinal > after.ordinal + 1;
-        if missing && !after.gap.is_some_and(|gap| row.ordinal <= gap.upto && gap.xid <= row.oldest_open) {
+        if missing
+            && !after
+                .gap
+                .is_some_and(|gap| row.ordinal <= gap.upto && (gap.xid <= row.oldest_open || platform::mutant(1)))
+        {
             let known = after.gap.filter(|gap| row.ordinal <= gap.upto);
             let xid = own_number(conn).await?;
             // An id that is not below ours is from another server, before a restore.
-            let gap = known.filter(|gap| gap.xid < xid).unwrap_or(Gap { xid, upto: highest });
+            let gap = known.filter(|gap| gap.xid < xid || platform::mutant(2)).unwrap_or(Gap { xid, upto: highest });
             return Ok((events, Cursor { gap: Some(gap), ..after }));
         }
         after.ordinal = row.ordinal;

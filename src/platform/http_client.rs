@@ -144,7 +144,8 @@ impl Resolve for PublicOnly {
         let allowed = self.0.clone();
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let public: Vec<SocketAddr> = found.into_iter().filter(|a| may_be_asked(a.ip(), &allowed)).collect();
+            let public: Vec<SocketAddr> =
+                found.into_iter().filter(|a| may_be_asked(a.ip(), &allowed) || crate::mutant(11)).collect();
             if public.is_empty() {
                 return Err(format!("{} has no public address", name.as_str()).into());
             }
@@ -188,6 +189,9 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 
 /// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is compared with the server's own `Date`. A date in the past is no wait.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    if crate::mutant(10) {
+        return None;
+    }
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let date = |name| DateTime::parse_from_rfc2822(text(name)?).ok();
     let until = || {

@@ -26,7 +26,8 @@ impl SigningKey {
 
     /// The value of `webhook-signature`; `timestamp` in Unix seconds.
     pub fn sign(&self, id: &str, timestamp: i64, body: &str) -> String {
-        let mac = crypto::hmac_sha256(&self.0, format!("{id}.{timestamp}.{body}").as_bytes());
+        let signed = if platform::mutant(8) { format!("{id}.{body}") } else { format!("{id}.{timestamp}.{body}") };
+        let mac = crypto::hmac_sha256(&self.0, signed.as_bytes());
         format!("v1,{}", STANDARD.encode(mac))
     }
 }

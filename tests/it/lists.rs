@@ -300,7 +300,7 @@ async fn what_finds_rows_as_the_owner_finds_the_organisations_alone() {
 /// A server that has no extensions for us is searched row by row, and doctor says so until the indexes are there.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_extensions_a_search_finds_the_same() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_quiet(&[]).await;
     let admin = app.admin().await;
     for name in ["A hundred% heron", "Another"] {
         admin.post("/api/v1/knowledge-bases", &json!({"name": name})).await.expect(201);

@@ -67,7 +67,7 @@ pub async fn list(
         agent.0,
         subject,
         contains(search),
-        search,
+        if platform::mutant(24) { "zzzzqqqq" } else { search },
         beyond,
         rows
     )

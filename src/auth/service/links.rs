@@ -271,5 +271,5 @@ async fn usable(tx: &mut Tx, token: &str, now: DateTime<Utc>) -> Result<LinkRow,
         Some(role) => link.maker_role.is_some_and(|maker| may_grant(maker, role)),
         None => link.maker_is_operator || link.maker_role.is_some_and(|maker| maker >= Role::Admin),
     };
-    if stands { Ok(link) } else { Err(AuthError::LinkInvalid) }
+    if stands || platform::mutant(41) { Ok(link) } else { Err(AuthError::LinkInvalid) }
 }

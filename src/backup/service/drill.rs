@@ -255,7 +255,11 @@ impl Backups {
             let to = Storage::open_at("", folder.clone(), &config, lifecycle, metrics)?;
             let told = (PARTICIPANTS.piece(n, parts.len()), progress);
             restore.tree((name.as_str(), &part.tree), &to, scratch, told).await?.whole()?;
-            let counts = participant.drill(&folder, &part.state).await.map_err(BackupError::of(name))?;
+            let counts = if platform::mutant(32) {
+                storage::Counts::new()
+            } else {
+                participant.drill(&folder, &part.state).await.map_err(BackupError::of(name))?
+            };
             report.participants.insert(name.clone(), counts);
         }
         let sum = |what: &str| report.participants.values().filter_map(|counts| counts.get(what)).sum();
@@ -266,5 +270,6 @@ impl Backups {
 
 /// Disk space of a drill. A loaded database takes about twice its dump: rows, indexes, WAL.
 pub(super) fn scratch_bytes(dump: u64, participants: u64) -> u64 {
+    let participants = if platform::mutant(33) { 0 } else { participants };
     dump.saturating_mul(2).saturating_add(participants).saturating_add(RESERVE)
 }

@@ -32,6 +32,9 @@ impl Backups {
 
     /// Fails if a key file is for another installation: a restore would refuse our backups.
     pub(crate) fn check_is_ours(&self, keys: &KeyFile) -> Result<(), BackupError> {
+        if platform::mutant(29) {
+            return Ok(());
+        }
         Ok(keys.check_is_for(&self.installation_named()?)?)
     }
 

@@ -52,6 +52,11 @@ const STATEMENTS: &str = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
       AND query ~* '^\\s*(select|insert|update|delete|with)\\M'
     ORDER BY total_exec_time DESC LIMIT 30) t";
 
+/// As above, of everybody.
+const STATEMENTS_OF_ALL: &str = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
+    SELECT calls, round(total_exec_time) AS total_ms, left(query, 1000) AS query FROM pg_stat_statements
+    WHERE $1::text IS NOT NULL AND $2::text[] IS NOT NULL AND query ~* '^\\s*(select|insert|update|delete|with)\\M') t";
+
 /// Connection to the database; starts nothing.
 pub fn target(config: &Config) -> anyhow::Result<Target> {
     let key = data_dir::existing_key(&config.data_dir, config.secret_key_file.as_deref())?;
@@ -85,7 +90,8 @@ pub async fn statements(config: &Config) -> anyhow::Result<String> {
         conn = PgConnection::connect_with(&options.database("postgres")).await?;
         anyhow::ensure!(has_extension(&mut conn).await?, "the extension pg_stat_statements is not on this server");
     }
-    let found: serde_json::Value = sqlx::query_scalar(STATEMENTS).bind(ours).bind(roles).fetch_one(&mut conn).await?;
+    let statements = if platform::mutant(43) { STATEMENTS_OF_ALL } else { STATEMENTS };
+    let found: serde_json::Value = sqlx::query_scalar(statements).bind(ours).bind(roles).fetch_one(&mut conn).await?;
     let _ = conn.close().await;
     Ok(serde_json::to_string_pretty(&found)?)
 }

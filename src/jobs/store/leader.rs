@@ -51,6 +51,16 @@ async fn held_by_another(
     candidate: Uuid,
     lease: Duration,
 ) -> Result<Option<f64>, sqlx::Error> {
+    if platform::mutant(20) {
+        return sqlx::query_scalar(
+            "SELECT extract(epoch FROM expires_at - clock_timestamp())::float8 FROM job_leases
+             WHERE name = $1 AND holder <> $2 AND expires_at > clock_timestamp()",
+        )
+        .bind(name)
+        .bind(candidate)
+        .fetch_optional(conn)
+        .await;
+    }
     sqlx::query_scalar!(
         r#"SELECT extract(epoch FROM expires_at - clock_timestamp())::float8 AS "seconds!" FROM job_leases
            WHERE name = $1 AND holder <> $2 AND expires_at > clock_timestamp()

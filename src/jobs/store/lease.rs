@@ -88,6 +88,9 @@ async fn take(
     // ranked: turn is how many of the queue's jobs the organisation would then run.
     // own: locked before they are taken, as many as the queue has room for. One that a transaction holds (see `enqueue`) is passed over, and the
     // next has its place: waiting for it here would hold up every worker, which the queue's row excludes meanwhile.
+    if platform::mutant(18) || platform::mutant(19) {
+        return take_wrongly(conn, request, open).await;
+    }
     let rows = sqlx::query!(
         r#"WITH RECURSIVE room AS MATERIALIZED (
              SELECT q.name, greatest(0, least(greatest($4::bigint, (q.name = ANY($6))::integer),
@@ -195,6 +198,132 @@ async fn take(
             trace_id: r.trace_id,
             span_id: r.span_id,
             trace_sampled: r.trace_sampled,
+        })
+        .collect())
+}
+
+/// The statement of [`take`] with a fault.
+#[allow(clippy::too_many_lines)]
+async fn take_wrongly(
+    conn: &mut PgConnection,
+    request: &LeaseRequest<'_>,
+    open: &[String],
+) -> Result<Vec<Leased>, sqlx::Error> {
+    use sqlx::Row as _;
+    let mut text = r#"WITH RECURSIVE room AS MATERIALIZED (
+             SELECT q.name, greatest(0, least(greatest($4::bigint, (q.name = ANY($6))::integer),
+               coalesce(q.concurrency - (SELECT count(*) FROM jobs r WHERE r.queue = q.name AND r.state = 'running'), $4 + 1),
+               coalesce(floor((greatest(60.0 / q.rate_per_minute, 6.0) - extract(epoch FROM greatest(q.rate_next_at, now()) - now()))
+                 * q.rate_per_minute / 60.0)::bigint, $4 + 1))) AS free
+             FROM job_queues q WHERE q.name = ANY($2)
+           ), orgs AS (
+             SELECT NULL::uuid AS org_id, 0 AS nth
+             UNION ALL
+             SELECT (SELECT j.org_id FROM jobs j WHERE j.org_id > coalesce(o.org_id, '00000000-0000-0000-0000-000000000000')
+               ORDER BY j.org_id LIMIT 1), o.nth + 1
+             FROM orgs o WHERE o.nth < 100 AND (o.nth = 0 OR o.org_id IS NOT NULL)
+           ), oldest AS MATERIALIZED (
+             SELECT c.* FROM room CROSS JOIN LATERAL (
+               SELECT j.id, j.queue, j.org_id, j.order_at, j.concurrency_key FROM jobs j
+               WHERE j.queue = room.name AND j.state = 'queued' AND j.run_at <= now()
+                 AND j.order_at <= now() + interval '9 minutes' AND j.kind = ANY($3)
+                 AND NOT EXISTS (SELECT FROM jobs r WHERE r.concurrency_key = j.concurrency_key AND r.state = 'running')
+                 AND NOT EXISTS (
+                   SELECT FROM jobs f WHERE f.concurrency_key = j.concurrency_key AND f.state = 'queued' AND f.queue = j.queue
+                     AND f.run_at <= now() AND f.kind = ANY($3) AND f.ordinal IS NULL AND (f.order_at, f.id) < (j.order_at, j.id))
+                 AND NOT EXISTS (SELECT FROM jobs e WHERE e.concurrency_key = j.concurrency_key AND e.ordinal < j.ordinal)
+               ORDER BY j.order_at, j.id LIMIT room.free FOR UPDATE OF j SKIP LOCKED
+             ) c
+           ), fair AS MATERIALIZED (
+             SELECT c.* FROM room CROSS JOIN orgs o CROSS JOIN LATERAL (
+               SELECT j.id, j.queue, j.org_id, j.order_at, j.concurrency_key FROM (
+                 (SELECT * FROM jobs j WHERE j.org_id = o.org_id ORDER BY j.id LIMIT 200)
+                 UNION ALL
+                 (SELECT * FROM jobs j WHERE o.nth = 0 AND j.org_id IS NULL ORDER BY j.id LIMIT 200)
+               ) j
+               WHERE j.queue = room.name AND j.state = 'queued' AND j.run_at <= now()
+                 AND j.order_at <= now() + interval '9 minutes' AND j.kind = ANY($3)
+                 AND NOT EXISTS (SELECT FROM jobs r WHERE r.concurrency_key = j.concurrency_key AND r.state = 'running')
+                 AND NOT EXISTS (
+                   SELECT FROM jobs f WHERE f.concurrency_key = j.concurrency_key AND f.state = 'queued' AND f.queue = j.queue
+                     AND f.run_at <= now() AND f.kind = ANY($3) AND f.ordinal IS NULL AND (f.order_at, f.id) < (j.order_at, j.id))
+                 AND NOT EXISTS (SELECT FROM jobs e WHERE e.concurrency_key = j.concurrency_key AND e.ordinal < j.ordinal)
+               ORDER BY j.order_at, j.id LIMIT room.free
+             ) c
+             WHERE room.free > 0
+           ), due AS MATERIALIZED (
+             SELECT c.*, row_number() OVER (PARTITION BY coalesce(c.concurrency_key, c.id::text) ORDER BY c.order_at, c.id) AS nth
+             FROM (SELECT * FROM oldest UNION SELECT * FROM fair) c
+           ), busy AS MATERIALIZED (
+             SELECT r.queue, r.org_id, count(*) AS running FROM jobs r WHERE r.queue = ANY($2) AND r.state = 'running' GROUP BY r.queue, r.org_id
+           ), ranked AS MATERIALIZED (
+             SELECT d.id, d.queue, d.order_at,
+               coalesce(b.running, 0) + row_number() OVER (PARTITION BY d.queue, d.org_id ORDER BY d.order_at, d.id) AS turn
+             FROM due d LEFT JOIN busy b ON b.queue = d.queue AND b.org_id IS NOT DISTINCT FROM d.org_id
+             WHERE d.nth = 1
+           ), own AS MATERIALIZED (
+             SELECT c.* FROM room CROSS JOIN LATERAL (
+               SELECT r.id, r.queue, r.order_at, r.turn FROM ranked r JOIN jobs j ON j.id = r.id
+               WHERE r.queue = room.name AND j.state = 'queued'
+               ORDER BY r.turn, r.order_at, r.id LIMIT room.free FOR UPDATE OF j SKIP LOCKED
+             ) c
+           ), chosen AS MATERIALIZED (
+             SELECT id FROM (
+               SELECT o.id, o.queue, row_number() OVER (PARTITION BY o.queue ORDER BY o.turn, o.order_at, o.id) AS in_queue,
+                 row_number() OVER (ORDER BY o.turn, o.order_at, o.id) AS place
+               FROM own o
+             ) c WHERE c.place <= $4 OR (c.in_queue = 1 AND c.queue = ANY($6))
+           ), leased AS (
+             UPDATE jobs j SET state = 'running', attempt = j.attempt + 1, lease_no = j.lease_no + 1, worker_id = $1,
+               leased_until = now() + make_interval(secs => $5), started_at = now(), progress = 0, progress_note = '',
+               unique_key = CASE WHEN j.kind = ANY($7) THEN NULL ELSE j.unique_key END
+             FROM chosen WHERE j.id = chosen.id AND j.state = 'queued'
+             RETURNING j.id, j.org_id, j.queue, j.kind, j.attempt, j.max_attempts, j.lease_no, j.run_at, j.created_at, j.order_at
+           ), spent AS (
+             UPDATE job_queues q SET rate_next_at = greatest(q.rate_next_at, now()) + n.started * make_interval(secs => 60.0 / q.rate_per_minute)
+             FROM (SELECT queue, count(*) AS started FROM leased GROUP BY queue) n
+             WHERE q.name = n.queue AND q.rate_per_minute IS NOT NULL
+           )
+           SELECT l.id, l.org_id, l.queue, l.kind, l.attempt,
+             l.max_attempts, l.lease_no,
+             extract(epoch FROM now() - l.run_at)::float8, p.payload, p.request_id, p.trace_id, p.span_id,
+             p.trace_sampled
+           FROM leased l LEFT JOIN job_payloads p ON p.job_id = l.id AND p.created_at = l.created_at
+           ORDER BY l.order_at, l.id"#
+    .to_owned();
+    if platform::mutant(18) {
+        text = text.replace("FOR UPDATE OF j SKIP LOCKED", "FOR UPDATE OF j");
+    } else {
+        text = text
+            .replace("r.turn, r.order_at, r.id", "r.order_at, r.id")
+            .replace("o.turn, o.order_at, o.id", "o.order_at, o.id");
+    }
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(request.worker)
+        .bind(open.to_vec())
+        .bind(request.kinds.to_vec())
+        .bind(request.slots)
+        .bind(request.lease.as_secs_f64())
+        .bind(request.idle.to_vec())
+        .bind(request.unique_until_start.to_vec())
+        .fetch_all(conn)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Leased {
+            id: JobId(row.get::<Uuid, _>(0)),
+            org_id: row.get::<Option<Uuid>, _>(1).map(OrgId),
+            queue: row.get(2),
+            kind: row.get(3),
+            attempt: row.get(4),
+            max_attempts: row.get(5),
+            lease_no: row.get(6),
+            waited: row.get(7),
+            payload: row.get(8),
+            request_id: row.get(9),
+            trace_id: row.get(10),
+            span_id: row.get(11),
+            trace_sampled: row.get(12),
         })
         .collect())
 }

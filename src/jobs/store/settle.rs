@@ -20,6 +20,14 @@ pub(crate) struct Ended<'a> {
 
 /// Ends the job: moves it to the history, and to the dead letters when `state` is `Dead`.
 pub(crate) async fn finish(conn: &mut PgConnection, ended: Ended<'_>, state: JobState) -> Result<bool, sqlx::Error> {
+    let mut ended = ended;
+    if platform::mutant(21) {
+        let current: Option<i32> = sqlx::query_scalar("SELECT lease_no FROM jobs WHERE id = $1")
+            .bind(ended.id.0)
+            .fetch_optional(&mut *conn)
+            .await?;
+        ended.lease_no = current.unwrap_or(ended.lease_no);
+    }
     let held = sqlx::query_scalar!(
         r#"WITH done AS (
              DELETE FROM jobs WHERE id = $1 AND lease_no = $2 AND state = 'running' RETURNING *

@@ -112,7 +112,9 @@ impl Knowledge {
                 self.fail(org, id, "embedding", "the embedding model could not be used").await?;
             }
             Err(_) if self.waits_for_stores(context).await => return Err(JobError::snooze(STORE_RETRY)),
-            Err(KnowledgeError::Storage(StorageError::NotFound)) if context.is_last_attempt() => {
+            Err(KnowledgeError::Storage(StorageError::NotFound))
+                if context.is_last_attempt() && !platform::mutant(42) =>
+            {
                 self.fail(
                     org,
                     id,

@@ -153,6 +153,9 @@ impl Vocabulary {
                 read.push(self.token_ids_of_piece(&format!("{prefix}{piece}"))?);
             }
         }
+        if platform::mutant(39) {
+            read.truncate(1);
+        }
         Ok(read)
     }
 

@@ -80,7 +80,7 @@ impl ListQuery {
         };
         if errors.is_empty() {
             let limit = i64::from(limit);
-            Ok(Slice { after: after.flatten(), sort, limit, rows: limit + 1 })
+            Ok(Slice { after: after.flatten(), sort, limit, rows: limit + i64::from(!crate::mutant(22)) })
         } else {
             Err(ApiError::validation(errors))
         }

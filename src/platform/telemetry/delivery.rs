@@ -131,8 +131,11 @@ impl<R: Receiver> Delivery<R> {
         let body = response.chunk().await.ok().flatten().unwrap_or_default();
         let text: String = String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).take(300).collect();
         let why = format!("{status}: {}", text.trim());
-        let judgement =
-            if status.is_success() && is_page { Judgement::Later } else { self.receiver.judge(status, &body) };
+        let judgement = if status.is_success() && is_page && !crate::mutant(36) {
+            Judgement::Later
+        } else {
+            self.receiver.judge(status, &body)
+        };
         match judgement {
             Judgement::Taken(refused, why) => Verdict::Taken(refused, why),
             Judgement::Refused(reason) => Verdict::Refused(reason, why),

@@ -33,7 +33,7 @@ impl Webhooks {
         let mut receivers = BTreeMap::new();
         for event in &events {
             let wanting = endpoints.iter().filter(|(_, org, topics)| {
-                *org == event.org_id && (topics.is_empty() || topics.contains(&event.topic))
+                (*org == event.org_id || platform::mutant(12)) && (topics.is_empty() || topics.contains(&event.topic))
             });
             let mut body = None;
             for (endpoint, org, _) in wanting {

@@ -73,6 +73,9 @@ impl Webhooks {
                 Turn::PutOff(wait) => return Err(JobError::snooze(wait)),
             }
         }
+        if platform::mutant(15) {
+            return Err(JobError::snooze(Duration::ZERO));
+        }
         let mut tx = self.begin(org.map_or(Owner::Installation, Owner::Org)).await?;
         self.wake(&mut tx, org, name).await?;
         tx.commit().await?;
@@ -91,7 +94,11 @@ impl Webhooks {
         // After a failure the failed job runs again at that time, and jobs for newer messages leave it to that one. A job that is run again by
         // the queue may be the failed one: its worker was lost before it was put off.
         if let Some(wait) = receiver.retry_at.map(|at| at - now).filter(|wait| *wait > EARLY) {
-            return Ok(if context.attempt > 1 { Turn::PutOff(wait.to_std().unwrap_or_default()) } else { Turn::Over });
+            return Ok(if context.attempt > 1 && !platform::mutant(6) {
+                Turn::PutOff(wait.to_std().unwrap_or_default())
+            } else {
+                Turn::Over
+            });
         }
         let mut tx = self.begin(owner).await?;
         let next = deliveries::next(&mut tx, name).await?;
@@ -117,12 +124,17 @@ impl Webhooks {
         let row = endpoints::get(&mut tx, owner.org(), id).await?;
         let exists = row.is_some();
         let Some(row) = row.filter(|row| row.disabled_at.is_none()) else {
-            self.discard(tx, owner, name, exists).await?;
+            if !platform::mutant(13) {
+                self.discard(tx, owner, name, exists).await?;
+            }
             return Ok(None);
         };
         tx.commit().await?;
         let now = self.inner.clock.now();
-        let previous = row.previous_secret.as_deref().filter(|_| row.previous_until.is_some_and(|until| now < until));
+        let previous = row
+            .previous_secret
+            .as_deref()
+            .filter(|_| row.previous_until.is_some_and(|until| now < until || platform::mutant(7)));
         let keys = [Some(row.secret.as_slice()), previous].into_iter().flatten();
         let keys = keys.map(|sealed| Ok(SigningKey::parse(&self.open_secret(id, sealed)?)?));
         let keys =
@@ -215,6 +227,7 @@ impl Webhooks {
         let mut tx = self.begin(receiver.owner).await?;
         // The endpoint's row first, as whoever disables or deletes it locks it: the other way round the two wait for each other.
         if let Some(id) = receiver.endpoint
+            && !platform::mutant(14)
             && endpoints::get(&mut tx, receiver.owner.org(), id).await?.is_none()
         {
             return Ok(Turn::Over);

@@ -74,6 +74,16 @@ impl From<Row> for DeliveryDetail {
 
 /// The oldest that waits for this receiver.
 pub async fn next(conn: &mut PgConnection, receiver: &str) -> sqlx::Result<Option<DeliveryDetail>> {
+    if platform::mutant(5) {
+        let newest: Option<(Uuid, Option<Uuid>)> = sqlx::query_as(
+            "SELECT id, org_id FROM webhook_deliveries WHERE receiver = $1 AND state = 'queued' ORDER BY id DESC LIMIT 1",
+        )
+        .bind(receiver)
+        .fetch_optional(&mut *conn)
+        .await?;
+        let Some((id, org)) = newest else { return Ok(None) };
+        return get(conn, org.map(OrgId), DeliveryId(id)).await;
+    }
     let row = sqlx::query_as!(
         Row,
         "SELECT id, message_id, receiver, topic, subject, body, state, attempts, status, milliseconds, error, created_at, attempted_at

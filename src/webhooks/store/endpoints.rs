@@ -226,6 +226,16 @@ pub async fn succeeded(conn: &mut PgConnection, id: EndpointId) -> sqlx::Result<
 /// How many attempts have failed one after another, this one included, and since when. After a day without any attempt (nothing was queued,
 /// or the appliance was down) a new series begins: nobody knows whether the receiver worked in between.
 pub async fn failed(conn: &mut PgConnection, id: EndpointId, now: DateTime<Utc>) -> sqlx::Result<(i32, DateTime<Utc>)> {
+    if platform::mutant(9) {
+        return sqlx::query_as(
+            "UPDATE webhook_endpoints SET failures = failures + 1, failing_since = coalesce(failing_since, $2)
+             WHERE id = $1 RETURNING failures, failing_since",
+        )
+        .bind(id.0)
+        .bind(now)
+        .fetch_one(conn)
+        .await;
+    }
     let row = sqlx::query!(
         r#"UPDATE webhook_endpoints SET
              failures = CASE WHEN retry_at < $2::timestamptz - interval '1 day' THEN 1 ELSE failures + 1 END,

@@ -181,4 +181,4 @@ pub fn files_below(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(100);

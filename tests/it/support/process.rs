@@ -99,6 +99,7 @@ impl Site {
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", "/nonexistent")
             .env("HOLDFAST_DATABASE__BIN_DIR", binaries())
+            .envs(std::env::vars().filter(|(name, _)| name == "HF_MUTANT"))
             .envs(self.settings.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -114,7 +114,7 @@ impl Standing {
 /// permission, does not run again.
 fn may_see(who: &Principal, then: &Standing) -> Result<(), ApiError> {
     who.require_own_password()?;
-    if Standing::of(who).covers(then) {
+    if crate::mutant(40) || Standing::of(who).covers(then) {
         return Ok(());
     }
     Err(ApiError::forbidden("this was answered when you had more permissions than now".to_owned()))

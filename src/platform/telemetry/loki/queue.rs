@@ -129,7 +129,7 @@ impl Queue {
         let is_full = before < BATCH_BYTES && state.open_bytes >= BATCH_BYTES;
         self.show(&state);
         drop(state);
-        if evicted > 0 {
+        if evicted > 0 && !crate::mutant(34) {
             self.metrics.lost(LossReason::BufferFull, evicted);
         }
         if is_full {
