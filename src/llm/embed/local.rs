@@ -18,9 +18,9 @@ use platform::pools::yield_processor;
 /// Tokens of one forward pass (a longer text has one of its own): the layers' output stays in the processor's caches;
 /// ten times as many are not faster.
 const BATCH_TOKENS: usize = 512;
-/// Bytes to tokenize at a time: a tokenizer holds some 70 bytes for each. A single "word" of any length becomes one
-/// unknown token.
-const STRETCH: usize = 64 << 10;
+/// Bytes to tokenize at a time: a tokenizer holds some 70 bytes for each, and its time for a run of combining marks grows with the square of
+/// their number. A single "word" of any length becomes one unknown token.
+const STRETCH: usize = 8 << 10;
 
 /// Selects the prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
