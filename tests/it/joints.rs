@@ -154,7 +154,9 @@ async fn every_room_is_built_and_registers_the_queues_and_schedules_that_it_name
 /// A file that no `mod` names is not compiled: its tests do not run, and nobody is told. Where a package begins, its manifest names it.
 #[test]
 fn every_source_file_is_compiled() {
-    let roots: BTreeSet<PathBuf> = packages().iter().map(|package| package.folder.join("mod.rs")).collect();
+    let packages = packages();
+    let roots: BTreeSet<PathBuf> =
+        packages.iter().flat_map(|package| ["mod.rs", "build.rs"].map(|file| package.folder.join(file))).collect();
     let mut orphans = Vec::new();
     for (folder, top) in [(src(), vec!["lib.rs", "main.rs"]), (root("tests/it"), vec!["main.rs"])] {
         let files: BTreeSet<PathBuf> = sources(&folder).into_iter().collect();

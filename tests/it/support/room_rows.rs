@@ -9,12 +9,14 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 /// For the rooms' files. Each makes `$rows` rows of each list of its room, and at least one of each of its other tables, of the organisation `$org` and
-/// the person `$user`. Each row has the word "common" where a search looks, a few the word "heron".
+/// the person `$user`. Each row has the word "common" where a search looks, a few the word "heron",
+/// the oldest fifth the word "bygone".
 const PRELUDE: &str = "
     CREATE FUNCTION pg_temp.id(n int) RETURNS uuid LANGUAGE sql AS $$
       SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid $$;
     CREATE FUNCTION pg_temp.other(n int) RETURNS uuid LANGUAGE sql AS $$ SELECT overlay(pg_temp.id(n)::text placing 'ffffffffffff' from 25)::uuid $$;
-    CREATE FUNCTION pg_temp.word(n int) RETURNS text LANGUAGE sql AS $$ SELECT CASE WHEN n % 1000 = 7 THEN 'common heron' ELSE 'common' END $$;
+    CREATE FUNCTION pg_temp.word(n int) RETURNS text LANGUAGE sql AS $$ 
+      SELECT 'common' || CASE WHEN n % 1000 = 7 THEN ' heron' ELSE '' END || CASE WHEN n <= $rows / 5 THEN ' bygone' ELSE '' END $$;
     CREATE TABLE pg_temp.n AS SELECT n FROM generate_series(1, $rows) AS n;";
 
 fn folder() -> PathBuf {
