@@ -123,12 +123,10 @@ impl Mail {
             // Another program may have moved it.
             let Some(raw) = fetched.iter().find_map(Fetch::body) else { continue };
             let understood = self.take_mail(uid, raw).await?;
-            let flags = if understood { "+FLAGS.SILENT (\\Seen)" } else { "+FLAGS.SILENT (\\Seen \\Flagged)" };
-            let marked = async {
-                let marked = session.uid_store(uid.to_string(), flags).await?;
-                marked.try_collect::<Vec<Fetch>>().await
-            };
-            within(limit, "marking a mail", marked).await?;
+            let flags = if understood { "(\\Seen)" } else { "(\\Seen \\Flagged)" };
+            // Not with `uid_store`, which takes a refusal for an empty answer.
+            let marking = session.run_command_and_check_ok(format!("UID STORE {uid} +FLAGS.SILENT {flags}"));
+            within(limit, "marking a mail", marking).await?;
             if let (true, true, Some(folder)) = (understood, moves, done) {
                 match within(limit, "moving a mail", session.uid_mv(uid.to_string(), folder)).await {
                     Err(MailboxError::Imap(Refused::No(said))) => {

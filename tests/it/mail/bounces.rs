@@ -43,7 +43,8 @@ pub(super) async fn sent(app: &TestApp, org: Option<OrgId>, name: &str, to: &str
     let sql = format!(
         "INSERT INTO mail_messages (id, created_at, org_id, kind, language, to_address, to_key, to_name, subject, message_id, lane, state,
            attempts, send_at, sent_at, created_by)
-         SELECT gen_random_uuid(), t.at, {org}, 'alert', 'en', '{to}', lower('{to}'), '', 'An alert', '{name}@example.org', 'a/b', 'sent', 1,
+         SELECT overlay(gen_random_uuid()::text placing overlay(lpad(to_hex((extract(epoch FROM t.at) * 1000)::bigint), 12, '0')
+             placing '-' from 9 for 0) from 1 for 13)::uuid, t.at, {org}, 'alert', 'en', '{to}', lower('{to}'), '', 'An alert', '{name}@example.org', 'a/b', 'sent', 1,
            t.at, t.at, 'test'
          FROM (SELECT now() - interval '{ago}' AS at) t"
     );
