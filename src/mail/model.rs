@@ -6,34 +6,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use platform::{id_type, ids::OrgId, text_enum};
+pub use platform::ids::Owner;
+use platform::{id_type, text_enum};
 
 id_type!(MessageId, "A mail in the outbox.");
 id_type!(SuppressionId, "An address to which nothing is sent.");
 id_type!(DomainId, "A domain that mail is sent from.");
 id_type!(SourceId, "A provider that reports bounces.");
 id_type!(TemplateId, "A template that an organisation has changed.");
-
-/// Owner of mail, suppressions, domains, templates and bounce sources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    Org(OrgId),
-    /// The installation's; operators only.
-    Installation,
-}
-
-impl Owner {
-    pub fn org(self) -> Option<OrgId> {
-        match self {
-            Self::Org(org) => Some(org),
-            Self::Installation => None,
-        }
-    }
-
-    pub fn of(org: Option<OrgId>) -> Self {
-        org.map_or(Self::Installation, Self::Org)
-    }
-}
 
 text_enum! {
     /// State of a mail.
