@@ -124,7 +124,8 @@ CREATE TABLE status_page_subscribers (
 CREATE UNIQUE INDEX status_page_subscribers_address_key ON status_page_subscribers (page_id, address_key);
 -- Those of an update are told in the order of their addresses' domains.
 CREATE INDEX status_page_subscribers_page_idx ON status_page_subscribers (page_id, id);
-CREATE INDEX status_page_subscribers_told_idx ON status_page_subscribers (page_id, split_part(address_key, '@', 2), id) WHERE confirmed_at IS NOT NULL;
+CREATE INDEX status_page_subscribers_told_idx ON status_page_subscribers (page_id, split_part(address_key, '@', 2), id)
+  WHERE confirmed_at IS NOT NULL;
 CREATE INDEX status_page_subscribers_asked_idx ON status_page_subscribers (asked_at) WHERE confirmed_at IS NULL;
 SELECT holdfast_tenant_table('status_page_subscribers');
 -- A link is all that a stranger has.

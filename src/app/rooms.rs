@@ -1,12 +1,13 @@
 //! The rooms, in the order in which the console shows them; and how each is built, in the order of their dependencies.
 
-use super::{Config, Families, Runtime, Stores};
+use super::{Config, Families, Runtime, Stores, self_checks};
 use agents::Agents;
 use alerting::Alerting;
 use auth::Auth;
 use backup::Backups;
 use console::{Asset, Locale, NavItem};
 use events::{EventType, Events, Subscription};
+use incidents::Incidents;
 use jobs::{Jobs, Registry};
 use kit::{Context, Module, Room};
 use knowledge::Knowledge;
@@ -18,7 +19,9 @@ use platform::{
     db::{self, Table},
     http::Scope,
 };
+use status_page::StatusPages;
 use storage::{Deletions, Storage};
+use uptime::Uptime;
 use webhooks::Webhooks;
 
 /// The ground floor's tables.
@@ -54,12 +57,15 @@ pub static ROOMS: &[&Room] = &[
     &knowledge::ROOM,
     &JOBS,
     &EVENTS,
+    &uptime::ROOM,
+    &incidents::ROOM,
     &alerting::ROOM,
     &backup::ROOM,
     &logs::ROOM,
     &webhooks::ROOM,
     &mail::ROOM,
     &notices::ROOM,
+    &status_page::ROOM,
     &auth::ROOM,
 ];
 
@@ -135,6 +141,9 @@ pub struct Rooms {
     pub webhooks: Webhooks,
     pub mail: Mail,
     pub notices: Notices,
+    pub uptime: Uptime,
+    pub incidents: Incidents,
+    pub status_pages: StatusPages,
     /// In the order of [`ROOMS`].
     pub modules: Vec<Module>,
     /// Every kind of job that this build runs.
@@ -176,6 +185,23 @@ impl Rooms {
         };
         let (notices, of_notices) = notices::build(context, &config.notices, needs);
         auth.mails_links_by(notices.link_mailer());
+        let jobs = Jobs::new(context.db.clone(), context.clock.clone(), config.jobs.clone(), families.jobs.clone());
+        let (uptime, of_uptime) = uptime::build(
+            context,
+            &config.uptime,
+            config.monitors_file(),
+            self_checks::all(&context.db, &context.clock, &jobs, &backups, &mail),
+        );
+        let needs = incidents::Needs {
+            webhooks: webhooks.clone(),
+            mail: mail.clone(),
+            auth: auth.clone(),
+            alerting: alerting.clone(),
+            uptime: uptime.clone(),
+        };
+        let (incidents, of_incidents) = incidents::build(context, &config.incidents, needs)?;
+        let needs = status_page::Needs { mail: mail.clone(), uptime: uptime.clone(), incidents: incidents.clone() };
+        let (status_pages, of_status_page) = status_page::build(context, &config.status_page, needs)?;
         let (events, of_events) = events(context, config, families);
         let mut modules = vec![
             of_auth,
@@ -188,12 +214,14 @@ impl Rooms {
             of_mail,
             of_alerting,
             of_notices,
+            of_uptime,
+            of_incidents,
+            of_status_page,
             of_events,
         ];
 
         let mut registry = Registry::default();
         modules.iter().try_for_each(|module| module.register_jobs(&mut registry))?;
-        let jobs = Jobs::new(context.db.clone(), context.clock.clone(), config.jobs.clone(), families.jobs.clone());
         modules.push(of_jobs(&jobs, &registry));
         modules.push(Module::new(&STORAGE).checks(storage.clone(), storage::checks));
         modules.sort_by_key(|module| ROOMS.iter().position(|room| room.name == module.room.name));
@@ -212,6 +240,9 @@ impl Rooms {
             webhooks,
             mail,
             notices,
+            uptime,
+            incidents,
+            status_pages,
             modules,
             registry,
         })
