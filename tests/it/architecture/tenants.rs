@@ -63,6 +63,17 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("knowledge/jobs/reconcile.rs", "reconcile_soon reconcile", "compares all bases with their indexes"),
     ("knowledge/jobs/reconcile.rs", "remove_orphan_tables remove_orphan_objects", "files that no row names"),
     ("knowledge/service/mod.rs", "refresh_gauges", "gauges"),
+    (
+        "uptime/service/mod.rs",
+        "system",
+        "the installation's own monitors; the prober, beats, rollups and retention of all",
+    ),
+    ("incidents/service/mod.rs", "system", "the installation's own incidents; settling, figures and retention of all"),
+    (
+        "status_page/service/mod.rs",
+        "system",
+        "the installation's own pages; rendering, loading, links and retention of all",
+    ),
     // Alerts are of the whole installation.
     ("alerting/service/intake.rs", "take", "what Alertmanager sends"),
     ("alerting/service/mod.rs", "list firing worst get watchdog", "read by operators"),
