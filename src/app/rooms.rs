@@ -1,5 +1,7 @@
 //! The rooms, in the order in which the console shows them; and how each is built, in the order of their dependencies.
 
+use std::sync::Arc;
+
 use super::{Config, Families, Runtime, Stores, self_checks};
 use agents::Agents;
 use alerting::Alerting;
@@ -21,7 +23,7 @@ use platform::{
 };
 use status_page::StatusPages;
 use storage::{Deletions, Storage};
-use uptime::Uptime;
+use uptime::{SelfCheck, Uptime};
 use webhooks::Webhooks;
 
 /// The ground floor's tables.
@@ -186,22 +188,9 @@ impl Rooms {
         let (notices, of_notices) = notices::build(context, &config.notices, needs);
         auth.mails_links_by(notices.link_mailer());
         let jobs = Jobs::new(context.db.clone(), context.clock.clone(), config.jobs.clone(), families.jobs.clone());
-        let (uptime, of_uptime) = uptime::build(
-            context,
-            &config.uptime,
-            config.monitors_file(),
-            self_checks::all(&context.db, &context.clock, &jobs, &backups, &mail),
-        );
-        let needs = incidents::Needs {
-            webhooks: webhooks.clone(),
-            mail: mail.clone(),
-            auth: auth.clone(),
-            alerting: alerting.clone(),
-            uptime: uptime.clone(),
-        };
-        let (incidents, of_incidents) = incidents::build(context, &config.incidents, needs)?;
-        let needs = status_page::Needs { mail: mail.clone(), uptime: uptime.clone(), incidents: incidents.clone() };
-        let (status_pages, of_status_page) = status_page::build(context, &config.status_page, needs)?;
+        let checks = self_checks::all(&context.db, &context.clock, &jobs, &backups, &mail);
+        let below = (&webhooks, &mail, &auth, &alerting);
+        let (uptime, incidents, status_pages, of_watching) = watching(context, config, checks, below)?;
         let (events, of_events) = events(context, config, families);
         let mut modules = vec![
             of_auth,
@@ -214,11 +203,9 @@ impl Rooms {
             of_mail,
             of_alerting,
             of_notices,
-            of_uptime,
-            of_incidents,
-            of_status_page,
             of_events,
         ];
+        modules.extend(of_watching);
 
         let mut registry = Registry::default();
         modules.iter().try_for_each(|module| module.register_jobs(&mut registry))?;
@@ -247,6 +234,27 @@ impl Rooms {
             registry,
         })
     }
+}
+
+/// Monitors, incidents and status pages.
+fn watching(
+    context: &Context,
+    config: &Config,
+    checks: Vec<Arc<dyn SelfCheck>>,
+    (webhooks, mail, auth, alerting): (&Webhooks, &Mail, &Auth, &Alerting),
+) -> anyhow::Result<(Uptime, Incidents, StatusPages, [Module; 3])> {
+    let (uptime, of_uptime) = uptime::build(context, &config.uptime, config.monitors_file(), checks);
+    let needs = incidents::Needs {
+        webhooks: webhooks.clone(),
+        mail: mail.clone(),
+        auth: auth.clone(),
+        alerting: alerting.clone(),
+        uptime: uptime.clone(),
+    };
+    let (incidents, of_incidents) = incidents::build(context, &config.incidents, needs)?;
+    let needs = status_page::Needs { mail: mail.clone(), uptime: uptime.clone(), incidents: incidents.clone() };
+    let (status_pages, of_status_page) = status_page::build(context, &config.status_page, needs)?;
+    Ok((uptime, incidents, status_pages, [of_uptime, of_incidents, of_status_page]))
 }
 
 fn events(context: &Context, config: &Config, families: &Families) -> (Events, Module) {

@@ -12,17 +12,31 @@
 //! Owns `uptime_monitors`, `uptime_groups`, `uptime_windows`, `uptime_state`, `uptime_spans`, `uptime_prober`, `uptime_checks`, `uptime_minutes`,
 //! `uptime_days`, `uptime_hours_open`, `uptime_beats`, `uptime_file`, `uptime_imports`. Jobs: `uptime.maintain`.
 
+mod condition;
 mod config;
+mod doctor;
 mod error;
 mod events;
 pub mod file;
+mod history;
+mod import;
 mod jobs;
+mod json_path;
+mod metrics;
 mod model;
 mod module;
 mod outside;
+mod overview;
+mod pages;
+mod probe;
+mod prober;
+mod routes;
+mod schedule;
+mod secrets;
 mod service;
 pub mod spec;
 mod store;
+mod target;
 
 pub use config::Config;
 pub use error::UptimeError;
@@ -31,5 +45,7 @@ pub use jobs::register;
 pub use model::*;
 pub use module::{READ, ROOM, WRITE, build};
 pub use outside::{Published, SelfCheck, Witness};
+pub use schedule::windows;
+pub use secrets::Secrets;
 pub use service::{Deps, Uptime};
 pub use spec::MonitorSpec;

@@ -28,7 +28,7 @@ pub trait SelfCheck: Send + Sync {
     async fn run(&self) -> Judgement;
 }
 
-/// Says which monitors strangers may see: in Gatus's form and as badges. Room status_page does.
+/// Says which monitors strangers may see: in Gatus's form and as badges. Room `status_page` does.
 pub trait Published: Send + Sync {
     /// Whether a public page shows it. From memory.
     fn shows(&self, monitor: MonitorId) -> bool;

@@ -1,9 +1,10 @@
 //! [`Incidents`]: the rules.
 //!
 //! Further files: `witness.rs` (monitors open and resolve incidents), `incidents.rs`, `components.rs`, `timeline.rs` (what the API changes),
-//! `rota.rs`, `escalation.rs`, `tell.rs` (who is told when), `channels.rs`, `alerts.rs`, `preview.rs`, `upkeep.rs`. What room status_page reads
+//! `rota.rs`, `escalation.rs`, `tell.rs` (who is told when), `channels.rs`, `alerts.rs`, `preview.rs`, `upkeep.rs`. What room `status_page` reads
 //! is in `pages.rs`.
 
+mod pages;
 mod upkeep;
 
 use std::sync::Arc;

@@ -7,7 +7,9 @@
 //! `document.rs` reads tables with the places of what is wrong; `section.rs` is what rooms above implement. `format.rs` has this room's own
 //! sections, `apply.rs` the transaction.
 
+mod apply;
 mod document;
+mod format;
 mod section;
 
 pub use document::{Document, Entry, Problem, Problems, is_key};

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use super::{Document, Problems};
 use platform::{ids::Owner, text_enum};
 
-/// Reads some tables of the file. Registered with [`crate::Uptime::add_section`] by the rooms that own what they describe: incidents has `components`,
-/// `channels`, `rotas` and `rules`, status_page has `pages`.
+/// Reads some tables of the file. Registered with [`crate::Uptime::add_section`] by the rooms that own what they describe: incidents has
+/// `components`, `channels`, `rotas` and `rules`, and `status_page` has `pages`.
 pub trait Section: Send + Sync {
     /// Top-level tables of the file that are its own. Those that no section has are problems.
     fn tables(&self) -> &'static [&'static str];

@@ -9,7 +9,7 @@ mod transition;
 pub use history::{Availability, Check, DayTotal, Outcome, Point, Span, Step};
 pub use live::{Figures, Last, Live, LiveView};
 pub use monitor::{
-    Cause, Degraded, Group, GroupId, ImportId, ImportSource, Kind, ManagedBy, Monitor, MonitorDetail, MonitorId,
+    Beat, Cause, Degraded, Group, GroupId, ImportId, ImportSource, Kind, ManagedBy, Monitor, MonitorDetail, MonitorId,
     SpanId, Status, Window, WindowId,
 };
 pub use observation::{Certificate, ChainEntry, Failure, HttpFacts, Judgement, Observation, Phase, Phases, Reason};

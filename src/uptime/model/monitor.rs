@@ -116,6 +116,18 @@ text_enum! {
 }
 
 text_enum! {
+    /// What the sender of a heartbeat monitor reports.
+    #[schema(as = MonitorBeat)]
+    pub enum Beat {
+        /// Work has begun: its end must come in time.
+        Start = "start",
+        Ok = "ok",
+        /// Work has failed: down at once.
+        Fail = "fail",
+    }
+}
+
+text_enum! {
     /// The program that a file comes from.
     #[schema(as = UptimeImportSource)]
     pub enum ImportSource {

@@ -1,9 +1,13 @@
 //! [`Uptime`]: the rules.
-//!
-//! Further files: `monitors.rs`, `groups.rs`, `windows.rs` (what the API changes), `history.rs` (what other rooms and pages read), `reports.rs`,
-//! `file.rs`, `imports.rs`, `upkeep.rs`.
 
+mod file;
+mod groups;
+mod history;
+mod imports;
+mod monitors;
+mod reports;
 mod upkeep;
+mod windows;
 
 use std::{
     path::PathBuf,
@@ -97,6 +101,11 @@ impl Uptime {
     /// Another part of the file of monitors. They are applied in the order in which they are added, after this room's own.
     pub fn add_section(&self, section: Arc<dyn Section>) {
         self.inner.sections.lock().unwrap_or_else(PoisonError::into_inner).push(section);
+    }
+
+    /// The parts of the appliance that have a built-in monitor, in the order in which they are shown.
+    pub fn self_checks(&self) -> &[Arc<dyn SelfCheck>] {
+        &self.inner.self_checks
     }
 
     /// What the prober knows now; `None` where this process does not check: the database knows it then.
