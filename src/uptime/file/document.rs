@@ -97,7 +97,7 @@ impl<'t> Document<'t> {
         for (key, value) in table {
             let (key, place): (&Cow<'_, str>, _) = (key.get_ref(), key.span());
             if !is_key(key) {
-                let why = "a key has 1 to 60 lower-case letters, digits and hyphens";
+                let why = "a key has 1 to 100 lower-case letters, digits, hyphens and underscores";
                 problems.push(&place, format!("{name}.{key}"), why);
             } else if let Some(value) = read(value, &format!("{name}.{key}"), problems) {
                 entries.push(Entry { key: key.clone().into_owned(), place, value });
@@ -123,10 +123,10 @@ fn read<T: DeserializeOwned>(value: &Spanned<DeValue<'_>>, setting: &str, proble
     }
 }
 
-/// Whether it can be the key of a monitor, a group, a window and the like.
+/// Whether it can be the key of a monitor, a group, a window and the like. Gatus's keys are such: `<group>_<name>`.
 pub fn is_key(key: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=60).contains(&key.len()) && key.chars().all(fits)
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    (1..=100).contains(&key.len()) && key.chars().all(fits)
 }
 
 #[cfg(test)]
