@@ -31,24 +31,19 @@ impl Grid {
 
     /// The first slot after `t`. Never derived from when the last check ended.
     pub fn after(&self, t: DateTime<Utc>) -> DateTime<Utc> {
-        let mut k = (t.timestamp_millis() - self.phase).div_euclid(self.interval);
-        loop {
-            let slot = self.slot(k);
-            if slot > t {
-                return slot;
-            }
-            k += 1;
-        }
+        self.slot(self.last(t) + 1)
     }
 
     /// Slots in (`from`, `until`]: those that were skipped between two checks.
     pub fn between(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> u64 {
-        let first = self.after(from);
-        if first > until {
-            return 0;
-        }
-        let more = (until - first).num_milliseconds().div_euclid(self.interval);
-        u64::try_from(more).unwrap_or(0) + 1
+        u64::try_from(self.last(until) - self.last(from)).unwrap_or(0)
+    }
+
+    /// The number of the last slot at or before `t`.
+    fn last(&self, t: DateTime<Utc>) -> i64 {
+        let k = (t.timestamp_millis() - self.phase).div_euclid(self.interval);
+        // Jitter is smaller than the interval.
+        if self.slot(k) > t { k - 1 } else { k }
     }
 
     fn slot(&self, k: i64) -> DateTime<Utc> {
