@@ -72,8 +72,9 @@ impl State {
         let is_ok = |check: &&Check| matches!(check.outcome, Outcome::Up | Outcome::Degraded);
         self.last_ok_at = last.iter().find(is_ok).map(|check| check.at);
         // What is stored as final belongs to the status that is stored.
-        let last = last.iter().filter(|check| check.at > self.since || self.checked != Status::Down);
-        if self.checked == Status::Down {
+        let (since, is_down) = (self.since, self.checked == Status::Down);
+        let last = last.iter().filter(move |check| check.at > since || !is_down);
+        if is_down {
             let good: Vec<_> = last.take_while(is_ok).collect();
             let count = u16::try_from(good.len()).unwrap_or(u16::MAX);
             self.good = good.last().map(|first| (count.min(rules.successes.saturating_sub(1)), first.at));

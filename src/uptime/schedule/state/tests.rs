@@ -71,7 +71,7 @@ impl Bench {
 }
 
 fn ids(made: &mut u128) -> impl FnMut() -> SpanId {
-    || {
+    move || {
         *made += 1;
         SpanId(uuid::Uuid::from_u128(*made))
     }
