@@ -3,6 +3,7 @@
 //! What hyper would run beside a request is polled within the attempt ([`Beside`]): when the attempt ends, at its deadline too, so does the connection.
 
 use std::{
+    any::Any,
     collections::BTreeMap,
     error::Error as _,
     future::poll_fn,
@@ -93,6 +94,9 @@ impl Reply {
     }
 }
 
+/// What must live as long as its connection.
+type Held = Box<dyn Any + Send>;
+
 /// Sends a request and reads its answer.
 pub async fn ask(
     prober: &Prober,
@@ -105,13 +109,14 @@ pub async fn ask(
     let request = build(outgoing, is_two)?;
     let (beside, io) = (Beside::default(), TokioIo::new(wire));
     let work = async {
-        let response = if is_two {
+        let sent = if is_two {
             let mut builder = http2::Builder::new(beside.clone());
             builder.max_header_list_size(u32::try_from(HEAD).unwrap_or(u32::MAX));
             let sent = async {
                 let (mut sender, connection) = builder.handshake(io).await?;
                 beside.run(connection);
-                sender.send_request(request).await
+                let response = sender.send_request(request).await?;
+                Ok::<_, hyper::Error>((response, Box::new(sender) as Held))
             };
             attempt.phase(Phase::FirstByte, sent).await?
         } else {
@@ -120,11 +125,12 @@ pub async fn ask(
             let sent = async {
                 let (mut sender, connection) = builder.handshake(io).await?;
                 beside.run(connection);
-                sender.send_request(request).await
+                let response = sender.send_request(request).await?;
+                Ok::<_, hyper::Error>((response, Box::new(sender) as Held))
             };
             attempt.phase(Phase::FirstByte, sent).await?
         };
-        let response = response.map_err(|error| of_hyper(&error))?;
+        let (response, _held) = sent.map_err(|error| of_hyper(&error))?;
         read(response, outgoing, options, attempt).await
     };
     beside.with(work).await
@@ -164,19 +170,16 @@ pub async fn open(
 
 fn build(outgoing: &Outgoing, is_two: bool) -> Result<Request<Full<Bytes>>, Failure> {
     let url = &outgoing.url;
-    let path = &url[reqwest::url::Position::BeforePath..reqwest::url::Position::AfterQuery];
+    let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+    let host = url.host_str().unwrap_or_default();
+    let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     // HTTP/2 takes the host out of the address, HTTP/1.1 out of the field.
-    let target = if is_two {
-        format!("{}{path}", &url[..reqwest::url::Position::BeforePath])
-    } else {
-        path.to_owned()
-    };
+    let target = if is_two { format!("{}://{authority}{path}", url.scheme()) } else { path };
     let mut request = Request::builder().method(outgoing.method.clone()).uri(target);
     if let Some(headers) = request.headers_mut() {
         headers.clone_from(&outgoing.headers);
     }
     if !is_two {
-        let authority = &url[reqwest::url::Position::BeforeHost..reqwest::url::Position::AfterPort];
         request = request.header(header::HOST, authority).header(header::CONNECTION, "close");
     }
     let built = request.body(Full::new(outgoing.body.clone()));
@@ -190,7 +193,7 @@ async fn read(
     attempt: &mut Attempt,
 ) -> Result<Reply, Failure> {
     let (parts, incoming) = response.into_parts();
-    let text = |name| parts.headers.get(name)?.to_str().ok().map(str::trim);
+    let text = |name: header::HeaderName| parts.headers.get(name)?.to_str().ok().map(str::trim);
     let content_length: Option<i64> = text(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
     let most = options.body.unwrap_or(UNNEEDED);
     let has_body = outgoing.method != Method::HEAD;

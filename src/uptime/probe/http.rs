@@ -187,7 +187,7 @@ fn authorization(spec: &HttpSpec, values: &Values<'_>) -> Result<Option<HeaderVa
 
 fn identity(spec: &HttpSpec, values: &Values<'_>) -> Result<Option<(String, String)>, Failure> {
     let Some(Auth::ClientCertificate { certificate, key }) = &spec.auth else { return Ok(None) };
-    let text = |name| Ok::<_, Failure>(values.secret(name)?.expose_secret().to_owned());
+    let text = |name: &SecretName| Ok::<_, Failure>(values.secret(name)?.expose_secret().to_owned());
     Ok(Some((text(certificate)?, text(key)?)))
 }
 
