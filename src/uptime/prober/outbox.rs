@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::metrics::{Dropped, ProberMetrics};
 use crate::{
     events::{MonitorDown, MonitorEnding, MonitorUp},
-    model::{Check, MonitorId, Outcome, Phases, Reason, Transition},
+    model::{Check, MonitorId, Outcome, Phases, Reason, Status, Transition},
     store::{checks::CheckRow, spans::SpanRow, state::StateWrite},
 };
 
@@ -34,63 +34,48 @@ const MOST_CHANGES: usize = 100_000;
 pub struct Changed {
     pub span: SpanRow,
     pub transition: Transition,
-    pub event: Option<ChangeEvent>,
-}
-
-/// What other rooms hear of a change.
-#[derive(Clone, Debug)]
-pub enum ChangeEvent {
-    Down { org: Option<Uuid>, at: DateTime<Utc>, outage_started_at: DateTime<Utc> },
-    Up { org: Option<Uuid>, outage_started_at: DateTime<Utc>, ended_at: DateTime<Utc> },
+    /// Of the outage that begins, goes on or ends.
+    pub outage_started_at: Option<DateTime<Utc>>,
 }
 
 impl Changed {
-    /// As events; `None`: it is neither an outage nor the end of one.
+    /// For other rooms, if an outage begins.
     pub fn down(&self) -> Option<MonitorDown> {
-        let (Some(ChangeEvent::Down { outage_started_at, .. }), Some(outage)) = (&self.event, self.transition.outage) else {
-            return None;
-        };
         let transition = &self.transition;
+        let outage_id = transition.outage.filter(|_| transition.is == Status::Down)?;
         Some(MonitorDown {
             monitor_id: transition.monitor,
-            outage_id: outage,
+            outage_id,
             key: transition.key.clone(),
             cause: transition.cause,
-            started_at: *outage_started_at,
+            started_at: self.outage_started_at.unwrap_or(transition.started_at),
             told: transition.told,
         })
     }
 
+    /// For other rooms, if an outage ends.
     pub fn up(&self) -> Option<MonitorUp> {
-        let (Some(ChangeEvent::Up { outage_started_at, ended_at, .. }), Some(outage)) =
-            (&self.event, self.transition.outage)
-        else {
-            return None;
-        };
         let transition = &self.transition;
+        let outage_id = transition.outage.filter(|_| transition.is == Status::Up)?;
         Some(MonitorUp {
             monitor_id: transition.monitor,
-            outage_id: outage,
+            outage_id,
             key: transition.key.clone(),
-            started_at: *outage_started_at,
-            ended_at: *ended_at,
+            started_at: self.outage_started_at.unwrap_or(transition.started_at),
+            ended_at: transition.started_at,
             told: transition.told,
         })
     }
 }
 
 /// What is written at once.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Batch {
     pub checks: Vec<CheckRow>,
     pub changes: Vec<Changed>,
     pub states: Vec<StateWrite>,
-    pub endings: Vec<(Option<Uuid>, MonitorEndingAt)>,
+    pub endings: Vec<(Option<Uuid>, MonitorEnding)>,
 }
-
-/// An event that is published with the batch.
-#[derive(Clone, Debug)]
-pub struct MonitorEndingAt(pub std::sync::Arc<MonitorEnding>);
 
 impl Batch {
     pub fn is_empty(&self) -> bool {
@@ -120,7 +105,7 @@ struct Queue {
     texts: usize,
     changes: VecDeque<Changed>,
     states: HashMap<MonitorId, StateWrite>,
-    endings: Vec<(Option<Uuid>, MonitorEndingAt)>,
+    endings: Vec<(Option<Uuid>, MonitorEnding)>,
 }
 
 impl Queue {
@@ -182,7 +167,7 @@ impl Outbox {
     }
 
     pub fn ending(&self, org: Option<Uuid>, event: MonitorEnding) {
-        self.queue().endings.push((org, MonitorEndingAt(std::sync::Arc::new(event))));
+        self.queue().endings.push((org, event));
     }
 
     /// Waits for something that does not wait for the second.
