@@ -154,6 +154,17 @@ enum Expected {
     By(Cron),
 }
 
+/// What a beat says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It was known already.
+    Known,
+    /// Work has begun.
+    Begun,
+    Well,
+    Failed,
+}
+
 /// A deadline: the moment, and the time at which it is.
 type Deadline = (Instant, DateTime<Utc>);
 
@@ -202,16 +213,16 @@ impl BeatState {
         self.run = None;
     }
 
-    /// A beat came. `None`: it was known. Otherwise what it says: well, failed, or only that work has begun.
+    /// A beat came.
     pub fn take(
         &mut self,
         beat: Beat,
         at: DateTime<Utc>,
         moment: impl Fn(DateTime<Utc>) -> Instant,
-    ) -> Option<Option<Reason>> {
+    ) -> Said {
         let mark = (at.timestamp_micros(), beat);
         if self.seen.contains(&mark) {
-            return None;
+            return Said::Known;
         }
         if self.seen.len() == REMEMBERED {
             self.seen.pop_front();
@@ -219,15 +230,10 @@ impl BeatState {
         self.seen.push_back(mark);
         if beat == Beat::Start {
             self.run = self.at_most.map(|at_most| at + at_most).map(|end| (moment(end), end));
-        } else {
-            self.expect(at, moment);
+            return Said::Begun;
         }
-        (beat == Beat::Fail).then_some(Some(Reason::BeatFailed)).or(Some(None))
-    }
-
-    /// Whether the last beat says how it is, or only that work has begun.
-    pub fn is_report(beat: Beat) -> bool {
-        beat != Beat::Start
+        self.expect(at, moment);
+        if beat == Beat::Fail { Said::Failed } else { Said::Well }
     }
 
     /// A deadline that has passed: why, and when. The next one follows from it, so that each missed beat counts once.
@@ -276,7 +282,7 @@ mod tests {
         for days in [1, 40] {
             let (mut beats, now) = (state(&spec, DAY * days), Instant::now());
             let moment = |at: DateTime<Utc>| now + (at - start()).to_std().unwrap_or_default();
-            assert_eq!(beats.take(Beat::Ok, start(), moment), Some(None));
+            assert_eq!(beats.take(Beat::Ok, start(), moment), Said::Well);
             let due = start() + DAY * days + TimeDelta::minutes(30);
             assert_eq!(beats.missed(moment(due - TimeDelta::seconds(1)), moment), None);
             assert_eq!(beats.missed(moment(due), moment), Some((Reason::BeatMissed, due)));
@@ -290,12 +296,12 @@ mod tests {
         let spec = HeartbeatSpec { at_most_seconds: Some(60), ..HeartbeatSpec::default() };
         let (mut beats, now) = (state(&spec, DAY), Instant::now());
         let moment = |at: DateTime<Utc>| now + (at - start()).to_std().unwrap_or_default();
-        assert_eq!(beats.take(Beat::Start, start(), moment), Some(None));
+        assert_eq!(beats.take(Beat::Start, start(), moment), Said::Begun);
         let end = start() + TimeDelta::seconds(60);
         assert_eq!(beats.missed(moment(end), moment), Some((Reason::RunTooLong, end)));
         let later = end + TimeDelta::seconds(1);
-        assert_eq!(beats.take(Beat::Fail, later, moment), Some(Some(Reason::BeatFailed)));
-        assert_eq!(beats.take(Beat::Fail, later, moment), None, "it came from the database, too");
+        assert_eq!(beats.take(Beat::Fail, later, moment), Said::Failed);
+        assert_eq!(beats.take(Beat::Fail, later, moment), Said::Known, "it came from the database, too");
     }
 
     #[tokio::test]
