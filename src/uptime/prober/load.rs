@@ -49,8 +49,8 @@ pub struct Loaded {
     pub seen: Seen,
     /// Beats that came after the last check of their monitor: they count.
     pub unread: Vec<(Uuid, Beat, DateTime<Utc>)>,
-    /// How long nobody was alive.
-    pub gap: Option<TimeDelta>,
+    /// When a prober was last alive.
+    pub alive_at: Option<DateTime<Utc>>,
 }
 
 /// Reads everything; `None`: another process has the duty by now.
@@ -71,7 +71,7 @@ pub async fn load(uptime: &Uptime, duty: &Duty, term: i64, now: DateTime<Utc>) -
         ordinal: 0,
         seen: Seen::default(),
         unread: Vec::new(),
-        gap: alive_at.map(|alive_at| now - alive_at).filter(|gap| *gap > ALIVE),
+        alive_at,
     };
     let mut above = Uuid::nil();
     loop {
@@ -159,6 +159,13 @@ fn note_beats(rows: Vec<BeatRow>, loaded: &mut Loaded) {
                 loaded.unread.push((monitor, beat, at));
             }
         }
+    }
+}
+
+impl Loaded {
+    /// How long nobody checked, if that is worth a word.
+    pub fn gap(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        self.alive_at.map(|alive_at| now - alive_at).filter(|gap| *gap > ALIVE)
     }
 }
 
