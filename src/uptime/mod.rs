@@ -45,6 +45,7 @@ pub use jobs::register;
 pub use model::*;
 pub use module::{READ, ROOM, WRITE, build};
 pub use outside::{Published, SelfCheck, Witness};
+pub use prober::Taken;
 pub use schedule::windows;
 pub use secrets::Secrets;
 pub use service::{Deps, Uptime};

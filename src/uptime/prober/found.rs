@@ -63,7 +63,6 @@ impl Task {
         self.metrics.checked(kind, outcome, took);
         self.apply(index, effects, now);
         self.judge_children(index, now);
-        self.is_stale = true;
     }
 
     fn parent(&self, index: u32) -> Option<Parent> {
@@ -129,7 +128,6 @@ impl Task {
         }
         self.outbox.change(watched.changed(change), watched.state_row());
         self.metrics.changed(is);
-        self.is_stale = true;
     }
 
     fn ending(&mut self, index: u32, what: Degraded, ends_at: DateTime<Utc>, days: i16) {
@@ -192,13 +190,11 @@ impl Task {
             let effects = watched.state.calm(now);
             let (definition, target) = (watched.definition.clone(), watched.definition.target.clone());
             let timeout = TimeDelta::from_std(definition.timeout).unwrap_or(TimeDelta::MAX);
-            let since = |from: Option<DateTime<Utc>>| from.map(|from| now - from);
-            let lost = TimeDelta::from_std(LOST).unwrap_or_default();
-            let waited = since(Some(watched.slot));
-            let is_lost = watched.is_in_flight && waited.is_some_and(|waited| waited > timeout * 2 + lost);
+            let ran = watched.started.map(|started| instant.duration_since(started));
+            let is_lost = watched.is_in_flight && ran.is_some_and(|ran| ran > definition.timeout + LOST);
             let is_late = watched.is_asked()
-                && since(watched.last_started).is_some_and(|passed| passed > definition.interval * 3 + timeout)
-                && waited.is_some_and(|waited| waited > definition.interval * 2);
+                && watched.state.suspect.is_none()
+                && watched.last_started.is_some_and(|last| now - last > definition.interval * 3 + timeout);
             let is_known = watched.state.checked != Status::Unknown;
             if is_lost {
                 // Its task has ended without a result, which only a fault of ours does.
@@ -247,7 +243,6 @@ impl Task {
             self.watched.iter().flatten().map(|watched| (watched.definition.id, watched.live())).collect();
         let view = LiveView { as_of: now, unwritten_since, figures, monitors };
         self.uptime.inner.live.store(Some(Arc::new(view)));
-        self.is_stale = false;
     }
 
     fn counts(&self, now: DateTime<Utc>) -> Counts {

@@ -70,14 +70,23 @@ impl Targets {
                     self.of_target.remove(target);
                 }
             }
-            if let Some(queue) = self.waiting_for.get_mut(target) {
-                next.extend(queue.pop_front());
-                if queue.is_empty() {
-                    self.waiting_for.remove(target);
-                }
-            }
+            next.extend(self.next_of(target));
         }
         next.extend(self.waiting.pop_front());
+        next
+    }
+
+    /// Whoever is next, if who was told to ask does not want to any more.
+    pub fn next(&mut self, target: Option<&Arc<str>>) -> Option<u32> {
+        target.and_then(|target| self.next_of(target)).or_else(|| self.waiting.pop_front())
+    }
+
+    fn next_of(&mut self, target: &Arc<str>) -> Option<u32> {
+        let queue = self.waiting_for.get_mut(target)?;
+        let next = queue.pop_front();
+        if queue.is_empty() {
+            self.waiting_for.remove(target);
+        }
         next
     }
 

@@ -67,7 +67,6 @@ pub struct Task {
     /// Since when the duty is this process's without doubt.
     pub(super) sure_since: Option<Instant>,
     pub(super) beats_read: Option<Instant>,
-    pub(super) is_stale: bool,
     pub(super) viewed: Instant,
     /// The longest delays of this minute and of the last.
     pub(super) lags: [u32; 2],
@@ -106,7 +105,6 @@ impl Task {
             revision: 0,
             sure_since: None,
             beats_read: None,
-            is_stale: true,
             viewed: now,
             lags: [0; 2],
             minute: now,
@@ -174,7 +172,7 @@ impl Task {
         let instant = Instant::now();
         let now = self.uptime.inner.clock.now();
         self.observed = Observed::new(now, instant);
-        (self.sure_since, self.beats_read, self.is_stale) = (Some(instant), None, true);
+        (self.sure_since, self.beats_read) = (Some(instant), None);
         self.results = mpsc::unbounded_channel();
         let observed = self.observed;
         let moment = |time: DateTime<Utc>| observed.moment(time, instant);
@@ -275,7 +273,6 @@ impl Task {
                 self.beats_read = Some(asked);
             }
         }
-        self.is_stale = true;
     }
 
     /// A monitor is new or was changed. Status, outage and failures of one that asks the same as before stay: a change must not tell anything again.
@@ -401,11 +398,11 @@ impl Task {
         let mut ids = new_span(&self.uptime.inner.clock);
         let Some(watched) = self.get_mut(index) else { return };
         let before = watched.state.cover();
-        if before == cover && watched.state.cover() == cover && !(cover.is_paused || cover.is_removed) {
+        if before == cover {
             return;
         }
         // What covered it is over: beats are expected from now on.
-        let is_free = cover == Cover::default() && before != cover;
+        let is_free = cover == Cover::default();
         if let Some(beats) = watched.beats.as_mut().filter(|_| is_free) {
             beats.expect(now, |time| observed.moment(time, instant));
         }

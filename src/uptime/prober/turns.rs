@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::{
     definition::Definition,
-    metrics::Skipped,
     found::failed,
+    metrics::Skipped,
     storm::RATE,
     targets::Place,
     task::Task,
@@ -59,6 +59,7 @@ impl Task {
             return;
         }
         (watched.is_queued, watched.is_in_flight, watched.run) = (false, true, watched.run.wrapping_add(1));
+        watched.started = Some(now);
         let at = observed.at(now);
         // A further attempt has no slot.
         let is_first = watched.attempt == 1;
@@ -85,10 +86,19 @@ impl Task {
 
     /// A check has ended.
     pub(super) fn ended(&mut self, done: Done) {
-        for index in self.targets.give(done.target.as_ref()) {
-            if let Some(watched) = self.get_mut(index).filter(|watched| watched.is_queued) {
-                watched.is_queued = false;
+        let target = done.target.as_ref();
+        let mut next = self.targets.give(target);
+        while let Some(index) = next.pop() {
+            let Some(watched) = self.get_mut(index).filter(|watched| watched.is_queued) else {
+                // It is gone: whoever is behind it has the place.
+                next.extend(self.targets.next(target));
+                continue;
+            };
+            watched.is_queued = false;
+            if watched.is_asked() {
                 self.start(index);
+            } else {
+                next.extend(self.targets.next(target));
             }
         }
         self.metrics.in_flight(self.targets.running());

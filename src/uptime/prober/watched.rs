@@ -5,11 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
-use super::{
-    beats::BeatState,
-    definition::Definition,
-    outbox::Changed,
-};
+use super::{beats::BeatState, definition::Definition, outbox::Changed};
 use crate::{
     model::{Certificate, Check, Last, Live, MonitorId, Observation, Outcome, SpanId, Status, Transition},
     schedule::{
@@ -37,6 +33,8 @@ pub struct Watched {
     /// Number of the attempt that comes, 1 for the first.
     pub attempt: i16,
     pub last_started: Option<DateTime<Utc>>,
+    /// When the check that runs was started.
+    pub started: Option<Instant>,
     pub pulled_at: Option<Instant>,
     pub last: Option<Last>,
     pub beats: Option<BeatState>,
@@ -56,6 +54,7 @@ impl Watched {
             slot: now,
             attempt: 1,
             last_started: None,
+            started: None,
             pulled_at: None,
             last: None,
             beats: None,
