@@ -78,6 +78,12 @@ impl Attempt {
             Phase::FirstByte | Phase::Transfer => self.deadline,
         };
         let done = timeout_at(until, work).await;
+        self.measured(phase, began.elapsed());
+        done.map_err(|_| timed_out(phase, began.elapsed()))
+    }
+
+    /// Adds to a phase.
+    pub fn measured(&mut self, phase: Phase, took: Duration) {
         let field = match phase {
             Phase::Resolve => &mut self.phases.resolve,
             Phase::Connect => &mut self.phases.connect,
@@ -85,8 +91,7 @@ impl Attempt {
             Phase::FirstByte => &mut self.phases.first_byte,
             Phase::Transfer => &mut self.phases.transfer,
         };
-        *field = Some(field.unwrap_or(0).saturating_add(micros(began.elapsed())));
-        done.map_err(|_| timed_out(phase, began.elapsed()))
+        *field = Some(field.unwrap_or(0).saturating_add(micros(took)));
     }
 
     pub fn end(self) -> Observation {
