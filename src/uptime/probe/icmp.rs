@@ -64,12 +64,15 @@ pub async fn run(prober: &Prober, spec: &IcmpSpec, attempt: &mut Attempt) -> Res
     let client = echo.client(ip).map_err(|error| of_io(&error, "echo requests"))?;
     let (count, deadline) = (u32::from(spec.count.max(1)), attempt.deadline());
     let payload = vec![0x55_u8; usize::from(spec.size)];
-    let one = async |place: u32| {
-        sleep(STEP * place).await;
-        let number = echo.sequence.fetch_add(1, Ordering::Relaxed);
-        let mut pinger = client.pinger(ip, PingIdentifier(number)).await;
-        pinger.timeout(deadline.saturating_duration_since(Instant::now()));
-        pinger.ping(PingSequence(number), &payload).await.map(|(_, took)| took)
+    let one = |place: u32| {
+        let (client, payload) = (&client, &payload);
+        async move {
+            sleep(STEP * place).await;
+            let number = echo.sequence.fetch_add(1, Ordering::Relaxed);
+            let mut pinger = client.pinger(ip, PingIdentifier(number)).await;
+            pinger.timeout(deadline.saturating_duration_since(Instant::now()));
+            pinger.ping(PingSequence(number), payload).await.map(|(_, took)| took)
+        }
     };
     let answers = join_all((0..count).map(one)).await;
     let took: Vec<Duration> = answers.iter().filter_map(|answer| answer.as_ref().ok().copied()).collect();

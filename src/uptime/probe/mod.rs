@@ -23,8 +23,6 @@ mod postgres;
 mod rdap;
 mod redirect;
 mod tcp;
-#[cfg(test)]
-mod tests;
 mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

@@ -25,10 +25,6 @@ impl Grid {
         Self { id, phase, interval }
     }
 
-    pub fn interval(&self) -> TimeDelta {
-        TimeDelta::milliseconds(self.interval)
-    }
-
     /// The first slot after `t`. Never derived from when the last check ended.
     pub fn after(&self, t: DateTime<Utc>) -> DateTime<Utc> {
         self.slot(self.last(t) + 1)

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::model::{Cause, Degraded, MonitorId, Observation, Outcome, Reason, SpanId, Status, WindowId};
+use crate::model::{Cause, Degraded, MonitorId, Observation, Outcome, SpanId, Status, WindowId};
 
 pub use attention::Seen;
 pub use resume::{Stored, StoredOutage};
@@ -37,7 +37,6 @@ pub struct Rules {
 pub struct Suspect {
     pub first_failed_at: DateTime<Utc>,
     pub attempts: u16,
-    pub reason: Option<Reason>,
     pub error: Option<String>,
 }
 
@@ -254,11 +253,10 @@ impl State {
         let suspect = self.suspect.get_or_insert(Suspect {
             first_failed_at: seen.at,
             attempts: 0,
-            reason: None,
             error: None,
         });
         suspect.attempts = suspect.attempts.saturating_add(1);
-        (suspect.reason, suspect.error) = (seen.reason(), seen.error());
+        suspect.error = seen.error();
         let attempts = suspect.attempts;
         if attempts == 1 {
             effects.push(Effect::Suspected);

@@ -89,14 +89,8 @@ impl State {
                 first_failed_at: first.at,
                 // All retries but one at most: the next attempt decides.
                 attempts: u16::try_from(failed.len()).unwrap_or(u16::MAX).min(rules.retries),
-                reason: newest.reason,
                 error: newest.error.clone(),
             });
         }
-    }
-
-    /// What the last process knew is too old: a failure that was not confirmed then is none now.
-    pub fn forget_attempts(&mut self) {
-        (self.suspect, self.waits, self.good) = (None, None, None);
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
-use crate::model::{Certificate, Check, Failure, Phases};
+use crate::model::{Certificate, Check, Failure, Phases, Reason};
 
 /// A monitor with its clock: each step is ten seconds.
 struct Bench {
