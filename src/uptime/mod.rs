@@ -34,6 +34,7 @@ mod routes;
 mod schedule;
 mod secrets;
 mod service;
+mod settings;
 pub mod spec;
 mod store;
 mod target;

@@ -5,6 +5,7 @@
 pub mod beats;
 pub mod checks;
 pub mod file;
+pub mod groups;
 pub mod imports;
 pub mod monitors;
 pub mod rollups;
