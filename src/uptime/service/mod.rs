@@ -14,6 +14,9 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+pub use monitors::{MonitorWithToken, NewMonitor, SecretChanges};
+pub(crate) use monitors::given_secrets;
+
 use anyhow::ensure;
 use arc_swap::ArcSwapOption;
 
@@ -137,4 +140,9 @@ impl Uptime {
     pub(super) async fn system(&self) -> Result<Tx, UptimeError> {
         Ok(self.inner.db.system().await?)
     }
+}
+
+/// Owners whose monitors the caller may see.
+pub(super) fn owners(who: &Principal) -> impl Iterator<Item = Owner> {
+    [Some(Owner::Org(who.org_id)), who.is_operator().then_some(Owner::Installation)].into_iter().flatten()
 }
