@@ -164,21 +164,19 @@ pub fn secret_problems(spec: &MonitorSpec, secrets: &Secrets) -> Vec<FieldError>
 /// Secrets that a spec names: in fields of their own, and as `{{secret.<name>}}` in texts.
 pub fn wanted(spec: &MonitorSpec) -> BTreeSet<SecretName> {
     let mut names = BTreeSet::new();
-    let mut of_http = |http: &HttpSpec| {
-        match &http.auth {
-            Some(Auth::Basic { password, .. }) => drop(names.insert(password.clone())),
-            Some(Auth::Bearer { token }) => drop(names.insert(token.clone())),
-            Some(Auth::ClientCertificate { certificate, key }) => {
-                names.extend([certificate.clone(), key.clone()]);
-            }
-            None => {}
-        }
+    let requests: Vec<&HttpSpec> = match spec {
+        MonitorSpec::Http(http) => vec![http],
+        MonitorSpec::Flow(flow) => flow.steps.iter().map(|step| &step.http).collect(),
+        _ => Vec::new(),
     };
-    match spec {
-        MonitorSpec::Http(http) => of_http(http),
-        MonitorSpec::Flow(flow) => flow.steps.iter().for_each(|step| of_http(&step.http)),
-        MonitorSpec::Postgres(postgres) => names.extend(postgres.password.clone()),
-        _ => {}
+    for auth in requests.iter().filter_map(|http| http.auth.as_ref()) {
+        match auth {
+            Auth::Basic { password: name, .. } | Auth::Bearer { token: name } => names.extend([name.clone()]),
+            Auth::ClientCertificate { certificate, key } => names.extend([certificate.clone(), key.clone()]),
+        }
+    }
+    if let MonitorSpec::Postgres(postgres) = spec {
+        names.extend(postgres.password.clone());
     }
     let (Ok(text), Ok(named)) = (serde_json::to_string(spec), Regex::new(r"\{\{\s*secret\.([a-z0-9_]{1,40})\s*\}\}")) else {
         return names;
