@@ -1,5 +1,7 @@
 //! Errors of monitors.
 
+use std::time::Duration;
+
 use jobs::JobsError;
 use platform::{
     crypto::SealError,
@@ -26,6 +28,11 @@ pub enum UptimeError {
     Conflict(&'static str, String),
     #[error("an organisation has at most {0} monitors")]
     TooMany(i64),
+    /// So many checks by hand are running already.
+    #[error("too many checks by hand at a time: wait for the others")]
+    Busy,
+    #[error("nothing can be asked from here")]
+    Probe(#[source] anyhow::Error),
     /// Only the file changes it.
     #[error("this is managed by the file of monitors: change it there")]
     Managed,
@@ -50,7 +57,8 @@ impl From<UptimeError> for ApiError {
             UptimeError::Conflict(code, detail) => Self::conflict(code, detail),
             error @ UptimeError::TooMany(_) => Self::conflict("too_many_monitors", error.to_string()),
             error @ UptimeError::Managed => Self::conflict("managed", error.to_string()),
-            error @ (UptimeError::Seal(_) | UptimeError::Json(_)) => Self::internal(error),
+            UptimeError::Busy => Self::too_many(Duration::from_secs(5)),
+            error @ (UptimeError::Seal(_) | UptimeError::Json(_) | UptimeError::Probe(_)) => Self::internal(error),
         }
     }
 }

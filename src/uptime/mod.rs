@@ -48,5 +48,7 @@ pub use module::{READ, ROOM, WRITE, build};
 pub use outside::{Published, SelfCheck, Witness};
 pub use schedule::windows;
 pub use secrets::Secrets;
-pub use service::{Deps, Uptime};
+pub use service::{Deps, MonitorWithToken, NewMonitor, NewWindow, Uptime};
+pub use settings::Settings;
+pub use store::monitors::Filter as MonitorFilter;
 pub use spec::MonitorSpec;

@@ -6,6 +6,7 @@ mod history;
 mod imports;
 mod monitors;
 mod reports;
+mod trials;
 mod upkeep;
 mod windows;
 
@@ -14,17 +15,16 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-pub use monitors::{MonitorWithToken, NewMonitor, SecretChanges};
-pub(crate) use monitors::given_secrets;
-
 use anyhow::ensure;
 use arc_swap::ArcSwapOption;
+use chrono::{DateTime, Utc};
 
 use super::{
     Config, UptimeError,
     file::Section,
     model::{LiveView, MonitorId, Owner},
     outside::{Published, SelfCheck, Witness},
+    probe::Prober,
 };
 use platform::{
     clock::Clock,
@@ -33,6 +33,12 @@ use platform::{
     http::Principal,
     lifecycle::Lifecycle,
 };
+
+pub(crate) use monitors::{free, given_secrets};
+pub use monitors::{MonitorWithToken, NewMonitor, SecretChanges};
+pub use windows::NewWindow;
+
+use trials::Trials;
 
 /// Dependencies of the service.
 #[derive(Clone)]
@@ -61,6 +67,9 @@ pub(super) struct Inner {
     pub witness: OnceLock<Arc<dyn Witness>>,
     pub published: OnceLock<Arc<dyn Published>>,
     pub sections: Mutex<Vec<Arc<dyn Section>>>,
+    /// For checks by hand.
+    trial_prober: OnceLock<Prober>,
+    trials: Arc<Trials>,
     /// What the prober of this process knows; empty where it does not check.
     pub live: ArcSwapOption<LiveView>,
 }
@@ -81,7 +90,15 @@ impl std::fmt::Debug for Uptime {
 impl Uptime {
     pub fn new(deps: Deps) -> Self {
         let (witness, published) = (OnceLock::new(), OnceLock::new());
-        let inner = Inner { deps, witness, published, sections: Mutex::default(), live: ArcSwapOption::empty() };
+        let inner = Inner {
+            deps,
+            witness,
+            published,
+            sections: Mutex::default(),
+            trial_prober: OnceLock::new(),
+            trials: Arc::default(),
+            live: ArcSwapOption::empty(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -127,6 +144,10 @@ impl Uptime {
             return Err(UptimeError::NotFound("monitor"));
         }
         Ok(if installation { Owner::Installation } else { Owner::Org(who.org_id) })
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.inner.clock.now()
     }
 
     pub(super) async fn begin(&self, owner: Owner) -> Result<Tx, UptimeError> {

@@ -14,6 +14,7 @@ use crate::{
     secrets::Secrets,
     settings::{Settings, secret_problems},
     spec::MonitorSpec,
+    target::Policy,
 };
 use platform::http::Principal;
 
@@ -108,7 +109,7 @@ impl Uptime {
         if let Some(prober) = self.inner.trial_prober.get() {
             return Ok(prober);
         }
-        let made = Prober::new(self.inner.config.policy(), self.inner.self_checks.clone()).map_err(UptimeError::Probe)?;
+        let made = Prober::new(Policy::new(self.inner.config.networks()), self.inner.self_checks.clone()).map_err(UptimeError::Probe)?;
         Ok(self.inner.trial_prober.get_or_init(|| made))
     }
 }
