@@ -63,7 +63,7 @@ impl Minute {
         match self {
             Self::Nothing => None,
             Self::Folded { sketch, .. } => sketch.quantile(q),
-            Self::Checks { median, .. } if q == 0.5 => median.map(sketch::value),
+            Self::Checks { median, .. } if (q - 0.5).abs() < 1e-9 => median.map(sketch::value),
             Self::Checks { slowest, .. } if q >= 1.0 => slowest.map(sketch::value),
             Self::Checks { checks: 1, median, .. } => median.map(sketch::value),
             Self::Checks { .. } => None,

@@ -31,17 +31,24 @@ pub struct Sketch {
 pub struct BadSketch;
 
 /// The bucket of a duration in microseconds, as its distance from the first.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between FIRST and FIRST + LAST")]
 pub fn bucket(us: i32) -> u16 {
     let number = (f64::from(us.clamp(FASTEST, SLOWEST)).ln() / GAMMA.ln()).ceil();
-    // Between FIRST and FIRST + LAST, as the value was clamped.
     let number = number.clamp(f64::from(FIRST), f64::from(FIRST + LAST)) as u16;
     number - FIRST
 }
 
 /// What a bucket stands for, microseconds.
+#[expect(clippy::cast_possible_truncation, reason = "at most two minutes in microseconds")]
 pub fn value(bucket: u16) -> i32 {
     let number = i32::from(FIRST) + i32::from(bucket.min(LAST));
     (2.0 * GAMMA.powi(number) / (GAMMA + 1.0)).round() as i32
+}
+
+/// Place of a quantile among so many values, 1 for the smallest.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the count")]
+fn rank(q: f64, count: u64) -> u64 {
+    ((q.clamp(0.0, 1.0) * count as f64).ceil() as u64).clamp(1, count.max(1))
 }
 
 impl Sketch {
@@ -61,8 +68,7 @@ impl Sketch {
 
     /// The bucket of a quantile, 0 to 1, by the nearest rank.
     pub fn bucket_of(&self, q: f64) -> Option<u16> {
-        let count = self.count();
-        let rank = ((q.clamp(0.0, 1.0) * count as f64).ceil() as u64).clamp(1, count.max(1));
+        let rank = rank(q, self.count());
         let mut below = 0;
         self.counts.iter().find_map(|(bucket, here)| {
             below += here;
@@ -154,8 +160,8 @@ mod tests {
             let sketch = sketch(&values);
             values.sort_unstable();
             for q in [0.0, 0.01, 0.5, 0.9, 0.95, 0.99, 1.0] {
-                let rank = ((q * values.len() as f64).ceil() as usize).clamp(1, values.len());
-                let (true_one, told) = (f64::from(values[rank - 1]), f64::from(sketch.quantile(q).unwrap()));
+                let place = usize::try_from(rank(q, values.len() as u64)).unwrap();
+                let (true_one, told) = (f64::from(values[place - 1]), f64::from(sketch.quantile(q).unwrap()));
                 assert!((told / true_one - 1.0).abs() < 0.026, "{q} of {}: {told} for {true_one}", values.len());
             }
         }

@@ -81,6 +81,7 @@ impl Sums {
     }
 
     /// Seconds that may be down by the target, less those that were.
+    #[expect(clippy::cast_possible_truncation, reason = "seconds of some years")]
     pub fn budget_left(&self, target: f64) -> i64 {
         let allowed = (1.0 - target) * (self.up + self.down) as f64;
         ((allowed - self.down as f64) / 1e6).floor() as i64

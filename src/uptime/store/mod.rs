@@ -6,6 +6,7 @@ pub mod beats;
 pub mod checks;
 pub mod file;
 pub mod groups;
+pub mod history;
 pub mod imports;
 pub mod monitors;
 pub mod rollups;
