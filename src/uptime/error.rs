@@ -19,6 +19,8 @@ pub enum UptimeError {
     Seal(#[from] SealError),
     #[error("stored JSON is not what it should be")]
     Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Sketch(#[from] crate::history::BadSketch),
     #[error("there is no such {0}")]
     NotFound(&'static str),
     #[error("some fields are invalid")]
@@ -58,7 +60,7 @@ impl From<UptimeError> for ApiError {
             error @ UptimeError::TooMany(_) => Self::conflict("too_many_monitors", error.to_string()),
             error @ UptimeError::Managed => Self::conflict("managed", error.to_string()),
             UptimeError::Busy => Self::too_many(Duration::from_secs(5)),
-            error @ (UptimeError::Seal(_) | UptimeError::Json(_) | UptimeError::Probe(_)) => Self::internal(error),
+            error @ (UptimeError::Seal(_) | UptimeError::Json(_) | UptimeError::Sketch(_) | UptimeError::Probe(_)) => Self::internal(error),
         }
     }
 }

@@ -6,6 +6,7 @@ mod history;
 mod imports;
 mod monitors;
 mod reports;
+mod rollup;
 mod trials;
 mod upkeep;
 mod windows;
