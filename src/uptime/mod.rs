@@ -43,6 +43,7 @@ pub use config::Config;
 pub use error::UptimeError;
 pub use events::{EVENTS, MonitorDown, MonitorEnding, MonitorUp};
 pub use jobs::register;
+pub use metrics::Metrics;
 pub use model::*;
 pub use module::{READ, ROOM, WRITE, build};
 pub use outside::{Published, SelfCheck, Witness};

@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Config, Deps, EVENTS, SelfCheck, Uptime, register};
+use super::{Config, Deps, EVENTS, Metrics, SelfCheck, Uptime, doctor::checks, pages, register, routes};
+use console::{NavItem, Section};
 use kit::{Context, Module, Room};
 use platform::{
     db::Table,
@@ -31,10 +32,14 @@ pub static ROOM: Room = Room {
         Table::small("uptime_monitors"),
         Table::small("uptime_windows"),
     ],
+    nav: &[NavItem::new(Section::Operate, "/monitors", "uptime-title", "shield").role(Role::Member)],
     locale: Some(console::locale!("uptime")),
     queues: &["system"],
-    schedules: &["uptime.maintain"],
+    schedules: &["uptime.maintain", "uptime.rollup"],
     events: EVENTS,
+    openapi: Some(|| routes::router().into_openapi()),
+    metrics: Some(|telemetry| drop(telemetry.register("uptime", Metrics::register))),
+    public: &["/api/v1/uptime/beats"],
     ..Room::new("uptime")
 };
 
@@ -45,7 +50,7 @@ pub fn build(
     monitors_file: Option<PathBuf>,
     self_checks: Vec<Arc<dyn SelfCheck>>,
 ) -> (Uptime, Module) {
-    let Context { db, clock, lifecycle, master_key, server, .. } = context.clone();
+    let Context { db, clock, lifecycle, master_key, telemetry, server, .. } = context.clone();
     let uptime = Uptime::new(Deps {
         config: config.clone(),
         db,
@@ -55,7 +60,15 @@ pub fn build(
         base_url: server.base_url(),
         monitors_file,
         self_checks,
+        metrics: telemetry.register("uptime", Metrics::register),
     });
-    let module = Module::new(&ROOM).jobs(uptime.clone(), register);
+    let background = uptime.clone();
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &uptime)
+        .pages(pages::router(), &uptime)
+        .jobs(uptime.clone(), register)
+        .checks(uptime.clone(), checks)
+        .background(move |loops| background.start_loops(loops))
+        .overview(uptime.clone());
     (uptime, module)
 }

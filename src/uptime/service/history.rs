@@ -153,7 +153,7 @@ impl Uptime {
         while at < until {
             let next = at + TimeDelta::hours(1);
             let of_hour = &raw[raw.partition_point(|check| check.at < at)..raw.partition_point(|check| check.at < next)];
-            let before = read_minutes(stored.get(&at).map_or(&[], Vec::as_slice))?;
+            let before = read_minutes(stored.get(&at).map_or(&[][..], Vec::as_slice))?;
             let (minutes, hour) = hour_of(of_hour, &before);
             found.push((at, minutes, hour));
             at = next;

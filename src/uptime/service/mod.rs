@@ -21,7 +21,7 @@ use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Config, UptimeError,
+    Config, Metrics, UptimeError,
     file::Section,
     model::{LiveView, MonitorId, Owner},
     outside::{Published, SelfCheck, Witness},
@@ -55,6 +55,7 @@ pub struct Deps {
     pub monitors_file: Option<PathBuf>,
     /// Parts of the appliance: the built-in monitors.
     pub self_checks: Vec<Arc<dyn SelfCheck>>,
+    pub metrics: Metrics,
 }
 
 /// The uptime service. Cheap to clone.

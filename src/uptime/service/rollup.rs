@@ -26,7 +26,7 @@ impl Uptime {
         let open = rollups::open_hours(&mut tx, before).await?;
         drop(tx);
         for (hour, named) in &open {
-            if self.inner.lifecycle.is_draining() {
+            if self.inner.lifecycle.soft().is_cancelled() {
                 break;
             }
             let began = Instant::now();
@@ -56,10 +56,10 @@ impl Uptime {
                 if of_monitor.is_empty() && before.is_none() {
                     continue;
                 }
-                let before = read_minutes(before.map_or(&[], Vec::as_slice))?;
+                let before = read_minutes(before.map_or(&[][..], Vec::as_slice))?;
                 let (of_minutes, of_hour) = hour_of(of_monitor, &before);
                 minutes.push((number, write_minutes(&of_minutes)));
-                let mut hours = read_hours(days.get(&number).map_or(&[], Vec::as_slice))?;
+                let mut hours = read_hours(days.get(&number).map_or(&[][..], Vec::as_slice))?;
                 if let Some(found) = usize::try_from(hour.hour()).ok().and_then(|place| hours.get_mut(place)) {
                     *found = of_hour;
                 }
