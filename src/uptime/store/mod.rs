@@ -4,6 +4,7 @@
 
 pub mod beats;
 pub mod checks;
+pub mod figures;
 pub mod file;
 pub mod groups;
 pub mod history;
