@@ -20,7 +20,7 @@ use crate::{
         MailServerSpec, MonitorSpec, PostgresSpec, SecretName, Take, TcpSpec, Test, TlsSpec,
     },
 };
-use platform::{config::secret_variable, text_file};
+use platform::{config::secret, text_file};
 
 /// What the file says of a monitor; group and parent are keys still.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ impl Reader {
                 }
             },
             (None, Some(variable)) => {
-                let found = secret_variable(variable);
+                let found = secret::variable(variable);
                 if found.is_none() {
                     self.problems.push(format!("{name}_env: the variable {variable} is not set"));
                 }
@@ -290,7 +290,7 @@ impl Reader {
 
     fn condition(&mut self, expect: &ExpectEntry) -> Option<Condition> {
         let ExpectEntry { keyword, json, header, time_below, .. } = expect;
-        let test = self.test(expect)?;
+        let test = self.test(expect).ok()?;
         match (keyword, json, header, time_below, test) {
             (Some(text), None, None, None, None) => {
                 Some(Condition::Keyword { text: text.clone(), absent: expect.absent })
@@ -317,8 +317,8 @@ impl Reader {
         }
     }
 
-    /// The comparison, if there is one; the outer `None`: there are several.
-    fn test(&mut self, expect: &ExpectEntry) -> Option<Option<(Test, Value)>> {
+    /// The comparison, if there is one; `Err`: it is wrong.
+    fn test(&mut self, expect: &ExpectEntry) -> Result<Option<(Test, Value)>, ()> {
         let all = [
             (Test::Is, &expect.is),
             (Test::IsNot, &expect.is_not),
@@ -334,15 +334,15 @@ impl Reader {
             Some(true) => found.push((Test::Exists, Value::Null)),
             Some(false) => {
                 self.problems.push("expect: exists is true or left out".to_owned());
-                return None;
+                return Err(());
             }
             None => {}
         }
         if found.len() > 1 {
             self.problems.push("expect: one comparison for each".to_owned());
-            return None;
+            return Err(());
         }
-        Some(found.pop())
+        Ok(found.pop())
     }
 
     fn take(&mut self, name: &str, take: &TakeEntry) -> Option<Take> {

@@ -160,6 +160,7 @@ pub(super) async fn get_monitor(
 /// Changes; what is left out stays as it is.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "null is not the same as left out")]
 pub(super) struct UpdateMonitor {
     #[schema(max_length = 200)]
     name: Option<String>,

@@ -169,7 +169,7 @@ impl Uptime {
         from: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Availability, UptimeError> {
-        let target = monitors::target(conn, monitor).await?.flatten();
+        let target = monitors::target(conn, monitor).await?;
         let mut sums = self.sums(conn, &[monitor], from, until).await?;
         Ok(sums.remove(&monitor).unwrap_or_default().availability(target))
     }

@@ -170,12 +170,10 @@ impl Uptime {
         Ok(monitor)
     }
 
-    /// A new token for the sender of a heartbeat; the former one is worth nothing any more.
+    /// A new token for the sender of a heartbeat; the former one is worth nothing any more. Of those of the file, too: it need not name one, and where
+    /// it does, that one holds again when the file is applied.
     pub async fn renew_token(&self, who: &Principal, id: MonitorId) -> Result<MonitorWithToken, UptimeError> {
         let (mut tx, owner, whole) = self.find_whole(who, id).await?;
-        if whole.detail.monitor.managed_by == Some(ManagedBy::File) {
-            return Err(UptimeError::Managed);
-        }
         if whole.detail.monitor.kind != Kind::Heartbeat {
             return Err(UptimeError::Conflict("not_a_heartbeat", "only a heartbeat has a token".to_owned()));
         }

@@ -66,6 +66,24 @@ fn yes() -> bool {
 }
 
 impl NewWindow {
+    /// What is set of a window.
+    pub(crate) fn of(window: &Window) -> Self {
+        Self {
+            key: Some(window.key.clone()),
+            name: window.name.clone(),
+            starts_at: window.starts_at,
+            ends_at: window.ends_at,
+            cron: window.cron.clone(),
+            minutes: window.minutes,
+            zone: window.zone.clone(),
+            excluded: window.excluded,
+            every: window.every,
+            monitors: window.monitors.clone(),
+            groups: window.groups.clone(),
+            tags: window.tags.clone(),
+        }
+    }
+
     /// Everything that is wrong.
     pub(crate) fn problems(&self) -> Vec<FieldError> {
         let mut found = Vec::new();

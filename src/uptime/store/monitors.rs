@@ -429,7 +429,8 @@ pub async fn numbers(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<
     Ok(rows.into_iter().map(|row| (MonitorId(row.id), row.number, row.created_at)).collect())
 }
 
-/// Share of the time that it should be up; the outer `None`: there is no such monitor.
-pub async fn target(conn: &mut PgConnection, id: MonitorId) -> sqlx::Result<Option<Option<f64>>> {
-    sqlx::query_scalar!("SELECT target FROM uptime_monitors WHERE id = $1", id.0).fetch_optional(conn).await
+/// Share of the time that it should be up.
+pub async fn target(conn: &mut PgConnection, id: MonitorId) -> sqlx::Result<Option<f64>> {
+    let found = sqlx::query_scalar!("SELECT target FROM uptime_monitors WHERE id = $1", id.0).fetch_optional(conn).await?;
+    Ok(found.flatten())
 }
