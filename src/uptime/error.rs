@@ -35,6 +35,9 @@ pub enum UptimeError {
     Busy,
     #[error("nothing can be asked from here")]
     Probe(#[source] anyhow::Error),
+    /// Of another room.
+    #[error("a part of the file of monitors cannot be applied")]
+    Section(#[source] anyhow::Error),
     /// Only the file changes it.
     #[error("this is managed by the file of monitors: change it there")]
     Managed,
@@ -60,7 +63,11 @@ impl From<UptimeError> for ApiError {
             error @ UptimeError::TooMany(_) => Self::conflict("too_many_monitors", error.to_string()),
             error @ UptimeError::Managed => Self::conflict("managed", error.to_string()),
             UptimeError::Busy => Self::too_many(Duration::from_secs(5)),
-            error @ (UptimeError::Seal(_) | UptimeError::Json(_) | UptimeError::Sketch(_) | UptimeError::Probe(_)) => Self::internal(error),
+            error @ (UptimeError::Seal(_)
+            | UptimeError::Json(_)
+            | UptimeError::Sketch(_)
+            | UptimeError::Probe(_)
+            | UptimeError::Section(_)) => Self::internal(error),
         }
     }
 }
