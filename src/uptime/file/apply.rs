@@ -17,7 +17,7 @@ use crate::{
     store::{file, groups, monitors, windows},
 };
 use jobs::{By, Loops, Standing};
-use platform::{crypto, db, error::chain, text_file};
+use platform::{crypto, db, text_file};
 
 /// How often the file's time and size are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ impl Uptime {
             }
         };
         let mut tx = self.system().await?;
-        db::lock(&mut tx, LOCK).await?;
+        db::lock_until_commit(&mut tx, LOCK).await?;
         let (changes, problems) = self.apply_text(&mut tx, &text, allow_empty).await?;
         if !problems.is_empty() {
             tx.rollback().await?;
@@ -96,7 +96,7 @@ impl Uptime {
             file::applied(&mut tx, &path.to_string_lossy(), &digest, counts, self.inner.clock.now()).await?;
             tx.commit().await?;
             let Counts { created, changed, removed, unchanged } = counts;
-            tracing::info!(event = "uptime.file_applied", created, changed, removed, unchanged, "file of monitors applied");
+            tracing::info!(created, changed, removed, unchanged, "file of monitors applied");
         }
         Ok(Applied { applied: !dry_run, counts, changes: changes.all().to_vec(), problems })
     }
@@ -146,7 +146,7 @@ impl Uptime {
         let mut is_empty = true;
         for (name, place) in document.names() {
             is_empty = false;
-            if !known.contains(&name) {
+            if !known.iter().any(|known| *known == name) {
                 let nearest = nearest(name, &known).map_or_else(String::new, |near| format!("; is {near} meant?"));
                 problems.push(&place, name, format!("this file has no such table{nearest}"));
             }
@@ -167,7 +167,7 @@ impl Uptime {
         tx.commit().await?;
         let first = problems.first().map_or("", |problem| problem.problem.as_str());
         let count = problems.len();
-        tracing::warn!(event = "uptime.file_refused", problems = count, first, "file of monitors refused: what runs stays as it was");
+        tracing::warn!(problems = count, first, "file of monitors refused: what runs stays as it was");
         Ok(())
     }
 
@@ -243,9 +243,7 @@ impl Uptime {
         let digest = text_file::read(path).ok().map(crypto::sha256);
         let is_same = digest.is_some_and(|digest| last.is_some_and(|last| last.digest == digest));
         if !is_same {
-            self.apply_file(false, false).await.inspect_err(|error| {
-                tracing::error!(error = chain(error), "the file of monitors cannot be applied: it is tried again");
-            })?;
+            self.apply_file(false, false).await?;
         }
         *seen.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
         Ok(())
