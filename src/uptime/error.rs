@@ -33,8 +33,6 @@ pub enum UptimeError {
     /// So many checks by hand are running already.
     #[error("too many checks by hand at a time: wait for the others")]
     Busy,
-    #[error("nothing can be asked from here")]
-    Probe(#[source] anyhow::Error),
     /// Of another room.
     #[error("a part of the file of monitors cannot be applied")]
     Section(#[source] anyhow::Error),
@@ -66,7 +64,6 @@ impl From<UptimeError> for ApiError {
             error @ (UptimeError::Seal(_)
             | UptimeError::Json(_)
             | UptimeError::Sketch(_)
-            | UptimeError::Probe(_)
             | UptimeError::Section(_)) => Self::internal(error),
         }
     }

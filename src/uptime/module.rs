@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Config, Deps, EVENTS, Metrics, SelfCheck, Uptime, doctor::checks, pages, register, routes};
+use super::{Config, Deps, EVENTS, Metrics, SelfCheck, Uptime, doctor::checks, pages, prober, register, routes};
 use console::{NavItem, Section};
 use kit::{Context, Module, Room};
 use platform::{
@@ -68,7 +68,10 @@ pub fn build(
         .pages(pages::router(), &uptime)
         .jobs(uptime.clone(), register)
         .checks(uptime.clone(), checks)
-        .background(move |loops| background.start_loops(loops))
+        .background(move |loops| {
+            background.start_loops(loops);
+            prober::start(&background, loops);
+        })
         .overview(uptime.clone());
     (uptime, module)
 }

@@ -95,6 +95,7 @@ impl Uptime {
             let digest = crypto::sha256(&text);
             file::applied(&mut tx, &path.to_string_lossy(), &digest, counts, self.inner.clock.now()).await?;
             tx.commit().await?;
+            self.changed();
             let Counts { created, changed, removed, unchanged } = counts;
             tracing::info!(created, changed, removed, unchanged, "file of monitors applied");
         }

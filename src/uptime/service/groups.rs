@@ -38,6 +38,7 @@ impl Uptime {
         let id = self.insert_group(&mut tx, owner, key, name, None, &who.subject()).await?;
         let group = groups::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
         tx.commit().await?;
+        self.changed();
         tracing::info!(group_id = %id, by = who.subject(), "group of monitors made");
         Ok(group)
     }
@@ -55,6 +56,7 @@ impl Uptime {
         let now = self.inner.clock.now();
         groups::rename(&mut tx, id, &name, now).await?;
         tx.commit().await?;
+        self.changed();
         tracing::info!(group_id = %id, by = who.subject(), "group of monitors renamed");
         Ok(Group { name, updated_at: now, ..group })
     }
@@ -65,6 +67,7 @@ impl Uptime {
         by_people(&group)?;
         groups::delete(&mut tx, id).await?;
         tx.commit().await?;
+        self.changed();
         tracing::info!(group_id = %id, by = who.subject(), "group of monitors deleted");
         Ok(())
     }

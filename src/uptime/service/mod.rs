@@ -25,7 +25,7 @@ use super::{
     file::Section,
     model::{LiveView, MonitorId, Owner},
     outside::{Published, SelfCheck, Witness},
-    probe::Prober,
+    prober::{Command, Handle},
 };
 use platform::{
     clock::Clock,
@@ -69,8 +69,9 @@ pub(super) struct Inner {
     pub witness: OnceLock<Arc<dyn Witness>>,
     pub published: OnceLock<Arc<dyn Published>>,
     pub sections: Mutex<Vec<Arc<dyn Section>>>,
-    /// For checks by hand.
-    trial_prober: OnceLock<Prober>,
+    /// What asks targets, and checks the monitors where this process has the duty.
+    pub prober: Handle,
+    /// Checks by hand.
     trials: Arc<Trials>,
     /// What the prober of this process knows; empty where it does not check.
     pub live: ArcSwapOption<LiveView>,
@@ -92,12 +93,13 @@ impl std::fmt::Debug for Uptime {
 impl Uptime {
     pub fn new(deps: Deps) -> Self {
         let (witness, published) = (OnceLock::new(), OnceLock::new());
+        let prober = Handle::new(Self::probe_settings(&deps), deps.metrics.prober.clone());
         let inner = Inner {
             deps,
             witness,
             published,
             sections: Mutex::default(),
-            trial_prober: OnceLock::new(),
+            prober,
             trials: Arc::default(),
             live: ArcSwapOption::empty(),
         };
@@ -146,6 +148,11 @@ impl Uptime {
             return Err(UptimeError::NotFound("monitor"));
         }
         Ok(if installation { Owner::Installation } else { Owner::Org(who.org_id) })
+    }
+
+    /// Monitors, groups or windows have changed: the prober of this process need not find out by itself.
+    pub(crate) fn changed(&self) {
+        self.tell_prober(Command::Reload);
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {

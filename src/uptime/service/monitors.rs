@@ -77,6 +77,7 @@ impl Uptime {
         let (id, token) = self.insert_monitor(&mut tx, owner, new, None, &who.subject()).await?;
         let monitor = self.detail(&mut tx, owner, id).await?;
         tx.commit().await?;
+        self.changed();
         tracing::info!(monitor_id = %id, key = monitor.monitor.key, by = who.subject(), "monitor made");
         Ok(self.with_token(monitor, token))
     }
@@ -128,6 +129,7 @@ impl Uptime {
         self.change_monitor(&mut tx, owner, id, settings, &kept, is_builtin).await?;
         let monitor = self.detail(&mut tx, owner, id).await?;
         tx.commit().await?;
+        self.changed();
         tracing::info!(monitor_id = %id, by = who.subject(), "monitor changed");
         Ok(monitor)
     }
@@ -147,6 +149,7 @@ impl Uptime {
         }
         monitors::delete(&mut tx, id).await?;
         tx.commit().await?;
+        self.changed();
         tracing::info!(monitor_id = %id, by = who.subject(), "monitor deleted");
         Ok(())
     }
@@ -166,6 +169,7 @@ impl Uptime {
         }
         let monitor = self.detail(&mut tx, owner, id).await?;
         tx.commit().await?;
+        self.changed();
         tracing::info!(monitor_id = %id, paused, by = who.subject(), "monitor paused or resumed");
         Ok(monitor)
     }
@@ -181,6 +185,7 @@ impl Uptime {
         monitors::set_token(&mut tx, id, Some(crypto::sha256(&token).as_slice())).await?;
         let monitor = self.detail(&mut tx, owner, id).await?;
         tx.commit().await?;
+        self.changed();
         tracing::info!(monitor_id = %id, by = who.subject(), "token of a heartbeat renewed");
         Ok(self.with_token(monitor, Some(token)))
     }

@@ -10,11 +10,9 @@ use super::Uptime;
 use crate::{
     UptimeError,
     model::{Kind, MonitorId, Observation, Owner},
-    probe::Prober,
     secrets::Secrets,
     settings::{Settings, secret_problems},
     spec::MonitorSpec,
-    target::Policy,
 };
 use platform::http::Principal;
 
@@ -101,16 +99,7 @@ impl Uptime {
         }
         let Some(_turn) = Turn::take(&self.inner.trials, owner) else { return Err(UptimeError::Busy) };
         let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or_default());
-        Ok(self.trial_prober()?.run(spec, secrets, timeout).await)
-    }
-
-    /// Made with the first trial: a process that nobody asks needs none.
-    fn trial_prober(&self) -> Result<&Prober, UptimeError> {
-        if let Some(prober) = self.inner.trial_prober.get() {
-            return Ok(prober);
-        }
-        let made = Prober::new(Policy::new(self.inner.config.networks()), self.inner.self_checks.clone()).map_err(UptimeError::Probe)?;
-        Ok(self.inner.trial_prober.get_or_init(|| made))
+        Ok(self.probes().run(spec, secrets, timeout).await)
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use super::{NewMonitor, Uptime};
 use crate::{
     UptimeError,
@@ -11,7 +9,7 @@ use crate::{
     model::{ManagedBy, Owner},
     settings::Settings,
     spec::{InternalSpec, MonitorSpec},
-    store::{figures, file, monitors, upkeep},
+    store::{file, monitors, upkeep},
 };
 use console::Lang;
 use jobs::{By, Loops};
@@ -79,22 +77,11 @@ impl Uptime {
     }
 
     async fn refresh_figures(&self) -> Result<(), UptimeError> {
-        let now = self.inner.clock.now();
         let mut tx = self.system().await?;
-        let by_status = figures::by_status(&mut tx).await?;
-        let flapping = figures::flapping(&mut tx).await?;
-        let [week, weeks] = [now + TimeDelta::days(7), now + TimeDelta::days(21)];
-        let (soon, later) = (figures::ending(&mut tx, week).await?, figures::ending(&mut tx, weeks).await?);
         let file = file::get(&mut tx).await?.filter(|_| self.inner.monitors_file.is_some());
         drop(tx);
-        self.inner.metrics.set(&Figures {
-            by_status,
-            flapping,
-            certificates: [soon.0, later.0],
-            domains: [soon.1, later.1],
-            file_applied: file.map(|file| file.is_applied()),
-            rollup_waiting: self.waiting_hours().await?,
-        });
+        let file_applied = file.map(|file| file.is_applied());
+        self.inner.metrics.set(&Figures { file_applied, rollup_waiting: self.waiting_hours().await? });
         Ok(())
     }
 }

@@ -153,6 +153,7 @@ impl Uptime {
         let id = self.create_window(&mut tx, owner, new, &who.subject()).await?;
         let window = windows::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
         tx.commit().await?;
+        self.changed();
         tracing::info!(window_id = %id, by = who.subject(), "maintenance window made");
         Ok(window)
     }
@@ -169,6 +170,7 @@ impl Uptime {
         self.update_window(&mut tx, id, set).await?;
         let window = windows::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
         tx.commit().await?;
+        self.changed();
         tracing::info!(window_id = %id, by = who.subject(), "maintenance window changed");
         Ok(window)
     }
@@ -178,6 +180,7 @@ impl Uptime {
         by_people(&window)?;
         windows::delete(&mut tx, id).await?;
         tx.commit().await?;
+        self.changed();
         tracing::info!(window_id = %id, by = who.subject(), "maintenance window deleted");
         Ok(())
     }

@@ -4,12 +4,12 @@
 
 pub mod beats;
 pub mod checks;
-pub mod figures;
 pub mod file;
 pub mod groups;
 pub mod history;
 pub mod imports;
 pub mod monitors;
+pub mod prober;
 pub mod rollups;
 pub mod spans;
 pub mod state;
