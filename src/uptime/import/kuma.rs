@@ -229,7 +229,10 @@ impl Reader<'_> {
                 let size = self.fields.number("packetSize").unwrap_or(56.0).clamp(0.0, 1400.0);
                 MonitorSpec::Icmp(IcmpSpec { host: host(self)?, count: 1, loss_below: 1.0, size: small(size), family })
             }
-            "dns" => MonitorSpec::Dns(self.dns(host(self)?)?),
+            "dns" => {
+                let name = host(self)?;
+                MonitorSpec::Dns(self.dns(name)?)
+            }
             "push" => {
                 // Kuma waits for the interval and no longer.
                 MonitorSpec::Heartbeat(HeartbeatSpec::default())

@@ -35,6 +35,8 @@ use platform::{
     lifecycle::Lifecycle,
 };
 
+pub use file::FileState;
+pub use imports::Choices;
 pub(crate) use monitors::{free, given_secrets};
 pub use monitors::{MonitorWithToken, NewMonitor, SecretChanges};
 pub use windows::NewWindow;
