@@ -194,7 +194,7 @@ impl Uptime {
     }
 
     /// What was when, by monitor. Maintenance that counts is judged by its minutes.
-    async fn stretches(
+    pub(super) async fn stretches(
         &self,
         conn: &mut PgConnection,
         known: &[(MonitorId, i32, DateTime<Utc>)],

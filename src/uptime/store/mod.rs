@@ -10,6 +10,7 @@ pub mod history;
 pub mod imports;
 pub mod monitors;
 pub mod prober;
+pub mod reports;
 pub mod rollups;
 pub mod spans;
 pub mod state;
