@@ -1,5 +1,7 @@
 //! The availability of a month: as model, CSV and HTML. Maintenance that does not count is left out and stated. Pure.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use chrono::{DateTime, Months, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -210,17 +212,19 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn share(&self, share: Option<f64>) -> String {
-        share.map_or_else(|| "–".to_owned(), crate::pages::percent)
+    #[expect(clippy::unused_self, reason = "templates call methods")]
+    fn share(&self, share: impl Borrow<Option<f64>>) -> String {
+        share.borrow().map_or_else(|| "–".to_owned(), crate::pages::percent)
     }
 
     /// `3 d 4 h 5 min`, `12 s`; of a negative one with its sign.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn length(&self, seconds: &i64) -> String {
         let (sign, seconds) = if *seconds < 0 { ("−", -seconds) } else { ("", *seconds) };
         let parts = [(seconds / 86_400, self.words.day), (seconds / 3600 % 24, self.words.hour), (seconds / 60 % 60, self.words.minute)];
         let mut text: Vec<String> =
             parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}\u{a0}{unit}")).collect();
-        if text.is_empty() || seconds < 3600 && seconds % 60 > 0 {
+        if text.is_empty() || (seconds < 3600 && seconds % 60 > 0) {
             text.push(format!("{}\u{a0}{}", seconds % 60, self.words.second));
         }
         format!("{sign}{}", text.join(" "))
@@ -232,8 +236,8 @@ impl Page<'_> {
         at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
     }
 
-    fn latency(&self, us: Option<i32>) -> String {
-        us.map_or_else(|| "–".to_owned(), |us| format!("{}\u{a0}{}", us / 1000, self.words.millisecond))
+    fn latency(&self, us: impl Borrow<Option<i32>>) -> String {
+        us.borrow().map_or_else(|| "–".to_owned(), |us| format!("{}\u{a0}{}", us / 1000, self.words.millisecond))
     }
 
     fn code(&self) -> &'static str {

@@ -80,7 +80,7 @@ fn status_name(shell: &Shell, status: Status) -> String {
 }
 
 /// A share as percent: 99.95 %. It is cut, not rounded: 100 % is said only where nothing was down.
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let hundredths = (share.clamp(0.0, 1.0) * 10_000.0 + 1e-6).floor();
     format!("{:.2}\u{a0}%", hundredths / 100.0)
 }

@@ -240,6 +240,18 @@ impl Uptime {
         Ok(found)
     }
 
+    /// The last days of UTC, today included.
+    pub(crate) async fn last_days(
+        &self,
+        owner: Owner,
+        monitors: &[MonitorId],
+        count: i64,
+    ) -> Result<Vec<DayTotal>, UptimeError> {
+        let today = self.inner.clock.now().date_naive();
+        let mut tx = self.begin(owner).await?;
+        self.totals(&mut tx, monitors, today - TimeDelta::days(count - 1), today + TimeDelta::days(1), Tz::UTC).await
+    }
+
     /// Spans of status `down`, oldest first.
     pub async fn outages(
         &self,

@@ -12,7 +12,7 @@ use super::{Uptime, owners};
 use crate::{
     UptimeError,
     file::is_key,
-    model::{Kind, ManagedBy, Monitor, MonitorDetail, MonitorId, Owner},
+    model::{Kind, ManagedBy, Monitor, MonitorDetail, MonitorId, Owner, Status},
     secrets::Secrets,
     settings::{Limits, Settings, is_secret_name, secret_problems},
     spec::SecretName,
@@ -188,6 +188,12 @@ impl Uptime {
         self.changed();
         tracing::info!(monitor_id = %id, by = who.subject(), "token of a heartbeat renewed");
         Ok(self.with_token(monitor, Some(token)))
+    }
+
+    /// How many have which status.
+    pub(crate) async fn count_by_status(&self, owner: Owner) -> Result<Vec<(Status, i64)>, UptimeError> {
+        let mut tx = self.begin(owner).await?;
+        Ok(monitors::by_status(&mut tx, owner.org()).await?)
     }
 
     /// For a form: names and ids.
