@@ -15,7 +15,7 @@ use crate::{
     service::MonitorWithToken,
     store::history::CheckFilter,
 };
-use console::{Flash, Form, Html, Nothing, PageResult, Pager, Shell, escape, svg};
+use console::{Flash, Form, Html, Nothing, PageResult, Pager, Shell, svg};
 use platform::{
     error::ApiError,
     http::{ListQuery, Path, Query, Slice},
@@ -144,7 +144,7 @@ pub(super) async fn list(
         let page = slice.page(rows, |monitor| monitor.id.0);
         let ids: Vec<MonitorId> = page.data.iter().map(|monitor| monitor.id).collect();
         let totals = uptime.last_days(of, &ids, DAYS).await?;
-        Ok((page.data, page.next_cursor, by_status, groups, totals))
+        Ok::<_, ApiError>((page.data, page.next_cursor, by_status, groups, totals))
     };
     let (monitors, next, by_status, groups, totals) = shell.shared(read).await?;
     let filters = [
@@ -235,6 +235,12 @@ impl Show<'_> {
         self.shell.is_admin()
     }
 
+    /// Those of the file only when it has them no more.
+    fn can_delete(&self) -> bool {
+        let is_gone = self.detail.monitor.removed_at.is_some();
+        self.can_change() && !self.is_builtin() && (!self.is_by_file() || is_gone)
+    }
+
     fn bars(&self) -> Html {
         bars(self.shell, &self.known.days.iter().collect::<Vec<_>>())
     }
@@ -245,7 +251,7 @@ impl Show<'_> {
             let values: Vec<f64> = self.known.points.iter().filter_map(value).map(|us| f64::from(us) / 1e6).collect();
             let label = self.shell.t(key).to_string();
             let last = self.shell.duration(values.last().copied());
-            (label.clone(), svg::sparkline(&values, &escape(&label)), last)
+            (label.clone(), svg::sparkline(&values, &label), last)
         };
         vec![of("uptime-median", |point| point.p50), of("uptime-p95", |point| point.p95.or(point.slowest))]
     }
@@ -339,7 +345,7 @@ async fn render(
     let read = async {
         let detail = uptime.get_monitor(shell.principal(), id).await?;
         let known = known(uptime, shell, &detail, (length, step)).await?;
-        Ok((detail, known))
+        Ok::<_, ApiError>((detail, known))
     };
     let (detail, known) = shell.shared(read).await?;
     shell.render(&Show { shell, detail, known, time: name, found, made })
