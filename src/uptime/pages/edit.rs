@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     Whose,
     fields::{Fields, KINDS, PASSWORD, WITH_FIELDS, number},
-    kind_name,
+    kind_name, monitors,
 };
 use crate::{
     Group, Kind, MonitorDetail, MonitorId, NewMonitor, Owner, Settings, Uptime, WRITE,
@@ -313,8 +313,12 @@ pub(super) async fn create(
     };
     match made.await {
         Ok(made) => {
-            let to = format!("{PATH}/{}", made.monitor.monitor.id);
-            // The token of a heartbeat is given on its page: a redirect cannot carry it.
+            let id = made.monitor.monitor.id;
+            if made.token.is_some() {
+                // A redirect cannot carry the token, which is shown only once.
+                return monitors::render(&shell, &uptime, id, "", (None, Some(made))).await;
+            }
+            let to = format!("{PATH}/{id}");
             Ok(shell.redirect(&to, &Flash::ok("uptime-made").with("name", &made.monitor.monitor.name)))
         }
         Err(error) => {

@@ -231,6 +231,11 @@ impl Show<'_> {
         self.detail.monitor.kind == Kind::Heartbeat
     }
 
+    /// What answers a form has another address: its live part would be asked for in vain.
+    fn is_live(&self) -> bool {
+        self.found.is_none() && self.made.is_none()
+    }
+
     fn can_change(&self) -> bool {
         self.shell.is_admin()
     }
@@ -333,7 +338,7 @@ async fn known(uptime: &Uptime, shell: &Shell, detail: &MonitorDetail, time: (i6
     Ok(Known { availability, days, points, checks, spans, parent })
 }
 
-async fn render(
+pub(super) async fn render(
     shell: &Shell,
     uptime: &Uptime,
     id: MonitorId,
