@@ -12,24 +12,28 @@ use crate::{Kind, MailError, MessageId, Owner, kinds, store::messages::Standing}
 const MOST_HOURS: i64 = 24;
 /// Invitations of an organisation to one address in an hour: nobody need read more, and the address is anybody's.
 const INVITATIONS: i64 = 5;
+/// Mails to subscribers of an owner's status pages in an hour. They have all confirmed their address, and count for no other limit of the owner.
+const UPDATES: i64 = 20_000;
 /// When a caller of the API may try again: the limit is over the last hour, so some room is free sooner.
 const RETRY_AFTER: Duration = Duration::from_mins(10);
 
 impl Mail {
     /// The first id of the last hour, and up to how many messages are counted.
-    pub(super) fn counted(&self, now: DateTime<Utc>) -> (MessageId, i64) {
+    pub(super) fn counted(&self, kind: &Kind, now: DateTime<Utc>) -> (MessageId, i64) {
         let config = &self.inner.config;
         let since = (now - TimeDelta::hours(1)).timestamp_millis();
         // A UUIDv7 begins with its time, 48 bits.
         let first = MessageId(Uuid::from_u128(u128::try_from(since).unwrap_or_default() << 80));
-        (first, config.per_org_per_hour.max(config.per_recipient_per_hour).saturating_mul(MOST_HOURS))
+        let most = config.per_org_per_hour.max(config.per_recipient_per_hour).saturating_mul(MOST_HOURS);
+        (first, if kind.name == kinds::STATUS_UPDATE.name { most.max(UPDATES) } else { most })
     }
 
     /// How long a new message waits for its turn. Err for the API, whose callers wait themselves, and for invitations, whose maker has the link.
     /// Mail that somebody asked for a moment ago (a password, an invitation) does not wait behind an organisation's notices.
     pub(super) fn wait_of(&self, owner: Owner, kind: &Kind, standing: &Standing) -> Result<TimeDelta, MailError> {
         let config = &self.inner.config;
-        let of_org = later_by(standing.of_org, config.per_org_per_hour);
+        let of_owner = if kind.name == kinds::STATUS_UPDATE.name { UPDATES } else { config.per_org_per_hour };
+        let of_org = later_by(standing.of_org, of_owner);
         let to_recipient = later_by(standing.to_recipient, config.per_recipient_per_hour);
         if kind.name == kinds::API.name {
             if of_org > TimeDelta::zero() {

@@ -75,7 +75,7 @@ impl Mail {
             }
         }
         self.check_sender(conn, owner, new.from.as_ref()).await?;
-        let (since, most) = self.counted(now);
+        let (since, most) = self.counted(new.kind, now);
         let standing = messages::standing(conn, org, new.to, new.kind.name, since, most).await?;
         let wait = self.wait_of(owner, new.kind, &standing)?;
         let (look, written) = self.written_text(conn, owner, new).await?;
