@@ -204,6 +204,12 @@ pub struct Traits {
     /// Of an alert: its name and its label `service`.
     pub alert: Option<String>,
     pub service: Option<String>,
+    /// Of a monitor: by which rules know it.
+    pub tags: Vec<String>,
+    /// Why it is down.
+    pub error: Option<String>,
+    /// Seen long after it began.
+    pub late: bool,
 }
 
 text_enum! {
