@@ -8,7 +8,11 @@ use crate::model::{
     ComponentId, ComponentStatus, Impact, Incident, IncidentId, IncidentKind, IncidentStatus, LogEntry, LogId, LogKind,
     Severity,
 };
-use platform::{http::Slice, ids::OrgId};
+use platform::{
+    db::{contains, lock_until_commit},
+    http::Slice,
+    ids::OrgId,
+};
 use uptime::WindowId;
 
 /// An incident as stored.
@@ -119,8 +123,8 @@ pub async fn owner(conn: &mut PgConnection, id: IncidentId) -> sqlx::Result<Opti
 
 /// Keeps others from opening or joining an incident of this owner at the same time.
 pub async fn lock_owner(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<()> {
-    let key = org.map_or_else(|| "incidents".to_owned(), |org| format!("incidents/{org}"));
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", key).execute(conn).await.map(drop)
+    let name = org.map_or_else(|| "incidents".to_owned(), |org| format!("incidents/{org}"));
+    lock_until_commit(conn, &name).await
 }
 
 /// Filter of a list; `None` is no filter.
@@ -141,7 +145,7 @@ pub async fn found(
     filter: &Filter<'_>,
     slice: &Slice,
 ) -> sqlx::Result<Vec<Uuid>> {
-    let pattern = filter.search.map(pattern);
+    let pattern = filter.search.map(contains);
     sqlx::query_scalar!(
         r#"SELECT incidents_found($1, $2, $3, $4, $5, $6, $7, $8) AS "id!""#,
         installation,
@@ -155,11 +159,6 @@ pub async fn found(
     )
     .fetch_all(conn)
     .await
-}
-
-/// For ILIKE: a part, whatever signs it has.
-fn pattern(search: &str) -> String {
-    format!("%{}%", search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
 }
 
 /// An incident to insert.
@@ -441,7 +440,7 @@ pub async fn due(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Ve
     Ok(rows.into_iter().map(|row| (row.org_id.map(OrgId), IncidentId(row.id))).collect())
 }
 
-/// Sets what it does to a component; true: that changed.
+/// Sets what it does to a component.
 pub async fn affect(
     conn: &mut PgConnection,
     org: Option<OrgId>,
