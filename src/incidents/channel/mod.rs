@@ -62,14 +62,15 @@ impl Secrets {
     }
 }
 
-/// The address that messages are posted to.
-pub fn address(kind: ChannelKind, secrets: &Secrets, telegram_url: &str) -> SecretString {
-    match kind {
-        ChannelKind::Telegram => {
-            format!("{}/bot{}/sendMessage", telegram_url.trim_end_matches('/'), secrets.token).into()
-        }
-        _ => secrets.url.clone().into(),
+/// The address that messages are posted to. Telegram's chat is in it, not in the body: what waits goes to the new one when a chat gets another id.
+pub fn address(kind: ChannelKind, settings: &ChannelSettings, secrets: &Secrets, telegram_url: &str) -> SecretString {
+    if kind != ChannelKind::Telegram {
+        return secrets.url.clone().into();
     }
+    let base = telegram_url.trim_end_matches('/');
+    // A number, or `@` and letters: the only sign to be encoded is that.
+    let chat = settings.chat.as_deref().unwrap_or_default().replace('@', "%40");
+    format!("{base}/bot{}/sendMessage?chat_id={chat}", secrets.token).into()
 }
 
 /// The body of a message; `None`: this kind of channel has another way.

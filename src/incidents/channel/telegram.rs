@@ -35,10 +35,7 @@ pub fn body(message: &Message, words: &Words, settings: &ChannelSettings) -> Val
     if !message.runbook_url.is_empty() {
         text.push_str(&format!(" · {}", link(&message.runbook_url, &words.text("incidents-runbook"))));
     }
-    let chat = settings.chat.clone().unwrap_or_default();
-    let chat = chat.parse::<i64>().map_or_else(|_| Value::from(chat), Value::from);
     let mut body = json!({
-        "chat_id": chat,
         "text": text,
         "parse_mode": "HTML",
         "link_preview_options": { "is_disabled": true },

@@ -341,9 +341,12 @@ impl Webhooks {
             self.inner.metrics.disabled(name, why, &reason);
             return Ok(Turn::Over);
         }
-        if let Some((room, short)) = gone {
-            room.gone(receiver.owner, short, &reason).await?;
-            return Ok(Turn::Over);
+        if let Some((room, short)) = &receiver.room {
+            if gone.is_some() {
+                room.gone(receiver.owner, short, &reason).await?;
+                return Ok(Turn::Over);
+            }
+            room.failed(receiver.owner, short, &reason).await?;
         }
         Ok(if is_final { Turn::Sent(receiver.gap) } else { Turn::PutOff(wait) })
     }
