@@ -11,7 +11,7 @@ use crate::{
     events::IncidentOpened,
     merge::{self, New, Open},
     model::{
-        Cause, CauseSource, ComponentId, ComponentStatus, IncidentId, IncidentKind, IncidentStatus, LogKind, Owner,
+        Cause, ComponentId, ComponentStatus, IncidentId, IncidentKind, IncidentStatus, LogKind, Owner,
         Severity,
     },
     store::{
@@ -190,7 +190,7 @@ impl Incidents {
         if !merge::is_storm(usize::try_from(recent).unwrap_or_default()) {
             return Ok(None);
         }
-        let all = incidents::untouched_since(conn, org, since).await?;
+        let all = incidents::untouched_since(conn, org, since, now).await?;
         let Some((first, others)) = all.split_first() else { return Ok(None) };
         let Some(row) = incidents::locked(conn, org, *first).await? else { return Ok(None) };
         if others.is_empty() && row.merge_key.as_deref() == Some(merge::STORM_KEY) {
@@ -256,9 +256,4 @@ fn note(open: &mut Vec<Open>, incident: IncidentId, one: &NewCause, components: 
         causes: vec![one.cause.traits.clone()],
     };
     open.insert(0, opened);
-}
-
-/// Whether it is one of a monitor.
-pub(super) fn is_of_monitor(cause: &Cause) -> bool {
-    cause.source == CauseSource::Monitor
 }

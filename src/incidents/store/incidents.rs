@@ -396,19 +396,21 @@ pub async fn open(
     Ok(rows.into_iter().map(|row| (IncidentId(row.id), row.merge_key, row.joins_until)).collect())
 }
 
-/// Incidents of this owner that monitors opened since then and nobody has touched, the oldest first: a storm makes one of them.
+/// Incidents of this owner that monitors opened since then and nobody has touched, with the storm that may still be joined, the oldest first.
 pub async fn untouched_since(
     conn: &mut PgConnection,
     org: Option<OrgId>,
     since: DateTime<Utc>,
+    now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<IncidentId>> {
     let rows = sqlx::query_scalar!(
         "SELECT id FROM incidents
-         WHERE org_id IS NOT DISTINCT FROM $1 AND resolved_at IS NULL AND merged_into IS NULL AND opened_by = 'monitor' AND created_at > $2
-           AND acknowledged_at IS NULL AND status = 'investigating'
+         WHERE org_id IS NOT DISTINCT FROM $1 AND resolved_at IS NULL AND merged_into IS NULL AND opened_by = 'monitor'
+           AND (created_at > $2 OR (merge_key = 'storm' AND joins_until >= $3)) AND acknowledged_at IS NULL AND status = 'investigating'
          ORDER BY id",
         org.map(|org| org.0),
         since,
+        now,
     )
     .fetch_all(conn)
     .await?;
