@@ -204,6 +204,7 @@ pub struct Traits {
     /// Of an alert: its name and its label `service`.
     pub alert: Option<String>,
     pub service: Option<String>,
+    pub runbook: Option<String>,
     /// Of a monitor: by which rules know it.
     pub tags: Vec<String>,
     /// Why it is down.

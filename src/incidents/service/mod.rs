@@ -57,7 +57,6 @@ use platform::{
 use uptime::Uptime;
 use webhooks::Webhooks;
 
-pub use alerts::{AboutAlert, is_about_alert};
 pub use channels::{ChannelDraft, Tried};
 pub use components::ComponentDraft;
 pub use file::FileSection;
