@@ -340,3 +340,9 @@ pub async fn count(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<
     .fetch_one(conn)
     .await
 }
+
+/// Whose they are.
+pub async fn orgs(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Option<OrgId>)>> {
+    let rows = sqlx::query!("SELECT id, org_id FROM incident_components WHERE id = ANY($1)", ids).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.org_id.map(OrgId))).collect())
+}
