@@ -8,21 +8,40 @@
 //!
 //! Owns `incidents`, `incident_updates`, `incident_log`, `incident_causes`, `incident_impacts`, `incident_templates`, `incident_components`,
 //! `incident_component_monitors`, `incident_component_changes`, `incident_channels`, `incident_rules`, `incident_rotas`,
-//! `incident_rota_overrides`, `incident_people`, `incident_told`, `incident_told_keys`. Jobs: `incidents.maintain`.
+//! `incident_rota_overrides`, `incident_people`, `incident_told`, `incident_told_keys`. Jobs: `incidents.tell`,
+//! `incidents.tell_end`, `incidents.escalate`, `incidents.from_alert`, `incidents.from_monitor`, `incidents.maintain`. Metrics:
+//! `holdfast_incidents_*`.
 
+mod channel;
+mod components;
 mod config;
 mod error;
 mod events;
+mod flap;
 mod jobs;
+mod local;
+mod matching;
+mod merge;
+mod message;
+mod metrics;
 mod model;
 mod module;
+mod preview;
+mod quiet;
+mod rota;
 mod service;
 mod store;
+mod timeline;
 
 pub use config::{Alerts, Config};
 pub use error::IncidentsError;
 pub use events::{EVENTS, IncidentOpened, IncidentResolved, IncidentUpdated};
 pub use jobs::register;
+pub use metrics::Metrics;
 pub use model::*;
 pub use module::{ADMIN, READ, ROOM, WRITE, build};
-pub use service::{Changed, Deps, Incidents, Needs};
+pub use service::{
+    Acknowledgement, ChannelDraft, Changed, ComponentDraft, Deps, IncidentChanges, IncidentDraft, IncidentFull,
+    Incidents, MaintenanceDraft, Needs, OnCall, OverrideDraft, PersonDraft, PersonSettings, Preview, PreviewRequest,
+    RotaDraft, RuleDraft, Split, TemplateDraft, Tried, UpdateChanges, UpdateDraft, Would,
+};

@@ -1,3 +1,25 @@
 scope-incidents-read = View incidents
 scope-incidents-write = Open and change incidents
 scope-incidents-admin = Change channels, rules and on-call rotas
+
+incidents-what-opened = Began
+incidents-what-grown = Has grown
+incidents-what-reminder = Reminder
+incidents-what-escalated = Escalated
+incidents-what-flapping = Is flapping
+incidents-what-updated = News
+incidents-what-resolved = Resolved
+incidents-what-test = Test
+incidents-severity = Severity
+incidents-severity-critical = critical
+incidents-severity-warning = warning
+incidents-severity-info = information
+incidents-began = Began
+incidents-ended = Ended
+incidents-affected = Affected
+incidents-note = Note
+incidents-late = It is told late: the appliance could not tell it earlier.
+incidents-and-more = … and { $count } more
+incidents-open-page = Open the incident
+incidents-runbook = What to do
+incidents-test-name = This is a test of the channel

@@ -1,3 +1,25 @@
 scope-incidents-read = Просмотр инцидентов
 scope-incidents-write = Создание и изменение инцидентов
 scope-incidents-admin = Каналы, правила и графики дежурств
+
+incidents-what-opened = Начало
+incidents-what-grown = Расширение
+incidents-what-reminder = Напоминание
+incidents-what-escalated = Эскалация
+incidents-what-flapping = Нестабильно
+incidents-what-updated = Новости
+incidents-what-resolved = Завершено
+incidents-what-test = Проверка
+incidents-severity = Важность
+incidents-severity-critical = критическая
+incidents-severity-warning = предупреждение
+incidents-severity-info = информация
+incidents-began = Начало
+incidents-ended = Окончание
+incidents-affected = Затронуто
+incidents-note = Примечание
+incidents-late = Сообщение пришло с опозданием: раньше сообщить не удалось.
+incidents-and-more = … и ещё { $count }
+incidents-open-page = Открыть инцидент
+incidents-runbook = Что делать
+incidents-test-name = Это проверка канала

@@ -142,6 +142,13 @@ impl Incidents {
         let mut changes = Vec::new();
         let ids: Vec<_> = affects.iter().map(|(_, component, _, _)| *component).collect();
         self.causes_began(&mut tx, owner, vec![new], &mut changes).await?;
+        // The event that it is up again may have been handled before this one.
+        if monitor.status == uptime::Status::Up
+            && let Some((incident, cause)) = causes::find(&mut tx, CauseSource::Monitor, down.outage_id.0).await?
+        {
+            causes::close(&mut tx, CauseSource::Monitor, down.outage_id.0, monitor.since).await?;
+            self.cause_ended(&mut tx, owner.org(), incident, &cause.name).await?;
+        }
         changes.extend(self.refresh_components(&mut tx, &ids, None).await?);
         tx.commit().await?;
         self.announce(&changes);

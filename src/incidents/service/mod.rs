@@ -3,7 +3,7 @@
 //! Further files: `witness.rs` (monitors open and resolve incidents), `opening.rs` (a cause opens one or joins one), `incidents.rs`, `timeline.rs`,
 //! `components.rs`, `templates.rs` (what the API changes), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs` (who is told when),
 //! `deliver.rs` (how), `channels.rs`, `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
-//! `builtin.rs`, `file.rs` (its part of the file of monitors), `upkeep.rs`. What room `status_page` reads is in `pages.rs`.
+//! `builtin.rs`, `upkeep.rs`. What room `status_page` reads is in `pages.rs`.
 
 mod alerts;
 mod builtin;
@@ -11,7 +11,6 @@ mod channels;
 mod components;
 mod deliver;
 mod escalation;
-mod file;
 mod incidents;
 mod links;
 mod maintenances;
@@ -59,10 +58,10 @@ use webhooks::Webhooks;
 
 pub use channels::{ChannelDraft, Tried};
 pub use components::ComponentDraft;
-pub use file::FileSection;
 pub use incidents::{IncidentChanges, IncidentDraft, IncidentFull};
 pub use links::Acknowledgement;
 pub use maintenances::MaintenanceDraft;
+pub use merging::Split;
 pub use preview::{Preview, PreviewRequest, Would};
 pub use receivers::ChannelReceivers;
 pub use rota::{OnCall, OverrideDraft, PersonDraft, PersonSettings, RotaDraft};
