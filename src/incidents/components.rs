@@ -88,7 +88,10 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_stays_as_it_was() {
-        assert_eq!(of(&[monitor(MajorOutage, Status::Unknown), monitor(MajorOutage, Status::Paused)], &[]), PartialOutage);
+        assert_eq!(
+            of(&[monitor(MajorOutage, Status::Unknown), monitor(MajorOutage, Status::Paused)], &[]),
+            PartialOutage
+        );
         assert_eq!(of(&[monitor(MajorOutage, Status::Unknown), monitor(MajorOutage, Status::Up)], &[]), Operational);
         assert_eq!(of(&[monitor(MajorOutage, Status::Unknown)], &[MajorOutage]), MajorOutage);
     }

@@ -15,13 +15,7 @@ pub struct Limits {
 }
 
 /// Whether an incident whose causes changed at these times is flapping now. `is_down`: one of them lasts.
-pub fn is_flapping(
-    was: bool,
-    changes: &[DateTime<Utc>],
-    is_down: bool,
-    limits: Limits,
-    now: DateTime<Utc>,
-) -> bool {
+pub fn is_flapping(was: bool, changes: &[DateTime<Utc>], is_down: bool, limits: Limits, now: DateTime<Utc>) -> bool {
     let recent = changes.iter().filter(|at| **at > now - limits.within && **at <= now).count();
     if !was {
         return recent >= limits.changes;

@@ -20,7 +20,10 @@ pub fn is_for(matches: &Matches, severity: Severity, causes: &[Cause]) -> bool {
     if !matches.severities.is_empty() && !matches.severities.contains(&severity) {
         return false;
     }
-    let asks = !(matches.sources.is_empty() && matches.groups.is_empty() && matches.monitors.is_empty() && matches.tags.is_empty());
+    let asks = !(matches.sources.is_empty()
+        && matches.groups.is_empty()
+        && matches.monitors.is_empty()
+        && matches.tags.is_empty());
     if causes.is_empty() {
         return !asks;
     }
@@ -85,7 +88,8 @@ mod tests {
     #[test]
     fn the_first_that_matches_is_taken_and_further_ones_if_it_says_so() {
         let tagged = Matches { tags: vec!["eu".into()], ..Matches::default() };
-        let rules = [rule("eu", tagged.clone(), true), rule("all", Matches::default(), false), rule("never", tagged, false)];
+        let rules =
+            [rule("eu", tagged.clone(), true), rule("all", Matches::default(), false), rule("never", tagged, false)];
         assert_eq!(names(&rules, &[cause("eu")]), ["eu", "all"]);
         assert_eq!(names(&rules, &[cause("us")]), ["all"]);
         assert_eq!(names(&rules, &[cause("us"), cause("eu")]), ["eu", "all"], "one of them is enough");
@@ -96,10 +100,15 @@ mod tests {
 
     #[test]
     fn each_list_must_have_it() {
-        let monitor = |number: u128| Matches { monitors: vec![MonitorId(Uuid::from_u128(number))], ..Matches::default() };
-        assert!(is_for(&monitor(7), Severity::Info, &[cause("x")]) && !is_for(&monitor(8), Severity::Info, &[cause("x")]));
+        let monitor =
+            |number: u128| Matches { monitors: vec![MonitorId(Uuid::from_u128(number))], ..Matches::default() };
+        assert!(
+            is_for(&monitor(7), Severity::Info, &[cause("x")]) && !is_for(&monitor(8), Severity::Info, &[cause("x")])
+        );
         let critical = Matches { severities: vec![Severity::Critical], ..monitor(7) };
-        assert!(is_for(&critical, Severity::Critical, &[cause("x")]) && !is_for(&critical, Severity::Info, &[cause("x")]));
+        assert!(
+            is_for(&critical, Severity::Critical, &[cause("x")]) && !is_for(&critical, Severity::Info, &[cause("x")])
+        );
         let alerts = Matches { sources: vec![CauseSource::Alert], ..Matches::default() };
         assert!(!is_for(&alerts, Severity::Critical, &[cause("x")]));
     }

@@ -49,10 +49,8 @@ impl Message {
     pub fn about(kind: What, incident: &Incident, causes: &[Cause], components: Vec<String>, url: String) -> Self {
         let mut sorted: Vec<&Cause> = causes.iter().collect();
         sorted.sort_by_key(|cause| cause.closed_at.is_some());
-        let line = |cause: &&Cause| Line {
-            name: cause.name.clone(),
-            error: cause.traits.error.clone().unwrap_or_default(),
-        };
+        let line =
+            |cause: &&Cause| Line { name: cause.name.clone(), error: cause.traits.error.clone().unwrap_or_default() };
         Self {
             kind,
             incident_id: Some(incident.id),

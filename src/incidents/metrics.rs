@@ -116,7 +116,11 @@ impl Metrics {
         let m = &metrics;
         registry.register("open", "Open incidents by severity; exported by the leader", m.open.clone());
         registry.register("opened", "Incidents that monitors or alerts opened", m.opened.clone());
-        registry.register("merged", "Causes that joined an incident, and incidents that became part of another", m.merged.clone());
+        registry.register(
+            "merged",
+            "Causes that joined an incident, and incidents that became part of another",
+            m.merged.clone(),
+        );
         registry.register("told", "Messages to channels, by what became of them", m.told.clone());
         registry.register("held", "Messages that were held back, by reason", m.held.clone());
         registry.register_with_unit(

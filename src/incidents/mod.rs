@@ -41,7 +41,7 @@ pub use metrics::Metrics;
 pub use model::*;
 pub use module::{ADMIN, READ, ROOM, WRITE, build};
 pub use service::{
-    Acknowledgement, ChannelDraft, Changed, ComponentDraft, Deps, IncidentChanges, IncidentDraft, IncidentFull,
+    Acknowledgement, Changed, ChannelDraft, ComponentDraft, Deps, IncidentChanges, IncidentDraft, IncidentFull,
     Incidents, MaintenanceDraft, Needs, OnCall, OverrideDraft, PersonDraft, PersonSettings, Preview, PreviewRequest,
     RotaDraft, RuleDraft, Split, TemplateDraft, Tried, UpdateChanges, UpdateDraft, Would,
 };

@@ -69,8 +69,7 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> anyhow::Result
     incidents.inner.rooms.uptime.set_witness(Arc::new(MonitorWitness(incidents.clone())))?;
     incidents.inner.rooms.webhooks.add_receivers(Arc::new(ChannelReceivers(incidents.clone())));
     let background = incidents.clone();
-    let module = Module::new(&ROOM)
-        .jobs(incidents.clone(), register)
-        .background(move |loops| background.start_loops(loops));
+    let module =
+        Module::new(&ROOM).jobs(incidents.clone(), register).background(move |loops| background.start_loops(loops));
     Ok((incidents, module))
 }

@@ -131,7 +131,8 @@ fn told(rule: &Rule, number: usize, incident: &WouldBe, all: &[WouldBe], now: Da
     };
     let subject = incident.causes.first().map(|cause| cause.subject);
     let same = all.iter().flat_map(|other| &other.causes).filter(|cause| Some(cause.subject) == subject);
-    let changes: Vec<DateTime<Utc>> = same.flat_map(|cause| [Some(cause.opened_at), cause.closed_at]).flatten().collect();
+    let changes: Vec<DateTime<Utc>> =
+        same.flat_map(|cause| [Some(cause.opened_at), cause.closed_at]).flatten().collect();
     let flaps = flap::is_flapping(false, &changes, is_down, limits, at);
     let mut messages = Vec::new();
     let lasts = |at: DateTime<Utc>| incident.resolved_at.is_none_or(|over| over > at);

@@ -22,9 +22,7 @@ pub struct Shift {
 /// Who is on call at `t`; `None`: nobody. Overrides come first, the newest of them; then of two layers that cover it the later one.
 pub fn on_call(layers: &[Layer], overrides: &[Override], zone: Tz, t: DateTime<Utc>) -> Option<UserId> {
     let stands_in = overrides.iter().filter(|o| o.starts_at <= t && t < o.ends_at).max_by_key(|o| o.id);
-    stands_in
-        .map(|o| o.user_id)
-        .or_else(|| layers.iter().rev().find_map(|layer| of_layer(layer, zone, t)))
+    stands_in.map(|o| o.user_id).or_else(|| layers.iter().rev().find_map(|layer| of_layer(layer, zone, t)))
 }
 
 /// Who of a layer is on call at `t`.
@@ -66,8 +64,7 @@ fn is_covered(layer: &Layer, zone: Tz, t: DateTime<Utc>) -> bool {
     let today = t.with_timezone(&zone).date_naive();
     layer.hours.iter().any(|hours| {
         [today.pred_opt(), Some(today)].into_iter().flatten().any(|day| {
-            on_day(&hours.days, hours.from, hours.until, day, zone)
-                .is_some_and(|(from, until)| from <= t && t < until)
+            on_day(&hours.days, hours.from, hours.until, day, zone).is_some_and(|(from, until)| from <= t && t < until)
         })
     })
 }

@@ -19,11 +19,17 @@ const LINE: usize = 120;
 
 pub fn body(message: &Message, words: &Words) -> Value {
     let title = limits::cut(&limits::line(&words.title(message)), TITLE);
-    let mut description = listed(message, words, LIST, |text| text.chars().count(), |name, error| {
-        let name = limits::markdown(&limits::cut(&limits::line(name), LINE));
-        let error = limits::markdown(&limits::cut(&limits::line(error), LINE));
-        if error.is_empty() { format!("- **{name}**") } else { format!("- **{name}** {error}") }
-    });
+    let mut description = listed(
+        message,
+        words,
+        LIST,
+        |text| text.chars().count(),
+        |name, error| {
+            let name = limits::markdown(&limits::cut(&limits::line(name), LINE));
+            let error = limits::markdown(&limits::cut(&limits::line(error), LINE));
+            if error.is_empty() { format!("- **{name}**") } else { format!("- **{name}** {error}") }
+        },
+    );
     if !message.text.is_empty() {
         // Each sign may be escaped.
         let own = limits::markdown(&limits::cut(&message.text, TEXT / 2));

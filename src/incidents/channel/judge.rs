@@ -15,7 +15,11 @@ fn text<'a>(answer: &'a Answer<'_>) -> std::borrow::Cow<'a, str> {
 /// `it answered 400 Bad Request: invalid_payload`
 fn said(answer: &Answer<'_>) -> String {
     let said: String = text(answer).split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
-    if said.is_empty() { format!("it answered {}", answer.status) } else { format!("it answered {}: {said}", answer.status) }
+    if said.is_empty() {
+        format!("it answered {}", answer.status)
+    } else {
+        format!("it answered {}: {said}", answer.status)
+    }
 }
 
 fn retry(answer: &Answer<'_>) -> Verdict {
@@ -41,9 +45,10 @@ pub fn slack(answer: &Answer<'_>) -> Verdict {
         (StatusCode::FORBIDDEN, "action_prohibited" | "invalid_token" | "posting_to_general_channel_denied") => {
             Verdict::Gone(said(answer))
         }
-        (StatusCode::NOT_FOUND, "no_service" | "no_service_id" | "no_team" | "team_disabled" | "channel_not_found" | "user_not_found") => {
-            Verdict::Gone(said(answer))
-        }
+        (
+            StatusCode::NOT_FOUND,
+            "no_service" | "no_service_id" | "no_team" | "team_disabled" | "channel_not_found" | "user_not_found",
+        ) => Verdict::Gone(said(answer)),
         (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, _) => Verdict::Gone(said(answer)),
         _ => otherwise(answer),
     }

@@ -15,11 +15,17 @@ const LINE: usize = 200;
 
 pub fn body(message: &Message, words: &Words) -> Value {
     let title = limits::cut(&limits::line(&words.title(message)), TITLE);
-    let mut text = listed(message, words, TEXT, |text| text.chars().count(), |name, error| {
-        let name = limits::markdown(&limits::cut(&limits::line(name), LINE));
-        let error = limits::markdown(&limits::cut(&limits::line(error), LINE));
-        if error.is_empty() { format!("- **{name}**") } else { format!("- **{name}** {error}") }
-    });
+    let mut text = listed(
+        message,
+        words,
+        TEXT,
+        |text| text.chars().count(),
+        |name, error| {
+            let name = limits::markdown(&limits::cut(&limits::line(name), LINE));
+            let error = limits::markdown(&limits::cut(&limits::line(error), LINE));
+            if error.is_empty() { format!("- **{name}**") } else { format!("- **{name}** {error}") }
+        },
+    );
     if !message.text.is_empty() {
         let own = limits::markdown(&limits::cut(&message.text, TEXT / 2));
         text = if text.is_empty() { own } else { format!("{text}\n\n{own}") };

@@ -128,7 +128,11 @@ pub fn check(kind: ChannelKind, settings: &ChannelSettings, secrets: &Secrets, i
     }
     if kind == ChannelKind::Telegram {
         if settings.chat.as_deref().is_none_or(|chat| !is_chat(chat)) {
-            wrong("/settings/chat", "invalid", "a channel of kind telegram has a chat: its number, or @name of a public one");
+            wrong(
+                "/settings/chat",
+                "invalid",
+                "a channel of kind telegram has a chat: its number, or @name of a public one",
+            );
         }
     } else if settings.chat.is_some() || settings.topic.is_some() {
         wrong("/settings/chat", "invalid", "only a channel of kind telegram has a chat and a topic");
@@ -160,7 +164,8 @@ pub fn check(kind: ChannelKind, settings: &ChannelSettings, secrets: &Secrets, i
 }
 
 fn is_chat(chat: &str) -> bool {
-    let name = |name: &str| (5..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let name =
+        |name: &str| (5..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     chat.strip_prefix('@').map_or_else(|| chat.parse::<i64>().is_ok(), name)
 }
 

@@ -3,10 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    Words, limits,
-    words::{color, listed},
-};
+use super::{Words, limits, words::listed};
 use crate::message::Message;
 
 const HEADER: usize = 150;
@@ -20,11 +17,21 @@ pub fn body(message: &Message, words: &Words) -> Value {
         "type": "header",
         "text": { "type": "plain_text", "text": limits::cut(&limits::line(&title), HEADER), "emoji": false },
     })];
-    let list = listed(message, words, SECTION, |text| text.chars().count(), |name, error| {
-        let name = limits::escape(&limits::cut(&limits::line(name), LINE / 2));
-        let error = limits::escape(&limits::cut(&limits::line(error), LINE / 2));
-        if error.is_empty() { format!("• *{}*", plain(&name)) } else { format!("• *{}* {}", plain(&name), plain(&error)) }
-    });
+    let list = listed(
+        message,
+        words,
+        SECTION,
+        |text| text.chars().count(),
+        |name, error| {
+            let name = limits::escape(&limits::cut(&limits::line(name), LINE / 2));
+            let error = limits::escape(&limits::cut(&limits::line(error), LINE / 2));
+            if error.is_empty() {
+                format!("• *{}*", plain(&name))
+            } else {
+                format!("• *{}* {}", plain(&name), plain(&error))
+            }
+        },
+    );
     if !list.is_empty() {
         blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": list } }));
     }
@@ -53,7 +60,7 @@ pub fn body(message: &Message, words: &Words) -> Value {
     blocks.push(json!({ "type": "actions", "elements": buttons }));
     json!({
         "text": limits::escape(&limits::cut(&limits::line(&title), FALLBACK)),
-        "attachments": [{ "color": format!("#{:06x}", color(message)), "blocks": blocks }],
+        "blocks": blocks,
     })
 }
 

@@ -30,7 +30,9 @@ pub fn body(message: &Message, words: &Words, settings: &ChannelSettings) -> Val
     if !message.text.is_empty() {
         text.push_str(&format!("\n\n{}", limits::escape(&limits::cut_utf16(&message.text, TEXT))));
     }
-    let link = |url: &str, name: &str| format!("<a href=\"{}\">{}</a>", limits::escape(url).replace('"', "&quot;"), limits::escape(name));
+    let link = |url: &str, name: &str| {
+        format!("<a href=\"{}\">{}</a>", limits::escape(url).replace('"', "&quot;"), limits::escape(name))
+    };
     text.push_str(&format!("\n\n{}", link(&message.url, &words.text("incidents-open-page"))));
     if !message.runbook_url.is_empty() {
         text.push_str(&format!(" · {}", link(&message.runbook_url, &words.text("incidents-runbook"))));

@@ -84,7 +84,7 @@ fn long_ones_fit() {
     let messages = [message(What::Opened, &long, 20), message(What::Opened, &"*".repeat(5000), 20)];
     for message in &messages {
         let slack = written(ChannelKind::Slack, message, "ru");
-        for block in slack["attachments"][0]["blocks"].as_array().unwrap() {
+        for block in slack["blocks"].as_array().unwrap() {
             let most = if block["type"] == "header" { 150 } else { 3000 };
             let length = block["text"]["text"].as_str().map_or(0, |text| text.chars().count());
             assert!(length <= most, "{length}");

@@ -7,7 +7,10 @@ use sqlx::PgConnection;
 use super::{Changed, Incidents, ROOM_ITSELF, code};
 use crate::{
     IncidentsError,
-    model::{ChannelId, ChannelKind, ChannelSettings, ComponentId, ComponentMonitor, ComponentStatus, Matches, Owner, RuleId, Step},
+    model::{
+        ChannelId, ChannelKind, ChannelSettings, ComponentId, ComponentMonitor, ComponentStatus, Matches, Owner,
+        RuleId, Step,
+    },
     store::{channels, components, rules},
 };
 use console::Lang;
@@ -29,7 +32,9 @@ impl Incidents {
             }
             // Its monitor may not be there yet: then in the next round.
             let uptime = &self.inner.rooms.uptime;
-            let Some(monitor_id) = uptime.find_monitor(&mut tx, Owner::Installation, check.key()).await? else { continue };
+            let Some(monitor_id) = uptime.find_monitor(&mut tx, Owner::Installation, check.key()).await? else {
+                continue;
+            };
             let id = ComponentId::generate(&self.inner.clock);
             let new = components::NewComponent {
                 id,

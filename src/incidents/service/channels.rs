@@ -117,7 +117,11 @@ impl Incidents {
         let (language, zone) = (draft.language.as_deref().unwrap_or("en"), draft.zone.as_deref().unwrap_or("UTC"));
         let mut errors = self.channel_faults(kind, &name, (language, zone), &settings, &secrets, true);
         if !is_key(&key) {
-            errors.push(FieldError::new("/key", "invalid", "1 to 100 lower-case letters, digits, hyphens and underscores"));
+            errors.push(FieldError::new(
+                "/key",
+                "invalid",
+                "1 to 100 lower-case letters, digits, hyphens and underscores",
+            ));
         }
         if draft.kind.is_none() {
             errors.push(FieldError::new("/kind", "required", "a channel has a kind"));
@@ -173,7 +177,9 @@ impl Incidents {
             if !secrets.is_empty() {
                 // A single one is replaced, the others stay.
                 let old = self.open_secrets(&row)?;
-                for (new, old) in [(&mut secrets.url, old.url), (&mut secrets.token, old.token), (&mut secrets.secret, old.secret)] {
+                for (new, old) in
+                    [(&mut secrets.url, old.url), (&mut secrets.token, old.token), (&mut secrets.secret, old.secret)]
+                {
                     if new.is_empty() {
                         *new = old;
                     }
@@ -228,7 +234,10 @@ impl Incidents {
         let (tx, owner, row) = self.find_channel(who, id).await?;
         tx.commit().await?;
         if row.disabled_at.is_some() {
-            return Err(IncidentsError::Conflict("channel_disabled", "this channel is disabled: enable it first".into()));
+            return Err(IncidentsError::Conflict(
+                "channel_disabled",
+                "this channel is disabled: enable it first".into(),
+            ));
         }
         let people = self.people(owner, &[]).await?;
         let words = Words::new(self.inner.texts.clone(), &row.language, &row.zone);
@@ -243,7 +252,10 @@ impl Incidents {
         let newest = told::of_channel(&mut tx, id, &Slice::first(1)).await?.pop();
         tx.commit().await?;
         if reached == 0 {
-            return Err(IncidentsError::Conflict("no_address", "nobody has an address that this channel could use".into()));
+            return Err(IncidentsError::Conflict(
+                "no_address",
+                "nobody has an address that this channel could use".into(),
+            ));
         }
         if row.kind() == ChannelKind::Mail {
             return Ok(Tried { state: "queued".into(), status: None, milliseconds: None, error: None });
@@ -354,7 +366,9 @@ impl Incidents {
             errors.push(FieldError::new("/zone", "invalid", "a time zone such as Europe/Berlin"));
         }
         let parsed = secrets.url.parse::<reqwest::Url>();
-        if !secrets.url.is_empty() && !parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        if !secrets.url.is_empty()
+            && !parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        {
             errors.push(FieldError::new("/url", "invalid", "an http or https address"));
         }
         errors

@@ -63,17 +63,17 @@ impl Incidents {
         Ok(self.find_own_component(who, id).await?.2)
     }
 
-    pub async fn create_component(
-        &self,
-        who: &Principal,
-        draft: ComponentDraft,
-    ) -> Result<Component, IncidentsError> {
+    pub async fn create_component(&self, who: &Principal, draft: ComponentDraft) -> Result<Component, IncidentsError> {
         let owner = self.owner(who, draft.installation)?;
         let key = draft.key.clone().unwrap_or_default();
         let name = tidy(draft.name.as_deref().unwrap_or_default());
         let mut errors = faults(&draft, &name);
         if !is_key(&key) {
-            errors.push(FieldError::new("/key", "invalid", "1 to 100 lower-case letters, digits, hyphens and underscores"));
+            errors.push(FieldError::new(
+                "/key",
+                "invalid",
+                "1 to 100 lower-case letters, digits, hyphens and underscores",
+            ));
         }
         if !errors.is_empty() {
             return Err(IncidentsError::Invalid(errors));
@@ -115,7 +115,8 @@ impl Incidents {
             return Err(IncidentsError::Invalid(errors));
         }
         // What it shows is operation, and may be set by hand whoever manages it.
-        let edits = draft.name.is_some() || draft.description.is_some() || draft.announce.is_some() || draft.monitors.is_some();
+        let edits =
+            draft.name.is_some() || draft.description.is_some() || draft.announce.is_some() || draft.monitors.is_some();
         if edits && old.managed_by == Some(ManagedBy::File) {
             return Err(IncidentsError::Managed);
         }

@@ -142,7 +142,12 @@ impl Incidents {
             people.admins.iter().filter_map(of_person).collect()
         } else {
             let parsed = settings.to.iter().filter_map(|to| Address::parse(to).ok());
-            parsed.map(|to| { let name = to.name().to_owned(); (to, name) }).collect()
+            parsed
+                .map(|to| {
+                    let name = to.name().to_owned();
+                    (to, name)
+                })
+                .collect()
         };
         if to.is_empty() {
             return Ok(Err((Held::NoAddress, kind)));
@@ -209,7 +214,9 @@ impl Incidents {
                 let topic = topic(telling.message.kind);
                 let body = match channel::body(out.kind, telling.message, &words, &out.settings) {
                     Some(body) => serde_json::to_string(&body)?,
-                    None => self.inner.rooms.webhooks.signed_body(id, topic, &serde_json::to_value(telling.message)?)?,
+                    None => {
+                        self.inner.rooms.webhooks.signed_body(id, topic, &serde_json::to_value(telling.message)?)?
+                    }
                 };
                 let subject = telling.incident.map_or_else(|| "test".to_owned(), |incident| incident.to_string());
                 let message = webhooks::Message { topic, subject, body };

@@ -3,11 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{
-    Incidents, ROOM_ITSELF,
-    deliver::Telling,
-    tell::receivers_of,
-};
+use super::{Incidents, ROOM_ITSELF, deliver::Telling, tell::receivers_of};
 use crate::{
     IncidentsError,
     jobs::Escalate,

@@ -168,11 +168,7 @@ impl Incidents {
         Ok(found)
     }
 
-    pub async fn open_by_hand(
-        &self,
-        who: &Principal,
-        draft: IncidentDraft,
-    ) -> Result<IncidentFull, IncidentsError> {
+    pub async fn open_by_hand(&self, who: &Principal, draft: IncidentDraft) -> Result<IncidentFull, IncidentsError> {
         let owner = self.owner(who, draft.installation)?;
         let (name, status) = (tidy(&draft.name), draft.status.unwrap_or(IncidentStatus::Investigating));
         let (now, by) = (self.inner.clock.now(), who.subject());

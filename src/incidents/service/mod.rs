@@ -190,13 +190,7 @@ impl Incidents {
         detail: Value,
     ) -> Result<(), IncidentsError> {
         let clock = &self.inner.clock;
-        let entry = LogEntry {
-            id: LogId::generate(clock),
-            what,
-            done_by: done_by.to_owned(),
-            detail,
-            at: clock.now(),
-        };
+        let entry = LogEntry { id: LogId::generate(clock), what, done_by: done_by.to_owned(), detail, at: clock.now() };
         Ok(store::incidents::log(conn, org, incident, &entry).await?)
     }
 

@@ -10,10 +10,7 @@ use crate::{
     IncidentsError,
     events::IncidentOpened,
     merge::{self, New, Open},
-    model::{
-        Cause, ComponentId, ComponentStatus, IncidentId, IncidentKind, IncidentStatus, LogKind, Owner,
-        Severity,
-    },
+    model::{Cause, ComponentId, ComponentStatus, IncidentId, IncidentKind, IncidentStatus, LogKind, Owner, Severity},
     store::{
         causes,
         incidents::{self, NewIncident},
@@ -165,7 +162,8 @@ impl Incidents {
         }
         let (all, _) = causes::counts(conn, incident).await?;
         let is_storm = row.merge_key.as_deref() == Some(merge::STORM_KEY);
-        let name = if is_storm { merge::storm_name(usize::try_from(all).unwrap_or_default()) } else { row.name.clone() };
+        let name =
+            if is_storm { merge::storm_name(usize::try_from(all).unwrap_or_default()) } else { row.name.clone() };
         let until = Some(merge::joins_until(row.started_at, now));
         incidents::joined(conn, incident, &name, until, row.merge_key.as_deref(), now).await?;
         if one.announce && incidents::publish(conn, incident, now).await? {

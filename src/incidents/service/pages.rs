@@ -52,11 +52,7 @@ impl Incidents {
     }
 
     /// One of them, for mails to subscribers.
-    pub async fn view(
-        &self,
-        conn: &mut PgConnection,
-        id: IncidentId,
-    ) -> Result<Option<IncidentView>, IncidentsError> {
+    pub async fn view(&self, conn: &mut PgConnection, id: IncidentId) -> Result<Option<IncidentView>, IncidentsError> {
         Ok(views(conn, &[id.0]).await?.pop())
     }
 }

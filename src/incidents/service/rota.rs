@@ -128,7 +128,11 @@ impl Incidents {
         };
         let mut errors = self.rota_faults(owner, &rota).await?;
         if !is_key(&rota.key) {
-            errors.push(FieldError::new("/key", "invalid", "1 to 100 lower-case letters, digits, hyphens and underscores"));
+            errors.push(FieldError::new(
+                "/key",
+                "invalid",
+                "1 to 100 lower-case letters, digits, hyphens and underscores",
+            ));
         }
         if !errors.is_empty() {
             return Err(IncidentsError::Invalid(errors));

@@ -147,7 +147,11 @@ impl Incidents {
         let mut tx = self.begin(owner).await?;
         let mut errors = self.rule_faults(&mut tx, owner, &rule).await?;
         if !is_key(&key) {
-            errors.push(FieldError::new("/key", "invalid", "1 to 100 lower-case letters, digits, hyphens and underscores"));
+            errors.push(FieldError::new(
+                "/key",
+                "invalid",
+                "1 to 100 lower-case letters, digits, hyphens and underscores",
+            ));
         }
         if !errors.is_empty() {
             return Err(IncidentsError::Invalid(errors));
@@ -246,7 +250,11 @@ fn faults(rule: &Rule) -> Vec<FieldError> {
         wrong("/steps", "invalid", "a step comes after 0 seconds to a week".into());
     }
     if rule.steps.first().is_some_and(|step| step.after_seconds > 0) {
-        wrong("/steps", "invalid", "the first step comes at once: `after_seconds` of the rule lets all of it wait".into());
+        wrong(
+            "/steps",
+            "invalid",
+            "the first step comes at once: `after_seconds` of the rule lets all of it wait".into(),
+        );
     }
     if rule.steps.windows(2).any(|pair| matches!(pair, [one, next] if next.after_seconds < one.after_seconds)) {
         wrong("/steps", "invalid", "steps are in the order of their times".into());

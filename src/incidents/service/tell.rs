@@ -83,11 +83,8 @@ impl Incidents {
         rule_id: RuleId,
         at: DateTime<Utc>,
     ) -> Result<(), IncidentsError> {
-        let options = Enqueue {
-            run_at: Some(at),
-            unique_key: Some(format!("{incident_id}/{rule_id}")),
-            ..Enqueue::default()
-        };
+        let options =
+            Enqueue { run_at: Some(at), unique_key: Some(format!("{incident_id}/{rule_id}")), ..Enqueue::default() };
         jobs::enqueue(conn, &self.inner.clock, owner.org(), &Tell { incident_id, rule_id }, &options).await?;
         Ok(())
     }
@@ -162,8 +159,7 @@ impl Incidents {
         }
         let first: Vec<(usize, &crate::model::Step)> =
             rule.steps.iter().enumerate().filter(|(_, step)| step.after_seconds <= 0).collect();
-        let receivers: Vec<Receiver> =
-            first.iter().flat_map(|(_, step)| receivers_of(step, wanted)).collect();
+        let receivers: Vec<Receiver> = first.iter().flat_map(|(_, step)| receivers_of(step, wanted)).collect();
         let message = self.message(tx, case, What::Opened).await?;
         let once = format!("{}/0", case.begin_of(What::Opened, rule.id));
         // Decided, even if nobody can be reached: the escalation goes on.
@@ -187,13 +183,7 @@ impl Incidents {
     }
 
     /// The further steps, and reminders of those that were told. `at_once`: nobody was reached, so the first of them is not waited for.
-    async fn plan_steps(
-        &self,
-        tx: &mut Tx,
-        case: &Case,
-        rule: &Rule,
-        at_once: bool,
-    ) -> Result<(), IncidentsError> {
+    async fn plan_steps(&self, tx: &mut Tx, case: &Case, rule: &Rule, at_once: bool) -> Result<(), IncidentsError> {
         let mut at_once = at_once;
         for (step, settings) in rule.steps.iter().enumerate() {
             let after = TimeDelta::seconds(i64::from(settings.after_seconds.max(0)));
@@ -232,13 +222,7 @@ impl Incidents {
     }
 
     /// What happened since it was told: it flaps, or more joined.
-    async fn tell_course(
-        &self,
-        tx: &mut Tx,
-        case: &Case,
-        rule: &Rule,
-        people: &People,
-    ) -> Result<(), IncidentsError> {
+    async fn tell_course(&self, tx: &mut Tx, case: &Case, rule: &Rule, people: &People) -> Result<(), IncidentsError> {
         let (now, id) = (self.inner.clock.now(), case.incident.id);
         let limits = limits_of(rule);
         let changes = causes::changes(tx, id, now - limits.within.max(flap::STEADY_DOWN)).await?;
@@ -413,9 +397,7 @@ async fn receivers_told(
 ) -> Result<Vec<Receiver>, IncidentsError> {
     let rows = told::receivers(conn, incident).await?;
     let wanted = rows.into_iter().filter(|(by, ..)| rule.is_none() || *by == rule);
-    Ok(wanted
-        .filter_map(|(_, channel, user)| user.map(Receiver::Person).or(channel.map(Receiver::Channel)))
-        .collect())
+    Ok(wanted.filter_map(|(_, channel, user)| user.map(Receiver::Person).or(channel.map(Receiver::Channel))).collect())
 }
 
 /// Until when the opening waits; `None`: it is told now.

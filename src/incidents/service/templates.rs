@@ -3,11 +3,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{
-    Incidents,
-    incidents::texts_faults,
-    owners,
-};
+use super::{Incidents, incidents::texts_faults, owners};
 use crate::{
     IncidentsError,
     model::{ComponentId, IncidentStatus, IncidentTemplateId, Owner, Template},

@@ -241,12 +241,7 @@ impl Incidents {
         self.write_update(conn, owner, &update).await
     }
 
-    async fn write_update(
-        &self,
-        conn: &mut PgConnection,
-        owner: Owner,
-        update: &Update,
-    ) -> Result<(), IncidentsError> {
+    async fn write_update(&self, conn: &mut PgConnection, owner: Owner, update: &Update) -> Result<(), IncidentsError> {
         updates::insert(conn, owner.org(), update).await?;
         let event = IncidentUpdated {
             incident_id: update.incident_id,

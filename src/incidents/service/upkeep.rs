@@ -107,7 +107,8 @@ impl Incidents {
             self.log(&mut tx, org, id, LogKind::Steady, ROOM_ITSELF, json!({})).await?;
         }
         // Where a person has spoken, a person says that it is over.
-        let to = if updates::has_any(&mut tx, id).await? { IncidentStatus::Monitoring } else { IncidentStatus::Resolved };
+        let to =
+            if updates::has_any(&mut tx, id).await? { IncidentStatus::Monitoring } else { IncidentStatus::Resolved };
         let mut changes = self.move_to(&mut tx, owner, &incident, to, ROOM_ITSELF).await?;
         tx.commit().await?;
         changes.push(Changed::Incident(id));

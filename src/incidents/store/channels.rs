@@ -167,12 +167,7 @@ pub async fn insert(
 }
 
 /// Without new secrets it keeps its own.
-pub async fn update(
-    conn: &mut PgConnection,
-    id: ChannelId,
-    draft: &Draft<'_>,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
+pub async fn update(conn: &mut PgConnection, id: ChannelId, draft: &Draft<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
     let settings = serde_json::to_value(draft.settings).map_err(|error| sqlx::Error::Encode(error.into()))?;
     sqlx::query!(
         "UPDATE incident_channels SET name = $2, settings = $3, secrets = coalesce($4, secrets), language = $5, zone = $6, updated_at = $7

@@ -136,10 +136,7 @@ pub async fn of_monitors(
 }
 
 /// What published incidents that are open, and maintenances that are in progress, do to these components.
-pub async fn incidents_of(
-    conn: &mut PgConnection,
-    ids: &[Uuid],
-) -> sqlx::Result<Vec<(ComponentId, ComponentStatus)>> {
+pub async fn incidents_of(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(ComponentId, ComponentStatus)>> {
     let rows = sqlx::query!(
         "SELECT a.component_id, a.status FROM incident_impacts a JOIN incidents i ON i.id = a.incident_id
          WHERE a.component_id = ANY($1) AND i.published_at IS NOT NULL AND i.resolved_at IS NULL AND i.merged_into IS NULL
@@ -343,6 +340,7 @@ pub async fn count(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<
 
 /// Whose they are.
 pub async fn orgs(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Option<OrgId>)>> {
-    let rows = sqlx::query!("SELECT id, org_id FROM incident_components WHERE id = ANY($1)", ids).fetch_all(conn).await?;
+    let rows =
+        sqlx::query!("SELECT id, org_id FROM incident_components WHERE id = ANY($1)", ids).fetch_all(conn).await?;
     Ok(rows.into_iter().map(|row| (row.id, row.org_id.map(OrgId))).collect())
 }

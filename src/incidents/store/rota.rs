@@ -92,12 +92,7 @@ pub async fn keys(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<V
 }
 
 /// False: the owner has one with this key.
-pub async fn insert(
-    conn: &mut PgConnection,
-    org: Option<OrgId>,
-    rota: &Rota,
-    created_by: &str,
-) -> sqlx::Result<bool> {
+pub async fn insert(conn: &mut PgConnection, org: Option<OrgId>, rota: &Rota, created_by: &str) -> sqlx::Result<bool> {
     let layers = serde_json::to_value(&rota.layers).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let done = sqlx::query!(
         "INSERT INTO incident_rotas (id, org_id, key, name, zone, layers, managed_by, created_by, created_at, updated_at)

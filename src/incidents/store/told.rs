@@ -11,12 +11,7 @@ use platform::{
 };
 
 /// True: it was not decided on before. `once` is `<what>/<number>/<rule>/<step>/<receiver>`.
-pub async fn take(
-    conn: &mut PgConnection,
-    org: Option<OrgId>,
-    incident: IncidentId,
-    once: &str,
-) -> sqlx::Result<bool> {
+pub async fn take(conn: &mut PgConnection, org: Option<OrgId>, incident: IncidentId, once: &str) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "INSERT INTO incident_told_keys (incident_id, once, org_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         incident.0,
@@ -118,11 +113,7 @@ pub async fn of_channel(conn: &mut PgConnection, channel: ChannelId, slice: &Sli
 }
 
 /// When this rule last told that it began or has grown.
-pub async fn last(
-    conn: &mut PgConnection,
-    incident: IncidentId,
-    rule: RuleId,
-) -> sqlx::Result<Option<DateTime<Utc>>> {
+pub async fn last(conn: &mut PgConnection, incident: IncidentId, rule: RuleId) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
         "SELECT max(created_at) FROM incident_told
          WHERE incident_id = $1 AND rule_id = $2 AND what IN ('opened', 'grown') AND delivery_id IS NOT NULL",

@@ -130,10 +130,7 @@ pub async fn change(
 
 /// Whether a person has written about it.
 pub async fn has_any(conn: &mut PgConnection, incident: IncidentId) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM incident_updates WHERE incident_id = $1) AS "any!""#,
-        incident.0,
-    )
-    .fetch_one(conn)
-    .await
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM incident_updates WHERE incident_id = $1) AS "any!""#, incident.0,)
+        .fetch_one(conn)
+        .await
 }

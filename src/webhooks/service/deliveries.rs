@@ -63,12 +63,7 @@ impl Webhooks {
     }
 
     /// A message in the form of all signed ones.
-    pub fn signed_body(
-        &self,
-        id: DeliveryId,
-        topic: &str,
-        data: &serde_json::Value,
-    ) -> Result<String, WebhooksError> {
+    pub fn signed_body(&self, id: DeliveryId, topic: &str, data: &serde_json::Value) -> Result<String, WebhooksError> {
         let posted = Posted { id: id.0, topic, timestamp: self.inner.clock.now(), data };
         Ok(serde_json::to_string(&posted)?)
     }
@@ -91,10 +86,7 @@ impl Webhooks {
     }
 
     /// Since when every attempt at another room's receivers fails: names with this prefix.
-    pub async fn failing(
-        &self,
-        prefix: &str,
-    ) -> Result<Vec<(String, chrono::DateTime<chrono::Utc>)>, WebhooksError> {
+    pub async fn failing(&self, prefix: &str) -> Result<Vec<(String, chrono::DateTime<chrono::Utc>)>, WebhooksError> {
         let mut tx = self.begin(Owner::Installation).await?;
         let found = deliveries::failing_receivers(&mut tx, prefix).await?;
         tx.commit().await?;
