@@ -29,6 +29,7 @@ mod module;
 mod preview;
 mod quiet;
 mod rota;
+mod routes;
 mod service;
 mod store;
 mod timeline;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Config, Deps, EVENTS, Incidents, Metrics, Needs,
     jobs::{FromAlert, FromMonitor},
-    register,
+    register, routes,
     service::{ChannelReceivers, MonitorWitness},
 };
 use console::Locale;
@@ -50,6 +50,7 @@ pub static ROOM: Room = Room {
     schedules: &["incidents.maintain"],
     events: EVENTS,
     subscriptions: &[Subscription::of::<FromAlert>(), Subscription::of::<FromMonitor>()],
+    openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("incidents", Metrics::register))),
     ..Room::new("incidents")
 };

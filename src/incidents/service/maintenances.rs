@@ -78,7 +78,7 @@ impl Incidents {
         let mut window = None;
         if !monitors.is_empty() {
             let new = NewWindow {
-                key: format!("maintenance-{}", id.0.simple()),
+                key: Some(format!("maintenance-{}", id.0.simple())),
                 name: name.clone(),
                 starts_at: Some(draft.scheduled_for),
                 ends_at: Some(draft.scheduled_until),
