@@ -6,7 +6,7 @@ use super::{
     Config, Deps, EVENTS, Incidents, Metrics, Needs,
     jobs::{FromAlert, FromMonitor},
     register, routes,
-    service::{ChannelReceivers, MonitorWitness},
+    service::{ChannelReceivers, FileSection, MonitorWitness},
 };
 use console::Locale;
 use events::Subscription;
@@ -68,6 +68,7 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> anyhow::Result
         rooms: needs,
     });
     incidents.inner.rooms.uptime.set_witness(Arc::new(MonitorWitness(incidents.clone())))?;
+    incidents.inner.rooms.uptime.add_section(Arc::new(FileSection(incidents.clone())));
     incidents.inner.rooms.webhooks.add_receivers(Arc::new(ChannelReceivers(incidents.clone())));
     let background = incidents.clone();
     let module =

@@ -3,7 +3,8 @@
 //! Further files: `witness.rs` (monitors open and resolve incidents), `opening.rs` (a cause opens one or joins one), `incidents.rs`, `timeline.rs`,
 //! `components.rs`, `templates.rs` (what the API changes), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs` (who is told when),
 //! `deliver.rs` (how), `channels.rs`, `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
-//! `builtin.rs`, `upkeep.rs`. What room `status_page` reads is in `pages.rs`.
+//! `builtin.rs`, `file/` (its part of the file of monitors),
+//! `upkeep.rs`. What room `status_page` reads is in `pages.rs`.
 
 mod alerts;
 mod builtin;
@@ -11,6 +12,7 @@ mod channels;
 mod components;
 mod deliver;
 mod escalation;
+mod file;
 mod incidents;
 mod links;
 mod maintenances;
@@ -58,6 +60,7 @@ use webhooks::Webhooks;
 
 pub use channels::{ChannelDraft, Tried};
 pub use components::ComponentDraft;
+pub use file::FileSection;
 pub use incidents::{IncidentChanges, IncidentDraft, IncidentFull};
 pub use links::Acknowledgement;
 pub use maintenances::MaintenanceDraft;
