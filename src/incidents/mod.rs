@@ -10,11 +10,12 @@
 //! `incident_component_monitors`, `incident_component_changes`, `incident_channels`, `incident_rules`, `incident_rotas`,
 //! `incident_rota_overrides`, `incident_people`, `incident_told`, `incident_told_keys`. Jobs: `incidents.tell`,
 //! `incidents.tell_end`, `incidents.escalate`, `incidents.from_alert`, `incidents.from_monitor`, `incidents.maintain`. Metrics:
-//! `holdfast_incidents_*`.
+//! `holdfast_incidents_*`. Checks: `incidents.channels`, `incidents.rota`.
 
 mod channel;
 mod components;
 mod config;
+mod doctor;
 mod error;
 mod events;
 mod flap;
@@ -26,6 +27,8 @@ mod message;
 mod metrics;
 mod model;
 mod module;
+mod overview;
+mod pages;
 mod preview;
 mod quiet;
 mod rota;
@@ -35,6 +38,7 @@ mod store;
 mod timeline;
 
 pub use config::{Alerts, Config};
+pub use doctor::checks;
 pub use error::IncidentsError;
 pub use events::{EVENTS, IncidentOpened, IncidentResolved, IncidentUpdated};
 pub use jobs::register;

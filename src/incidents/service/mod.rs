@@ -3,7 +3,7 @@
 //! Further files: `witness.rs` (monitors open and resolve incidents), `opening.rs` (a cause opens one or joins one), `incidents.rs`, `timeline.rs`,
 //! `components.rs`, `templates.rs` (what the API changes), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs` (who is told when),
 //! `deliver.rs` (how), `channels.rs`, `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
-//! `builtin.rs`, `file/` (its part of the file of monitors),
+//! `builtin.rs`, `health.rs` (checks, first page), `file/` (its part of the file of monitors),
 //! `upkeep.rs`. What room `status_page` reads is in `pages.rs`.
 
 mod alerts;
@@ -13,6 +13,7 @@ mod components;
 mod deliver;
 mod escalation;
 mod file;
+mod health;
 mod incidents;
 mod links;
 mod maintenances;

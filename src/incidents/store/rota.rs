@@ -80,6 +80,20 @@ pub async fn list(
     rows.into_iter().map(Rota::try_from).collect()
 }
 
+/// Those that a rule names, of all owners. As role `system`.
+pub async fn used(conn: &mut PgConnection) -> sqlx::Result<Vec<Rota>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, org_id, key, name, zone, layers, managed_by, created_at, updated_at FROM incident_rotas t
+         WHERE EXISTS (SELECT FROM incident_rules r CROSS JOIN LATERAL jsonb_array_elements(r.steps) step
+                       WHERE NOT r.disabled AND step->>'rota' = t.id::text AND r.org_id IS NOT DISTINCT FROM t.org_id)
+         ORDER BY id LIMIT 1000",
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Rota::try_from).collect()
+}
+
 /// Key, id, who manages it.
 pub async fn keys(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<Vec<(String, RotaId, Option<String>)>> {
     let rows = sqlx::query!(
