@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::{
     Config, Deps, EVENTS, Incidents, Metrics, Needs,
     jobs::{FromAlert, FromMonitor},
-    register, routes,
+    checks, pages, register, routes,
     service::{ChannelReceivers, FileSection, MonitorWitness},
 };
-use console::Locale;
+use console::{Locale, NavItem, Section};
 use events::Subscription;
 use kit::{Context, Module, Room};
 use platform::{
@@ -45,6 +45,12 @@ pub static ROOM: Room = Room {
         Table::small("incident_updates"),
         Table::small("incidents"),
     ],
+    nav: &[
+        NavItem::new(Section::Operate, "/incidents", "incidents-title", "warn").role(Role::Member),
+        NavItem::new(Section::Operate, "/on-call", "incidents-on-call", "members").role(Role::Member),
+        NavItem::new(Section::Settings, "/settings/channels", "incidents-channels-title", "send").role(Role::Admin),
+    ],
+    public: &[pages::PUBLIC],
     locale: Some(LOCALE),
     queues: &["incidents", "system"],
     schedules: &["incidents.maintain"],
