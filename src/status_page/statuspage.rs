@@ -103,16 +103,16 @@ pub struct Incident {
     pub resolved_at: Option<Time>,
     pub impact: Impact,
     pub shortlink: String,
-    /// Of maintenance alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scheduled_for: Option<Time>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scheduled_until: Option<Time>,
     pub started_at: Time,
     pub page_id: String,
     pub incident_updates: Vec<IncidentUpdate>,
     pub components: Vec<Component>,
     pub reminder_intervals: Option<String>,
+    /// Of maintenance alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_for: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_until: Option<Time>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
