@@ -46,7 +46,6 @@ pub fn bar(shown: &Shown, zone: Tz, as_of: DateTime<Utc>, words: &Words) -> Bar 
     for kind in kinds {
         let mut path = String::new();
         for (index, day) in days.iter().enumerate().filter(|(_, day)| day.worst == kind) {
-            debug_assert!(day.worst != Some(ComponentStatus::Operational));
             let _ = write!(path, "M{index} 0v9");
         }
         if !path.is_empty() {

@@ -12,7 +12,7 @@ use chrono::{DateTime, Datelike as _, Months, SecondsFormat, TimeDelta, Utc};
 
 use super::{
     model::{PageGroup, Set},
-    page::{DAYS, PageModel, Shown, is_maintenance},
+    page::{PageModel, Shown, is_maintenance},
     words::Words,
 };
 use console::{Lang, escape};
@@ -233,8 +233,8 @@ impl Index<'_> {
         self.frame.model.maintenances()
     }
 
-    fn days(&self) -> i64 {
-        bars::days()
+    fn days(&self) -> String {
+        self.frame.words.tn("status-page-days", bars::days())
     }
 
     fn symbol(&self) -> &'static str {
@@ -506,9 +506,4 @@ pub fn message(
 ) -> askama::Result<String> {
     let frame = Frame::new(model, words, as_of, Set::Current, "").titled(&heading);
     Message { frame, heading, text, form }.render()
-}
-
-/// Bars show so many days.
-pub const fn shown_days() -> u64 {
-    DAYS
 }

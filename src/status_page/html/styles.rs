@@ -54,11 +54,13 @@ pub fn css(theme: &Theme) -> String {
     )
 }
 
-/// The policy of a page with this style: no script, nothing from elsewhere.
-pub fn policy(css: &str) -> String {
+/// The policy of a page with this style: no script, nothing from elsewhere. `root`: where its logo and its forms are, if that is another host.
+pub fn policy(css: &str, root: &str) -> String {
     let hash = STANDARD.encode(crypto::sha256(css));
+    let also = if root.starts_with("http") { format!(" {root}") } else { String::new() };
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'{also} data:; form-action 'self'{also}; base-uri 'none'; \
+         frame-ancestors 'none'"
     )
 }
 
