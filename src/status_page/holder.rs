@@ -84,7 +84,7 @@ impl Served {
         for render in renders {
             if render.path == GATUS {
                 // It was written by this program; of another version, it is made again within a minute.
-                self.endpoints = serde_json::from_slice(&render.body).unwrap_or_else(|_| Arc::new([]));
+                self.endpoints = serde_json::from_slice::<Vec<Endpoint>>(&render.body).unwrap_or_default().into();
             }
             let set = match render.set {
                 Set::Current => &mut self.current,
