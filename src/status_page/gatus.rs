@@ -25,7 +25,8 @@ const BAD: &str = "#cc8111";
 const VERY_BAD: &str = "#c7130a";
 
 label_enum! {
-    /// A time that Gatus knows figures of.
+    /// A time that Gatus knows figures of, the shortest first.
+    #[derive(PartialOrd, Ord)]
     pub enum Window { Hour = "1h", Day = "24h", Week = "7d", Month = "30d" }
 }
 
