@@ -1,9 +1,13 @@
 //! Reads what a page shows.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
+use ipnet::IpNet;
 use sqlx::PgConnection;
 
 use super::StatusPages;
@@ -42,7 +46,7 @@ impl StatusPages {
                 networks: page
                     .networks
                     .iter()
-                    .map(|network| network.parse().unwrap_or_else(|_| ipnet::Ipv4Net::default().into()))
+                    .map(|network| network.parse().unwrap_or(IpNet::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
                     .collect(),
                 password_hash: stored.password_hash.clone(),
                 password_version: stored.password_version,
