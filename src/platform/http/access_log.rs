@@ -41,6 +41,8 @@ pub(super) struct Caller {
 
 /// Route in the log line when no route matches.
 pub(super) const UNMATCHED: &str = "unmatched";
+/// Of answers for status pages that were found, one in so many is logged: other monitors ask each second.
+const SAMPLED: u64 = 100;
 /// Logged length of a user agent, characters.
 const MOST_OF_AGENT: usize = 200;
 
@@ -122,6 +124,11 @@ impl AccessLog {
         self.error = response.extensions_mut().remove();
     }
 
+    /// 200 or 304, and sent.
+    fn is_found(&self) -> bool {
+        self.complete && matches!(self.status, Some(StatusCode::OK | StatusCode::NOT_MODIFIED))
+    }
+
     fn outcome(&self) -> Outcome {
         match self.status {
             _ if !self.complete => Outcome::Aborted,
@@ -186,6 +193,9 @@ impl Drop for AccessLog {
         observed.received.observe(received as f64);
         observed.sent.observe(self.bytes as f64);
         if matches!(self.surface, Surface::Health | Surface::Assets) && outcome == Outcome::Ok {
+            return span.discard();
+        }
+        if self.surface == Surface::Status && self.is_found() && !metrics.sampled().is_multiple_of(SAMPLED) {
             return span.discard();
         }
         self.end_span(&mut span, outcome, received);
