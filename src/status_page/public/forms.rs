@@ -296,7 +296,7 @@ async fn manage(
         pages.choose(served, subscriber, &chosen).await?;
         return Ok(Said::new(StatusCode::OK, words, "status-page-saved-title", "status-page-saved-text"));
     }
-    let names = pages.component_names(served);
+    let names = pages.component_names(served).await?;
     let is_chosen = |id: &ComponentId| subscriber.components.is_empty() || subscriber.components.contains(id);
     let components = places.iter().map(|place| {
         let name = names.get(&place.component_id).cloned().or_else(|| place.name.clone()).unwrap_or_default();

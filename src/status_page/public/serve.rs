@@ -35,14 +35,17 @@ pub fn respond(served: &Served, render: &Render, set: Set, asker: &Asker<'_>) ->
     let is_public = served.access.is_public();
     // The same words in another encoding are the same answer: a weak tag.
     let etag = format!("W/{}", render.etag);
-    let is_known = matches(asker.headers.get_all(header::IF_NONE_MATCH).iter(), &render.etag);
-    let (encoding, body) = encoded(render, asker.headers);
     let is_up = render.path == UP;
+    // A poller wants the status of now, not that it is the same as before.
+    let is_known = !is_up && matches(asker.headers.get_all(header::IF_NONE_MATCH).iter(), &render.etag);
+    let (encoding, body) = encoded(render, asker.headers);
     let mut response = Response::new(if is_known { Body::empty() } else { Body::from(body) });
-    *response.status_mut() = match () {
-        () if is_known && !is_up => StatusCode::NOT_MODIFIED,
-        () if is_up && render.body != "ok\n" => StatusCode::SERVICE_UNAVAILABLE,
-        () => StatusCode::OK,
+    *response.status_mut() = if is_up && render.body != "ok\n" {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else if is_known {
+        StatusCode::NOT_MODIFIED
+    } else {
+        StatusCode::OK
     };
     // The compression of the house is for what is made on request.
     response.extensions_mut().insert(Finished);

@@ -16,7 +16,7 @@ mod tell;
 mod upkeep;
 mod values;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Config, Metrics, StatusPageError,
@@ -85,11 +85,11 @@ pub(super) struct Inner {
 
 /// What strangers may do how often.
 pub(super) struct Limits {
-    /// By address of origin: passwords.
+    /// By address of origin: five passwords a minute.
     pub passwords: RateLimiter,
-    /// By address of origin: subscriptions.
+    /// By address of origin: five subscriptions an hour.
     pub by_origin: RateLimiter,
-    /// By mail address: subscriptions.
+    /// By page and mail address: three mails a day.
     pub by_address: RateLimiter,
 }
 
@@ -109,11 +109,10 @@ impl std::fmt::Debug for StatusPages {
 impl StatusPages {
     pub fn new(deps: Deps) -> Self {
         let signing = deps.master_key.derive("status_page.links");
-        // A rate of one a minute is the least that the limiter knows: the burst is what counts, 5 an hour and 3 a day are about that.
         let limits = Limits {
             passwords: RateLimiter::new(5, 5),
-            by_origin: RateLimiter::new(1, 5),
-            by_address: RateLimiter::new(1, 3),
+            by_origin: RateLimiter::sparse(Duration::from_secs(12 * 60), 5),
+            by_address: RateLimiter::sparse(Duration::from_secs(8 * 3600), 3),
         };
         let inner = Inner {
             holder: Arc::default(),

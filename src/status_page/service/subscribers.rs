@@ -3,7 +3,7 @@
 //! A link is `<id>.<signature>`: of the id and what it is for, those to confirm also of when it was asked. Nothing of it is stored, and nobody
 //! can make that of another.
 
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -133,6 +133,14 @@ impl StatusPages {
         tx.commit().await?;
         self.inner.metrics.told(Told::Queued, 1);
         Ok(())
+    }
+
+    /// Names of the page's components.
+    pub(crate) async fn component_names(&self, served: &Served) -> Result<HashMap<ComponentId, String>, StatusPageError> {
+        let ids: Vec<ComponentId> = served.access.page.components.iter().map(|place| place.component_id).collect();
+        let mut tx = self.system().await?;
+        let all = self.inner.rooms.incidents.components(&mut tx, &ids).await?;
+        Ok(all.into_iter().map(|component| (component.id, component.name)).collect())
     }
 
     async fn owner_of(&self, page: crate::PageId) -> Result<Owner, StatusPageError> {
