@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{StatusPages, service::Place};
 use events::{Event, Occurred, Subscriber};
 use incidents::IncidentUpdated;
-use jobs::{CatchUp, Cron, Enqueue, Job, JobError, JobsError, Registry};
+use jobs::{CatchUp, Cron, Job, JobError, JobsError, Registry};
 
 /// Forgets those who asked for updates and never confirmed it, and pages that were removed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,8 +73,9 @@ pub fn register(registry: &mut Registry, pages: &StatusPages) -> Result<(), Jobs
     registry.register::<Updated, _, _>(move |_, Updated(event)| {
         let this = this.clone();
         async move {
-            let update: IncidentUpdated = serde_json::from_value(event.payload).map_err(anyhow::Error::from)?;
-            this.begin_telling(event.org_id, &update).await?;
+            if let Some(update) = event.payload::<IncidentUpdated>()? {
+                this.begin_telling(event.org_id, &update).await?;
+            }
             Ok(())
         }
     });
@@ -95,9 +96,4 @@ pub fn register(registry: &mut Registry, pages: &StatusPages) -> Result<(), Jobs
         }
     });
     registry.schedule(Maintain::KIND, Cron::parse("53 * * * *", "UTC")?, CatchUp::One, &Maintain {})
-}
-
-/// A job like it, to be run now.
-pub(super) fn at_once() -> Enqueue {
-    Enqueue::default()
 }

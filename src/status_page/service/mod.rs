@@ -38,9 +38,10 @@ use platform::{
 };
 use uptime::Uptime;
 
-pub use pages::{PageUpdate, SubscriberFilter};
+pub use values::{PageUpdate, PutComponent, PutGroup};
 pub use section::PagesSection;
 pub use subscribers::{Asked, Purpose};
+pub use tell::Place;
 
 /// The rooms that it asks.
 #[derive(Clone)]

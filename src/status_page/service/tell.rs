@@ -71,6 +71,13 @@ impl StatusPages {
         Ok(tx.commit().await?)
     }
 
+    /// Another run tells the rest: this process shuts down.
+    pub(crate) async fn go_on_telling(&self, org: Option<OrgId>, place: Place) -> Result<(), StatusPageError> {
+        let mut tx = self.system().await?;
+        ::jobs::enqueue(&mut tx, &self.inner.clock, org, &TellSubscribers(place), &Enqueue::default()).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Tells the next subscribers; `Some`: there may be more, from this place on.
     pub(crate) async fn tell(&self, place: &Place) -> Result<Option<Place>, StatusPageError> {
         let told = self.tell_some(place).await;
