@@ -281,7 +281,7 @@ fn taken(error: sqlx::Error) -> StatusPageError {
 }
 
 /// The type of an image by its first bytes.
-fn logo_type(body: &[u8]) -> Result<&'static str, StatusPageError> {
+pub(super) fn logo_type(body: &[u8]) -> Result<&'static str, StatusPageError> {
     if body.len() > LARGEST_LOGO {
         return Err(StatusPageError::invalid("", "too_large", "a logo has at most 64 KiB"));
     }

@@ -159,22 +159,10 @@ pub fn changed(mut page: Page, update: &PageUpdate, clock: &Clock) -> Result<Pag
         wrong("/about", "it has at most 1000 characters".into());
     }
     page.visibility = update.visibility.unwrap_or(page.visibility);
-    if let Some(password) = update.password.as_ref().filter(|password| !password.is_empty()) {
-        if !(8..=512).contains(&password.chars().count()) {
-            wrong("/password", "a password has 8 to 512 characters".into());
-        }
-    }
-    if let Some(networks) = &update.networks {
-        if networks.len() > MOST_NETWORKS {
-            wrong("/networks", format!("at most {MOST_NETWORKS} networks"));
-        }
-        page.networks.clear();
-        for (index, network) in networks.iter().enumerate() {
-            match network.trim().parse::<IpNet>() {
-                Ok(network) => page.networks.push(network.trunc().to_string()),
-                Err(_) => wrong(&format!("/networks/{index}"), "write a network such as 10.0.0.0/8".into()),
-            }
-        }
+    if let Some(password) = update.password.as_ref().filter(|password| !password.is_empty())
+        && !(8..=512).contains(&password.chars().count())
+    {
+        wrong("/password", "a password has 8 to 512 characters".into());
     }
     if let Some(zone) = &update.zone {
         page.zone.clone_from(zone);
@@ -182,6 +170,44 @@ pub fn changed(mut page: Page, update: &PageUpdate, clock: &Clock) -> Result<Pag
     if page.zone.parse::<Tz>().is_err() {
         wrong("/zone", "write a time zone such as Europe/Berlin".into());
     }
+    page.subscribe = update.subscribe.unwrap_or(page.subscribe);
+    put_networks(&mut page, update, &mut errors);
+    put_looks(&mut page, update, &mut errors);
+    if let Some(groups) = &update.groups {
+        page.groups = put_groups(&page, groups, clock, &mut errors);
+    }
+    if let Some(components) = &update.components {
+        page.components = put_components(&page, components, &mut errors);
+    } else {
+        // Those of a group that is removed are of none.
+        let left: Vec<PageGroupId> = page.groups.iter().map(|group| group.id).collect();
+        for place in &mut page.components {
+            place.group_id = place.group_id.filter(|id| left.contains(id));
+        }
+    }
+    if errors.is_empty() { Ok(page) } else { Err(StatusPageError::Invalid(errors)) }
+}
+
+fn put_networks(page: &mut Page, update: &PageUpdate, errors: &mut Vec<FieldError>) {
+    let Some(networks) = &update.networks else { return };
+    if networks.len() > MOST_NETWORKS {
+        errors.push(FieldError::new("/networks", "invalid", format!("at most {MOST_NETWORKS} networks")));
+    }
+    page.networks.clear();
+    for (index, network) in networks.iter().enumerate() {
+        match network.trim().parse::<IpNet>() {
+            Ok(network) => page.networks.push(network.trunc().to_string()),
+            Err(_) => {
+                let why = "write a network such as 10.0.0.0/8";
+                errors.push(FieldError::new(format!("/networks/{index}"), "invalid", why));
+            }
+        }
+    }
+}
+
+/// Languages, links, charts and theme.
+fn put_looks(page: &mut Page, update: &PageUpdate, errors: &mut Vec<FieldError>) {
+    let mut wrong = |pointer: &str, why: String| errors.push(FieldError::new(pointer, "invalid", why));
     if let Some(languages) = &update.languages {
         page.languages.clone_from(languages);
     }
@@ -210,7 +236,6 @@ pub fn changed(mut page: Page, update: &PageUpdate, clock: &Clock) -> Result<Pag
             wrong("/charts", format!("at most {MOST_CHARTS} charts"));
         }
     }
-    page.subscribe = update.subscribe.unwrap_or(page.subscribe);
     if let Some(theme) = &update.theme {
         page.theme = theme.clone();
         if let Some(accent) = &theme.accent
@@ -219,19 +244,6 @@ pub fn changed(mut page: Page, update: &PageUpdate, clock: &Clock) -> Result<Pag
             errors.extend(found);
         }
     }
-    if let Some(groups) = &update.groups {
-        page.groups = put_groups(&page, groups, clock, &mut errors);
-    }
-    if let Some(components) = &update.components {
-        page.components = put_components(&page, components, &mut errors);
-    } else {
-        // Those of a group that is removed are of none.
-        let left: Vec<PageGroupId> = page.groups.iter().map(|group| group.id).collect();
-        for place in &mut page.components {
-            place.group_id = place.group_id.filter(|id| left.contains(id));
-        }
-    }
-    if errors.is_empty() { Ok(page) } else { Err(StatusPageError::Invalid(errors)) }
 }
 
 /// Why it cannot be a slug.
@@ -345,7 +357,7 @@ mod tests {
             ..PageUpdate::default()
         };
         let found = wrong(&update);
-        assert_eq!(found, ["/slug", "/name", "/networks/1", "/zone", "/languages", "/home_url", "/theme/accent"]);
+        assert_eq!(found, ["/slug", "/name", "/zone", "/networks/1", "/languages", "/home_url", "/theme/accent"]);
         assert_eq!(wrong(&PageUpdate { slug: Some("domains".into()), ..PageUpdate::default() }), ["/slug"]);
     }
 
