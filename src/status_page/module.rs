@@ -33,7 +33,7 @@ pub static ROOM: Room = Room {
         Table::small("status_page_subscribers"),
         Table::small("status_pages"),
     ],
-    nav: &[NavItem::new(Section::Settings, "/settings/status-pages", "status-page-title", "pulse").role(Role::Member)],
+    nav: &[NavItem::new(Section::Settings, "/settings/status-pages", "status-page-title", "external").role(Role::Member)],
     locale: Some(LOCALE),
     queues: &["system"],
     schedules: &["status_page.maintain"],
