@@ -326,7 +326,7 @@ pub fn plain(markdown: &str) -> String {
                 if let Some((address, from)) = links.pop()
                     && out.get(from..) != Some(address.as_str())
                 {
-                    out.push_str(&format!(" ({address})"));
+                    out.extend([" (", address.as_str(), ")"]);
                 }
             }
             Event::End(TagEnd::Item) => {

@@ -146,16 +146,16 @@ impl PageForm {
 
 /// Components as lines of keys, with groups in brackets.
 fn lines(page: &Page, keys: &HashMap<ComponentId, String>) -> String {
-    let mut lines = Vec::new();
-    let of_group = |group| page.components.iter().filter(move |place| place.group_id == group);
-    let mut add = |place: &crate::PageComponent| lines.extend(keys.get(&place.component_id).cloned());
-    of_group(None).for_each(&mut add);
-    let mut text = lines.join("\n");
+    let of_group = |group| {
+        let inside = page.components.iter().filter(move |place| place.group_id == group);
+        inside.filter_map(|place| keys.get(&place.component_id).cloned())
+    };
+    let mut lines: Vec<String> = of_group(None).collect();
     for group in &page.groups {
-        let inside: Vec<&str> = of_group(Some(group.id)).filter_map(|place| keys.get(&place.component_id)).map(String::as_str).collect();
-        text.push_str(&format!("\n[{}]\n{}", group.name, inside.join("\n")));
+        lines.push(format!("[{}]", group.name));
+        lines.extend(of_group(Some(group.id)));
     }
-    text.trim().to_owned()
+    lines.join("\n")
 }
 
 /// Groups, and keys with the group that they are in.
