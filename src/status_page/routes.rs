@@ -2,12 +2,9 @@
 
 mod parts;
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Owner, Page, PageId, PageUpdate, READ, StatusPages, WRITE};
@@ -70,29 +67,19 @@ async fn list_status_pages(
     Ok(Json(slice.page(rows, |page| page.id.0)))
 }
 
-/// A page to make.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = CreateStatusPage)]
-struct CreatePage {
-    /// Of the installation instead of the organisation; operators only.
-    #[serde(default)]
-    installation: bool,
-    #[serde(flatten)]
-    page: PageUpdate,
-}
-
 /// Make a status page
 ///
 /// `slug` and `name` are needed; the rest has defaults: private, in UTC, English and Russian.
-#[utoipa::path(post, path = "/api/v1/status-pages", tag = "Status pages", request_body = CreatePage,
+#[utoipa::path(post, path = "/api/v1/status-pages", tag = "Status pages", params(Whose), request_body = PageUpdate,
     responses((status = 201, body = Page), (status = 403), (status = 409), (status = 422)))]
 async fn create_status_page(
     State(pages): State<StatusPages>,
     Auth(who): Auth,
-    Json(body): Json<CreatePage>,
+    Query(whose): Query<Whose>,
+    Json(body): Json<PageUpdate>,
 ) -> Result<(StatusCode, Json<Page>), ApiError> {
-    let owner = owner(&pages, &who, WRITE, body.installation)?;
-    Ok((StatusCode::CREATED, Json(pages.create_page(&who, owner, &body.page).await?)))
+    let owner = owner(&pages, &who, WRITE, whose.installation)?;
+    Ok((StatusCode::CREATED, Json(pages.create_page(&who, owner, &body).await?)))
 }
 
 /// A status page
