@@ -1,25 +1,20 @@
-"""Asks for the appliance's own status page in every form, and subscribes, so that every series has a value."""
-import urllib.error
+"""The appliance's own status page in every form, a page that there is not, and somebody who wants to be told by mail."""
 import urllib.parse
 import urllib.request
 
+from load import status
+from management import wait_for
+
 PATHS = (
-    "/status", "/status/appliance", "/status/appliance/history", "/api/v2/summary.json", "/status/appliance/history.atom",
-    "/status/appliance/badge.svg", "/status/appliance/up", "/api/v1/endpoints/statuses", "/status/nobody",
+    "/status", "/status/appliance/history", "/api/v2/summary.json", "/status/appliance/history.atom", "/status/appliance/badge.svg",
+    "/status/appliance/up", "/api/v1/endpoints/statuses", "/status/nobody",
 )
 
 
-def ask(url, data=None):
-    """The status of an answer, whatever it is."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, data=data), timeout=10) as answer:
-            return answer.status
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def run(place):
-    """What a visitor and a program do."""
+def run(load):
+    wait_for("the status page is served", lambda: status(f"{load.url}/status") == 200)
     for path in PATHS:
-        ask(place.url + path)
-    ask(place.url + "/status/appliance/subscribe", urllib.parse.urlencode({"address": "visitor@example.com"}).encode())
+        status(load.url + path)
+    form = urllib.parse.urlencode({"address": "visitor@example.org"}).encode()
+    with urllib.request.urlopen(f"{load.url}/status/appliance/subscribe", form, timeout=10) as answer:
+        assert answer.status == 200, answer.status
