@@ -35,7 +35,9 @@ impl Check for Renders {
         };
         let now = self.0.inner.clock.now();
         match found.await {
-            Err(error) => CheckResult::fail(format!("cannot read status pages: {}", chain(&error)), "see the database check"),
+            Err(error) => {
+                CheckResult::fail(format!("cannot read status pages: {}", chain(&error)), "see the database check")
+            }
             Ok((0, _)) => CheckResult::pass("there is no status page"),
             Ok((pages, None)) => CheckResult::warn(
                 format!("none of {pages} status pages is rendered yet"),
@@ -66,7 +68,10 @@ impl Check for Domains {
             Ok::<_, super::StatusPageError>(all)
         };
         match found.await {
-            Err(error) => CheckResult::fail(format!("cannot read the names of status pages: {}", chain(&error)), "see the database check"),
+            Err(error) => CheckResult::fail(
+                format!("cannot read the names of status pages: {}", chain(&error)),
+                "see the database check",
+            ),
             Ok(all) => {
                 let wrong: Vec<String> = all
                     .iter()

@@ -107,7 +107,8 @@ impl Endpoint {
         // Gatus counts pages from the newest.
         let end = self.results.len().saturating_sub((page.max(1) - 1).saturating_mul(size));
         let shown = &self.results[end.saturating_sub(size)..end];
-        let mut status = json!({ "name": self.name, "key": self.key, "results": shown.iter().map(result).collect::<Vec<_>>() });
+        let mut status =
+            json!({ "name": self.name, "key": self.key, "results": shown.iter().map(result).collect::<Vec<_>>() });
         if !self.group.is_empty() {
             status["group"] = json!(self.group);
         }
@@ -186,7 +187,8 @@ impl Endpoint {
 
     /// As `/response-times/{d}/history` has it: milliseconds since 1970, and the medians.
     pub fn history(&self, window: Window) -> Value {
-        let known: Vec<(i64, i64)> = self.points(window).filter_map(|p| Some((p.at.timestamp_millis(), p.response?))).collect();
+        let known: Vec<(i64, i64)> =
+            self.points(window).filter_map(|p| Some((p.at.timestamp_millis(), p.response?))).collect();
         let (timestamps, values): (Vec<i64>, Vec<i64>) = known.into_iter().unzip();
         json!({ "timestamps": timestamps, "values": values })
     }

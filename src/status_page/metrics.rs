@@ -141,7 +141,11 @@ impl Metrics {
         metrics.age.set(f64::NAN);
         metrics.forget_figures();
         let m = &metrics;
-        registry.register("requests", "Requests for status pages, by what was asked for and how it was answered", m.requests.clone());
+        registry.register(
+            "requests",
+            "Requests for status pages, by what was asked for and how it was answered",
+            m.requests.clone(),
+        );
         registry.register_with_unit(
             "request_duration",
             "Time in the handler of a status page, without the connection",
@@ -172,7 +176,11 @@ impl Metrics {
             Unit::Bytes,
             m.largest.clone(),
         );
-        registry.register("subscribers", "People who asked for updates by mail; exported by the leader", m.subscribers.clone());
+        registry.register(
+            "subscribers",
+            "People who asked for updates by mail; exported by the leader",
+            m.subscribers.clone(),
+        );
         registry.register("subscriber_mails", "Mails to subscribers, by outcome", m.told.clone());
         metrics
     }
@@ -195,7 +203,10 @@ impl Metrics {
         self.age.set(age);
         let before = self.stale.set(i64::from(stale));
         match (before, stale) {
-            (0, true) => tracing::warn!(age_seconds = age, "status pages are served as stale: they could not be brought up to date"),
+            (0, true) => tracing::warn!(
+                age_seconds = age,
+                "status pages are served as stale: they could not be brought up to date"
+            ),
             (1, false) => tracing::info!("status pages are current again"),
             _ => {}
         }

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Config, Deps, EVENTS, Metrics, Needs, StatusPages, checks,
-    jobs::Updated,
-    pages, probes, public, register, routes,
-    service::PagesSection,
-    words::LOCALE,
+    Config, Deps, EVENTS, Metrics, Needs, StatusPages, checks, jobs::Updated, pages, probes, public, register, routes,
+    service::PagesSection, words::LOCALE,
 };
 use console::{NavItem, Section};
 use events::Subscription;
@@ -33,7 +30,9 @@ pub static ROOM: Room = Room {
         Table::small("status_page_subscribers"),
         Table::small("status_pages"),
     ],
-    nav: &[NavItem::new(Section::Settings, "/settings/status-pages", "status-page-title", "external").role(Role::Member)],
+    nav: &[
+        NavItem::new(Section::Settings, "/settings/status-pages", "status-page-title", "external").role(Role::Member)
+    ],
     locale: Some(LOCALE),
     queues: &["system"],
     schedules: &["status_page.maintain"],

@@ -240,21 +240,15 @@ pub fn overall(components: &[ComponentStatus], impacts: &[Impact]) -> Overall {
     if by_incidents.indicator > by_components.indicator { by_incidents } else { by_components }
 }
 
-const OPERATIONAL: Overall = Overall {
-    indicator: Indicator::None,
-    description: "All Systems Operational",
-    key: "status-page-all-operational",
-};
+const OPERATIONAL: Overall =
+    Overall { indicator: Indicator::None, description: "All Systems Operational", key: "status-page-all-operational" };
 const MAINTENANCE: Overall = Overall {
     indicator: Indicator::Maintenance,
     description: "Service Under Maintenance",
     key: "status-page-all-maintenance",
 };
-const DEGRADED: Overall = Overall {
-    indicator: Indicator::Minor,
-    description: "Partially Degraded Service",
-    key: "status-page-all-degraded",
-};
+const DEGRADED: Overall =
+    Overall { indicator: Indicator::Minor, description: "Partially Degraded Service", key: "status-page-all-degraded" };
 const MINOR: Overall =
     Overall { indicator: Indicator::Minor, description: "Minor Service Outage", key: "status-page-all-minor" };
 const MAJOR: Overall =

@@ -34,7 +34,12 @@ pub fn router() -> Router<StatusPages> {
         .route("/settings/status-pages/{id}/view/{*rest}", get(view_part))
 }
 
-async fn view(shell: Shell, State(pages): State<StatusPages>, Path(id): Path<PageId>, headers: HeaderMap) -> PageResult {
+async fn view(
+    shell: Shell,
+    State(pages): State<StatusPages>,
+    Path(id): Path<PageId>,
+    headers: HeaderMap,
+) -> PageResult {
     shown(&shell, &pages, id, "", &headers).await
 }
 

@@ -110,7 +110,12 @@ struct KeyQuery {
     key: Option<String>,
 }
 
-async fn default_page(state: State<StatusPages>, client: Extension<ClientAddress>, headers: HeaderMap, uri: Uri) -> Response {
+async fn default_page(
+    state: State<StatusPages>,
+    client: Extension<ClientAddress>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
     let served = state.inner.holder.held().default_page().cloned();
     answer(&state, served, "", client.0, &headers, &uri)
 }
@@ -220,7 +225,13 @@ fn nothing() -> Response {
 }
 
 /// Whether somebody may see a page.
-fn judge(pages: &StatusPages, served: &Served, client: ClientAddress, headers: &HeaderMap, key: Option<&str>) -> Verdict {
+fn judge(
+    pages: &StatusPages,
+    served: &Served,
+    client: ClientAddress,
+    headers: &HeaderMap,
+    key: Option<&str>,
+) -> Verdict {
     let access = &served.access;
     if access.page.visibility != Visibility::Public {
         return Verdict::Refused;

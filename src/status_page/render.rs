@@ -69,12 +69,7 @@ pub fn render(
     drafts.into_iter().map(|draft| finish(draft, set)).collect()
 }
 
-fn pages(
-    model: &PageModel,
-    as_of: DateTime<Utc>,
-    set: Set,
-    words: &Words,
-) -> Result<Vec<Draft>, StatusPageError> {
+fn pages(model: &PageModel, as_of: DateTime<Utc>, set: Set, words: &Words) -> Result<Vec<Draft>, StatusPageError> {
     let mut drafts = Vec::new();
     for lang in model.page.languages.iter().filter_map(|code| Lang::from_code(code)) {
         let (words, code) = (words.in_language(lang), lang.code());
@@ -125,7 +120,8 @@ fn finish(draft: Draft, set: Set) -> Result<Render, StatusPageError> {
     let Draft { path, content_type, body } = draft;
     let etag = format!("\"{}\"", crypto::hex(&crypto::sha256(&body)[..8]));
     // Images are compressed already, and what Gatus's forms are made of is never sent.
-    let gains = body.len() >= SMALL && !content_type.starts_with("image/p") && content_type != "image/webp" && path != GATUS;
+    let gains =
+        body.len() >= SMALL && !content_type.starts_with("image/p") && content_type != "image/webp" && path != GATUS;
     let (gzip, br) = if gains { compress(&body)? } else { (None, None) };
     Ok(Render { set, path, content_type, etag, body, gzip, br })
 }

@@ -96,7 +96,8 @@ pub fn cookie_name(code: &str, https: bool) -> String {
 }
 
 fn argon2() -> Result<Argon2<'static>, StatusPageError> {
-    let params = Params::new(MEMORY, PASSES, 1, None).map_err(|error| StatusPageError::Hash(anyhow!(error).to_string()))?;
+    let params =
+        Params::new(MEMORY, PASSES, 1, None).map_err(|error| StatusPageError::Hash(anyhow!(error).to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
@@ -120,7 +121,12 @@ mod tests {
     use super::*;
 
     fn brought<'a>(address: &str, cookie: Option<&'a str>, key: Option<&'a str>) -> Brought<'a> {
-        Brought { address: address.parse().unwrap(), cookie, key, now: DateTime::from_timestamp(1_800_000_000, 0).unwrap() }
+        Brought {
+            address: address.parse().unwrap(),
+            cookie,
+            key,
+            now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+        }
     }
 
     #[test]
@@ -138,11 +144,17 @@ mod tests {
         assert_eq!(judge(brought("10.1.2.3", None, Some("key"))), Verdict::Welcome);
         let cookie = restriction.cookie(b"signing", "abc", brought("10.1.2.3", None, None).now);
         assert_eq!(judge(brought("10.1.2.3", Some(&cookie), None)), Verdict::Welcome);
-        let later = Brought { now: DateTime::from_timestamp(1_800_000_000 + 86_401, 0).unwrap(), ..brought("10.1.2.3", Some(&cookie), None) };
+        let later = Brought {
+            now: DateTime::from_timestamp(1_800_000_000 + 86_401, 0).unwrap(),
+            ..brought("10.1.2.3", Some(&cookie), None)
+        };
         assert_eq!(judge(later), Verdict::AskPassword, "it has ended");
         let other = Restriction { password_version: 2, ..restriction.clone() };
         assert_eq!(other.judge(&brought("10.1.2.3", Some(&cookie), None), b"signing", "abc"), Verdict::AskPassword);
-        assert_eq!(restriction.judge(&brought("10.1.2.3", Some(&cookie), None), b"signing", "abd"), Verdict::AskPassword);
+        assert_eq!(
+            restriction.judge(&brought("10.1.2.3", Some(&cookie), None), b"signing", "abd"),
+            Verdict::AskPassword
+        );
         let hash = restriction.password_hash.as_deref().unwrap();
         assert!(is_right("open sesame", hash).unwrap() && !is_right("open", hash).unwrap());
     }

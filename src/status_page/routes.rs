@@ -29,12 +29,7 @@ pub fn router() -> OpenApiRouter<StatusPages> {
 }
 
 /// Whose pages the caller asks for.
-pub(super) fn owner(
-    pages: &StatusPages,
-    who: &Principal,
-    scope: Scope,
-    installation: bool,
-) -> Result<Owner, ApiError> {
+pub(super) fn owner(pages: &StatusPages, who: &Principal, scope: Scope, installation: bool) -> Result<Owner, ApiError> {
     who.require(scope)?;
     if installation {
         who.require_operator("see its status pages")?;

@@ -182,10 +182,7 @@ pub fn files(model: &PageModel, as_of: DateTime<Utc>) -> Result<Vec<(String, Vec
     Ok(vec![
         file("summary.json", serde_json::to_vec(&summary)?),
         file("status.json", serde_json::to_vec(&StatusFile { page: page.clone(), status })?),
-        file(
-            "components.json",
-            serde_json::to_vec(&Components { page: page.clone(), components: components(model) })?,
-        ),
+        file("components.json", serde_json::to_vec(&Components { page: page.clone(), components: components(model) })?),
         file("incidents.json", serde_json::to_vec(&Incidents { page: page.clone(), incidents: all })?),
         file(
             "incidents/unresolved.json",

@@ -69,7 +69,8 @@ impl Words {
     /// `99.98 %`: never rounded up to 100.
     pub fn percent(&self, share: f64) -> String {
         let hundredths = (share * 10_000.0 + 1e-6).floor() / 100.0;
-        let number = if (hundredths - 100.0).abs() < f64::EPSILON { "100".to_owned() } else { format!("{hundredths:.2}") };
+        let number =
+            if (hundredths - 100.0).abs() < f64::EPSILON { "100".to_owned() } else { format!("{hundredths:.2}") };
         match self.lang {
             Lang::En => format!("{number}\u{a0}%"),
             Lang::Ru => format!("{}\u{a0}%", number.replace('.', ",")),

@@ -16,10 +16,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use ipnet::IpNet;
-use tower_http::compression::{
-    CompressionLayer, Predicate as _,
-    predicate::DefaultPredicate,
-};
+use tower_http::compression::{CompressionLayer, Predicate as _, predicate::DefaultPredicate};
 use tracing::Instrument as _;
 
 use super::{

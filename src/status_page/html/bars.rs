@@ -15,8 +15,7 @@ use incidents::ComponentStatus;
 const NAMED: usize = 3;
 
 /// Ninety green days, which bars refer to.
-pub const SYMBOL: &str =
-    r#"<svg width="0" height="0" aria-hidden="true"><symbol id="d" viewBox="0 0 90 9"><path class="o" d="M0 4.5h90" stroke="currentColor" stroke-width="9" stroke-dasharray=".7 .3"/></symbol></svg>"#;
+pub const SYMBOL: &str = r#"<svg width="0" height="0" aria-hidden="true"><symbol id="d" viewBox="0 0 90 9"><path class="o" d="M0 4.5h90" stroke="currentColor" stroke-width="9" stroke-dasharray=".7 .3"/></symbol></svg>"#;
 
 /// A bar, and in words what it shows.
 pub struct Bar {
@@ -35,7 +34,8 @@ pub fn bar(shown: &Shown, zone: Tz, as_of: DateTime<Utc>, words: &Words) -> Bar 
     } else {
         words.with("status-page-share", "share", &share)
     };
-    let mut svg = format!(r##"<svg viewBox="0 0 90 9" role=img aria-label="{}"><use href=#d />"##, console::escape(&label));
+    let mut svg =
+        format!(r##"<svg viewBox="0 0 90 9" role=img aria-label="{}"><use href=#d />"##, console::escape(&label));
     let kinds = [
         None,
         Some(ComponentStatus::UnderMaintenance),
@@ -59,7 +59,10 @@ pub fn bar(shown: &Shown, zone: Tz, as_of: DateTime<Utc>, words: &Words) -> Bar 
 /// `2026-11-12: 3 min, ...`
 fn trouble(days: &[Day], words: &Words) -> String {
     let bad: Vec<&Day> = days.iter().rev().filter(|day| day.outage + day.degraded > 0).collect();
-    let named = bad.iter().take(NAMED).map(|day| format!("{} {}", words.day(day.date), words.length(day.outage + day.degraded)));
+    let named = bad
+        .iter()
+        .take(NAMED)
+        .map(|day| format!("{} {}", words.day(day.date), words.length(day.outage + day.degraded)));
     let mut text = named.collect::<Vec<_>>().join(", ");
     if bad.len() > NAMED {
         let more = i64::try_from(bad.len() - NAMED).unwrap_or_default();

@@ -49,8 +49,10 @@ mod tests {
 
     #[test]
     fn a_gap_is_no_line() {
-        let point = |n: i64, median| ChartPoint { at: DateTime::from_timestamp(900 * n, 0).unwrap(), median, p95: median };
-        let chart = Chart { name: "x".into(), points: vec![point(0, Some(1000)), point(1, None), point(2, Some(2000))] };
+        let point =
+            |n: i64, median| ChartPoint { at: DateTime::from_timestamp(900 * n, 0).unwrap(), median, p95: median };
+        let chart =
+            Chart { name: "x".into(), points: vec![point(0, Some(1000)), point(1, None), point(2, Some(2000))] };
         let svg = svg(&chart, "a \"b\"");
         assert_eq!(svg.matches('M').count(), 4, "{svg}");
         assert!(!svg.contains('L') && svg.contains("&quot;b&quot;"), "{svg}");

@@ -257,7 +257,9 @@ pub fn index(model: &PageModel, words: &Words, as_of: DateTime<Utc>, set: Set) -
     let charts = model.charts.iter().filter_map(|chart| {
         let label = words.with("status-page-chart-label", "name", &chart.name);
         let svg = chart::svg(chart, &label);
-        let rows = chart::rows(chart).into_iter().map(|(point, median, high)| (words.time(point.at, model.zone), median, high));
+        let rows = chart::rows(chart)
+            .into_iter()
+            .map(|(point, median, high)| (words.time(point.at, model.zone), median, high));
         let title = words.with("status-page-chart", "name", &chart.name);
         (!svg.is_empty()).then(|| ChartView { title, svg, rows: rows.collect() })
     });
@@ -358,15 +360,20 @@ fn incident_html(frame: &Frame<'_>, view: &IncidentView, most: usize) -> String 
     if let (Some(from), Some(until)) = (of.scheduled_for, of.scheduled_until) {
         let _ = write!(out, "<p>{} – {}</p>", time(frame, from), time(frame, until));
     }
-    let affected: Vec<&str> =
-        view.components.iter().filter_map(|(id, _)| frame.model.component(*id)).map(|shown| shown.name.as_str()).collect();
+    let affected: Vec<&str> = view
+        .components
+        .iter()
+        .filter_map(|(id, _)| frame.model.component(*id))
+        .map(|shown| shown.name.as_str())
+        .collect();
     if !affected.is_empty() {
         let text = words.with("status-page-affected", "names", &affected.join(", "));
         let _ = write!(out, "<p class=soft>{}</p>", escape(&text));
     }
     for update in view.updates.iter().take(most) {
         let status = escape(&incident_status(update.status, words));
-        let _ = write!(out, "<p><strong>{status}</strong> {}</p>{}", time(frame, update.display_at), text(&update.body));
+        let _ =
+            write!(out, "<p><strong>{status}</strong> {}</p>{}", time(frame, update.display_at), text(&update.body));
     }
     if view.updates.len() > most {
         let _ = write!(out, "<p><a href=\"{}\">{}</a></p>", escape(&href), escape(&words.t("status-page-all-updates")));

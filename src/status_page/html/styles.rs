@@ -79,7 +79,9 @@ pub fn check_accent(accent: &str) -> Result<(), StatusPageError> {
     for background in [BACKGROUND.light, BACKGROUND.dark] {
         let found = contrast(accent, background).unwrap_or_default();
         if found < 3.0 {
-            let text = format!("its contrast with {background} is {found:.1}:1; it must be 3:1 in the light and in the dark look");
+            let text = format!(
+                "its contrast with {background} is {found:.1}:1; it must be 3:1 in the light and in the dark look"
+            );
             return Err(StatusPageError::invalid("/theme/accent", "low_contrast", text));
         }
     }
@@ -119,7 +121,9 @@ mod tests {
 
     #[test]
     fn an_accent_that_cannot_be_seen_is_refused() {
-        for (accent, fine) in [("#0b57d0", true), ("#ffffff", false), ("#101010", false), ("red", false), ("#12345g", false)] {
+        for (accent, fine) in
+            [("#0b57d0", true), ("#ffffff", false), ("#101010", false), ("red", false), ("#12345g", false)]
+        {
             assert_eq!(check_accent(accent).is_ok(), fine, "{accent}");
         }
         assert_eq!((readable_on("#ffd000"), readable_on("#0b57d0")), ("#000000", "#ffffff"));

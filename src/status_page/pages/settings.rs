@@ -172,7 +172,13 @@ fn read_lines(text: &str) -> (Vec<String>, Vec<(String, Option<String>)>) {
 
 impl StatusPages {
     /// The form as a change of a page. Components that there are not are errors of the field.
-    async fn read_form(&self, shell: &Shell, owner: Owner, page: Option<&Page>, form: &PageForm) -> Result<PageUpdate, StatusPageError> {
+    async fn read_form(
+        &self,
+        shell: &Shell,
+        owner: Owner,
+        page: Option<&Page>,
+        form: &PageForm,
+    ) -> Result<PageUpdate, StatusPageError> {
         let mut update = form.update();
         if page.is_none() {
             update.zone = update.zone.filter(|zone| !zone.is_empty());

@@ -112,7 +112,8 @@ pub fn ask_password(pages: &StatusPages, served: &Served, headers: &HeaderMap, w
         components: Vec::new(),
         button: words.t("status-page-show"),
     };
-    let said = Said { form: Some(form), ..Said::new(StatusCode::UNAUTHORIZED, &words, "status-page-password-title", text) };
+    let said =
+        Said { form: Some(form), ..Said::new(StatusCode::UNAUTHORIZED, &words, "status-page-password-title", text) };
     say(pages, served, &words, said)
 }
 
@@ -120,12 +121,18 @@ pub fn ask_password(pages: &StatusPages, served: &Served, headers: &HeaderMap, w
 pub fn show(pages: &StatusPages, served: &Served, step: &Step<'_>, headers: &HeaderMap) -> Response {
     let words = words_for(pages, served, headers);
     let (action, heading, text, button) = match step {
-        Step::Confirm(token) => {
-            (format!("confirm/{token}"), "status-page-confirm-title", "status-page-confirm-text", "status-page-confirm-button")
-        }
-        Step::Manage(token) => {
-            (format!("manage/{token}"), "status-page-manage-title", "status-page-manage-text", "status-page-manage-open")
-        }
+        Step::Confirm(token) => (
+            format!("confirm/{token}"),
+            "status-page-confirm-title",
+            "status-page-confirm-text",
+            "status-page-confirm-button",
+        ),
+        Step::Manage(token) => (
+            format!("manage/{token}"),
+            "status-page-manage-title",
+            "status-page-manage-text",
+            "status-page-manage-open",
+        ),
         Step::Password | Step::Subscribe => return nothing(),
     };
     let form = MessageForm {

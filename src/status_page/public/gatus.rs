@@ -105,7 +105,9 @@ fn about(endpoint: &Endpoint, what: &str, uri: &Uri) -> Response {
             Window::Hour => (StatusCode::BAD_REQUEST, "Durations supported: 30d, 7d, 24h").into_response(),
             Window::Day | Window::Week | Window::Month => reply(SVG, endpoint.chart(window)),
         }),
-        ["response-times", name, "history"] => window(name, &|window| reply(JSON, endpoint.history(window).to_string())),
+        ["response-times", name, "history"] => {
+            window(name, &|window| reply(JSON, endpoint.history(window).to_string()))
+        }
         _ => missing(),
     }
 }

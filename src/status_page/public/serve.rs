@@ -104,9 +104,11 @@ fn accepts(value: &HeaderValue, name: &str) -> bool {
 
 /// Weak comparison with any of a list, or `*` (RFC 9110 section 13.1.2).
 fn matches<'a>(values: impl Iterator<Item = &'a HeaderValue>, etag: &str) -> bool {
-    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim).any(|tag| {
-        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
-    })
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 /// The language of a page: the named one if the page has it, else the preferred one, else its first.
@@ -128,7 +130,9 @@ pub fn language(languages: &[String], named: Option<Lang>, headers: &HeaderMap) 
 fn preferred(headers: &HeaderMap) -> Option<Lang> {
     let accepted = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
     let is_named = |lang: &Lang| {
-        accepted.split(',').any(|range| range.trim().get(..2).is_some_and(|code| code.eq_ignore_ascii_case(lang.code())))
+        accepted
+            .split(',')
+            .any(|range| range.trim().get(..2).is_some_and(|code| code.eq_ignore_ascii_case(lang.code())))
     };
     Some(Lang::from_headers(headers)).filter(is_named)
 }

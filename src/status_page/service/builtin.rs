@@ -23,7 +23,9 @@ impl StatusPages {
         let mut tx = self.system().await?;
         let mut there = Vec::new();
         for check in self.inner.rooms.uptime.self_checks() {
-            if let Some(id) = self.inner.rooms.incidents.find_component(&mut tx, Owner::Installation, check.key()).await? {
+            if let Some(id) =
+                self.inner.rooms.incidents.find_component(&mut tx, Owner::Installation, check.key()).await?
+            {
                 there.push(id);
             }
         }
@@ -42,8 +44,7 @@ impl StatusPages {
                 page.slug = format!("{SLUG}-{}", &page.code[..4]);
             }
             page.components = there.iter().enumerate().map(|(place, id)| component(*id, place)).collect();
-            let made =
-                Made { id, org: None, code: &page.code, managed_by: Some("builtin"), by: "status_page", now };
+            let made = Made { id, org: None, code: &page.code, managed_by: Some("builtin"), by: "status_page", now };
             self.write_new(&mut tx, Owner::Installation, made, &page).await?;
             tx.commit().await?;
             tracing::info!(page_id = %id, slug = page.slug, visibility = visibility.as_str(), "the appliance has a status page");
@@ -59,8 +60,10 @@ impl StatusPages {
             self.write_changed(&mut tx, Owner::Installation, &page).await?;
             return Ok(tx.commit().await?);
         };
-        let missing: Vec<_> =
-            there.into_iter().filter(|id| !stored.page.components.iter().any(|place| place.component_id == *id)).collect();
+        let missing: Vec<_> = there
+            .into_iter()
+            .filter(|id| !stored.page.components.iter().any(|place| place.component_id == *id))
+            .collect();
         if missing.is_empty() && stored.page.visibility == visibility {
             return Ok(());
         }

@@ -34,7 +34,13 @@ impl StatusPages {
     /// Claims a name. The answer names the record to publish.
     pub async fn add_domain(&self, who: &Principal, id: PageId, domain: &str) -> Result<Page, StatusPageError> {
         let domain = normal(domain)?;
-        if self.inner.base_url.split("://").nth(1).is_some_and(|rest| rest.split([':', '/']).next() == Some(domain.as_str())) {
+        if self
+            .inner
+            .base_url
+            .split("://")
+            .nth(1)
+            .is_some_and(|rest| rest.split([':', '/']).next() == Some(domain.as_str()))
+        {
             return Err(StatusPageError::Conflict("taken", "this is the name of the console".into()));
         }
         let (mut tx, owner, stored) = self.change(who, id).await?;

@@ -65,7 +65,8 @@ impl StatusPages {
             };
             let access = Arc::new(self.access(&stored));
             holder.change(|pages| {
-                let mut served = pages.get(&id).map_or_else(|| Served::new(access.clone()), |served| (**served).clone());
+                let mut served =
+                    pages.get(&id).map_or_else(|| Served::new(access.clone()), |served| (**served).clone());
                 served.access = access.clone();
                 // What this process renders itself is newer than what it reads.
                 if !served.is_own {

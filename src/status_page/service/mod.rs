@@ -38,10 +38,10 @@ use platform::{
 };
 use uptime::Uptime;
 
-pub use values::{PageUpdate, PutComponent, PutGroup};
 pub use section::PagesSection;
 pub use subscribers::{Asked, Purpose};
 pub use tell::Place;
+pub use values::{PageUpdate, PutComponent, PutGroup};
 
 /// The rooms that it asks.
 #[derive(Clone)]

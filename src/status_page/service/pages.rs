@@ -150,19 +150,16 @@ impl StatusPages {
         Ok(parts::replace_components(tx, page.id, owner.org(), &page.components).await?)
     }
 
-    pub async fn update_page(
-        &self,
-        who: &Principal,
-        id: PageId,
-        update: &PageUpdate,
-    ) -> Result<Page, StatusPageError> {
+    pub async fn update_page(&self, who: &Principal, id: PageId, update: &PageUpdate) -> Result<Page, StatusPageError> {
         let hash = match update.password.as_deref() {
             Some(password) if !password.is_empty() => Some(Some(self.hash(password).await?)),
             Some(_) => Some(None),
             None => None,
         };
         let (mut tx, owner, stored) = self.change(who, id).await?;
-        if stored.page.managed_by == Some(ManagedBy::Builtin) && update.visibility.is_some_and(|v| v != stored.page.visibility) {
+        if stored.page.managed_by == Some(ManagedBy::Builtin)
+            && update.visibility.is_some_and(|v| v != stored.page.visibility)
+        {
             let text = "the setting status_page.appliance says who sees the appliance's own page";
             return Err(StatusPageError::Conflict("builtin", text.to_owned()));
         }

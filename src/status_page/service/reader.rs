@@ -180,9 +180,9 @@ impl StatusPages {
         let until = now + TimeDelta::days(i64::try_from(DAYS).unwrap_or(i64::MAX));
         let windows = uptime.occurrences(conn, owner, now, until).await?;
         // Those of nothing on the page would tell strangers of it.
-        let of_page = windows.into_iter().filter(|(window, _)| {
-            window.every || window.monitors.iter().any(|monitor| monitors.contains(monitor))
-        });
+        let of_page = windows
+            .into_iter()
+            .filter(|(window, _)| window.every || window.monitors.iter().any(|monitor| monitors.contains(monitor)));
         model.windows = of_page
             .take(MOST_WINDOWS)
             .map(|(window, found)| Planned {
@@ -303,7 +303,8 @@ mod tests {
             p99: None,
             slowest: None,
         };
-        let points = quarters(&[point(1, Some(3000)), point(2, Some(1000)), point(3, Some(2000)), point(60, None)], now);
+        let points =
+            quarters(&[point(1, Some(3000)), point(2, Some(1000)), point(3, Some(2000)), point(60, None)], now);
         assert_eq!(points.len(), 96);
         assert_eq!((points[94].median, points[94].p95), (Some(2000), Some(3000)));
         assert_eq!(points.iter().filter(|point| point.median.is_some()).count(), 1);

@@ -161,7 +161,10 @@ impl Renderer {
             }
             Err(error) if !self.is_away => {
                 self.is_away = true;
-                tracing::warn!(error = chain(error), "status pages go on with what is known: the database does not answer");
+                tracing::warn!(
+                    error = chain(error),
+                    "status pages go on with what is known: the database does not answer"
+                );
             }
             Err(_) => {}
         }
@@ -212,7 +215,8 @@ impl Renderer {
         let Some(live) = self.pages.inner.rooms.uptime.live() else { return };
         for kept in self.kept.values_mut().filter(|kept| kept.due.is_none()) {
             let current = kept.model.with_live(&live);
-            let differs = current.components.iter().zip(&kept.model.components).any(|(new, old)| new.status != old.status);
+            let differs =
+                current.components.iter().zip(&kept.model.components).any(|(new, old)| new.status != old.status);
             if differs {
                 kept.model = current;
                 kept.due = Some(Why::Changed);

@@ -9,8 +9,7 @@ use super::{
     values::{self, PageUpdate, PutComponent, PutGroup},
 };
 use crate::{
-    Owner, PageId, StatusPageError, Theme, Visibility,
-    restrict,
+    Owner, PageId, StatusPageError, Theme, Visibility, restrict,
     store::pages::{self, Made},
 };
 use platform::text_file;
@@ -134,7 +133,11 @@ impl Part for PagesPart {
             let id = match found {
                 Some((id, org, true)) if Owner::of(org) == scope.owner => Some(id),
                 Some(_) => {
-                    problems.push(&entry.place, setting(&entry.key), "taken_by_hand: a page has this address that the file does not manage");
+                    problems.push(
+                        &entry.place,
+                        setting(&entry.key),
+                        "taken_by_hand: a page has this address that the file does not manage",
+                    );
                     continue;
                 }
                 None => None,
@@ -221,11 +224,14 @@ impl PagesPart {
             pages::set_password(conn, id, hash.as_deref(), scope.now).await?;
         }
         is_changed |= self.put_rest(conn, scope, entry, id, problems).await?;
-        Ok(Some((id, match (is_new, is_changed) {
-            (true, _) => Action::Created,
-            (false, true) => Action::Changed,
-            (false, false) => Action::Unchanged,
-        })))
+        Ok(Some((
+            id,
+            match (is_new, is_changed) {
+                (true, _) => Action::Created,
+                (false, true) => Action::Changed,
+                (false, false) => Action::Unchanged,
+            },
+        )))
     }
 
     /// Domains and logo. Whether any of it has changed.
@@ -258,14 +264,21 @@ impl PagesPart {
             Some(path) => match std::fs::read(path) {
                 Ok(bytes) => Some(bytes::Bytes::from(bytes)),
                 Err(error) => {
-                    problems.push(&entry.place, setting(&entry.key), format!("{} cannot be read: {error}", path.display()));
+                    problems.push(
+                        &entry.place,
+                        setting(&entry.key),
+                        format!("{} cannot be read: {error}", path.display()),
+                    );
                     return Ok(is_changed);
                 }
             },
         };
         let before = pages::logo(conn, id).await?.map(|(_, body)| body);
         if before != logo {
-            let typed = logo.as_ref().map(|body| Ok::<_, StatusPageError>((super::pages::logo_type(body)?, &body[..]))).transpose()?;
+            let typed = logo
+                .as_ref()
+                .map(|body| Ok::<_, StatusPageError>((super::pages::logo_type(body)?, &body[..])))
+                .transpose()?;
             pages::set_logo(conn, id, typed, scope.now).await?;
             is_changed = true;
         }
@@ -287,7 +300,10 @@ impl PagesPart {
         let value = &entry.value;
         let mut components = Vec::new();
         let mut is_complete = true;
-        let grouped = value.groups.iter().flat_map(|group| group.components.iter().map(move |key| (key, Some(group.name.clone()))));
+        let grouped = value
+            .groups
+            .iter()
+            .flat_map(|group| group.components.iter().map(move |key| (key, Some(group.name.clone()))));
         let all: Vec<_> = grouped.chain(value.components.iter().map(|key| (key, None))).collect();
         for (key, group) in all {
             match rooms.incidents.find_component(conn, scope.owner, key).await? {

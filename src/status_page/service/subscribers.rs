@@ -89,7 +89,9 @@ impl StatusPages {
         let address = Address::new("", asked.address.trim())
             .map_err(|error| StatusPageError::invalid("/address", "invalid", error.to_string()))?;
         let limits = &self.inner.limits;
-        let refused = || StatusPageError::Conflict("too_many_requests", "too many subscriptions from here: try again later".into());
+        let refused = || {
+            StatusPageError::Conflict("too_many_requests", "too many subscriptions from here: try again later".into())
+        };
         limits.by_origin.check(&address_key(asked.from)).map_err(|_| refused())?;
         let known: Vec<Uuid> = page.components.iter().map(|place| place.component_id.0).collect();
         let components: Vec<Uuid> = asked.components.iter().map(|id| id.0).filter(|id| known.contains(id)).collect();
@@ -136,7 +138,10 @@ impl StatusPages {
     }
 
     /// Names of the page's components.
-    pub(crate) async fn component_names(&self, served: &Served) -> Result<HashMap<ComponentId, String>, StatusPageError> {
+    pub(crate) async fn component_names(
+        &self,
+        served: &Served,
+    ) -> Result<HashMap<ComponentId, String>, StatusPageError> {
         let ids: Vec<ComponentId> = served.access.page.components.iter().map(|place| place.component_id).collect();
         let mut tx = self.system().await?;
         let all = self.inner.rooms.incidents.components(&mut tx, &ids).await?;
@@ -152,7 +157,8 @@ impl StatusPages {
     /// From now on updates are mailed.
     pub(crate) async fn confirm(&self, served: &Served, subscriber: &Subscriber) -> Result<(), StatusPageError> {
         let mut tx = self.system().await?;
-        let is_new = subscribers::confirm(&mut tx, served.access.page.id, subscriber.id, self.inner.clock.now()).await?;
+        let is_new =
+            subscribers::confirm(&mut tx, served.access.page.id, subscriber.id, self.inner.clock.now()).await?;
         tx.commit().await?;
         if is_new {
             self.inner.metrics.confirmed();

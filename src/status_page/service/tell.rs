@@ -38,7 +38,11 @@ pub struct Place {
 
 impl StatusPages {
     /// Begins to tell those of each page that shows what an update is about.
-    pub(crate) async fn begin_telling(&self, org: Option<OrgId>, event: &IncidentUpdated) -> Result<(), StatusPageError> {
+    pub(crate) async fn begin_telling(
+        &self,
+        org: Option<OrgId>,
+        event: &IncidentUpdated,
+    ) -> Result<(), StatusPageError> {
         if !event.published || !event.notify {
             return Ok(());
         }
@@ -49,7 +53,8 @@ impl StatusPages {
         let ids: Vec<PageId> = renders::standings(&mut tx).await?.into_iter().map(|standing| standing.page).collect();
         for stored in pages::of_ids(&mut tx, &ids).await?.into_iter().filter(|stored| stored.org == org) {
             let page = &stored.page;
-            let shows = view.components.iter().any(|(id, _)| page.components.iter().any(|place| place.component_id == *id));
+            let shows =
+                view.components.iter().any(|(id, _)| page.components.iter().any(|place| place.component_id == *id));
             if !shows || !page.subscribe {
                 continue;
             }
@@ -102,7 +107,9 @@ impl StatusPages {
         let updates: Vec<_> = view
             .updates
             .iter()
-            .filter(|update| update.notify && (update.code == place.update || since.is_some_and(|since| update.display_at >= since)))
+            .filter(|update| {
+                update.notify && (update.code == place.update || since.is_some_and(|since| update.display_at >= since))
+            })
             .collect();
         let mut queued = 0;
         for subscriber in &all {

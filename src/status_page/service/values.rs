@@ -302,7 +302,11 @@ fn put_components(page: &Page, components: &[PutComponent], errors: &mut Vec<Fie
         let group = component.group.as_ref().map(|name| {
             let found = page.groups.iter().find(|group| group.name == tidy(name));
             if found.is_none() {
-                errors.push(FieldError::new(format!("{pointer}/group"), "not_found", "the page has no group of this name"));
+                errors.push(FieldError::new(
+                    format!("{pointer}/group"),
+                    "not_found",
+                    "the page has no group of this name",
+                ));
             }
             found.map(|group| group.id)
         });
@@ -380,7 +384,8 @@ mod tests {
         };
         let first = changed(page(), &update, &clock).unwrap();
         assert_eq!(first.components[0].group_id, Some(first.groups[0].id));
-        let renamed = PageUpdate { groups: Some(vec![group(Some(first.groups[1].id), "Others")]), ..PageUpdate::default() };
+        let renamed =
+            PageUpdate { groups: Some(vec![group(Some(first.groups[1].id), "Others")]), ..PageUpdate::default() };
         let second = changed(first.clone(), &renamed, &clock).unwrap();
         assert_eq!((second.groups.len(), &second.groups[0].code), (1, &first.groups[1].code));
         assert_eq!(second.components[0].group_id, None, "its group is gone");

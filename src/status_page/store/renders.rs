@@ -70,7 +70,8 @@ pub async fn above(conn: &mut PgConnection, page: PageId, version: i64) -> sqlx:
 
 /// Stored paths of a page.
 pub async fn paths(conn: &mut PgConnection, page: PageId) -> sqlx::Result<HashSet<String>> {
-    let paths = sqlx::query_scalar!("SELECT path FROM status_page_renders WHERE page_id = $1", page.0).fetch_all(conn).await?;
+    let paths =
+        sqlx::query_scalar!("SELECT path FROM status_page_renders WHERE page_id = $1", page.0).fetch_all(conn).await?;
     Ok(paths.into_iter().collect())
 }
 

@@ -82,7 +82,12 @@ pub async fn get(conn: &mut PgConnection, page: PageId, id: SubscriberId) -> sql
 }
 
 /// False if it was confirmed before, or is not there any more.
-pub async fn confirm(conn: &mut PgConnection, page: PageId, id: SubscriberId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+pub async fn confirm(
+    conn: &mut PgConnection,
+    page: PageId,
+    id: SubscriberId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "UPDATE status_page_subscribers SET confirmed_at = $3 WHERE page_id = $1 AND id = $2 AND confirmed_at IS NULL",
         page.0,
@@ -95,12 +100,7 @@ pub async fn confirm(conn: &mut PgConnection, page: PageId, id: SubscriberId, no
 }
 
 /// What the subscriber wants to know of; empty: everything.
-pub async fn choose(
-    conn: &mut PgConnection,
-    page: PageId,
-    id: SubscriberId,
-    components: &[Uuid],
-) -> sqlx::Result<()> {
+pub async fn choose(conn: &mut PgConnection, page: PageId, id: SubscriberId, components: &[Uuid]) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE status_page_subscribers SET components = $3 WHERE page_id = $1 AND id = $2",
         page.0,

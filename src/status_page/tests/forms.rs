@@ -106,11 +106,14 @@ fn summary_has_statuspages_form() {
     page.page.groups = vec![group(0, "Core")];
     page.components[1].group = Some(page.page.groups[0].id);
     page.components[1].status = ComponentStatus::MajorOutage;
-    page.incidents = vec![incident(0, Impact::Critical, &page.components[1], "We *look* into [it](https://example.com).")];
+    page.incidents =
+        vec![incident(0, Impact::Critical, &page.components[1], "We *look* into [it](https://example.com).")];
     let all = rendered(&page);
-    let summary: statuspage::Summary =
-        serde_json::from_slice(&find(&all, Set::Current, "summary.json").body).unwrap();
-    assert_eq!((summary.page.time_zone.as_str(), summary.status.description.as_str()), ("Etc/UTC", "Major System Outage"));
+    let summary: statuspage::Summary = serde_json::from_slice(&find(&all, Set::Current, "summary.json").body).unwrap();
+    assert_eq!(
+        (summary.page.time_zone.as_str(), summary.status.description.as_str()),
+        ("Etc/UTC", "Major System Outage")
+    );
     let names: Vec<_> = summary.components.iter().map(|found| (found.name.as_str(), found.group)).collect();
     assert_eq!(names, [("Core", true), ("Component 1", false), ("Component 0", false)]);
     assert_eq!(summary.components[0].components.as_ref().unwrap(), &[summary.components[1].id.clone()]);
@@ -135,7 +138,9 @@ fn feeds_and_calendars_have_what_is_announced() {
     page.incidents = vec![view];
     let all = rendered(&page);
     let calendar = text(&find(&all, Set::Current, "maintenance.ics").body);
-    for line in ["DTSTART:20261201T020000Z", "DTEND:20261201T033000Z", "UID:i00000000000@p00000000001", "STATUS:CONFIRMED"] {
+    for line in
+        ["DTSTART:20261201T020000Z", "DTEND:20261201T033000Z", "UID:i00000000000@p00000000001", "STATUS:CONFIRMED"]
+    {
         assert!(calendar.contains(line), "{line} in {calendar}");
     }
     assert!(calendar.contains("DESCRIPTION:Patches\\; reboot\\, twice"), "{calendar}");

@@ -21,7 +21,9 @@ async fn password_network_and_private_look_the_same_from_outside() {
     })
     .await;
     let unknown = get(&app, "/status/nobody").await;
-    for path in ["/status/private", "/status/elsewhere", "/status/locked/api/v2/summary.json", "/status/locked/badge.svg"] {
+    for path in
+        ["/status/private", "/status/elsewhere", "/status/locked/api/v2/summary.json", "/status/locked/badge.svg"]
+    {
         let answer = get(&app, path).await;
         assert_eq!((answer.status, &answer.text), (StatusCode::NOT_FOUND, &unknown.text), "{path}");
         let names = |headers: &header::HeaderMap| headers.keys().map(ToString::to_string).collect::<Vec<_>>();
@@ -35,7 +37,10 @@ async fn password_network_and_private_look_the_same_from_outside() {
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
     assert!(!wrong.headers.contains_key(header::SET_COOKIE));
     let right = submit(&app, "/status/locked/password", &[("password", "open sesame")]).await;
-    assert_eq!((right.status, right.headers[header::LOCATION].to_str().unwrap()), (StatusCode::SEE_OTHER, "/status/locked"));
+    assert_eq!(
+        (right.status, right.headers[header::LOCATION].to_str().unwrap()),
+        (StatusCode::SEE_OTHER, "/status/locked")
+    );
     let cookie = right.headers[header::SET_COOKIE].to_str().unwrap();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
     let cookie = cookie.split(';').next().unwrap().to_owned();
@@ -91,7 +96,9 @@ async fn a_domain_serves_only_its_page() {
     .await;
     assert_eq!(get(&app, "/status/domains/ask?domain=status.shop.example").await.status, StatusCode::OK);
     assert_eq!(with(&app, "/api/v2/summary.json", &host).await.json()["page"]["url"], "http://status.shop.example");
-    for elsewhere in ["/login", "/settings", "/api/v1/status-pages", "/status/shop", "/status", "/healthz", "/assets/console.css"] {
+    for elsewhere in
+        ["/login", "/settings", "/api/v1/status-pages", "/status/shop", "/status", "/healthz", "/assets/console.css"]
+    {
         assert_eq!(with(&app, elsewhere, &host).await.status, StatusCode::NOT_FOUND, "{elsewhere}");
     }
     // And nobody comes to a page's host by the path within.

@@ -119,7 +119,11 @@ async fn an_old_renderer_does_not_overwrite() {
     let id = page(&app, &admin, "shop", 1, json!({})).await;
     until_served(&app, "/status/shop").await;
     // A process of a later term has written.
-    execute(&app, &format!("UPDATE status_page_versions SET term = term + 1000, version = version + 10 WHERE page_id = '{id}'")).await;
+    execute(
+        &app,
+        &format!("UPDATE status_page_versions SET term = term + 1000, version = version + 10 WHERE page_id = '{id}'"),
+    )
+    .await;
     let version = async || -> i64 {
         let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
         let version = sqlx::query_scalar("SELECT version FROM status_page_versions WHERE page_id = $1::text::uuid")
@@ -132,7 +136,10 @@ async fn an_old_renderer_does_not_overwrite() {
     };
     let before = version().await;
     admin.patch(&format!("/api/v1/status-pages/{id}"), &json!({"about": "Changed since"})).await.expect(200);
-    until("this process does not render the change", async || get(&app, "/status/shop").await.text.contains("Changed since")).await;
+    until("this process does not render the change", async || {
+        get(&app, "/status/shop").await.text.contains("Changed since")
+    })
+    .await;
     assert_eq!(version().await, before, "it wrote over a later term's");
     app.kill().await;
 }

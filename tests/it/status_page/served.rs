@@ -14,8 +14,12 @@ async fn a_fresh_appliance_has_a_page() {
     until_served(&app, "/status").await;
     until("its parts are not all on the page", async || {
         let components = get(&app, "/api/v2/components.json").await.json();
-        let names: Vec<_> =
-            components["components"].as_array().unwrap().iter().map(|part| part["name"].as_str().unwrap().to_owned()).collect();
+        let names: Vec<_> = components["components"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|part| part["name"].as_str().unwrap().to_owned())
+            .collect();
         names.iter().any(|name| name == "Database") && names.len() >= 4
     })
     .await;

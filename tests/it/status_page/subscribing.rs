@@ -93,10 +93,11 @@ async fn nobody_manages_anothers_subscription() {
     let manage = link(&mails(&app, "ann@example.com").await[1], "manage");
     let (id, signature) = manage.rsplit_once('/').unwrap().1.split_once('.').unwrap();
     let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
-    let bob: String = sqlx::query_scalar("SELECT id::text FROM status_page_subscribers WHERE address = 'bob@example.com'")
-        .fetch_one(&mut db)
-        .await
-        .unwrap();
+    let bob: String =
+        sqlx::query_scalar("SELECT id::text FROM status_page_subscribers WHERE address = 'bob@example.com'")
+            .fetch_one(&mut db)
+            .await
+            .unwrap();
     db.close().await.unwrap();
     for wrong in [
         format!("/status/shop/manage/{bob}.{signature}"),

@@ -91,7 +91,8 @@ impl Surface {
 /// Paths of status pages, of Statuspage's and Gatus's APIs, and of pushes to monitors. None of them has a session.
 fn is_status(path: &str) -> bool {
     const BELOW: [&str; 5] = ["/status", super::status::DOMAIN_PATH, "/api/v2", "/api/v1/endpoints", "/api/push"];
-    let is_below = |start: &&str| path.strip_prefix(*start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_below =
+        |start: &&str| path.strip_prefix(*start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     path == "/api/v1/config" || BELOW.iter().any(is_below)
 }
 
