@@ -136,6 +136,7 @@ pub fn of_io(error: &io::Error, what: &str) -> Failure {
         Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => Reason::Closed,
         Kind::AddrNotAvailable | Kind::AddrInUse | Kind::OutOfMemory => Reason::Local,
         Kind::PermissionDenied => Reason::NotPermitted,
+        Kind::InvalidData | Kind::InvalidInput => Reason::Protocol,
         // EMFILE and ENFILE: this process or this host has no file descriptor left.
         _ if matches!(error.raw_os_error(), Some(23 | 24 | 105)) => Reason::Local,
         _ => Reason::Closed,

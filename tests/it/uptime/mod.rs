@@ -3,4 +3,7 @@
 mod hostile;
 mod kinds;
 mod probe;
+mod prober;
+mod resume;
 mod retention;
+mod watch;

@@ -18,6 +18,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpSocket, TcpStream, UnixStream},
+    sync::watch,
     task::JoinHandle,
     time::timeout,
 };
@@ -119,6 +120,7 @@ pub async fn nobody() -> SocketAddr {
 pub struct Relay {
     pub address: SocketAddr,
     cut: Arc<AtomicU64>,
+    away: watch::Sender<bool>,
     _task: Task,
 }
 
@@ -126,15 +128,30 @@ impl Relay {
     pub async fn to(socket: std::path::PathBuf) -> Self {
         let (listener, address) = listen(Ipv4Addr::LOCALHOST).await;
         let cut = Arc::new(AtomicU64::new(0));
-        let cuts = cut.clone();
+        let (away, cuts) = (watch::Sender::new(false), cut.clone());
+        let gone = away.subscribe();
         let task = Task::run(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
+                if *gone.borrow() {
+                    continue;
+                }
                 let Ok(server) = UnixStream::connect(&socket).await else { continue };
-                tokio::spawn(relay(client, server, cuts.clone()));
+                let (cuts, mut gone) = (cuts.clone(), gone.clone());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = relay(client, server, cuts) => {}
+                        _ = gone.wait_for(|is_gone| *is_gone) => {}
+                    }
+                });
             }
         });
-        Self { address, cut, _task: task }
+        Self { address, cut, away, _task: task }
+    }
+
+    /// As long as this is so, connections are closed, and new ones as soon as they are made.
+    pub fn set_away(&self, is_away: bool) {
+        self.away.send_replace(is_away);
     }
 
     /// The next so many commits of transactions that insert spans reach the server, and their answers are lost.
@@ -152,7 +169,7 @@ async fn relay(client: TcpStream, server: UnixStream, cuts: Arc<AtomicU64>) {
     use tokio::io::AsyncReadExt as _;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let back = tokio::spawn(async move { drop(tokio::io::copy(&mut from_server, &mut to_client).await) });
+    let back = Task::run(async move { drop(tokio::io::copy(&mut from_server, &mut to_client).await) });
     let (mut some, mut writes_spans) = (vec![0; 64 * 1024], false);
     while let Ok(count) = from_client.read(&mut some).await {
         if count == 0 {
@@ -165,7 +182,7 @@ async fn relay(client: TcpStream, server: UnixStream, cuts: Arc<AtomicU64>) {
             && cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         if is_cut {
             // Before the server can answer, nothing goes back any more.
-            back.abort();
+            back.0.abort();
         }
         if to_server.write_all(&some[..count]).await.is_err() {
             break;
@@ -176,5 +193,4 @@ async fn relay(client: TcpStream, server: UnixStream, cuts: Arc<AtomicU64>) {
             return;
         }
     }
-    back.abort();
 }
