@@ -51,10 +51,8 @@ pub fn needs_body(condition: &Condition) -> bool {
 pub fn judge(status: &[String], conditions: &[Condition], answer: &Answer<'_>) -> Vec<Failure> {
     let mut failures = Vec::new();
     if !expects_status(status, answer.status) {
-        failures.push(failure(
-            Reason::Status,
-            format!("the status is {} instead of {}", answer.status, status.join(", ")),
-        ));
+        failures
+            .push(failure(Reason::Status, format!("the status is {} instead of {}", answer.status, status.join(", "))));
     }
     // Parsed once for all conditions.
     let has_json = conditions.iter().any(|condition| matches!(condition, Condition::Json { .. }));
@@ -88,7 +86,8 @@ fn judge_one(
         }
         Condition::Header { name, test, value } => {
             let found = answer.headers.get(&name.to_ascii_lowercase());
-            let holds = found.is_some_and(|found| holds(*test, &Value::from(found.as_str()), &Value::from(value.as_str())))
+            let holds = found
+                .is_some_and(|found| holds(*test, &Value::from(found.as_str()), &Value::from(value.as_str())))
                 || (found.is_none() && *test == Test::IsNot);
             (!holds).then(|| {
                 let is = found.map_or("is not set".to_owned(), |found| format!("is {:?}", shown(found)));

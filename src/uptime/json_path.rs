@@ -69,7 +69,8 @@ fn steps(path: &str) -> Result<Vec<Step>, String> {
     while !rest.is_empty() {
         let place = path.len() - rest.len() + 1;
         if let Some(after) = rest.strip_prefix('[') {
-            let (step, left) = bracket(after).ok_or_else(|| format!("what begins at character {place} is no [index]"))?;
+            let (step, left) =
+                bracket(after).ok_or_else(|| format!("what begins at character {place} is no [index]"))?;
             steps.push(step);
             rest = left;
         } else {
@@ -130,7 +131,8 @@ mod tests {
         ] {
             assert_eq!(find(path), Some(value), "{path}");
         }
-        for none in ["$.nothing", "$.a.b[2]", "$.a.b[-3]", "$.status.x", "$.status[0]", "length($.a.b[0].c)", "$.a.b.c"] {
+        for none in ["$.nothing", "$.a.b[2]", "$.a.b[-3]", "$.status.x", "$.status[0]", "length($.a.b[0].c)", "$.a.b.c"]
+        {
             assert_eq!(find(none), None, "{none}");
         }
     }

@@ -59,8 +59,7 @@ pub fn build(
         metrics: telemetry.register("uptime", Metrics::register),
     });
     let background = uptime.clone();
-    let module = Module::new(&ROOM)
-        .jobs(uptime.clone(), register)
-        .background(move |loops| prober::start(&background, loops));
+    let module =
+        Module::new(&ROOM).jobs(uptime.clone(), register).background(move |loops| prober::start(&background, loops));
     (uptime, module)
 }

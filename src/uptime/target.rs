@@ -143,7 +143,9 @@ pub async fn resolve(
     let (may, not): (Vec<IpAddr>, Vec<IpAddr>) = found.into_iter().partition(|ip| policy.permits(*ip));
     if may.is_empty() {
         let which = if literal(host).is_some() { String::new() } else { format!(" leads to {}, which", first(&not)) };
-        let text = format!("{host}{which} is not an address of the public internet, and uptime.private_networks does not have it");
+        let text = format!(
+            "{host}{which} is not an address of the public internet, and uptime.private_networks does not have it"
+        );
         return Err(Failure { reason: Reason::PrivateAddress, text });
     }
     Ok(by_turns(may).into_iter().take(MOST).map(|ip| Judged(SocketAddr::new(ip, port))).collect())
@@ -222,7 +224,8 @@ mod tests {
         let resolver = Resolver::default();
         let refused = resolve(&resolver, "127.0.0.1", 80, Family::Auto, &policy(&[])).await.unwrap_err();
         assert_eq!(refused.reason, Reason::PrivateAddress);
-        let refused = resolve(&resolver, "::ffff:127.0.0.1", 80, Family::Auto, &policy(&["10.0.0.0/8"])).await.unwrap_err();
+        let refused =
+            resolve(&resolver, "::ffff:127.0.0.1", 80, Family::Auto, &policy(&["10.0.0.0/8"])).await.unwrap_err();
         assert_eq!(refused.reason, Reason::PrivateAddress);
         let found = resolve(&resolver, "[::1]", 80, Family::Auto, &policy(&["::1/128"])).await.unwrap();
         assert_eq!(found[0].address(), "[::1]:80".parse().unwrap());

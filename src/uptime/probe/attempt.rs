@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn what_this_host_lacks_says_nothing_about_the_target() {
-        for (number, reason) in [(24, Reason::Local), (111, Reason::ConnectRefused), (113, Reason::ConnectUnreachable)] {
+        for (number, reason) in [(24, Reason::Local), (111, Reason::ConnectRefused), (113, Reason::ConnectUnreachable)]
+        {
             assert_eq!(of_io(&io::Error::from_raw_os_error(number), "x").reason, reason);
         }
     }

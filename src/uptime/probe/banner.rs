@@ -1,13 +1,6 @@
 //! Servers for mail: their greeting, and if wanted their TLS. Never a sign-in.
 
-use super::{
-    Prober,
-    attempt::Attempt,
-    connect::Wire,
-    failure,
-    lines::Lines,
-    tls::Wanted,
-};
+use super::{Prober, attempt::Attempt, connect::Wire, failure, lines::Lines, tls::Wanted};
 use crate::{
     model::{Failure, Phase, Reason},
     spec::{MailServerSpec, MailTls},

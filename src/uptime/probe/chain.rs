@@ -131,7 +131,9 @@ fn path(
         let issuer = read.get(last).and_then(|sent| Some(sent.as_ref()?.issuer.as_str()));
         let is_next = |place: &usize| {
             let sent = read.get(*place).and_then(Option::as_ref);
-            sent.is_some_and(|sent| Some(sent.subject.as_str()) == issuer && sent.starts_at <= now && now <= sent.ends_at)
+            sent.is_some_and(|sent| {
+                Some(sent.subject.as_str()) == issuer && sent.starts_at <= now && now <= sent.ends_at
+            })
         };
         let next = (1..read.len()).find(|place| !places.contains(place) && is_next(place));
         let Some((place, der)) = next.and_then(|place| Some((place, others.get(place - 1)?))) else { break };

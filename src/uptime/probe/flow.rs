@@ -29,17 +29,11 @@ const LONGEST: usize = 8 * 1024;
 /// Cookies that are kept.
 const COOKIES: usize = 100;
 
-pub async fn run(
-    prober: &Prober,
-    spec: &FlowSpec,
-    secrets: &Secrets,
-    attempt: &mut Attempt,
-) -> Result<(), Failure> {
+pub async fn run(prober: &Prober, spec: &FlowSpec, secrets: &Secrets, attempt: &mut Attempt) -> Result<(), Failure> {
     let mut values = Values { secrets, taken: BTreeMap::new() };
     let mut cookies = Cookies::default();
     for step in &spec.steps {
-        let of_step =
-            |failure: Failure| Failure { text: format!("step {:?}: {}", step.name, failure.text), ..failure };
+        let of_step = |failure: Failure| Failure { text: format!("step {:?}: {}", step.name, failure.text), ..failure };
         let needs_body = step.take.values().any(|take| matches!(take, Take::Json { .. } | Take::Regex { .. }));
         let asked = http::request(prober, &step.http, &values, Some(&mut cookies), needs_body, attempt).await;
         let (reply, url) = asked.map_err(of_step)?;
@@ -108,7 +102,8 @@ impl Cookies {
             let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { continue };
             let attributes: Vec<String> = parts.map(|part| part.trim().to_ascii_lowercase()).collect();
             let key = (host.to_owned(), name.trim().to_owned());
-            let is_over = attributes.iter().any(|attribute| attribute == "max-age=0" || attribute.starts_with("max-age=-"));
+            let is_over =
+                attributes.iter().any(|attribute| attribute == "max-age=0" || attribute.starts_with("max-age=-"));
             if is_over {
                 self.0.remove(&key);
             } else if self.0.len() < COOKIES || self.0.contains_key(&key) {

@@ -77,12 +77,7 @@ impl Values<'_> {
     }
 }
 
-pub async fn run(
-    prober: &Prober,
-    spec: &HttpSpec,
-    secrets: &Secrets,
-    attempt: &mut Attempt,
-) -> Result<(), Failure> {
+pub async fn run(prober: &Prober, spec: &HttpSpec, secrets: &Secrets, attempt: &mut Attempt) -> Result<(), Failure> {
     let values = Values { secrets, taken: BTreeMap::new() };
     let (reply, _) = request(prober, spec, &values, None, false, attempt).await?;
     for failure in judge(spec, &reply, attempt) {

@@ -60,7 +60,8 @@ impl Lines {
         let mut lines = Vec::new();
         loop {
             let line = self.next().await?;
-            let code = line.get(..3).and_then(|code| code.parse::<u16>().ok()).filter(|code| (200..=599).contains(code));
+            let code =
+                line.get(..3).and_then(|code| code.parse::<u16>().ok()).filter(|code| (200..=599).contains(code));
             let Some(code) = code else {
                 return Err(failure(Reason::Protocol, "the server does not speak SMTP"));
             };

@@ -72,7 +72,8 @@ impl Registries {
             return Ok(known);
         }
         let read = get(prober, &self.bootstrap, attempt).await.and_then(|(_, body)| {
-            serde_json::from_slice::<Bootstrap>(&body).map_err(|error| refused(format!("the list of registries: {error}")))
+            serde_json::from_slice::<Bootstrap>(&body)
+                .map_err(|error| refused(format!("the list of registries: {error}")))
         });
         match read {
             Ok(read) => {

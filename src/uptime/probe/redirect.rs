@@ -56,7 +56,8 @@ impl Redirects {
             }
             let kept = [header::USER_AGENT, header::ACCEPT_ENCODING, header::ACCEPT];
             let headers = std::mem::take(&mut next.headers);
-            next.headers = kept.into_iter().filter_map(|name| Some((name.clone(), headers.get(&name)?.clone()))).collect();
+            next.headers =
+                kept.into_iter().filter_map(|name| Some((name.clone(), headers.get(&name)?.clone()))).collect();
         }
         next.url = url;
         if !self.seen.insert((next.method.clone(), next.url.to_string())) {
@@ -128,7 +129,10 @@ mod tests {
             assert_eq!(follow(&from, 301, nonsense).unwrap_err(), Reason::RedirectInvalid, "{nonsense}");
         }
         assert!(follow(&from, 304, "/").unwrap().is_none());
-        assert!(Redirects::new(0, &from).next(&from, 302, Some("/")).unwrap().is_none(), "not followed: the last answer");
+        assert!(
+            Redirects::new(0, &from).next(&from, 302, Some("/")).unwrap().is_none(),
+            "not followed: the last answer"
+        );
         let mut redirects = Redirects::new(2, &from);
         let mut last = from;
         for path in ["/2", "/3"] {

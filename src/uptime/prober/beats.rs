@@ -214,12 +214,7 @@ impl BeatState {
     }
 
     /// A beat came.
-    pub fn take(
-        &mut self,
-        beat: Beat,
-        at: DateTime<Utc>,
-        moment: impl Fn(DateTime<Utc>) -> Instant,
-    ) -> Said {
+    pub fn take(&mut self, beat: Beat, at: DateTime<Utc>, moment: impl Fn(DateTime<Utc>) -> Instant) -> Said {
         let mark = (at.timestamp_micros(), beat);
         if self.seen.contains(&mark) {
             return Said::Known;
@@ -237,7 +232,11 @@ impl BeatState {
     }
 
     /// A deadline that has passed: why, and when. The next one follows from it, so that each missed beat counts once.
-    pub fn missed(&mut self, now: Instant, moment: impl Fn(DateTime<Utc>) -> Instant) -> Option<(Reason, DateTime<Utc>)> {
+    pub fn missed(
+        &mut self,
+        now: Instant,
+        moment: impl Fn(DateTime<Utc>) -> Instant,
+    ) -> Option<(Reason, DateTime<Utc>)> {
         if let Some((_, at)) = self.run.filter(|(end, _)| *end <= now) {
             self.run = None;
             return Some((Reason::RunTooLong, at));

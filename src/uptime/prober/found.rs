@@ -13,9 +13,7 @@ use super::{
 };
 use crate::{
     events::MonitorEnding,
-    model::{
-        Beat, Cause, Degraded, Failure, Figures, LiveView, MonitorId, Observation, Phases, Reason, Status,
-    },
+    model::{Beat, Cause, Degraded, Failure, Figures, LiveView, MonitorId, Observation, Phases, Reason, Status},
     schedule::state::{Change, Effect, Parent},
 };
 
@@ -256,7 +254,8 @@ impl Task {
             }
             counts.flapping += u32::from(state.flapping_since.is_some());
             for (place, days) in [7, 21].into_iter().enumerate() {
-                let ends = |at: Option<DateTime<Utc>>| u32::from(at.is_some_and(|at| at - now <= TimeDelta::days(days)));
+                let ends =
+                    |at: Option<DateTime<Utc>>| u32::from(at.is_some_and(|at| at - now <= TimeDelta::days(days)));
                 if let (Some(certificates), Some(domains)) =
                     (counts.certificates.get_mut(place), counts.domains.get_mut(place))
                 {

@@ -1,10 +1,6 @@
 //! Resuming: what the last prober knew, and the time during which nobody checked.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -117,9 +113,11 @@ fn resumed(definition: Arc<Definition>, row: Option<StateRow>, last: &[Check], n
     let state = stored.map_or_else(|| State::new(now), |stored| State::resume(&definition.rules, stored, last));
     let mut watched = Watched::new(definition, state, now);
     watched.last_started = last.first().map(|check| check.at);
-    watched.attempt = watched.state.suspect.as_ref().map_or(1, |suspect| {
-        i16::try_from(suspect.attempts).unwrap_or(i16::MAX).saturating_add(1)
-    });
+    watched.attempt = watched
+        .state
+        .suspect
+        .as_ref()
+        .map_or(1, |suspect| i16::try_from(suspect.attempts).unwrap_or(i16::MAX).saturating_add(1));
     watched
 }
 
@@ -155,7 +153,7 @@ fn note_beats(rows: Vec<BeatRow>, loaded: &mut Loaded) {
         loaded.seen.note(row.ordinal);
         if let Some((monitor, beat, at)) = beats::parse(&row) {
             let last = judged.get(&monitor).copied().flatten();
-            if last.is_none_or(|last| at > last) || beat == Beat::Start {
+            if last.is_none_or(|last| at > last) {
                 loaded.unread.push((monitor, beat, at));
             }
         }

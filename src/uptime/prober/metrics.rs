@@ -206,7 +206,11 @@ impl ProberMetrics {
             self.folded.clone(),
         );
         registry.register("checks_dropped", "Checks that were not written, by reason", self.dropped_checks.clone());
-        registry.register("transitions_dropped", "Changes of status that were not written, by reason", self.dropped.clone());
+        registry.register(
+            "transitions_dropped",
+            "Changes of status that were not written, by reason",
+            self.dropped.clone(),
+        );
     }
 
     /// An attempt has ended.

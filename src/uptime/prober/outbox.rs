@@ -193,9 +193,11 @@ impl Outbox {
         }
         let is_all = queue.checks.is_empty() && queue.thin.is_empty();
         let until = checks.last().map(|row| row.check.at).filter(|_| !is_all);
-        let ready = queue.changes.iter().take(CHANGES).take_while(|changed| {
-            until.is_none_or(|until| changed.transition.confirmed_at <= until)
-        });
+        let ready = queue
+            .changes
+            .iter()
+            .take(CHANGES)
+            .take_while(|changed| until.is_none_or(|until| changed.transition.confirmed_at <= until));
         let ready = ready.count();
         let changes: Vec<Changed> = queue.changes.drain(..ready).collect();
         // A state says what follows from all changes: it goes with the last of them.
@@ -292,7 +294,8 @@ fn merge(changes: &mut VecDeque<Changed>) -> u64 {
     }
     let (before, mut place) = (changes.len(), 0);
     changes.retain(|changed| {
-        let is_end = ends.get(&changed.transition.monitor).is_some_and(|(first, last)| [*first, *last].contains(&place));
+        let is_end =
+            ends.get(&changed.transition.monitor).is_some_and(|(first, last)| [*first, *last].contains(&place));
         place += 1;
         is_end
     });

@@ -103,7 +103,10 @@ impl Reader {
                     if is_failing {
                         tracing::debug!(error, "changes of monitors cannot be read still");
                     } else {
-                        tracing::warn!(error, "changes of monitors cannot be read: checking goes on with what is known");
+                        tracing::warn!(
+                            error,
+                            "changes of monitors cannot be read: checking goes on with what is known"
+                        );
                     }
                     is_failing = true;
                 }

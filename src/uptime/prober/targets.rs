@@ -29,13 +29,7 @@ pub struct Targets {
 
 impl Targets {
     pub fn new(most: usize) -> Self {
-        Self {
-            most,
-            running: 0,
-            of_target: HashMap::new(),
-            waiting: VecDeque::new(),
-            waiting_for: HashMap::new(),
-        }
+        Self { most, running: 0, of_target: HashMap::new(), waiting: VecDeque::new(), waiting_for: HashMap::new() }
     }
 
     pub fn running(&self) -> usize {

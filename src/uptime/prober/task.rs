@@ -116,7 +116,8 @@ impl Task {
         let soft = self.uptime.inner.lifecycle.soft().clone();
         let mut changes = self.duty.changes();
         loop {
-            let term = tokio::select! { term = ours(&self.duty, &mut changes) => term, () = soft.cancelled() => return };
+            let term =
+                tokio::select! { term = ours(&self.duty, &mut changes) => term, () = soft.cancelled() => return };
             match self.resume(term).await {
                 Ok(Some(news)) => {
                     self.watch(term, news).await;

@@ -5,14 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use super::{
-    definition::Definition,
-    found::failed,
-    metrics::Skipped,
-    storm::RATE,
-    targets::Place,
-    task::Task,
-};
+use super::{definition::Definition, found::failed, metrics::Skipped, storm::RATE, targets::Place, task::Task};
 use crate::{
     model::{MonitorId, Observation, Reason},
     probe::Prober,
@@ -77,7 +70,8 @@ impl Task {
         let lifecycle = &self.uptime.inner.lifecycle;
         let soft = lifecycle.soft().clone();
         lifecycle.spawn("uptime.check", async move {
-            let seen = tokio::select! { seen = look(&probes, &definition, at) => seen, () = soft.cancelled() => return };
+            let seen =
+                tokio::select! { seen = look(&probes, &definition, at) => seen, () = soft.cancelled() => return };
             let target = definition.target.clone();
             // Nobody listens: this process has lost the duty meanwhile.
             let _ = results.send(Done { index, id, run, at, started: now, lag, target, seen });
@@ -169,7 +163,12 @@ impl Task {
         let Some(watched) = self.get_mut(index) else { return };
         let interval = watched.definition.interval.to_std().unwrap_or(SPREAD);
         let is_pulled = watched.pulled_at.is_some_and(|pulled| due.duration_since(pulled) < interval);
-        if !watched.is_asked() || watched.is_in_flight || watched.is_queued || is_pulled || watched.state.suspect.is_some() {
+        if !watched.is_asked()
+            || watched.is_in_flight
+            || watched.is_queued
+            || is_pulled
+            || watched.state.suspect.is_some()
+        {
             return;
         }
         watched.pulled_at = Some(due);
@@ -187,8 +186,11 @@ impl Task {
             self.pull(parent, now);
         }
         let Some(shared) = self.storm.suspect(&definition, now) else { return };
-        let others: Vec<u32> =
-            self.indices().into_iter().filter(|index| self.get(*index).is_some_and(|w| shared.has(&w.definition))).collect();
+        let others: Vec<u32> = self
+            .indices()
+            .into_iter()
+            .filter(|index| self.get(*index).is_some_and(|w| shared.has(&w.definition)))
+            .collect();
         let step = Duration::from_secs(1) / RATE;
         for (place, other) in (0_u32..).zip(others) {
             self.pull(other, now + step * place);

@@ -133,11 +133,8 @@ impl Writer {
 
     async fn write_changes(&self, tx: &mut PgConnection, batch: &Batch, term: i64) -> Result<(), UptimeError> {
         let (clock, now) = (&self.uptime.inner.clock, self.uptime.inner.clock.now());
-        let fresh = if batch.changes.is_empty() {
-            HashSet::new()
-        } else {
-            spans::write(tx, term, &rows(batch)).await?
-        };
+        let fresh =
+            if batch.changes.is_empty() { HashSet::new() } else { spans::write(tx, term, &rows(batch)).await? };
         if !batch.states.is_empty() {
             state::write(tx, term, now, &batch.states).await?;
         }
@@ -180,7 +177,11 @@ impl Writer {
             Ok(()) => inner.commit().await?,
             Err(error) => {
                 let error = format!("{error:#}");
-                tracing::error!(error, changes = all.len(), "changes of monitors could not be told: their events do it");
+                tracing::error!(
+                    error,
+                    changes = all.len(),
+                    "changes of monitors could not be told: their events do it"
+                );
                 inner.rollback().await?;
             }
         }
@@ -201,7 +202,12 @@ impl Writer {
         self.note_unwritten();
         if is_first {
             let (error, waiting) = (platform::error::chain(error), self.outbox.waiting());
-            tracing::warn!(event = "uptime.checks_kept", error, waiting, "checks cannot be written: they wait in memory");
+            tracing::warn!(
+                event = "uptime.checks_kept",
+                error,
+                waiting,
+                "checks cannot be written: they wait in memory"
+            );
         }
     }
 

@@ -222,11 +222,15 @@ fn judge_take(name: &str, take: &Take) -> Option<String> {
     }
     match take {
         Take::Json { path } => JsonPath::parse(path).err(),
-        Take::Header { name } => HeaderName::from_bytes(name.as_bytes()).err().map(|_| format!("{name:?} is no header")),
+        Take::Header { name } => {
+            HeaderName::from_bytes(name.as_bytes()).err().map(|_| format!("{name:?} is no header"))
+        }
         Take::Cookie { name } => name.is_empty().then(|| "a cookie has a name".to_owned()),
         Take::Regex { pattern, group } => match Regex::new(pattern) {
             Err(error) => Some(format!("no pattern: {error}")),
-            Ok(parsed) if parsed.captures_len() <= usize::from(*group) => Some(format!("the pattern has no group {group}")),
+            Ok(parsed) if parsed.captures_len() <= usize::from(*group) => {
+                Some(format!("the pattern has no group {group}"))
+            }
             Ok(_) => None,
         },
     }
@@ -253,7 +257,11 @@ fn address(field: &str, error: &AddressError, p: &mut Problems) {
     match error {
         AddressError::Invalid => p.invalid(field, error.to_string()),
         AddressError::NotPublic(_) => {
-            p.push(field, "private_target", format!("{error}: the operator's setting uptime.private_networks permits it"));
+            p.push(
+                field,
+                "private_target",
+                format!("{error}: the operator's setting uptime.private_networks permits it"),
+            );
         }
     }
 }
@@ -400,8 +408,16 @@ mod tests {
             (json!({"kind": "http", "url": "https://me:secret@example.com/"}), "/spec/url", "invalid"),
             (json!({"kind": "http", "url": "ftp://example.com/"}), "/spec/url", "invalid"),
             (json!({"kind": "http", "url": "https://example.com/{{id}}"}), "/spec/url", "invalid"),
-            (json!({"kind": "http", "url": "https://example.com/", "headers": {"Host": "x"}}), "/spec/headers", "invalid"),
-            (json!({"kind": "http", "url": "https://example.com/", "headers": {"X": "a\nb"}}), "/spec/headers", "invalid"),
+            (
+                json!({"kind": "http", "url": "https://example.com/", "headers": {"Host": "x"}}),
+                "/spec/headers",
+                "invalid",
+            ),
+            (
+                json!({"kind": "http", "url": "https://example.com/", "headers": {"X": "a\nb"}}),
+                "/spec/headers",
+                "invalid",
+            ),
             (json!({"kind": "http", "url": "https://example.com/", "status": ["2xx"]}), "/spec/status", "invalid"),
             (json!({"kind": "http", "url": "https://example.com/", "redirects": 11}), "/spec/redirects", "invalid"),
             (
@@ -411,7 +427,11 @@ mod tests {
             ),
             (json!({"kind": "tcp", "host": "10.0.0.1", "port": 22}), "/spec/host", "private_target"),
             (json!({"kind": "tcp", "host": "a b", "port": 22}), "/spec/host", "invalid"),
-            (json!({"kind": "dns", "name": "x.example", "record": "A", "server": "dns.example"}), "/spec/server", "invalid"),
+            (
+                json!({"kind": "dns", "name": "x.example", "record": "A", "server": "dns.example"}),
+                "/spec/server",
+                "invalid",
+            ),
             (json!({"kind": "icmp", "host": "example.com", "count": 11}), "/spec/count", "invalid"),
             (json!({"kind": "domain", "name": "www.example.com"}), "/spec/name", "invalid"),
             (json!({"kind": "heartbeat", "cron": "often"}), "/spec/cron", "invalid"),

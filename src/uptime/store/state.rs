@@ -81,11 +81,10 @@ pub async fn revisions(conn: &mut PgConnection) -> sqlx::Result<Vec<(Uuid, i64)>
 
 /// The newest revision of windows, and how many there are: whether they must be read again.
 pub async fn windows_mark(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
-    let row = sqlx::query!(
-        r#"SELECT coalesce(max(revision), 0) AS "revision!", count(*) AS "count!" FROM uptime_windows"#
-    )
-    .fetch_one(conn)
-    .await?;
+    let row =
+        sqlx::query!(r#"SELECT coalesce(max(revision), 0) AS "revision!", count(*) AS "count!" FROM uptime_windows"#)
+            .fetch_one(conn)
+            .await?;
     Ok((row.revision, row.count))
 }
 

@@ -87,11 +87,15 @@ async fn a_bomb_is_read_up_to_the_limit_of_what_it_becomes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drip_ends_at_the_deadline() {
     let (target, prober) = (Http::start().await, prober());
-    for bytes in ["HTTP/1.1 200 OK\r\nx: yyyyyyyyyyyyyyyyyyyyyyyyyyy", "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\nzzzzzzzzzzzz"] {
+    for bytes in [
+        "HTTP/1.1 200 OK\r\nx: yyyyyyyyyyyyyyyyyyyyyyyyyyy",
+        "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\nzzzzzzzzzzzz",
+    ] {
         let dripped = bytes.as_bytes().to_vec();
         target.answer(move |_| Answer::Drip(dripped.clone(), Duration::from_millis(30)));
         let began = Instant::now();
-        let seen = look_for(&prober, json!({"kind": "http", "url": target.url("/")}), &[], Duration::from_millis(1200)).await;
+        let seen =
+            look_for(&prober, json!({"kind": "http", "url": target.url("/")}), &[], Duration::from_millis(1200)).await;
         let reason = seen.reason().unwrap();
         assert!(matches!(reason, Reason::FirstByteTimeout | Reason::TransferTimeout), "{seen:?}");
         assert!(began.elapsed() < Duration::from_secs(4));
@@ -162,7 +166,9 @@ async fn secrets_do_not_follow_a_redirect_elsewhere() {
 async fn a_redirect_to_a_private_address_is_refused() {
     let (target, inside) = (Http::start().await, Silent::on((Ipv4Addr::new(127, 0, 0, 2), 0).into()).await);
     let prober = prober();
-    for host in [format!("{}", inside.address), format!("[::ffff:127.0.0.2]:{}", inside.address.port()), "10.0.0.1".into()] {
+    for host in
+        [format!("{}", inside.address), format!("[::ffff:127.0.0.2]:{}", inside.address.port()), "10.0.0.1".into()]
+    {
         let to = format!("http://{host}/");
         target.answer(move |_| Answer::redirect(&to));
         let seen = look(&prober, json!({"kind": "http", "url": target.url("/")})).await;

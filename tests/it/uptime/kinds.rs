@@ -45,7 +45,9 @@ async fn http_is_up_and_down_with_the_right_reason() {
     let facts = seen.http.unwrap();
     assert_eq!((facts.version.as_str(), facts.redirects, facts.is_tls, seen.code), ("1.1", 0, false, Some(200)));
     let phases = seen.phases;
-    assert!(phases.connect.is_some() && phases.first_byte.is_some() && phases.transfer.is_some() && phases.tls.is_none());
+    assert!(
+        phases.connect.is_some() && phases.first_byte.is_some() && phases.transfer.is_some() && phases.tls.is_none()
+    );
 
     assert_down(&look(&prober, spec.clone()).await, Reason::ValueMissing, "no secret");
     let plain = json!({"kind": "http", "url": target.url("/")});
@@ -106,7 +108,10 @@ async fn tcp_and_tls_are_up_and_down_with_the_right_reason() {
     assert_down(&look(&prober, host(json!({"kind": "tls"}), ssh.address)).await, Reason::TlsFailed, "no TLS");
     let https = json!({"kind": "http", "url": tls.url("/")});
     let seen = look(&prober, https).await;
-    assert!(seen.is_up() && seen.phases.tls.is_some() && seen.http.as_ref().is_some_and(|facts| facts.is_tls), "{seen:?}");
+    assert!(
+        seen.is_up() && seen.phases.tls.is_some() && seen.http.as_ref().is_some_and(|facts| facts.is_tls),
+        "{seen:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +180,11 @@ async fn mail_servers_are_up_and_down_with_the_right_reason() {
     assert!(seen.is_up() && seen.certificate.is_some() && seen.code == Some(220), "{seen:?}");
     let verifies = of("smtp", json!({"tls": "starttls", "verify": true}), smtp.address);
     assert_down(&look(&prober, verifies).await, Reason::CertificateUntrusted, "untrusted");
-    assert_down(&look(&prober, of("smtp", json!({"expect": "Exchange"}), smtp.address)).await, Reason::Banner, "greeting");
+    assert_down(
+        &look(&prober, of("smtp", json!({"expect": "Exchange"}), smtp.address)).await,
+        Reason::Banner,
+        "greeting",
+    );
     let busy = Lines::start("421 too busy\r\n", &[], None).await;
     assert_down(&look(&prober, of("smtp", json!({}), busy.address)).await, Reason::Banner, "busy");
     let other = Lines::start("HTTP/1.1 400 Bad Request\r\n", &[], None).await;
@@ -196,7 +205,8 @@ async fn mail_servers_are_up_and_down_with_the_right_reason() {
 async fn a_real_postgresql_is_up_and_down_with_the_right_reason() {
     let (relay, prober) = (Relay::to(postgres_socket().await).await, prober());
     let spec = |more: Value| {
-        let mut spec = host(json!({"kind": "postgres", "database": "postgres", "user": "postgres", "tls": "none"}), relay.address);
+        let mut spec =
+            host(json!({"kind": "postgres", "database": "postgres", "user": "postgres", "tls": "none"}), relay.address);
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         spec
     };
@@ -291,12 +301,8 @@ impl SelfCheck for Part {
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_of_the_appliance_say_how_they_are() {
     let text = || "a text".to_owned();
-    let all = [
-        Judgement::Well(Some(text())),
-        Judgement::Degraded(text()),
-        Judgement::Down(text()),
-        Judgement::Off(text()),
-    ];
+    let all =
+        [Judgement::Well(Some(text())), Judgement::Degraded(text()), Judgement::Down(text()), Judgement::Off(text())];
     let self_checks = all.into_iter().map(|judgement| Arc::new(Part(judgement)) as Arc<dyn SelfCheck>).collect();
     let prober = Prober::new(ProbeSettings { self_checks, ..settings() });
     let ask = async |check: &str| look(&prober, json!({"kind": "internal", "check": check})).await;

@@ -90,7 +90,15 @@ async fn a_window_and_a_parent_silence() {
     let all = spans(&mut db, child).await;
     assert_eq!(story(&all[all.len() - 1..]), ["down(parent)"]);
     until("it is not checked in the window", async || {
-        number(&mut db, &format!("SELECT count(*) FROM uptime_checks WHERE monitor = {} AND maintenance AND outcome = 1", apart.number)).await > 0
+        number(
+            &mut db,
+            &format!(
+                "SELECT count(*) FROM uptime_checks WHERE monitor = {} AND maintenance AND outcome = 1",
+                apart.number
+            ),
+        )
+        .await
+            > 0
     })
     .await;
     assert_eq!(story(&spans(&mut db, apart).await), ["up", "maintenance(window)"]);
@@ -141,7 +149,7 @@ async fn a_target_that_hangs_holds_up_no_other() {
         number(&mut db, "SELECT count(*) FROM uptime_state WHERE status = 'down'").await == 4
     })
     .await;
-    assert_eq!(number(&mut db, "SELECT count(*) FROM uptime_checks WHERE outcome = 1 AND reason = 14").await, 4);
+    assert!(number(&mut db, "SELECT count(*) FROM uptime_checks WHERE outcome = 1 AND reason = 14").await >= 4);
     app.stop().await;
 }
 
@@ -159,7 +167,10 @@ async fn two_thousand_monitors_keep_their_slots() {
     );
     execute(&mut db, &sql).await;
     execute(&mut db, "INSERT INTO uptime_state (monitor_id, status, since, updated_at) SELECT id, 'unknown', now(), now() FROM uptime_monitors WHERE kind = 'http' AND key LIKE 'm-%'").await;
-    until("not all are up", async || number(&mut db, "SELECT count(*) FROM uptime_state WHERE status = 'up'").await >= 2000).await;
+    until("not all are up", async || {
+        number(&mut db, "SELECT count(*) FROM uptime_state WHERE status = 'up'").await >= 2000
+    })
+    .await;
     // All at once were new; from here on they have their slots.
     let series = |le: &str| app.metric(&format!("holdfast_uptime_schedule_lag_seconds_bucket{{le=\"{le}\"}}"));
     let (within, all) = (series("1.0"), series("+Inf"));

@@ -61,7 +61,11 @@ async fn a_short_restart_leaves_no_gap_and_tells_nothing_again() {
     assert_eq!(story(&spans(&mut away.db, down).await), ["down!"]);
     target.answer(|_| Answer::ok("well"));
     becomes(&mut away.db, down, "up").await;
-    assert_eq!(story(&spans(&mut away.db, down).await), ["down!", "up!"], "the outage that was told is told to be over");
+    assert_eq!(
+        story(&spans(&mut away.db, down).await),
+        ["down!", "up!"],
+        "the outage that was told is told to be over"
+    );
     assert_eq!(number(&mut away.db, "SELECT count(*) FROM events WHERE topic = 'uptime.monitor.down'").await, 1);
     running.stop().await;
     away.end().await;
@@ -74,7 +78,8 @@ async fn beats_received_while_the_prober_was_away_count() {
     let running = site.start().await;
     let spec = json!({"kind": "heartbeat", "grace_seconds": 5});
     let monitor = insert(&mut away.db, "backup", &spec, "interval_seconds = 15").await;
-    let beat = format!("INSERT INTO uptime_beats (monitor_id, received_at, beat) VALUES ('{}', now(), 'ok')", monitor.id);
+    let beat =
+        format!("INSERT INTO uptime_beats (monitor_id, received_at, beat) VALUES ('{}', now(), 'ok')", monitor.id);
     execute(&mut away.db, &beat).await;
     becomes(&mut away.db, monitor, "up").await;
     running.kill();

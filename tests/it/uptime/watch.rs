@@ -9,12 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOpti
 use uuid::Uuid;
 
 use super::probe::postgres_socket;
-use crate::support::{
-    cluster::cluster,
-    odd_target::Relay,
-    process::Site,
-    wait::until,
-};
+use crate::support::{cluster::cluster, odd_target::Relay, process::Site, wait::until};
 
 /// Loopback is open to monitors.
 pub const OPEN: (&str, &str) = ("HOLDFAST_UPTIME__PRIVATE_NETWORKS", "127.0.0.0/8");
@@ -55,7 +50,9 @@ pub async fn insert(db: &mut PgConnection, key: &str, spec: &Value, settings: &s
     if !settings.is_empty() {
         execute(db, &format!("UPDATE uptime_monitors SET {settings} WHERE id = '{id}'")).await;
     }
-    let state = format!("INSERT INTO uptime_state (monitor_id, status, since, updated_at) VALUES ('{id}', 'unknown', now(), now())");
+    let state = format!(
+        "INSERT INTO uptime_state (monitor_id, status, since, updated_at) VALUES ('{id}', 'unknown', now(), now())"
+    );
     execute(db, &state).await;
     Monitor { id, number }
 }
@@ -65,7 +62,10 @@ pub async fn execute(db: &mut PgConnection, sql: &str) {
 }
 
 pub async fn number(db: &mut PgConnection, sql: &str) -> i64 {
-    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(db).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+        .fetch_one(db)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
 /// Its spans, oldest first. They must follow each other without gaps or overlaps, and one must be open.

@@ -93,7 +93,12 @@ impl State {
     }
 
     /// Why a monitor that is up needs attention.
-    pub(super) fn judge_attention(&mut self, rules: &Rules, seen: &Observation, now: DateTime<Utc>) -> Option<Degraded> {
+    pub(super) fn judge_attention(
+        &mut self,
+        rules: &Rules,
+        seen: &Observation,
+        now: DateTime<Utc>,
+    ) -> Option<Degraded> {
         let is_slow = rules.slow_ms.is_some_and(|slow| seen.total / 1000 > slow);
         self.slow_in_row = if is_slow { self.slow_in_row.saturating_add(1) } else { 0 };
         let ends_within = |ends_at: Option<DateTime<Utc>>, days: i16| {

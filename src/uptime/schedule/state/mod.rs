@@ -98,7 +98,11 @@ pub enum Effect {
     /// It would be down, but its parent must be judged first: ask again with [`State::judge_again`] then, or when the parent has changed.
     Waits(DateTime<Utc>),
     /// A certificate or a domain has passed a threshold, of so many days.
-    Ending { what: Degraded, ends_at: DateTime<Utc>, days: i16 },
+    Ending {
+        what: Degraded,
+        ends_at: DateTime<Utc>,
+        days: i16,
+    },
     Flapping(bool),
     /// Something of the row of the state has changed, besides the status.
     Row,
@@ -250,11 +254,7 @@ impl State {
             self.error = seen.error();
             return Outcome::Down;
         }
-        let suspect = self.suspect.get_or_insert(Suspect {
-            first_failed_at: seen.at,
-            attempts: 0,
-            error: None,
-        });
+        let suspect = self.suspect.get_or_insert(Suspect { first_failed_at: seen.at, attempts: 0, error: None });
         suspect.attempts = suspect.attempts.saturating_add(1);
         suspect.error = seen.error();
         let attempts = suspect.attempts;
@@ -283,9 +283,7 @@ impl State {
         let because_of = match parent {
             Some(parent) if parent.checked == Status::Down => Some(parent.id),
             // It has not been well since: so it may be the cause, and is being asked.
-            Some(parent)
-                if parent.is_suspect || parent.last_ok_at.is_none_or(|ok| ok < suspect.first_failed_at) =>
-            {
+            Some(parent) if parent.is_suspect || parent.last_ok_at.is_none_or(|ok| ok < suspect.first_failed_at) => {
                 let until = *self.waits.get_or_insert(now + parent.patience);
                 if now < until {
                     effects.push(Effect::Waits(until));

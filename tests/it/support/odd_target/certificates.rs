@@ -87,7 +87,12 @@ impl Root {
         })
     }
 
-    fn issue(&self, host: &str, above: &[CertificateDer<'static>], change: impl FnOnce(&mut CertificateParams)) -> Chain {
+    fn issue(
+        &self,
+        host: &str,
+        above: &[CertificateDer<'static>],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Chain {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, host);
