@@ -248,6 +248,11 @@ impl ProberMetrics {
         self.folded.inc_by(checks);
     }
 
+    #[cfg(test)]
+    pub fn folded_so_far(&self) -> u64 {
+        self.folded.get()
+    }
+
     pub fn dropped_checks(&self, reason: Dropped, checks: u64) {
         self.dropped_checks.get_or_create(&Lost { reason }).inc_by(checks);
     }

@@ -76,3 +76,53 @@ impl Shared {
                 || definition.parent.is_some_and(|parent| self.monitors.contains(&parent)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::state::DefinitionRow;
+    use platform::crypto::MasterKey;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    fn definition(id: u128, host: &str, group: Option<u128>) -> Definition {
+        let row = DefinitionRow {
+            id: Uuid::from_u128(id),
+            number: 1,
+            org_id: None,
+            key: "x".into(),
+            name: "x".into(),
+            spec: json!({"kind": "tcp", "host": host, "port": 80}),
+            secrets: None,
+            group_id: group.map(Uuid::from_u128),
+            parent_id: None,
+            tags: Vec::new(),
+            interval_seconds: 60,
+            timeout_ms: 1000,
+            retries: 1,
+            retry_ms: None,
+            successes: 1,
+            slow_ms: None,
+            certificate_days: 0,
+            is_paused: false,
+            is_removed: false,
+            revision: 1,
+        };
+        Definition::read(row, &MasterKey::parse(&"0a".repeat(32)).unwrap())
+    }
+
+    #[tokio::test]
+    async fn five_at_once_make_a_storm_of_those_who_share_something() {
+        let (mut storm, now) = (Storm::default(), Instant::now());
+        for id in 1..5 {
+            assert!(storm.suspect(&definition(id, "a.example.com", Some(9)), now).is_none());
+        }
+        assert!(storm.suspect(&definition(4, "a.example.com", Some(9)), now).is_none(), "the same one again");
+        let shared = storm.suspect(&definition(5, "a.example.com", Some(9)), now).unwrap();
+        assert!(shared.has(&definition(6, "b.example.com", None)), "the same registered domain");
+        assert!(shared.has(&definition(7, "other.example.org", Some(9))), "the same group");
+        assert!(!shared.has(&definition(8, "other.example.org", Some(10))));
+        let later = now + TIME + Duration::from_millis(1);
+        assert!(storm.suspect(&definition(10, "a.example.com", Some(9)), later).is_none(), "the others are long ago");
+    }
+}
