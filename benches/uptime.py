@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Monitors: how late checks start, what they cost, how soon an outage is known. Used by bench.py.
 
 Monitors are made as SQL; the target is a process of its own on the same machine, `uptime.py --target`, which answers 1 KB after 100 ms and notes when it

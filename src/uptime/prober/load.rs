@@ -184,18 +184,19 @@ pub fn gap_since(watched: &Watched, alive_at: Option<DateTime<Utc>>, now: DateTi
 /// Monitors whose beats others report.
 pub fn heartbeats(watched: &mut [Watched], now: DateTime<Utc>, moment: impl Fn(DateTime<Utc>) -> Instant + Copy) {
     for watched in watched {
-        expect_beats(watched, now, moment);
+        let from = watched.last_started.unwrap_or(now);
+        expect_beats(watched, from, moment);
     }
 }
 
-/// Makes what judges beats of a monitor, if it is one of that kind. A spec whose cron is not valid was refused when it was saved.
-pub fn expect_beats(watched: &mut Watched, now: DateTime<Utc>, moment: impl Fn(DateTime<Utc>) -> Instant) {
+/// Makes what judges beats of a monitor, if it is one of that kind: they are expected from this time on. A spec whose cron is not valid was refused when it was saved.
+pub fn expect_beats(watched: &mut Watched, from: DateTime<Utc>, moment: impl Fn(DateTime<Utc>) -> Instant) {
     let Some(spec) = watched.definition.heartbeat() else {
         watched.beats = None;
         return;
     };
     watched.beats = BeatState::new(spec, watched.definition.interval).ok().map(|mut beats| {
-        beats.expect(watched.last_started.unwrap_or(now), moment);
+        beats.expect(from, moment);
         beats
     });
 }

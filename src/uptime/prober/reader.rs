@@ -117,12 +117,15 @@ impl Reader {
     async fn read(&mut self, compare: bool) -> Result<(), UptimeError> {
         let mut tx = self.uptime.system().await?;
         let asked = Instant::now();
-        let mut rows = state::changed_definitions(&mut tx, self.revision - LOOK_BACK).await?;
+        let all = if compare {
+            state::revisions(&mut tx).await?
+        } else {
+            state::revisions_above(&mut tx, self.revision - LOOK_BACK).await?
+        };
+        let is_new = |(id, revision): &&(Uuid, i64)| self.known.get(id) != Some(revision);
+        let differ: Vec<Uuid> = all.iter().filter(is_new).map(|(id, _)| *id).collect();
+        let rows = if differ.is_empty() { Vec::new() } else { state::definitions_of(&mut tx, &differ).await? };
         if compare {
-            let all = state::revisions(&mut tx).await?;
-            let differ: Vec<Uuid> =
-                all.iter().filter(|(id, revision)| self.known.get(id) != Some(revision)).map(|(id, _)| *id).collect();
-            rows.extend(state::definitions_of(&mut tx, &differ).await?);
             let present: HashSet<Uuid> = all.into_iter().map(|(id, _)| id).collect();
             let gone: Vec<Uuid> = self.known.keys().copied().filter(|id| !present.contains(id)).collect();
             if !gone.is_empty() {

@@ -47,17 +47,11 @@ pub async fn definitions(conn: &mut PgConnection, above: Uuid, most: i64) -> sql
     .await
 }
 
-/// Monitors that were made or changed after this revision.
-pub async fn changed_definitions(conn: &mut PgConnection, above: i64) -> sqlx::Result<Vec<DefinitionRow>> {
-    sqlx::query_as!(
-        DefinitionRow,
-        r#"SELECT id, number, org_id, key, name, spec, secrets, group_id, parent_id, tags, interval_seconds, timeout_ms, retries, retry_ms,
-             successes, slow_ms, certificate_days, paused_at IS NOT NULL AS "is_paused!", removed_at IS NOT NULL AS "is_removed!", revision
-           FROM uptime_monitors WHERE revision > $1"#,
-        above,
-    )
-    .fetch_all(conn)
-    .await
+/// Monitors that were made or changed after this revision, each with its own.
+pub async fn revisions_above(conn: &mut PgConnection, above: i64) -> sqlx::Result<Vec<(Uuid, i64)>> {
+    let rows =
+        sqlx::query!("SELECT id, revision FROM uptime_monitors WHERE revision > $1", above).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.revision)).collect())
 }
 
 /// Those of these monitors that exist.
