@@ -148,7 +148,11 @@ impl Task {
         let Some(index) = self.by_id.get(&monitor).copied() else { return };
         let Some(watched) = self.get_mut(index) else { return };
         let is_off = watched.definition.is_paused || watched.definition.is_removed;
-        let Some(beats) = watched.beats.as_mut().filter(|_| !is_off) else { return };
+        // The reader looks back: what is older than what was judged last is known, or was overtaken.
+        if is_off || watched.last_started.is_some_and(|last| at <= last) {
+            return;
+        }
+        let Some(beats) = watched.beats.as_mut() else { return };
         match beats.take(beat, at, |time| observed.moment(time, instant)) {
             Said::Known | Said::Begun => {}
             Said::Well => self.found(index, well(at), Duration::ZERO),
