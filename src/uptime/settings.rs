@@ -1,16 +1,16 @@
 //! What people, the file and imports set of a monitor, and its limits: one set of rules for all of them.
 
-use std::{collections::BTreeSet, fmt::Display, net::IpAddr};
+use std::{collections::BTreeSet, fmt::Display};
 
-use ipnet::IpNet;
-use regex::Regex;
+use secrecy::ExposeSecret as _;
 
 use crate::{
     model::{GroupId, Kind, MonitorId},
     secrets::Secrets,
-    spec::{Auth, HttpSpec, MonitorSpec, SecretName},
+    spec::MonitorSpec,
+    target::Policy,
 };
-use platform::{error::FieldError, http_client::may_be_asked, names};
+use platform::{error::FieldError, names};
 
 /// An interval of domains, seconds: their registries limit requests.
 const DAY: i32 = 86_400;
@@ -46,8 +46,8 @@ pub struct Settings {
 pub struct Limits {
     /// Seconds.
     pub shortest_interval: i32,
-    /// Private networks that may be asked.
-    pub networks: Vec<IpNet>,
+    /// Which addresses may be asked.
+    pub policy: Policy,
 }
 
 impl Settings {
@@ -104,25 +104,14 @@ impl Settings {
         if let Some(target) = self.target.filter(|target| !(*target > 0.0 && *target < 1.0)) {
             found.push("/target", "out_of_range", format!("{target} is not between 0 and 1, such as 0.999"));
         }
-        let of_spec = self.spec.validate();
-        found.0.extend(of_spec.into_iter().map(|error| FieldError { pointer: format!("/spec{}", error.pointer), ..error }));
-        for host in hosts(&self.spec) {
-            if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>()
-                && !may_be_asked(ip, &limits.networks)
-            {
-                let text = format!("{ip} is not on the public internet: an operator can permit its network in uptime.private_networks");
-                found.push("/spec", "private_target", text);
-            }
-        }
+        found.0.extend(self.spec.validate(&limits.policy));
         found.0
     }
 
     fn times(&self, limits: &Limits, found: &mut Found) {
-        let kind = self.spec.kind();
-        if kind == Kind::Domain && self.interval_seconds < DAY {
-            found.push("/interval_seconds", "interval_too_short", format!("a domain is asked for once a day: {DAY}"));
-        } else if self.interval_seconds < limits.shortest_interval {
-            let text = format!("this installation permits {} s and more", limits.shortest_interval);
+        let shortest = self.spec.shortest_interval().max(limits.shortest_interval);
+        if self.interval_seconds < shortest {
+            let text = format!("of this kind, and here, it is at least {shortest} s");
             found.push("/interval_seconds", "interval_too_short", text);
         } else {
             found.range("/interval_seconds", self.interval_seconds, 10, DAY);
@@ -147,7 +136,6 @@ pub fn secret_problems(spec: &MonitorSpec, secrets: &Secrets) -> Vec<FieldError>
         found.push("/secrets", "too_many", format!("at most {MOST_SECRETS} secrets"));
     }
     for (name, value) in &secrets.0 {
-        use secrecy::ExposeSecret as _;
         if !is_secret_name(&name.0) {
             found.push("/secrets", "invalid", format!("{:?} is not 1 to 40 of a-z, 0-9 and _", name.0));
         }
@@ -155,58 +143,14 @@ pub fn secret_problems(spec: &MonitorSpec, secrets: &Secrets) -> Vec<FieldError>
             found.push("/secrets", "out_of_range", format!("{} has no value, or more than 16 KiB", name.0));
         }
     }
-    for name in wanted(spec).iter().filter(|name| secrets.get(name).is_none()) {
+    for name in spec.secrets().iter().filter(|name| secrets.get(name).is_none()) {
         found.push("/secrets", "missing", format!("the secret {} is named and not given", name.0));
     }
     found.0
 }
 
-/// Secrets that a spec names: in fields of their own, and as `{{secret.<name>}}` in texts.
-pub fn wanted(spec: &MonitorSpec) -> BTreeSet<SecretName> {
-    let mut names = BTreeSet::new();
-    let requests: Vec<&HttpSpec> = match spec {
-        MonitorSpec::Http(http) => vec![http],
-        MonitorSpec::Flow(flow) => flow.steps.iter().map(|step| &step.http).collect(),
-        _ => Vec::new(),
-    };
-    for auth in requests.iter().filter_map(|http| http.auth.as_ref()) {
-        match auth {
-            Auth::Basic { password: name, .. } | Auth::Bearer { token: name } => names.extend([name.clone()]),
-            Auth::ClientCertificate { certificate, key } => names.extend([certificate.clone(), key.clone()]),
-        }
-    }
-    if let MonitorSpec::Postgres(postgres) = spec {
-        names.extend(postgres.password.clone());
-    }
-    let (Ok(text), Ok(named)) = (serde_json::to_string(spec), Regex::new(r"\{\{\s*secret\.([a-z0-9_]{1,40})\s*\}\}")) else {
-        return names;
-    };
-    names.extend(named.captures_iter(&text).map(|found| SecretName(found[1].to_owned())));
-    names
-}
-
 pub fn is_secret_name(name: &str) -> bool {
     (1..=40).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-}
-
-/// Hosts that a spec names, as they are written.
-pub fn hosts(spec: &MonitorSpec) -> Vec<String> {
-    let of_url = |url: &str| url.parse::<axum::http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
-    match spec {
-        MonitorSpec::Http(http) => of_url(&http.url).into_iter().collect(),
-        MonitorSpec::Flow(flow) => flow.steps.iter().filter_map(|step| of_url(&step.http.url)).collect(),
-        MonitorSpec::Tcp(tcp) => vec![tcp.host.clone()],
-        MonitorSpec::Tls(tls) => vec![tls.host.clone()],
-        MonitorSpec::Dns(dns) => {
-            let host = dns.server.as_deref().map(|server| server.rsplit_once(':').map_or(server, |(host, _)| host));
-            host.map(str::to_owned).into_iter().collect()
-        }
-        MonitorSpec::Icmp(icmp) => vec![icmp.host.clone()],
-        MonitorSpec::Smtp(server) | MonitorSpec::Imap(server) => vec![server.host.clone()],
-        MonitorSpec::Postgres(postgres) => vec![postgres.host.clone()],
-        MonitorSpec::Grpc(grpc) => of_url(&grpc.url).into_iter().collect(),
-        MonitorSpec::Heartbeat(_) | MonitorSpec::Domain(_) | MonitorSpec::Internal(_) => Vec::new(),
-    }
 }
 
 #[derive(Default)]
@@ -236,6 +180,7 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::SecretName;
     use secrecy::SecretString;
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -245,7 +190,7 @@ mod tests {
     }
 
     fn codes(settings: &Settings) -> Vec<(String, String)> {
-        let limits = Limits { shortest_interval: 30, networks: Vec::new() };
+        let limits = Limits { shortest_interval: 30, policy: Policy::default() };
         let problems = settings.clone().tidied().problems(&limits);
         problems.into_iter().map(|error| (error.pointer, error.code.into_owned())).collect()
     }
@@ -269,27 +214,10 @@ mod tests {
     }
 
     #[test]
-    fn a_private_address_is_refused_when_it_is_written_as_one() {
-        for spec in [
-            json!({"kind": "http", "url": "http://127.0.0.1/"}),
-            json!({"kind": "http", "url": "http://[::1]:8080/"}),
-            json!({"kind": "tcp", "host": "10.0.0.1", "port": 5432}),
-            json!({"kind": "dns", "name": "example.com", "record": "A", "server": "192.168.0.1:53"}),
-        ] {
-            let found = settings(spec.clone());
-            assert!(codes(&found).contains(&("/spec".into(), "private_target".into())), "{spec}");
-            let permitted = Limits { shortest_interval: 10, networks: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()] };
-            assert!(!found.problems(&permitted).iter().any(|error| error.code == "private_target"), "{spec}");
-        }
-    }
-
-    #[test]
     fn secrets_that_are_named_must_be_there() {
         let spec = json!({"kind": "http", "url": "https://example.com/", "auth": {"by": "basic", "user": "u", "password": "one"},
             "headers": {"X-Key": "{{secret.two}}"}, "body": "{{ secret.three }}"});
         let spec: MonitorSpec = serde_json::from_value(spec).unwrap();
-        let names: Vec<String> = wanted(&spec).into_iter().map(|name| name.0).collect();
-        assert_eq!(names, ["one", "three", "two"]);
         let given = |names: &[&str]| {
             Secrets(names.iter().map(|name| (SecretName((*name).into()), SecretString::from("x"))).collect::<BTreeMap<_, _>>())
         };

@@ -223,7 +223,7 @@ impl Uptime {
             Owner::Org(_) => self.inner.config.shortest_interval_seconds,
             Owner::Installation => 10,
         };
-        Limits { shortest_interval, networks: self.inner.config.networks() }
+        Limits { shortest_interval, policy: self.probes().policy().clone() }
     }
 
     /// Checks it and writes it, in the caller's transaction. The token of a heartbeat is returned: it is stored as a hash only.

@@ -10,7 +10,7 @@ use super::{Reader, conditions::Expected, duration};
 use crate::{
     import::{Candidate, Fate, Left, MonitorRow, Proposal, fields::Fields},
     secrets::Secrets,
-    settings::{Settings, wanted},
+    settings::Settings,
     spec::{
         Auth, DnsMatch, DnsRecordType, DnsSpec, DomainSpec, Family, FlowSpec, FlowStep, GrpcSpec, HeartbeatSpec,
         HttpMethod, HttpSpec, HttpVersion, IcmpSpec, MailServerSpec, MailTls, MonitorSpec, SecretName, Take, TcpSpec,
@@ -157,8 +157,14 @@ impl Reader<'_> {
 
     /// The domain of a condition, as a monitor of its own.
     fn domain(&mut self, name: &str, group: &str, days: i16, of: Option<&Settings>) {
-        let host = of.and_then(|settings| crate::settings::hosts(&settings.spec).pop());
-        let Some(host) = host.filter(|host| host.parse::<std::net::IpAddr>().is_err()) else { return };
+        let host = match of.map(|settings| &settings.spec) {
+            Some(MonitorSpec::Http(http)) => http.url.parse::<axum::http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)),
+            Some(MonitorSpec::Tls(tls)) => Some(tls.host.clone()),
+            Some(MonitorSpec::Smtp(server)) => Some(server.host.clone()),
+            _ => None,
+        };
+        let host = host.as_deref().and_then(psl::domain_str).map(str::to_owned);
+        let Some(host) = host else { return };
         let name = format!("{name}, domain");
         let key = self.key(group, &name);
         let spec = MonitorSpec::Domain(DomainSpec { name: host, days });
@@ -205,7 +211,7 @@ impl Reader<'_> {
             (Ok(_), None) => (Fate::Taken, None),
         };
         let settings = settings.ok();
-        let missing = settings.iter().flat_map(|settings| wanted(&settings.spec));
+        let missing = settings.iter().flat_map(|settings| settings.spec.secrets());
         let missing = missing.filter(|name| secrets.get(name).is_none()).map(|name| name.0).collect();
         self.parsed.report.monitors.push(MonitorRow {
             name,
