@@ -6,7 +6,7 @@ mod groups;
 mod history;
 mod imports;
 mod monitors;
-mod reports;
+pub(crate) mod reports;
 mod windows;
 
 use serde::{Deserialize, Deserializer};
