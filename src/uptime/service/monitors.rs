@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -194,6 +195,12 @@ impl Uptime {
     pub(crate) async fn count_by_status(&self, owner: Owner) -> Result<Vec<(Status, i64)>, UptimeError> {
         let mut tx = self.begin(owner).await?;
         Ok(monitors::by_status(&mut tx, owner.org()).await?)
+    }
+
+    /// The certificate or domain that ends first: the monitor's name, and when.
+    pub(crate) async fn ends_first(&self, owner: Owner) -> Result<Option<(String, DateTime<Utc>)>, UptimeError> {
+        let mut tx = self.begin(owner).await?;
+        Ok(monitors::ending(&mut tx, owner.org()).await?)
     }
 
     /// For a form: names and ids.

@@ -434,3 +434,13 @@ pub async fn target(conn: &mut PgConnection, id: MonitorId) -> sqlx::Result<Opti
     let found = sqlx::query_scalar!("SELECT target FROM uptime_monitors WHERE id = $1", id.0).fetch_optional(conn).await?;
     Ok(found.flatten())
 }
+
+/// Of all owners. As role `system`.
+pub async fn count_of_kind(conn: &mut PgConnection, kind: &str) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM uptime_monitors WHERE kind = $1 AND removed_at IS NULL AND paused_at IS NULL"#,
+        kind,
+    )
+    .fetch_one(conn)
+    .await
+}
