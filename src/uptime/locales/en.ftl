@@ -244,6 +244,7 @@ uptime-overview-down = Monitors down
 uptime-overview-window-open = Maintenance now: { $name }
 uptime-overview-window-next = Next maintenance: { $name }
 uptime-overview-ends = { $name } ends soon
+uptime-import-applied = Monitors made: { $n }
 uptime-step = Make the first monitor
 uptime-step-text = Name an address: it is checked each minute, and you are told when it is down.
 error-managed = The file of monitors or the appliance itself manages it.
@@ -268,8 +269,4 @@ uptime-bars = { $n ->
 uptime-overview-of = { $n ->
     [one] of { $n } monitor
    *[other] of { $n } monitors
-}
-uptime-import-applied = { $n ->
-    [one] { $n } monitor is made.
-   *[other] { $n } monitors are made.
 }

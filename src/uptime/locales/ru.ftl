@@ -244,6 +244,7 @@ uptime-overview-down = Не работает мониторов
 uptime-overview-window-open = Идёт обслуживание: { $name }
 uptime-overview-window-next = Следующее обслуживание: { $name }
 uptime-overview-ends = { $name }: скоро истекает
+uptime-import-applied = Создано мониторов: { $n }
 uptime-step = Создайте первый монитор
 uptime-step-text = Укажите адрес: он проверяется каждую минуту, и вы узнаете, если он перестанет работать.
 error-managed = Этим управляет файл мониторов или сама система.
@@ -272,9 +273,4 @@ uptime-overview-of = { $n ->
     [one] из { $n } монитора
     [few] из { $n } мониторов
    *[other] из { $n } мониторов
-}
-uptime-import-applied = { $n ->
-    [one] Создан { $n } монитор.
-    [few] Создано { $n } монитора.
-   *[other] Создано { $n } мониторов.
 }
