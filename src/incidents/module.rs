@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Config, Deps, EVENTS, Incidents, Metrics, Needs,
+    Config, Deps, EVENTS, Incidents, Metrics, Needs, checks,
     jobs::{FromAlert, FromMonitor},
-    checks, pages, register, routes,
+    pages, register, routes,
     service::{ChannelReceivers, FileSection, MonitorWitness},
 };
 use console::{Locale, NavItem, Section};

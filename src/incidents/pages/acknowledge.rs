@@ -1,13 +1,7 @@
 //! `/acknowledge/<token>`: the page behind the link in a mail, without sign-in. Opening it changes nothing: mail programs and scanners open links.
 
 use askama::Template;
-use axum::{
-    Router,
-    extract::State,
-    http::StatusCode,
-    response::IntoResponse as _,
-    routing::get,
-};
+use axum::{Router, extract::State, http::StatusCode, response::IntoResponse as _, routing::get};
 
 use crate::{Acknowledgement, Incidents, IncidentsError};
 use console::{AnonymousShell, Flash, PageResult};

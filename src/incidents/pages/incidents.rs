@@ -129,11 +129,7 @@ pub(super) async fn list(
     render_list(&shell, &incidents, (query, filter), OpenForm::default(), FormErrors::default()).await
 }
 
-pub(super) async fn open(
-    shell: Shell,
-    State(incidents): State<Incidents>,
-    Form(form): Form<OpenForm>,
-) -> PageResult {
+pub(super) async fn open(shell: Shell, State(incidents): State<Incidents>, Form(form): Form<OpenForm>) -> PageResult {
     shell.principal().require(WRITE)?;
     let draft = IncidentDraft {
         name: form.name.clone(),
@@ -252,11 +248,7 @@ async fn render_one(
     if refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 
-pub(super) async fn show(
-    shell: Shell,
-    State(incidents): State<Incidents>,
-    Path(id): Path<IncidentId>,
-) -> PageResult {
+pub(super) async fn show(shell: Shell, State(incidents): State<Incidents>, Path(id): Path<IncidentId>) -> PageResult {
     render_one(&shell, &incidents, id, None).await
 }
 

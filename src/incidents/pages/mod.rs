@@ -63,5 +63,8 @@ fn given(text: &str) -> Option<String> {
 }
 
 fn is_refused(error: &IncidentsError) -> bool {
-    matches!(error, IncidentsError::Invalid(_) | IncidentsError::Conflict(..) | IncidentsError::Changed | IncidentsError::Managed)
+    matches!(
+        error,
+        IncidentsError::Invalid(_) | IncidentsError::Conflict(..) | IncidentsError::Changed | IncidentsError::Managed
+    )
 }

@@ -54,11 +54,7 @@ impl RuleForm {
     }
 }
 
-pub(super) async fn create(
-    shell: Shell,
-    State(incidents): State<Incidents>,
-    Form(form): Form<RuleForm>,
-) -> PageResult {
+pub(super) async fn create(shell: Shell, State(incidents): State<Incidents>, Form(form): Form<RuleForm>) -> PageResult {
     shell.principal().require(ADMIN)?;
     match incidents.create_rule(shell.principal(), form.draft()).await {
         Ok(made) => Ok(shell.redirect(&path(made.id), &Flash::ok("incidents-rule-made"))),
@@ -97,7 +93,11 @@ impl Show<'_> {
     }
 
     fn counted(&self, preview: &Preview) -> String {
-        self.shell.t("incidents-preview-text").with("messages", preview.messages).with("incidents", preview.incidents).to_string()
+        self.shell
+            .t("incidents-preview-text")
+            .with("messages", preview.messages)
+            .with("incidents", preview.incidents)
+            .to_string()
     }
 }
 

@@ -54,11 +54,7 @@ impl Incidents {
     }
 
     /// The newest open incidents of an owner, how many are open, and how many of them nobody has acknowledged.
-    pub(crate) async fn open_now(
-        &self,
-        owner: Owner,
-        most: i64,
-    ) -> Result<(Vec<Incident>, i64, i64), IncidentsError> {
+    pub(crate) async fn open_now(&self, owner: Owner, most: i64) -> Result<(Vec<Incident>, i64, i64), IncidentsError> {
         let mut tx = self.begin(owner).await?;
         let (open, waiting) = figures::of_owner(&mut tx, owner.org()).await?;
         let filter = incidents::Filter { open: Some(true), ..incidents::Filter::default() };
