@@ -47,6 +47,6 @@ pub use model::*;
 pub use module::{ADMIN, READ, ROOM, WRITE, build};
 pub use service::{
     Acknowledgement, Changed, ChannelDraft, ComponentDraft, Deps, IncidentChanges, IncidentDraft, IncidentFull,
-    Incidents, MaintenanceDraft, Needs, OnCall, OverrideDraft, PersonDraft, PersonSettings, Preview, PreviewRequest,
-    RotaDraft, RuleDraft, Split, TemplateDraft, Tried, UpdateChanges, UpdateDraft, Would,
+    Incidents, MaintenanceDraft, MonitorWitness, Needs, OnCall, OverrideDraft, PersonDraft, PersonSettings, Preview,
+    PreviewRequest, RotaDraft, RuleDraft, Split, TemplateDraft, Tried, UpdateChanges, UpdateDraft, Would,
 };
