@@ -20,7 +20,6 @@ pub struct New<'a> {
     pub traits: &'a Traits,
     /// Those of its monitor.
     pub components: &'a [ComponentId],
-    pub at: DateTime<Utc>,
 }
 
 /// An incident that is open, of the same owner.
@@ -113,7 +112,7 @@ mod tests {
     }
 
     fn found(traits: &Traits, components: &[ComponentId], open: &[Open]) -> Option<u128> {
-        joins(&New { traits, components, at: now() }, open, now()).map(|id| id.0.as_u128())
+        joins(&New { traits, components }, open, now()).map(|id| id.0.as_u128())
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn place(incidents: &mut Vec<WouldBe>, past: &Past, settle: TimeDelta) {
         .flat_map(|incident| &incident.causes)
         .filter(|cause| cause.opened_at > now - merge::STORM_WITHIN)
         .count();
-    let new = New { traits: &past.cause.traits, components: &past.components, at: past.cause.opened_at };
+    let new = New { traits: &past.cause.traits, components: &past.components };
     let listed: Vec<Open> = open.iter().map(|(_, open)| open.clone()).collect();
     let joined = merge::joins(&new, &listed, now)
         .and_then(|id| open.iter().find(|(_, open)| open.id == id).map(|(number, _)| *number))

@@ -37,19 +37,11 @@ fn otherwise(answer: &Answer<'_>) -> Verdict {
     }
 }
 
+/// 403 is `action_prohibited` and the like, 404 `no_service`, 410 `channel_is_archived`.
 pub fn slack(answer: &Answer<'_>) -> Verdict {
-    let said_text = text(answer);
-    let word = said_text.trim();
-    match (answer.status, word) {
-        (StatusCode::OK, "ok" | "") => Verdict::Delivered,
-        (StatusCode::FORBIDDEN, "action_prohibited" | "invalid_token" | "posting_to_general_channel_denied") => {
-            Verdict::Gone(said(answer))
-        }
-        (
-            StatusCode::NOT_FOUND,
-            "no_service" | "no_service_id" | "no_team" | "team_disabled" | "channel_not_found" | "user_not_found",
-        ) => Verdict::Gone(said(answer)),
-        (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, _) => Verdict::Gone(said(answer)),
+    match answer.status {
+        StatusCode::OK => Verdict::Delivered,
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Verdict::Gone(said(answer)),
         _ => otherwise(answer),
     }
 }
@@ -104,9 +96,8 @@ pub fn telegram(answer: &Answer<'_>) -> Verdict {
     match answer.status {
         // The head of a long answer is no JSON; that it was taken is said by the status.
         StatusCode::OK if body.get("ok").and_then(Value::as_bool) != Some(false) => Verdict::Delivered,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Verdict::Gone(said(answer)),
-        // Unknown method: that is what it says to a token that is none.
-        StatusCode::NOT_FOUND => Verdict::Gone(said(answer)),
+        // 404, unknown method: that is what it says to a token that is none.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Verdict::Gone(said(answer)),
         StatusCode::BAD_REQUEST if parameter("migrate_to_chat_id").is_some() => {
             Verdict::Retry(Some(Duration::ZERO), said(answer))
         }

@@ -21,7 +21,7 @@ pub struct Words {
 
 impl Words {
     pub fn new(texts: Arc<Texts>, language: &str, zone: &str) -> Self {
-        let lang = Lang::from_code(language).unwrap_or_default();
+        let lang = Lang::from_code(language).unwrap_or(Lang::En);
         Self { texts, lang, zone: zone.parse().unwrap_or(Tz::UTC) }
     }
 

@@ -54,7 +54,7 @@ impl Incidents {
                 continue;
             }
             let components: Vec<ComponentId> = one.affects.iter().map(|(component, _)| *component).collect();
-            let joining = New { traits: &one.cause.traits, components: &components, at: one.cause.opened_at };
+            let joining = New { traits: &one.cause.traits, components: &components };
             let incident = match merge::joins(&joining, &open, now) {
                 Some(incident) => {
                     self.join(conn, org, incident, &one, now).await?;

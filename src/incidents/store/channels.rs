@@ -32,10 +32,6 @@ impl Row {
         ChannelId(self.id)
     }
 
-    pub fn org(&self) -> Option<OrgId> {
-        self.org_id.map(OrgId)
-    }
-
     pub fn kind(&self) -> ChannelKind {
         self.kind.parse().unwrap_or(ChannelKind::Webhook)
     }

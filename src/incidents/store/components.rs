@@ -298,7 +298,7 @@ pub async fn changes(
         r#"SELECT component_id AS "component_id!", status AS "status!", at AS "at!", incident_id FROM (
              SELECT component_id, status, at, incident_id FROM incident_component_changes WHERE component_id = ANY($1) AND at >= $2
              UNION ALL
-             SELECT last.component_id, last.status, last.at, last.incident_id FROM unnest($1) AS c (id) CROSS JOIN LATERAL (
+             SELECT last.component_id, last.status, last.at, last.incident_id FROM unnest($1::uuid[]) AS c (id) CROSS JOIN LATERAL (
                SELECT * FROM incident_component_changes WHERE component_id = c.id AND at < $2 ORDER BY at DESC LIMIT 1) last
            ) found ORDER BY at, component_id"#,
         ids,

@@ -48,12 +48,6 @@ pub struct Row {
     pub updated_at: DateTime<Utc>,
 }
 
-impl Row {
-    pub fn org(&self) -> Option<OrgId> {
-        self.org_id.map(OrgId)
-    }
-}
-
 impl From<Row> for Incident {
     /// The table's check constraints permit only known texts.
     fn from(row: Row) -> Self {

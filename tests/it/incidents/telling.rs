@@ -53,8 +53,8 @@ async fn escalation_stops_with_acknowledging() {
 async fn a_mail_scanner_does_not_acknowledge() {
     let app = start(&[]).await;
     let (admin, owner) = (app.admin().await, organisation(&app).await);
-    let me = admin.get("/api/v1/auth/me").await.expect(200);
-    let user = me["user"]["id"].as_str().or(me["id"].as_str()).unwrap_or_else(|| panic!("{me}")).to_owned();
+    let members = admin.get("/api/v1/members").await.expect(200);
+    let user = members["data"][0]["user_id"].as_str().unwrap().to_owned();
     let layer = json!({"people": [user], "starts": "2020-01-06T09:00:00", "turn": "week"});
     let rota = json!({"key": "first-line", "name": "First line", "zone": "Europe/Berlin", "layers": [layer]});
     let rota = id(&admin.post("/api/v1/incident-rotas", &rota).await.expect(201));
