@@ -1,6 +1,8 @@
 //! Discord, webhooks: an embed. Title 256, description 4096, 25 fields, 6000 characters in all; nobody is mentioned, whatever a name says.
 //! <https://discord.com/developers/docs/resources/webhook#execute-webhook>
 
+use std::fmt::Write as _;
+
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
@@ -36,7 +38,7 @@ pub fn body(message: &Message, words: &Words) -> Value {
         description = if description.is_empty() { own } else { format!("{description}\n\n{own}") };
     }
     if !message.runbook_url.is_empty() {
-        description.push_str(&format!("\n\n[{}]({})", words.text("incidents-runbook"), message.runbook_url));
+        let _ = write!(description, "\n\n[{}]({})", words.text("incidents-runbook"), message.runbook_url);
     }
     let fields = words.facts(message).into_iter().map(|(name, value)| {
         let value = limits::markdown(&limits::cut(&limits::line(&value), VALUE));

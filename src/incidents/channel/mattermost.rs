@@ -1,6 +1,8 @@
 //! Mattermost, incoming webhooks: an attachment. A message has 16383 characters at most.
 //! <https://developers.mattermost.com/integrate/webhooks/incoming/>
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -31,7 +33,7 @@ pub fn body(message: &Message, words: &Words) -> Value {
         text = if text.is_empty() { own } else { format!("{text}\n\n{own}") };
     }
     if !message.runbook_url.is_empty() {
-        text.push_str(&format!("\n\n[{}]({})", words.text("incidents-runbook"), message.runbook_url));
+        let _ = write!(text, "\n\n[{}]({})", words.text("incidents-runbook"), message.runbook_url);
     }
     let fields = words.facts(message).into_iter().map(|(name, value)| {
         json!({ "short": true, "title": name, "value": limits::markdown(&limits::cut(&limits::line(&value), TITLE)) })

@@ -1,6 +1,8 @@
 //! Telegram, Bot API `sendMessage`: HTML, which has three special characters where its Markdown has eighteen. 4096 UTF-16 units at most, after
 //! entities were read; so it is cut before it is escaped. <https://core.telegram.org/bots/api#sendmessage>
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::{Words, limits, words::listed};
@@ -17,7 +19,7 @@ pub fn body(message: &Message, words: &Words, settings: &ChannelSettings) -> Val
     let mut text = format!("<b>{}</b>", limits::escape(&title));
     for (name, value) in words.facts(message) {
         let value = limits::cut_utf16(&limits::line(&value), VALUE);
-        text.push_str(&format!("\n{}: {}", limits::escape(&name), limits::escape(&value)));
+        let _ = write!(text, "\n{}: {}", limits::escape(&name), limits::escape(&value));
     }
     let list = listed(message, words, LIST, limits::utf16, |name, error| {
         let name = limits::escape(&limits::cut_utf16(&limits::line(name), LINE));
@@ -25,17 +27,17 @@ pub fn body(message: &Message, words: &Words, settings: &ChannelSettings) -> Val
         if error.is_empty() { format!("• {name}") } else { format!("• {name}: {error}") }
     });
     if !list.is_empty() {
-        text.push_str(&format!("\n\n{list}"));
+        let _ = write!(text, "\n\n{list}");
     }
     if !message.text.is_empty() {
-        text.push_str(&format!("\n\n{}", limits::escape(&limits::cut_utf16(&message.text, TEXT))));
+        let _ = write!(text, "\n\n{}", limits::escape(&limits::cut_utf16(&message.text, TEXT)));
     }
     let link = |url: &str, name: &str| {
         format!("<a href=\"{}\">{}</a>", limits::escape(url).replace('"', "&quot;"), limits::escape(name))
     };
-    text.push_str(&format!("\n\n{}", link(&message.url, &words.text("incidents-open-page"))));
+    let _ = write!(text, "\n\n{}", link(&message.url, &words.text("incidents-open-page")));
     if !message.runbook_url.is_empty() {
-        text.push_str(&format!(" · {}", link(&message.runbook_url, &words.text("incidents-runbook"))));
+        let _ = write!(text, " · {}", link(&message.runbook_url, &words.text("incidents-runbook")));
     }
     let mut body = json!({
         "text": text,

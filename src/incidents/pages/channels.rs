@@ -69,11 +69,6 @@ impl List<'_> {
     fn kind(&self, kind: &ChannelKind) -> String {
         kind_name(self.shell, *kind)
     }
-
-    /// A rule that does not even tell critical incidents at some hours.
-    fn holds_critical(&self, rule: &Rule) -> bool {
-        rule.quiet.iter().any(|quiet| quiet.least.is_none())
-    }
 }
 
 fn kind_name(shell: &Shell, kind: ChannelKind) -> String {

@@ -39,10 +39,6 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    fn is_set(&self, component: &Component, status: &ComponentStatus) -> bool {
-        component.set == Some(*status)
-    }
-
     fn status(&self, status: &ComponentStatus) -> String {
         self.shell.t(format!("incidents-component-{}", status.as_str().replace('_', "-"))).to_string()
     }

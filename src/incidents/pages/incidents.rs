@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{SHOWN, given, is_refused, owners};
 use crate::{
     IncidentDraft, IncidentFull, Incidents, READ, UpdateDraft, WRITE,
-    model::{Component, Incident, IncidentId, IncidentKind, IncidentStatus, LogEntry, Severity, Told, Update},
+    model::{Component, Incident, IncidentId, IncidentStatus, LogEntry, Severity, Told, Update},
     store::incidents::Filter,
 };
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
@@ -63,10 +63,6 @@ impl List<'_> {
         status(self.shell, incident.status)
     }
 
-    fn tone(&self, incident: &Incident) -> &'static str {
-        tone(incident)
-    }
-
     fn is_plain(&self) -> bool {
         self.query.is_plain() && self.filter.open.is_empty()
     }
@@ -74,17 +70,6 @@ impl List<'_> {
 
 fn status(shell: &Shell, status: IncidentStatus) -> String {
     shell.t(format!("incidents-status-{}", status.as_str().replace('_', "-"))).to_string()
-}
-
-/// Badge colour of an incident.
-fn tone(incident: &Incident) -> &'static str {
-    match (incident.resolved_at.is_some(), incident.kind, incident.severity) {
-        (true, ..) => "ok",
-        (false, IncidentKind::Maintenance, _) => "info",
-        (false, _, Severity::Critical) => "error",
-        (false, _, Severity::Warning) => "warn",
-        (false, _, Severity::Info) => "neutral",
-    }
 }
 
 async fn render_list(
@@ -185,10 +170,6 @@ impl Show<'_> {
         status(self.shell, *of)
     }
 
-    fn tone(&self) -> &'static str {
-        tone(&self.full.incident)
-    }
-
     fn is_over(&self) -> bool {
         self.full.incident.status.is_over()
     }
@@ -213,15 +194,6 @@ impl Show<'_> {
     fn held(&self, told: &Told) -> String {
         let held = told.held.map(|held| held.as_str().replace('_', "-"));
         held.map(|held| self.shell.t(format!("incidents-held-{held}")).to_string()).unwrap_or_default()
-    }
-
-    /// What is worth reading of an entry besides its kind.
-    fn detail(&self, entry: &LogEntry) -> String {
-        ["name", "rule", "because"]
-            .into_iter()
-            .filter_map(|field| entry.detail.get(field)?.as_str())
-            .collect::<Vec<_>>()
-            .join(" · ")
     }
 }
 
