@@ -383,18 +383,14 @@ impl FilePart {
         Ok(())
     }
 
-    /// `None`: it names what there is not.
-    async fn rule(
+    async fn matches(
         &self,
         conn: &mut PgConnection,
         scope: &Scope,
-        entry: &Entry<RuleEntry>,
-        old: Option<&Rule>,
-        position: i32,
-        problems: &mut Problems,
-    ) -> Result<Option<Rule>, IncidentsError> {
-        let (value, uptime) = (&entry.value, &self.incidents.inner.rooms.uptime);
-        let mut whys = Vec::new();
+        value: &RuleEntry,
+        whys: &mut Vec<String>,
+    ) -> Result<Matches, IncidentsError> {
+        let uptime = &self.incidents.inner.rooms.uptime;
         let mut matches = Matches {
             tags: value.tags.clone(),
             severities: value.severities.clone(),
@@ -413,6 +409,22 @@ impl FilePart {
                 None => whys.push(format!("there is no monitor {key}")),
             }
         }
+        Ok(matches)
+    }
+
+    /// `None`: it names what there is not.
+    async fn rule(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        entry: &Entry<RuleEntry>,
+        old: Option<&Rule>,
+        position: i32,
+        problems: &mut Problems,
+    ) -> Result<Option<Rule>, IncidentsError> {
+        let value = &entry.value;
+        let mut whys = Vec::new();
+        let matches = self.matches(conn, scope, value, &mut whys).await?;
         let (known_channels, known_rotas) =
             (channels::keys(conn, scope.owner.org()).await?, rota::keys(conn, scope.owner.org()).await?);
         let mut read = |text: Option<&str>, or: i32, unit: fn(&str) -> Result<i32, String>| match text.map(unit) {
