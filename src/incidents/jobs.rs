@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Incidents,
-    model::{IncidentId, Owner, RuleId},
+    model::{IncidentId, Owner, RuleId, UpdateId},
 };
 use ::jobs::{CatchUp, Cron, Job, JobsError, Registry};
 use alerting::{AlertFiring, AlertResolved};
@@ -42,6 +42,21 @@ impl Job for TellEnd {
     const BACKOFF: Duration = Duration::from_secs(1);
     const TIMEOUT: Duration = Duration::from_mins(1);
     const UNIQUE_UNTIL_START: bool = true;
+}
+
+/// Tells those who were told that it began what a person has written.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct TellUpdate {
+    pub incident_id: IncidentId,
+    pub update_id: UpdateId,
+}
+
+impl Job for TellUpdate {
+    const KIND: &'static str = "incidents.tell_update";
+    const QUEUE: &'static str = "incidents";
+    const MAX_ATTEMPTS: i32 = 20;
+    const BACKOFF: Duration = Duration::from_secs(1);
+    const TIMEOUT: Duration = Duration::from_mins(1);
 }
 
 /// A further step of an escalation, or a reminder of one.
@@ -131,6 +146,11 @@ pub fn register(registry: &mut Registry, incidents: &Incidents) -> Result<(), Jo
     registry.register::<TellEnd, _, _>(move |context, job| {
         let this = this.clone();
         async move { Ok(this.tell_end(Owner::of(context.org_id), job.incident_id).await?) }
+    });
+    let this = incidents.clone();
+    registry.register::<TellUpdate, _, _>(move |context, job| {
+        let this = this.clone();
+        async move { Ok(this.tell_update(Owner::of(context.org_id), job.incident_id, job.update_id).await?) }
     });
     let this = incidents.clone();
     registry.register::<Escalate, _, _>(move |context, job| {

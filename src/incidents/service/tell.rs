@@ -15,10 +15,10 @@ use super::{
 use crate::{
     IncidentsError,
     flap::{self, Limits},
-    jobs::{Escalate, Tell, TellEnd},
+    jobs::{Escalate, Tell, TellEnd, TellUpdate},
     matching, merge,
     message::Message,
-    model::{Cause, CauseSource, Held, Incident, IncidentId, LogKind, Owner, Rule, RuleId, Severity, What},
+    model::{Cause, CauseSource, Held, Incident, IncidentId, LogKind, Owner, Rule, RuleId, Severity, UpdateId, What},
     quiet,
     store::{causes, components, incidents, rota, rules, told, updates},
 };
@@ -193,7 +193,7 @@ impl Incidents {
             } else if std::mem::take(&mut at_once) {
                 (0, self.inner.clock.now())
             } else {
-                (0, case.incident.created_at.max(case.joined.unwrap_or(case.incident.created_at)) + after)
+                (0, self.inner.clock.now() + after)
             };
             self.plan_step(tx, case, rule.id, step, repeat, at).await?;
         }
@@ -303,11 +303,7 @@ impl Incidents {
         let mut tx = self.begin(owner).await?;
         let receivers = receivers_told(&mut tx, id, None).await?;
         tx.commit().await?;
-        let wanted: Vec<UserId> = receivers
-            .iter()
-            .filter_map(|receiver| if let Receiver::Person(user) = receiver { Some(*user) } else { None })
-            .collect();
-        let people = self.people(owner, &wanted).await?;
+        let people = self.people(owner, &people_of(&receivers)).await?;
         let mut tx = self.begin(owner).await?;
         let Some(case) = self.case(&mut tx, owner, id).await? else { return Ok(tx.commit().await?) };
         if case.lasts() {
@@ -322,6 +318,46 @@ impl Incidents {
             let detail = json!({ "what": What::Resolved, "receivers": reached });
             self.log(&mut tx, owner.org(), id, LogKind::Told, ROOM_ITSELF, detail).await?;
         }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Enqueues what tells of an update, in the transaction that writes it.
+    pub(super) async fn plan_update(
+        &self,
+        conn: &mut PgConnection,
+        owner: Owner,
+        incident_id: IncidentId,
+        update_id: UpdateId,
+    ) -> Result<(), IncidentsError> {
+        let options = Enqueue { unique_key: Some(update_id.to_string()), ..Enqueue::default() };
+        let job = TellUpdate { incident_id, update_id };
+        jobs::enqueue(conn, &self.inner.clock, owner.org(), &job, &options).await?;
+        Ok(())
+    }
+
+    /// Tells those who were told that it began what a person has written. Not if that ended it: the end is told with it.
+    pub(crate) async fn tell_update(
+        &self,
+        owner: Owner,
+        id: IncidentId,
+        update: UpdateId,
+    ) -> Result<(), IncidentsError> {
+        let mut tx = self.begin(owner).await?;
+        let receivers = receivers_told(&mut tx, id, None).await?;
+        tx.commit().await?;
+        let people = self.people(owner, &people_of(&receivers)).await?;
+        let mut tx = self.begin(owner).await?;
+        let Some(case) = self.case(&mut tx, owner, id).await? else { return Ok(tx.commit().await?) };
+        let Some(said) = updates::get(&mut tx, id, update).await?.filter(|_| case.lasts()) else {
+            return Ok(tx.commit().await?);
+        };
+        let mut message = self.message(&mut tx, &case, What::Updated).await?;
+        message.text = said.body;
+        message.status = said.status;
+        let once = format!("updated/{update}");
+        let telling = Telling { owner, incident: Some(id), rule: None, once, message: &message };
+        self.deliver(&mut tx, &telling, &receivers, &people).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -398,6 +434,14 @@ async fn receivers_told(
     let rows = told::receivers(conn, incident).await?;
     let wanted = rows.into_iter().filter(|(by, ..)| rule.is_none() || *by == rule);
     Ok(wanted.filter_map(|(_, channel, user)| user.map(Receiver::Person).or(channel.map(Receiver::Channel))).collect())
+}
+
+fn people_of(receivers: &[Receiver]) -> Vec<UserId> {
+    let person = |receiver: &Receiver| match receiver {
+        Receiver::Person(user) => Some(*user),
+        Receiver::Channel(_) => None,
+    };
+    receivers.iter().filter_map(person).collect()
 }
 
 /// Until when the opening waits; `None`: it is told now.

@@ -128,6 +128,9 @@ impl Incidents {
         let changes = self.move_to(&mut tx, owner, &incident, status, &by).await?;
         self.write_update(&mut tx, owner, &update).await?;
         self.refresh_impact(&mut tx, id).await?;
+        if !status.is_over() && incident.kind == IncidentKind::Incident {
+            self.plan_update(&mut tx, owner, id, update.id).await?;
+        }
         self.finish(tx, id, changes).await
     }
 

@@ -205,7 +205,7 @@ pub async fn insert(conn: &mut PgConnection, new: &NewIncident<'_>) -> sqlx::Res
     .map(drop)
 }
 
-/// Moves it, and ends or reopens it with that. The settling is over.
+/// Moves it, and ends or reopens it with that: whoever had acknowledged it is asked anew then. The settling is over.
 pub async fn set_status(
     conn: &mut PgConnection,
     id: IncidentId,
@@ -215,6 +215,8 @@ pub async fn set_status(
     sqlx::query!(
         "UPDATE incidents SET status = $2, settles_at = NULL,
            monitoring_at = CASE WHEN $2 = 'monitoring' THEN coalesce(monitoring_at, $4) ELSE monitoring_at END,
+           acknowledged_at = CASE WHEN resolved_at IS NULL OR $3 THEN acknowledged_at END,
+           acknowledged_by = CASE WHEN resolved_at IS NULL OR $3 THEN acknowledged_by END,
            resolved_at = CASE WHEN $3 THEN coalesce(resolved_at, $4) END,
            version = version + 1, updated_at = $4
          WHERE id = $1",
