@@ -5,6 +5,7 @@ use std::time::Duration;
 use hickory_resolver::{TokioResolver, net::NetError, proto::rr::RData};
 use tokio::sync::OnceCell;
 
+use super::model::Domain;
 use platform::error::chain;
 
 /// An answer comes sooner, or not at all.
@@ -25,8 +26,15 @@ pub enum Proof {
 }
 
 /// Name of the record.
-pub fn record(domain: &str) -> String {
+fn record(domain: &str) -> String {
     format!("_holdfast.{domain}")
+}
+
+impl Domain {
+    /// Name of the TXT record that proves it.
+    pub fn record(&self) -> String {
+        record(&self.domain)
+    }
 }
 
 impl Dns {

@@ -272,8 +272,8 @@ impl Indicator {
 /// The beginning of a day. Where the clocks skip midnight, the first moment after it.
 pub fn midnight(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     let naive = day.and_time(chrono::NaiveTime::MIN);
-    let quarters = (0..16).map(|n| naive + TimeDelta::minutes(15 * n));
-    let found = quarters.filter_map(|at| zone.from_local_datetime(&at).earliest()).next();
+    let mut quarters = (0..16).map(|n| naive + TimeDelta::minutes(15 * n));
+    let found = quarters.find_map(|at| zone.from_local_datetime(&at).earliest());
     found.map_or_else(|| naive.and_utc(), |at| at.with_timezone(&Utc))
 }
 

@@ -1,4 +1,4 @@
-//! Monitors under the names of blackbox_exporter, for Prometheus, on the ops port: `/metrics/probes`, and `/probe?target=<key>` for one.
+//! Monitors under the names of `blackbox_exporter`, for Prometheus, on the ops port: `/metrics/probes`, and `/probe?target=<key>` for one.
 //!
 //! Not in `/metrics`: ten thousand monitors have two hundred thousand series. Labels are the key and the kind, never an address.
 
@@ -18,7 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
 use super::StatusPages;
-use uptime::{Last, Live, LiveView, Reason};
+use uptime::{Last, Live, Reason};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -34,7 +34,7 @@ struct Target {
 
 async fn all(State(pages): State<StatusPages>) -> Response {
     let Some(live) = pages.inner.rooms.uptime.live() else { return elsewhere() };
-    answer(live.monitors.values(), &live, pages.inner.clock.now())
+    answer(live.monitors.values(), pages.inner.clock.now())
 }
 
 async fn one(State(pages): State<StatusPages>, Query(target): Query<Target>) -> Response {
@@ -43,14 +43,14 @@ async fn one(State(pages): State<StatusPages>, Query(target): Query<Target>) -> 
     if found.is_empty() {
         return (StatusCode::NOT_FOUND, "there is no monitor of this key\n").into_response();
     }
-    answer(found.into_iter(), &live, pages.inner.clock.now())
+    answer(found.into_iter(), pages.inner.clock.now())
 }
 
 fn elsewhere() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "another process checks monitors: ask that one\n").into_response()
 }
 
-fn answer<'a>(monitors: impl Iterator<Item = &'a Live>, _: &LiveView, now: DateTime<Utc>) -> Response {
+fn answer<'a>(monitors: impl Iterator<Item = &'a Live>, now: DateTime<Utc>) -> Response {
     ([(header::CONTENT_TYPE, TEXT)], text(monitors, now)).into_response()
 }
 

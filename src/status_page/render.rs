@@ -130,10 +130,10 @@ fn finish(draft: Draft, set: Set) -> Result<Render, StatusPageError> {
 fn compress(body: &[u8]) -> std::io::Result<(Option<Bytes>, Option<Bytes>)> {
     // Nothing in it waits: both write into memory.
     futures::executor::block_on(async {
-        let mut gzip = GzipEncoder::with_quality(Vec::new(), Level::Precise(6));
+        let mut gzip = GzipEncoder::with_quality(Vec::<u8>::new(), Level::Precise(6));
         gzip.write_all(body).await?;
         gzip.shutdown().await?;
-        let mut br = BrotliEncoder::with_quality(Vec::new(), Level::Precise(5));
+        let mut br = BrotliEncoder::with_quality(Vec::<u8>::new(), Level::Precise(5));
         br.write_all(body).await?;
         br.shutdown().await?;
         Ok((Some(gzip.into_inner().into()), Some(br.into_inner().into())))

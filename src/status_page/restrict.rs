@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use anyhow::anyhow;
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
@@ -96,8 +95,7 @@ pub fn cookie_name(code: &str, https: bool) -> String {
 }
 
 fn argon2() -> Result<Argon2<'static>, StatusPageError> {
-    let params =
-        Params::new(MEMORY, PASSES, 1, None).map_err(|error| StatusPageError::Hash(anyhow!(error).to_string()))?;
+    let params = Params::new(MEMORY, PASSES, 1, None).map_err(|error| StatusPageError::Hash(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
@@ -106,13 +104,13 @@ pub fn hash(password: &str) -> Result<String, StatusPageError> {
     let salt = crypto::random_bytes::<16>();
     let hash: PasswordHash = argon2()?
         .hash_password_with_salt(password.as_bytes(), &salt)
-        .map_err(|error| StatusPageError::Hash(anyhow!(error).to_string()))?;
+        .map_err(|error| StatusPageError::Hash(error.to_string()))?;
     Ok(hash.to_string())
 }
 
 /// Whether it is the password of this hash. Takes as long as [`hash`].
 pub fn is_right(password: &str, stored: &str) -> Result<bool, StatusPageError> {
-    let parsed = PasswordHash::new(stored).map_err(|error| StatusPageError::Hash(anyhow!(error).to_string()))?;
+    let parsed = PasswordHash::new(stored).map_err(|error| StatusPageError::Hash(error.to_string()))?;
     Ok(argon2()?.verify_password(password.as_bytes(), &parsed).is_ok())
 }
 

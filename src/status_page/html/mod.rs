@@ -5,7 +5,7 @@ mod chart;
 pub mod feed;
 pub mod styles;
 
-use std::fmt::Write as _;
+use std::{borrow::Borrow, fmt::Write as _};
 
 use askama::Template;
 use chrono::{DateTime, Datelike as _, Months, SecondsFormat, TimeDelta, Utc};
@@ -84,8 +84,8 @@ impl<'a> Frame<'a> {
     }
 
     /// The address names the language, the first one's too: who chooses it wants it whatever the browser says.
-    fn in_language(&self, lang: &Lang) -> String {
-        format!("{}/{}{}", self.root(), lang.code(), self.here)
+    fn in_language(&self, lang: impl Borrow<Lang>) -> String {
+        format!("{}/{}{}", self.root(), lang.borrow().code(), self.here)
     }
 
     fn logo(&self) -> Option<String> {
@@ -206,6 +206,7 @@ struct Index<'a> {
     further: Vec<(String, String)>,
     charts: Vec<ChartView>,
     recent: Vec<&'a IncidentView>,
+    symbol: &'static str,
 }
 
 impl Index<'_> {
@@ -221,8 +222,8 @@ impl Index<'_> {
         sign(self.frame.model.overall().indicator.tone())
     }
 
-    fn status(&self, of: &ComponentStatus) -> String {
-        status(*of, self.frame.words)
+    fn status(&self, of: impl Borrow<ComponentStatus>) -> String {
+        status(*of.borrow(), self.frame.words)
     }
 
     fn incident(&self, view: &IncidentView) -> String {
@@ -235,10 +236,6 @@ impl Index<'_> {
 
     fn days(&self) -> String {
         self.frame.words.tn("status-page-days", bars::days())
-    }
-
-    fn symbol(&self) -> &'static str {
-        bars::SYMBOL
     }
 }
 
@@ -269,7 +266,7 @@ pub fn index(model: &PageModel, words: &Words, as_of: DateTime<Utc>, set: Set) -
         of.status.is_over() && of.resolved_at.is_some_and(|end| as_of - end < RECENT)
     });
     let recent = recent.take(MOST_RECENT).collect();
-    Index { frame, group: None, sections, further, charts, recent }.render()
+    Index { frame, group: None, sections, further, charts, recent, symbol: bars::SYMBOL }.render()
 }
 
 /// Groups on the first page, and those that have pages of their own.
@@ -300,7 +297,16 @@ pub fn group(
     let frame = Frame::new(model, words, as_of, set, &format!("/group/{}", group.code)).titled(&group.name);
     let section = Section { name: String::new(), ..section(&frame, Some(group)) };
     let (further, charts, recent) = (Vec::new(), Vec::new(), Vec::new());
-    Index { frame, group: Some(group.name.clone()), sections: vec![section], further, charts, recent }.render()
+    Index {
+        frame,
+        group: Some(group.name.clone()),
+        sections: vec![section],
+        further,
+        charts,
+        recent,
+        symbol: bars::SYMBOL,
+    }
+    .render()
 }
 
 fn section(frame: &Frame<'_>, group: Option<&PageGroup>) -> Section {

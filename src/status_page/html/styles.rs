@@ -15,7 +15,7 @@ struct Pair {
     dark: &'static str,
 }
 
-const BACKGROUND: Pair = Pair { name: "bg", light: "#ffffff", dark: "#101418" };
+const BACKGROUND: Pair = Pair { name: "bg", light: "#ffffff", dark: "#0b0e12" };
 const COLORS: [Pair; 8] = [
     Pair { name: "fg", light: "#1b1f24", dark: "#e6eaf0" },
     Pair { name: "soft", light: "#57606a", dark: "#9aa4b0" },

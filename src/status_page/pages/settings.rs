@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{PATH, SHOWN};
 use crate::{
     Owner, Page, PageId, PageUpdate, PutComponent, PutGroup, READ, StatusPageError, StatusPages, Theme, Visibility,
-    WRITE, dns, routes::owner,
+    WRITE, routes::owner,
 };
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
 use incidents::ComponentId;
@@ -83,10 +83,6 @@ impl Show<'_> {
 
     fn is_public(&self) -> bool {
         self.form.visibility == Visibility::Public.as_str()
-    }
-
-    fn record(&self, domain: &str) -> String {
-        dns::record(domain)
     }
 }
 

@@ -86,10 +86,6 @@ fn statuses(endpoints: &[&Endpoint], uri: &Uri) -> Response {
 
 fn about(endpoint: &Endpoint, what: &str, uri: &Uri) -> Response {
     let parts: Vec<&str> = what.split('/').collect();
-    let window = |name: &str, make: &dyn Fn(Window) -> Response| match Window::named(name) {
-        Some(window) => make(window),
-        None => (StatusCode::BAD_REQUEST, BAD_WINDOW).into_response(),
-    };
     match parts.as_slice() {
         ["statuses"] => {
             let (page, size) = query(uri);
@@ -97,18 +93,24 @@ fn about(endpoint: &Endpoint, what: &str, uri: &Uri) -> Response {
         }
         ["health", "badge.svg"] => reply(SVG, endpoint.health_badge()),
         ["health", "badge.shields"] => reply(JSON, endpoint.health_shields().to_string()),
-        ["uptimes", name] => window(name, &|window| reply(TEXT, endpoint.uptime(window))),
-        ["uptimes", name, "badge.svg"] => window(name, &|window| reply(SVG, endpoint.uptime_badge(window))),
-        ["response-times", name] => window(name, &|window| reply(TEXT, endpoint.response(window))),
-        ["response-times", name, "badge.svg"] => window(name, &|window| reply(SVG, endpoint.response_badge(window))),
-        ["response-times", name, "chart.svg"] => window(name, &|window| match window {
+        ["uptimes", name] => window(name, |window| reply(TEXT, endpoint.uptime(window))),
+        ["uptimes", name, "badge.svg"] => window(name, |window| reply(SVG, endpoint.uptime_badge(window))),
+        ["response-times", name] => window(name, |window| reply(TEXT, endpoint.response(window))),
+        ["response-times", name, "badge.svg"] => window(name, |window| reply(SVG, endpoint.response_badge(window))),
+        ["response-times", name, "chart.svg"] => window(name, |window| match window {
             Window::Hour => (StatusCode::BAD_REQUEST, "Durations supported: 30d, 7d, 24h").into_response(),
             Window::Day | Window::Week | Window::Month => reply(SVG, endpoint.chart(window)),
         }),
-        ["response-times", name, "history"] => {
-            window(name, &|window| reply(JSON, endpoint.history(window).to_string()))
-        }
+        ["response-times", name, "history"] => window(name, |window| reply(JSON, endpoint.history(window).to_string())),
         _ => missing(),
+    }
+}
+
+/// An answer for a window of this name.
+fn window(name: &str, make: impl Fn(Window) -> Response) -> Response {
+    match Window::named(name) {
+        Some(window) => make(window),
+        None => (StatusCode::BAD_REQUEST, BAD_WINDOW).into_response(),
     }
 }
 

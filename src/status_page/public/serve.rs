@@ -1,4 +1,4 @@
-//! A finished answer as a response: encoding, ETag, caching.
+//! A finished answer as a response: encoding, entity tag, caching.
 
 use axum::{
     body::Body,

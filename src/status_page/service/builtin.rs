@@ -2,15 +2,14 @@
 
 use super::{StatusPages, values};
 use crate::{
-    Appliance, Owner, PageId, StatusPageError,
+    Appliance, Owner, Page, PageId, StatusPageError,
     model::{PageComponent, Visibility},
-    store::{
-        pages::{self, Made},
-        parts,
-    },
+    store::pages::{self, Made},
 };
+use incidents::ComponentId;
 
 const SLUG: &str = "appliance";
+const NAME: &str = "Holdfast";
 
 impl StatusPages {
     /// Makes it, or adds what is missing: components appear as the rooms below make them. Changes nothing that a person has changed.
@@ -23,11 +22,7 @@ impl StatusPages {
         let mut tx = self.system().await?;
         let mut there = Vec::new();
         for check in self.inner.rooms.uptime.self_checks() {
-            if let Some(id) =
-                self.inner.rooms.incidents.find_component(&mut tx, Owner::Installation, check.key()).await?
-            {
-                there.push(id);
-            }
+            there.extend(self.inner.rooms.incidents.find_component(&mut tx, Owner::Installation, check.key()).await?);
         }
         if there.is_empty() {
             // The rooms below have not made anything yet.
@@ -36,42 +31,32 @@ impl StatusPages {
         let now = self.inner.clock.now();
         let Some(id) = pages::builtin(&mut tx).await? else {
             let id = PageId::generate(&self.inner.clock);
-            let mut page = values::blank(id, true, now);
-            "Holdfast".clone_into(&mut page.name);
-            SLUG.clone_into(&mut page.slug);
-            page.visibility = visibility;
+            let mut page = first(values::blank(id, true, now), visibility, &there);
             if pages::id_of_slug(&mut tx, SLUG).await?.is_some() {
                 page.slug = format!("{SLUG}-{}", &page.code[..4]);
             }
-            page.components = there.iter().enumerate().map(|(place, id)| component(*id, place)).collect();
             let made = Made { id, org: None, code: &page.code, managed_by: Some("builtin"), by: "status_page", now };
             self.write_new(&mut tx, Owner::Installation, made, &page).await?;
             tx.commit().await?;
             tracing::info!(page_id = %id, slug = page.slug, visibility = visibility.as_str(), "the appliance has a status page");
             return Ok(());
         };
-        let Some(mut stored) = pages::of_ids(&mut tx, &[id]).await?.pop() else {
+        let Some(stored) = pages::of_ids(&mut tx, &[id]).await?.pop() else {
             // It was switched off before.
-            let mut page = values::blank(id, true, now);
-            "Holdfast".clone_into(&mut page.name);
-            SLUG.clone_into(&mut page.slug);
-            page.visibility = visibility;
-            page.components = there.iter().enumerate().map(|(place, id)| component(*id, place)).collect();
+            let page = first(values::blank(id, true, now), visibility, &there);
             self.write_changed(&mut tx, Owner::Installation, &page).await?;
             return Ok(tx.commit().await?);
         };
-        let missing: Vec<_> = there
-            .into_iter()
-            .filter(|id| !stored.page.components.iter().any(|place| place.component_id == *id))
-            .collect();
-        if missing.is_empty() && stored.page.visibility == visibility {
+        let mut page = stored.page;
+        let is_there = |id: &ComponentId| page.components.iter().any(|place| place.component_id == *id);
+        let missing: Vec<ComponentId> = there.into_iter().filter(|id| !is_there(id)).collect();
+        if missing.is_empty() && page.visibility == visibility {
             return Ok(());
         }
-        let next = stored.page.components.len();
-        stored.page.components.extend(missing.into_iter().enumerate().map(|(place, id)| component(id, next + place)));
-        stored.page.visibility = visibility;
-        parts::replace_components(&mut tx, id, None, &stored.page.components).await?;
-        self.write_changed(&mut tx, Owner::Installation, &stored.page).await?;
+        let next = page.components.len();
+        page.components.extend(missing.iter().enumerate().map(|(place, id)| component(*id, next + place)));
+        page.visibility = visibility;
+        self.write_changed(&mut tx, Owner::Installation, &page).await?;
         Ok(tx.commit().await?)
     }
 
@@ -88,7 +73,18 @@ impl StatusPages {
     }
 }
 
-fn component(id: incidents::ComponentId, place: usize) -> PageComponent {
+/// The page before anybody has changed it.
+fn first(blank: Page, visibility: Visibility, components: &[ComponentId]) -> Page {
+    Page {
+        name: NAME.to_owned(),
+        slug: SLUG.to_owned(),
+        visibility,
+        components: components.iter().enumerate().map(|(place, id)| component(*id, place)).collect(),
+        ..blank
+    }
+}
+
+fn component(id: ComponentId, place: usize) -> PageComponent {
     PageComponent {
         component_id: id,
         group_id: None,

@@ -130,7 +130,7 @@ impl StatusPages {
     ) -> Result<(), StatusPageError> {
         self.check_parts(tx, owner, page).await?;
         let charts: Vec<Uuid> = page.charts.iter().map(|monitor| monitor.0).collect();
-        pages::insert(tx, made, &values_of(page, &charts)).await.map_err(|error| taken(error))?;
+        pages::insert(tx, made, &values_of(page, &charts)).await.map_err(taken)?;
         parts::replace_groups(tx, page.id, owner.org(), &page.groups, made.now).await?;
         Ok(parts::replace_components(tx, page.id, owner.org(), &page.components).await?)
     }
@@ -145,7 +145,7 @@ impl StatusPages {
         self.check_parts(tx, owner, page).await?;
         let now = self.inner.clock.now();
         let charts: Vec<Uuid> = page.charts.iter().map(|monitor| monitor.0).collect();
-        pages::update(tx, page.id, &values_of(page, &charts), now).await.map_err(|error| taken(error))?;
+        pages::update(tx, page.id, &values_of(page, &charts), now).await.map_err(taken)?;
         parts::replace_groups(tx, page.id, owner.org(), &page.groups, now).await?;
         Ok(parts::replace_components(tx, page.id, owner.org(), &page.components).await?)
     }

@@ -25,7 +25,7 @@ use crate::{
 use axum::http::HeaderValue;
 use incidents::ComponentStatus;
 use platform::crypto;
-use uptime::{MonitorId, Point, Step};
+use uptime::{MonitorId, Point, Step, Window as Maintenance, windows};
 
 /// How far back incidents are shown.
 const HISTORY: TimeDelta = TimeDelta::days(366);
@@ -61,7 +61,7 @@ impl StatusPages {
     }
 
     /// Where a page's links begin, without and with scheme and host.
-    pub(super) fn addresses(&self, page: &Page) -> (String, String) {
+    pub(crate) fn addresses(&self, page: &Page) -> (String, String) {
         if page.visibility == Visibility::Private {
             let root = format!("/settings/status-pages/{}/view", page.id);
             return (root.clone(), format!("{}{root}", self.inner.base_url));
@@ -178,11 +178,16 @@ impl StatusPages {
         let owner = Owner::of(stored.org);
         let monitors = page::monitors(&model.components);
         let until = now + TimeDelta::days(i64::try_from(DAYS).unwrap_or(i64::MAX));
-        let windows = uptime.occurrences(conn, owner, now, until).await?;
+        let mut all = monitors.clone();
+        all.extend(stored.page.charts.iter().filter(|monitor| !monitors.contains(monitor)));
+        let known = uptime.monitors(conn, &all).await?;
+        let planned = uptime.occurrences(conn, owner, now, until).await?;
         // Those of nothing on the page would tell strangers of it.
-        let of_page = windows
-            .into_iter()
-            .filter(|(window, _)| window.every || window.monitors.iter().any(|monitor| monitors.contains(monitor)));
+        let is_of_page = |window: &Maintenance| {
+            let mut shown = known.iter().filter(|monitor| monitors.contains(&monitor.id));
+            shown.any(|monitor| windows::is_for(window, monitor.id, monitor.group_id, &monitor.tags))
+        };
+        let of_page = planned.into_iter().filter(|(window, _)| is_of_page(window));
         model.windows = of_page
             .take(MOST_WINDOWS)
             .map(|(window, found)| Planned {
@@ -192,9 +197,6 @@ impl StatusPages {
                 until: found.until,
             })
             .collect();
-        let mut all = monitors.clone();
-        all.extend(stored.page.charts.iter().filter(|monitor| !monitors.contains(monitor)));
-        let known = uptime.monitors(conn, &all).await?;
         model.charts.clear();
         for id in &stored.page.charts {
             // Removed meanwhile.

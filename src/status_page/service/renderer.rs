@@ -43,7 +43,7 @@ struct Kept {
     due: Option<Why>,
     rendered: Instant,
     figures_read: Instant,
-    /// What is in the database: ETags by stored path.
+    /// What is in the database: `ETag`s by stored path.
     written: HashMap<String, String>,
 }
 

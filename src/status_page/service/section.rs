@@ -179,7 +179,7 @@ impl PagesPart {
     ) -> Result<Option<(PageId, Action)>, StatusPageError> {
         let this = &self.pages;
         let Some(mut update) = self.update(conn, scope, entry, problems).await? else { return Ok(None) };
-        let Some(password) = read(entry.value.password_file.as_deref(), entry, problems) else { return Ok(None) };
+        let Ok(password) = read(entry.value.password_file.as_deref(), entry, problems) else { return Ok(None) };
         let before = match id {
             Some(id) => pages::of_ids(conn, &[id]).await?.pop(),
             None => None,
@@ -352,14 +352,21 @@ impl PagesPart {
     }
 }
 
-/// The password of a file; `None`: it cannot be read, which is a problem then.
-fn read(path: Option<&std::path::Path>, entry: &Entry<PageEntry>, problems: &mut Problems) -> Option<Option<String>> {
-    let Some(path) = path else { return Some(None) };
+/// It is among the problems.
+struct Unreadable;
+
+/// The password of a file, if one is named.
+fn read(
+    path: Option<&std::path::Path>,
+    entry: &Entry<PageEntry>,
+    problems: &mut Problems,
+) -> Result<Option<String>, Unreadable> {
+    let Some(path) = path else { return Ok(None) };
     match text_file::read(path) {
-        Ok(text) => Some(Some(text.trim().to_owned())),
+        Ok(text) => Ok(Some(text.trim().to_owned())),
         Err(error) => {
             problems.push(&entry.place, setting(&entry.key), format!("{} cannot be read: {error}", path.display()));
-            None
+            Err(Unreadable)
         }
     }
 }
