@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use tokio::{
     sync::broadcast::error::TryRecvError,
     time::{Instant, MissedTickBehavior, interval, timeout},
@@ -13,7 +14,7 @@ use tokio::{
 
 use super::StatusPages;
 use crate::{
-    StatusPageError,
+    ShownComponentChanged, StatusPageError,
     holder::{Access, Served},
     metrics::Why,
     model::{PageId, Render},
@@ -21,7 +22,7 @@ use crate::{
     render,
     store::renders::{self, Pulse},
 };
-use incidents::Changed;
+use incidents::{Changed, ComponentId, ComponentStatus};
 use jobs::{Duty, Loops, Standing};
 use platform::{error::chain, ids::OrgId};
 
@@ -32,7 +33,7 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Other processes' changes are looked for so often.
 const LOOK: Duration = Duration::from_secs(1);
 /// The database answers sooner, or is down.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A page as the renderer knows it.
 struct Kept {
@@ -45,6 +46,8 @@ struct Kept {
     figures_read: Instant,
     /// What is in the database: `ETag`s by stored path.
     written: HashMap<String, String>,
+    /// Statuses that were shown last: their changes are events.
+    shown: HashMap<ComponentId, ComponentStatus>,
 }
 
 struct Renderer {
@@ -197,6 +200,7 @@ impl Renderer {
         let mut tx = self.pages.system().await?;
         let Some((stored, model)) = self.pages.read_page(&mut tx, id, None).await? else { return Ok(()) };
         let now = Instant::now();
+        let shown = statuses(&model);
         let kept = Kept {
             org: stored.org,
             access: Arc::new(self.pages.access(&stored)),
@@ -205,6 +209,7 @@ impl Renderer {
             rendered: now,
             figures_read: now,
             written: HashMap::new(),
+            shown,
         };
         self.kept.insert(id, kept);
         Ok(())
@@ -248,6 +253,7 @@ impl Renderer {
                 // Deleted: the next look finds it gone.
                 Ok(None) => return Ok(()),
                 Err(error) if is_away(&error) => {
+                    self.is_away = true;
                     tracing::debug!(page_id = %id, error = chain(&error), "a status page is rendered with what is known");
                 }
                 Err(error) => return Err(error),
@@ -268,9 +274,22 @@ impl Renderer {
         let Some(term) = term.filter(|_| !self.is_away) else { return Ok(()) };
         let new: Vec<&Render> =
             all.iter().filter(|render| kept.written.get(&render.stored_path()) != Some(&render.etag)).collect();
-        let write = write(pages, &self.duty, (id, org), term, as_of, &new, &all);
+        let statuses = statuses(&kept.model);
+        let changes: Vec<ShownComponentChanged> = statuses
+            .iter()
+            .filter_map(|(component, new)| {
+                let old = *kept.shown.get(component)?;
+                let (component_id, new) = (*component, *new);
+                (old != new).then_some(ShownComponentChanged { page_id: id, component_id, old, new })
+            })
+            .collect();
+        let rendered = Rendered { page: id, org, as_of, new: &new, all: &all, changes: &changes };
+        let write = write(pages, &self.duty, term, &rendered);
         match timeout(PATIENCE, write).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into())) {
-            Ok(true) => kept.written = all.iter().map(|render| (render.stored_path(), render.etag.clone())).collect(),
+            Ok(true) => {
+                kept.written = all.iter().map(|render| (render.stored_path(), render.etag.clone())).collect();
+                kept.shown = statuses;
+            }
             Ok(false) => tracing::info!(page_id = %id, "a status page was not written: another process has the duty"),
             Err(error) => {
                 // What was written is not known: everything is written again.
@@ -279,6 +298,7 @@ impl Renderer {
                 if !is_away(&error) {
                     return Err(error);
                 }
+                self.is_away = true;
             }
         }
         Ok(())
@@ -294,27 +314,40 @@ fn is_away(error: &StatusPageError) -> bool {
     }
 }
 
+fn statuses(model: &PageModel) -> HashMap<ComponentId, ComponentStatus> {
+    model.components.iter().map(|component| (component.id, component.status)).collect()
+}
+
+/// What was rendered of a page.
+struct Rendered<'a> {
+    page: PageId,
+    org: Option<OrgId>,
+    as_of: DateTime<Utc>,
+    /// What is not in the database as it is.
+    new: &'a [&'a Render],
+    all: &'a [Render],
+    changes: &'a [ShownComponentChanged],
+}
+
 /// Writes what is new for the other processes; false: the duty is another's by now.
-async fn write(
-    pages: &StatusPages,
-    duty: &Duty,
-    (id, org): (PageId, Option<OrgId>),
-    term: i64,
-    as_of: chrono::DateTime<chrono::Utc>,
-    new: &[&Render],
-    all: &[Render],
-) -> Result<bool, StatusPageError> {
+async fn write(pages: &StatusPages, duty: &Duty, term: i64, rendered: &Rendered<'_>) -> Result<bool, StatusPageError> {
+    let Rendered { page, org, as_of, new, all, changes } = *rendered;
+    let clock = &pages.inner.clock;
     let mut tx = pages.system().await?;
     if !duty.holds(&mut tx, term).await? {
         return Ok(false);
     }
-    let now = pages.inner.clock.now();
-    let Some(version) = renders::next_version(&mut tx, (id, org), term, as_of, now).await? else { return Ok(false) };
+    let Some(version) = renders::next_version(&mut tx, (page, org), term, as_of, clock.now()).await? else {
+        return Ok(false);
+    };
     for render in new {
-        renders::put(&mut tx, (id, org), render, version).await?;
+        renders::put(&mut tx, (page, org), render, version).await?;
     }
     let paths: Vec<String> = all.iter().map(Render::stored_path).collect();
-    renders::keep(&mut tx, id, &paths).await?;
+    renders::keep(&mut tx, page, &paths).await?;
+    for change in changes {
+        events::publish(&mut tx, clock, org, change).await?;
+    }
     tx.commit().await?;
     Ok(true)
 }
