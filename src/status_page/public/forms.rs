@@ -276,7 +276,16 @@ async fn subscription(
         Step::Confirm(token) => {
             let Some(subscriber) = pages.open_link(served, Purpose::Confirm, token).await? else { return Ok(gone()) };
             pages.confirm(served, &subscriber).await?;
-            Ok(Said::new(StatusCode::OK, words, "status-page-confirmed-title", "status-page-confirmed-text"))
+            // Whoever reads the mail may manage the subscription.
+            let form = MessageForm {
+                action: pages.link(&served.access.root, &subscriber, Purpose::Manage),
+                hidden: Vec::new(),
+                asks_password: false,
+                components: Vec::new(),
+                button: words.t("status-page-manage-open"),
+            };
+            let said = Said::new(StatusCode::OK, words, "status-page-confirmed-title", "status-page-confirmed-text");
+            Ok(Said { form: Some(form), ..said })
         }
         Step::Manage(token) => {
             let Some(subscriber) = pages.open_link(served, Purpose::Manage, token).await? else { return Ok(gone()) };

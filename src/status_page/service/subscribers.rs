@@ -112,16 +112,15 @@ impl StatusPages {
             now: self.inner.clock.now(),
         };
         let subscriber = subscribers::ask(&mut tx, &asking).await?;
-        let is_confirmed = subscriber.confirmed_at.is_some();
-        let purpose = if is_confirmed { Purpose::Manage } else { Purpose::Confirm };
-        let link = self.link(&served.access.url, &subscriber, purpose);
+        // Also to those who have confirmed before: the page behind the link leads on to what they are told of.
+        let link = self.link(&served.access.url, &subscriber, Purpose::Confirm);
         let mail = NewMail {
             kind: &kinds::STATUS_CONFIRM,
             to: &address,
             language: asked.lang.code(),
             content: Content::Template {
                 name: "status_confirm",
-                data: json!({ "page": page.name, "page_url": served.access.url, "url": link, "confirmed": is_confirmed }),
+                data: json!({ "page": page.name, "url": link, "valid_seconds": CONFIRM_WITHIN.num_seconds() }),
             },
             attachments: Vec::new(),
             send_at: None,

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Purpose, StatusPages};
 use crate::{
-    PageId, StatusPageError,
-    html::incident_status,
+    Page, PageId, StatusPageError,
     jobs::TellSubscribers,
     metrics::Told,
     model::Owner,
@@ -16,7 +16,7 @@ use crate::{
 };
 use ::jobs::Enqueue;
 use console::Lang;
-use incidents::{IncidentId, IncidentUpdated};
+use incidents::{ComponentId, IncidentId, IncidentUpdated, IncidentView};
 use mail::{Address, Content, NewMail, kinds};
 use platform::ids::OrgId;
 
@@ -92,6 +92,22 @@ impl StatusPages {
         told
     }
 
+    /// Names of what an incident affects and the page shows, in one line.
+    async fn affected_names(
+        &self,
+        tx: &mut PgConnection,
+        page: &Page,
+        view: &IncidentView,
+    ) -> Result<String, StatusPageError> {
+        let ids: Vec<ComponentId> = view.components.iter().map(|(id, _)| *id).collect();
+        let known = self.inner.rooms.incidents.components(tx, &ids).await?;
+        let names = page.components.iter().filter_map(|place| {
+            let component = known.iter().find(|component| component.id == place.component_id)?;
+            Some(place.name.as_deref().unwrap_or(&component.name))
+        });
+        Ok(names.collect::<Vec<_>>().join(", "))
+    }
+
     async fn tell_some(&self, place: &Place) -> Result<Option<Place>, StatusPageError> {
         let mut tx = self.system().await?;
         let Some(stored) = pages::of_ids(&mut tx, &[place.page]).await?.pop() else { return Ok(None) };
@@ -111,22 +127,24 @@ impl StatusPages {
                 update.notify && (update.code == place.update || since.is_some_and(|since| update.display_at >= since))
             })
             .collect();
+        let Some(newest) = updates.first() else { return Ok(None) };
+        let said: Vec<String> = updates.iter().map(|update| plain(&update.body)).collect();
+        let names = self.affected_names(&mut tx, page, &view).await?;
+        let of = &view.incident;
         let mut queued = 0;
         for subscriber in &all {
             let Ok(address) = Address::new("", &subscriber.address) else { continue };
             let lang = Lang::from_code(&subscriber.language).unwrap_or(Lang::En);
-            let words = self.inner.words.in_language(lang);
-            let said: Vec<_> = updates
-                .iter()
-                .map(|update| json!({ "status": incident_status(update.status, &words), "at": update.display_at, "text": plain(&update.body) }))
-                .collect();
             let data = json!({
                 "page": page.name,
-                "page_url": url,
-                "incident": view.incident.name,
-                "status": incident_status(view.incident.status, &words),
-                "updates": said,
-                "url": format!("{url}/incident/{}", view.incident.code),
+                "incident": of.name,
+                "status": newest.status.as_str(),
+                "text": said.join("\n\n"),
+                "components": names,
+                "at": newest.display_at,
+                "scheduled_for": of.scheduled_for,
+                "scheduled_until": of.scheduled_until,
+                "url": format!("{url}/incident/{}", of.code),
                 "manage_url": self.link(&url, subscriber, Purpose::Manage),
             });
             let mail = NewMail {
