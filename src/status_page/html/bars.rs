@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 use incidents::ComponentStatus;
 
 /// Days with trouble that are named beside a bar, the newest first.
-const NAMED: usize = 3;
+const NAMED: usize = 2;
 
 /// Ninety green days, which bars refer to.
 pub const SYMBOL: &str = r#"<svg width="0" height="0" aria-hidden="true"><symbol id="d" viewBox="0 0 90 9"><path class="o" d="M0 4.5h90" stroke="currentColor" stroke-width="9" stroke-dasharray=".7 .3"/></symbol></svg>"#;
@@ -29,11 +29,8 @@ pub struct Bar {
 pub fn bar(shown: &Shown, zone: Tz, as_of: DateTime<Utc>, words: &Words) -> Bar {
     let days = shown.days(zone, as_of);
     let share = share(&days).map(|share| words.percent(share)).unwrap_or_default();
-    let label = if share.is_empty() {
-        words.t("status-page-no-history")
-    } else {
-        words.with("status-page-share", "share", &share)
-    };
+    // The name and the status stand before it.
+    let label = if share.is_empty() { words.t("status-page-no-history") } else { share.clone() };
     let mut svg =
         format!(r##"<svg viewBox="0 0 90 9" role=img aria-label="{}"><use href=#d />"##, console::escape(&label));
     let kinds = [
@@ -44,9 +41,14 @@ pub fn bar(shown: &Shown, zone: Tz, as_of: DateTime<Utc>, words: &Words) -> Bar 
         Some(ComponentStatus::MajorOutage),
     ];
     for kind in kinds {
-        let mut path = String::new();
-        for (index, day) in days.iter().enumerate().filter(|(_, day)| day.worst == kind) {
-            let _ = write!(path, "M{index} 0v9");
+        let (mut path, mut last) = (String::new(), None);
+        for (index, _) in days.iter().enumerate().filter(|(_, day)| day.worst == kind) {
+            // Relative to the one before: a hundred components have thousands of them.
+            let _ = match last {
+                None => write!(path, "M{index} 0v9"),
+                Some(last) => write!(path, "m{}-9v9", index - last),
+            };
+            last = Some(index);
         }
         if !path.is_empty() {
             let _ = write!(svg, r#"<path class={} d="{path}"/>"#, kind.map_or("n", tone));

@@ -63,19 +63,9 @@ impl<'a> Frame<'a> {
         &self.model.root
     }
 
-    /// A page in this language.
+    /// A page in this language. The address names it: who has chosen one wants it whatever the browser says.
     fn path(&self, below: &str) -> String {
-        self.path_in(self.words.lang, below)
-    }
-
-    /// The page's first language needs no name in the address.
-    fn path_in(&self, lang: Lang, below: &str) -> String {
-        let root = self.root();
-        let path = match (below, self.model.page.languages.first().map(String::as_str) == Some(lang.code())) {
-            (below, true) => format!("{root}{below}"),
-            (below, false) => format!("{root}/{}{below}", lang.code()),
-        };
-        if path.is_empty() { "/".to_owned() } else { path }
+        format!("{}/{}{below}", self.root(), self.words.lang.code())
     }
 
     fn other_languages(&self) -> Vec<Lang> {
@@ -83,7 +73,7 @@ impl<'a> Frame<'a> {
         all.filter(|lang| *lang != self.words.lang).collect()
     }
 
-    /// The address names the language, the first one's too: who chooses it wants it whatever the browser says.
+    /// This page in another language.
     fn in_language(&self, lang: impl Borrow<Lang>) -> String {
         format!("{}/{}{}", self.root(), lang.borrow().code(), self.here)
     }

@@ -45,7 +45,11 @@ pub fn css(theme: &Theme) -> String {
     let accent = theme.accent.as_deref().unwrap_or(ACCENT);
     let on = readable_on(accent);
     let side = |pick: fn(&Pair) -> &'static str| -> String {
-        std::iter::once(&BACKGROUND).chain(&COLORS).map(|pair| format!("--{}:{};", pair.name, pick(pair))).collect()
+        let mut out = String::new();
+        for pair in std::iter::once(&BACKGROUND).chain(&COLORS) {
+            out.extend(["--", pair.name, ":", pick(pair), ";"]);
+        }
+        out
     };
     format!(
         ":root{{color-scheme:light dark;--accent:{accent};--on:{on};{}}}@media(prefers-color-scheme:dark){{:root{{{}}}}}{RULES}",

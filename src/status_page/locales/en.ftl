@@ -34,7 +34,6 @@ status-page-nothing = No incidents.
 status-page-affected = Affected: { $names }
 status-page-all-updates = All updates
 status-page-group = { $name }: components
-status-page-share = { $share } available
 status-page-no-history = No history yet
 status-page-as-of = As of { $time }
 status-page-stale = This page could not be brought up to date since { $since }.

@@ -34,7 +34,6 @@ status-page-nothing = Сбоев не было.
 status-page-affected = Затронуто: { $names }
 status-page-all-updates = Все сообщения
 status-page-group = { $name }: компоненты
-status-page-share = доступность { $share }
 status-page-no-history = Истории пока нет
 status-page-as-of = По состоянию на { $time }
 status-page-stale = Страницу не удаётся обновить с { $since }.

@@ -53,7 +53,7 @@ fn groups_without_room_have_pages_of_their_own() {
     let all = rendered(&page);
     let first = text(&find(&all, Set::Current, "index.en").body);
     assert!(first.contains("Component 89") && !first.contains("Component 90"));
-    assert!(first.contains("/status/shop/group/g00000000001"));
+    assert!(first.contains("/status/shop/en/group/g00000000001"));
     let second = text(&find(&all, Set::Current, "group/g00000000001.ru").body);
     assert!(second.contains("Component 90") && second.contains("Работает"));
 }
