@@ -133,12 +133,12 @@ pub fn of_io(error: &io::Error, what: &str) -> Failure {
         Kind::ConnectionRefused => Reason::ConnectRefused,
         Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => Reason::ConnectUnreachable,
         Kind::TimedOut => Reason::ConnectTimeout,
-        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => Reason::Closed,
         Kind::AddrNotAvailable | Kind::AddrInUse | Kind::OutOfMemory => Reason::Local,
         Kind::PermissionDenied => Reason::NotPermitted,
         Kind::InvalidData | Kind::InvalidInput => Reason::Protocol,
         // EMFILE and ENFILE: this process or this host has no file descriptor left.
         _ if matches!(error.raw_os_error(), Some(23 | 24 | 105)) => Reason::Local,
+        // A reset, a broken pipe, an end too early.
         _ => Reason::Closed,
     };
     failure(reason, format!("{what}: {error}"))

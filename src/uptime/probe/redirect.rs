@@ -92,7 +92,7 @@ pub fn shown(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::HeaderMap;
+    use hyper::{HeaderMap, header::HeaderName};
 
     fn sent(method: Method, url: &str) -> Outgoing {
         let headers = [("authorization", "Bearer x"), ("x-own", "1"), ("user-agent", "holdfast"), ("cookie", "a=b")];
@@ -113,7 +113,7 @@ mod tests {
         assert!(same.headers.contains_key("authorization") && same.body.is_empty());
         for elsewhere in ["https://b.example/", "https://a.example:8443/", "http://a.example/", "//b.example/"] {
             let (next, is_elsewhere) = follow(&from, 302, elsewhere).unwrap().unwrap();
-            let names: Vec<&str> = next.headers.keys().map(|name| name.as_str()).collect();
+            let names: Vec<&str> = next.headers.keys().map(HeaderName::as_str).collect();
             assert_eq!((names, is_elsewhere), (vec!["user-agent"], true), "{elsewhere}");
         }
         assert_eq!(follow(&from, 307, "https://b.example/").unwrap_err(), Reason::RedirectInvalid);

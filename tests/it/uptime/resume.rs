@@ -10,6 +10,7 @@ use super::watch::{Away, becomes, checks, execute, insert, number, spans, story}
 use crate::support::{
     odd_target::{Answer, Http},
     process::Running,
+    s3::S3,
     wait::until,
 };
 
@@ -104,7 +105,14 @@ async fn beats_received_while_the_prober_was_away_count() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_prober_does_not_write_over_its_successor() {
     let mut away = Away::new().await;
-    let (one, two, target) = (away.site(), away.site(), Http::start().await);
+    // Several hosts need objects that all of them see.
+    let s3 = S3::start();
+    let host = || {
+        let mut site = away.site();
+        s3.settings().into_iter().for_each(|(name, value)| site.set(name, &value));
+        site
+    };
+    let (one, two, target) = (host(), host(), Http::start().await);
     let first = one.start().await;
     let monitor = insert(&mut away.db, "shop", &json!({"kind": "http", "url": target.url("/")}), "retries = 0").await;
     becomes(&mut away.db, monitor, "up").await;
