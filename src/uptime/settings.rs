@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn limits_are_told_all_at_once() {
         let good = settings(json!({"kind": "http", "url": "https://example.com/"}));
-        assert_eq!(codes(&good), []);
+        assert!(codes(&good).is_empty());
         let wrong = Settings {
             name: " \u{200b}".into(),
             interval_seconds: 20,
