@@ -37,6 +37,10 @@ impl Incidents {
             }
             return Ok(tx.commit().await?);
         }
+        // A step that came at once, because nobody was reached, comes once.
+        if !told::take(&mut tx, owner.org(), id, &format!("step/{round}/{rule_id}/{step}/{repeat}")).await? {
+            return Ok(tx.commit().await?);
+        }
         let receivers = receivers_of(settings, &on_call);
         let what = if repeat > 0 { What::Reminder } else { What::Escalated };
         let message = self.message(&mut tx, &case, what).await?;

@@ -214,7 +214,8 @@ impl Incidents {
         let job = Escalate { incident_id, rule_id, step, repeat, round: case.round };
         let options = Enqueue {
             run_at: Some(at),
-            unique_key: Some(format!("{incident_id}/{rule_id}/{step}/{repeat}/{}", case.round)),
+            // With its time: one that is to come at once does not wait for the one that was planned.
+            unique_key: Some(format!("{incident_id}/{rule_id}/{step}/{repeat}/{}/{}", case.round, at.timestamp())),
             ..Enqueue::default()
         };
         jobs::enqueue(tx, &self.inner.clock, case.owner.org(), &job, &options).await?;
