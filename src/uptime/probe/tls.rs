@@ -2,7 +2,6 @@
 //! that is refused tells its dates, too.
 
 use std::{
-    fmt::Debug,
     io,
     sync::{Arc, OnceLock},
 };
