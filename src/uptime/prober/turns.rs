@@ -47,6 +47,11 @@ impl Task {
         let place = self.targets.take(index, definition.target.as_ref());
         let (now, observed) = (Instant::now(), self.observed);
         let Some(watched) = self.get_mut(index) else { return };
+        watched.delayed = match place {
+            Place::Taken => watched.delayed,
+            Place::Full => Some(Skipped::InFlight),
+            Place::Busy => Some(Skipped::SameTarget),
+        };
         if place != Place::Taken {
             watched.is_queued = true;
             return;
@@ -123,8 +128,9 @@ impl Task {
         let missed = watched.grid.between(watched.slot, time);
         watched.slot = watched.grid.after(time);
         let due = observed.moment(watched.slot, now);
+        let reason = watched.delayed.take().unwrap_or(Skipped::Busy);
         if missed > 0 {
-            self.metrics.skipped(Skipped::Busy, missed);
+            self.metrics.skipped(reason, missed);
         }
         self.heap.push(due, index, generation);
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
-use super::{beats::BeatState, definition::Definition, outbox::Changed};
+use super::{beats::BeatState, definition::Definition, metrics::Skipped, outbox::Changed};
 use crate::{
     model::{Certificate, Check, Last, Live, MonitorId, Observation, Outcome, SpanId, Status, Transition},
     schedule::{
@@ -28,6 +28,8 @@ pub struct Watched {
     pub is_in_flight: bool,
     /// It waits for a place, since its turn came.
     pub is_queued: bool,
+    /// Why it had to wait.
+    pub delayed: Option<Skipped>,
     /// The slot that comes, or whose check runs.
     pub slot: DateTime<Utc>,
     /// Number of the attempt that comes, 1 for the first.
@@ -51,6 +53,7 @@ impl Watched {
             run: 0,
             is_in_flight: false,
             is_queued: false,
+            delayed: None,
             slot: now,
             attempt: 1,
             last_started: None,

@@ -165,26 +165,42 @@ impl Relay {
     }
 }
 
+const WRITES_SPANS: &[u8] = b"\0INSERT INTO uptime_spans";
+/// How sqlx calls a statement that it keeps.
+const STATEMENT: &[u8] = b"sqlx_s_";
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|some| some == part)
+}
+
 async fn relay(client: TcpStream, server: UnixStream, cuts: Arc<AtomicU64>) {
     use tokio::io::AsyncReadExt as _;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let back = Task::run(async move { drop(tokio::io::copy(&mut from_server, &mut to_client).await) });
-    let (mut some, mut writes_spans) = (vec![0; 64 * 1024], false);
+    let (mut some, mut statement, mut writes_spans) = (vec![0; 64 * 1024], None::<Vec<u8>>, false);
     while let Ok(count) = from_client.read(&mut some).await {
         if count == 0 {
             break;
         }
-        let text = String::from_utf8_lossy(&some[..count]).into_owned();
-        writes_spans |= text.contains("INSERT INTO uptime_spans");
+        let text = &some[..count];
+        if let Some(end) = find(text, WRITES_SPANS) {
+            // The name of the prepared statement is before its text.
+            let start = text[..end].windows(STATEMENT.len()).rposition(|part| part == STATEMENT);
+            statement = start.map(|start| [&text[start..end], b"\0"].concat());
+            writes_spans = true;
+        }
+        writes_spans |= statement.as_ref().is_some_and(|name| find(text, name).is_some());
+        let is_end = find(text, b"COMMIT").is_some();
         let is_cut = writes_spans
-            && text.contains("COMMIT")
+            && is_end
             && cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        writes_spans &= !is_end;
         if is_cut {
             // Before the server can answer, nothing goes back any more.
             back.0.abort();
         }
-        if to_server.write_all(&some[..count]).await.is_err() {
+        if to_server.write_all(text).await.is_err() {
             break;
         }
         if is_cut {
