@@ -1,6 +1,6 @@
 //! The task that checks all monitors, in the worker that has the duty (`jobs::Loops::prober`).
 //!
-//! `task.rs` is the loop: what is due, what has ended, what others say; `turns.rs` whose turn it is, `found.rs` what follows from a check. `load.rs` reads
+//! `task.rs` is the loop: what is due, what has ended, what others say; `set.rs` what is watched, `turns.rs` whose turn it is, `found.rs` what follows. `load.rs` reads
 //! definitions and resumes, `reader.rs` sees changes of them and beats. `outbox.rs` has what waits for the database, `writer.rs` writes it in batches.
 //! Nothing in the loop waits for the database.
 
@@ -11,6 +11,7 @@ mod load;
 mod metrics;
 mod outbox;
 mod reader;
+mod set;
 mod storm;
 mod targets;
 mod task;
