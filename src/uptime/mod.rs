@@ -41,6 +41,8 @@ mod target;
 
 pub use config::Config;
 pub use error::UptimeError;
+pub use history::report::{Month, Report};
+pub use import::{Fate, Left, MonitorRow, Report as ImportReport};
 pub use events::{EVENTS, MonitorDown, MonitorEnding, MonitorUp};
 pub use jobs::register;
 pub use metrics::Metrics;

@@ -349,6 +349,9 @@ impl Reader<'_> {
         match kind {
             "keyword" => {
                 let upside_down = self.fields.flag("upsideDown");
+                if upside_down {
+                    self.not_taken("upsideDown", "true", "taken: the keyword is expected the other way round");
+                }
                 keyword.map(|text| Condition::Keyword { text, absent: inverted != upside_down })
             }
             "json-query" => {
@@ -504,6 +507,9 @@ impl Reader<'_> {
             Some(value.map_or_else(|| name.clone(), |value| format!("{name}:{value}")))
         });
         let is_heartbeat = defaults.spec.kind() == Kind::Heartbeat;
+        if is_heartbeat && asked > 0.0 {
+            self.left.push(Left::new("maxretries", asked.to_string(), "a report that is missed is not asked for again"));
+        }
         Settings {
             tags: tags.collect(),
             description: self.fields.text("description").unwrap_or_default(),
@@ -525,9 +531,7 @@ impl Reader<'_> {
     fn rest(&mut self) {
         if self.fields.flag("upsideDown") && !self.left.iter().any(|left| left.field == "upsideDown") {
             self.not_taken("upsideDown", "true", "inverted: what answers is down is not known here, except for a keyword");
-            if self.fields.text("keyword").is_none() {
-                self.pause_for("inverted");
-            }
+            self.pause_for("inverted");
         }
         if self.fields.flag("maintenance") {
             self.not_taken("maintenance", "true", "windows are not in the export: make them anew");

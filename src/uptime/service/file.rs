@@ -8,6 +8,7 @@ use super::Uptime;
 use crate::{
     UptimeError,
     file::{Counts, Problem},
+    model::Owner,
     store::file,
 };
 
@@ -29,6 +30,14 @@ pub struct FileState {
 }
 
 impl Uptime {
+    /// The organisation with this slug; `None`: the installation. For the command line.
+    pub async fn owner_named(&self, organisation: Option<&str>) -> Result<Owner, UptimeError> {
+        let Some(slug) = organisation else { return Ok(Owner::Installation) };
+        let mut tx = self.system().await?;
+        let found = file::organisation(&mut tx, slug).await?;
+        found.map(Owner::Org).ok_or(UptimeError::NotFound("organisation"))
+    }
+
     pub async fn file_state(&self) -> Result<FileState, UptimeError> {
         let path = self.inner.monitors_file.as_ref().map(|path| path.display().to_string());
         let mut tx = self.system().await?;

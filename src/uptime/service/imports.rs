@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{NewMonitor, NewWindow, Uptime, owners};
 use crate::{
     UptimeError,
-    import::{self, Candidate, Import, Left, Parsed, WindowCandidate},
+    import::{self, Candidate, Import, Left, Parsed, Report, WindowCandidate},
     model::{GroupId, ImportId, ImportSource, MonitorId, Owner},
     settings::Settings,
     spec::SecretName,
@@ -164,6 +164,26 @@ impl Uptime {
             }
         }
         Ok(())
+    }
+
+    /// Reads a file, and with `apply` makes what it describes at once: for the command line. Stand-ins are not made.
+    pub async fn import_at_once(
+        &self,
+        owner: Owner,
+        source: ImportSource,
+        content: &str,
+        apply: bool,
+        by: &str,
+    ) -> Result<Report, UptimeError> {
+        let unreadable = |error: import::Unreadable| UptimeError::invalid("/content", "unreadable", error.to_string());
+        let mut parsed = import::parse(source, content).map_err(unreadable)?;
+        if apply {
+            let mut tx = self.begin(owner).await?;
+            self.make(&mut tx, owner, &mut parsed, &Choices::default(), by).await?;
+            tx.commit().await?;
+            self.changed();
+        }
+        Ok(parsed.report)
     }
 
     /// With its sealed file, and the transaction that sees it.

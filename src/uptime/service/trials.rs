@@ -13,6 +13,7 @@ use crate::{
     secrets::Secrets,
     settings::{Settings, secret_problems},
     spec::MonitorSpec,
+    store::monitors,
 };
 use platform::http::Principal;
 
@@ -61,6 +62,19 @@ impl Uptime {
         // The target may take its time: no transaction stays open for it.
         drop(tx);
         let secrets = Secrets::open(&self.inner.master_key, id, whole.secrets.as_deref())?;
+        self.ask(owner, &whole.detail.spec, &secrets, whole.detail.timeout_ms).await
+    }
+
+    /// As [`Self::check_now`], by the key: for the command line.
+    pub async fn check_key(&self, owner: Owner, key: &str) -> Result<Observation, UptimeError> {
+        let mut tx = self.begin(owner).await?;
+        let found = match monitors::find(&mut tx, owner.org(), key).await? {
+            Some(id) => monitors::get(&mut tx, owner.org(), id).await?,
+            None => None,
+        };
+        drop(tx);
+        let whole = found.ok_or(UptimeError::NotFound("monitor"))?;
+        let secrets = Secrets::open(&self.inner.master_key, whole.detail.monitor.id, whole.secrets.as_deref())?;
         self.ask(owner, &whole.detail.spec, &secrets, whole.detail.timeout_ms).await
     }
 

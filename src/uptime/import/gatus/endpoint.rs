@@ -187,6 +187,11 @@ impl Reader<'_> {
             let kind = alert.text("type").unwrap_or_default();
             let reminder = alert.text("minimum-reminder-interval").map_or_else(String::new, |every| format!(", again after {every}"));
             let resolved = if alert.flag("send-on-resolved") { ", and when it is over" } else { "" };
+            alert.get("enabled");
+            for (field, value) in alert.left() {
+                let left = Left::new(format!("alerts.{field}"), value, format!("{name}: whom to tell is a rule's"));
+                self.parsed.report.left.push(left);
+            }
             let text = format!("{name}: tell {kind} after {failures} failures{reminder}{resolved}");
             self.parsed.report.proposals.push(Proposal { what: "rule".to_owned(), name: name.to_owned(), text });
         }
