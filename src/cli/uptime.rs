@@ -10,7 +10,8 @@ use super::{boot::Booted, print_line};
 use crate::app::{App, Config};
 use platform::{http::Slice, lifecycle::Lifecycle, text_file};
 use uptime::{
-    Fate, ImportReport, ImportSource, Left, Monitor, MonitorFilter, Month, Observation, Owner, Status, Uptime, UptimeError,
+    Fate, ImportReport, ImportSource, Left, Monitor, MonitorFilter, Month, Observation, Owner, Status, Uptime,
+    UptimeError,
     file::{Action, Applied},
 };
 
@@ -20,12 +21,10 @@ const MOST: i64 = 10_000;
 const BY: &str = "command line";
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  holdfast uptime list                      monitors of the installation\n  \
+#[command(after_help = "Examples:\n  holdfast uptime list                      monitors of the installation\n  \
     holdfast uptime apply --dry-run           what the file would change\n  \
     holdfast uptime import gatus config.yaml  what would become of a file of Gatus\n  \
-    holdfast uptime report --month 2026-11 --format csv > november.csv"
-)]
+    holdfast uptime report --month 2026-11 --format csv > november.csv")]
 pub struct Args {
     /// Slug of the organisation; left out: the installation.
     #[arg(long, global = true)]
@@ -47,7 +46,9 @@ enum Command {
         json: bool,
     },
     /// Ask what a monitor asks, once, from here. Exits 1 if it is down. Nothing is stored.
-    #[command(after_help = "Examples:\n  holdfast uptime check shop-home\n  holdfast uptime check shop-home --json | jq .phases")]
+    #[command(
+        after_help = "Examples:\n  holdfast uptime check shop-home\n  holdfast uptime check shop-home --json | jq .phases"
+    )]
     Check {
         /// Key of the monitor.
         key: String,
@@ -189,7 +190,8 @@ async fn report(uptime: &Uptime, owner: Owner, month: &str, zone: &str, format: 
 fn in_words(error: UptimeError) -> anyhow::Error {
     match error {
         UptimeError::Invalid(errors) => {
-            let all: Vec<String> = errors.into_iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
+            let all: Vec<String> =
+                errors.into_iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
             anyhow::Error::msg(all.join("; "))
         }
         error => error.into(),
@@ -252,7 +254,9 @@ fn show_import(report: &ImportReport, applied: bool) {
         let reason = row.reason.as_deref().map_or_else(String::new, |reason| format!("  {reason}"));
         let kind = row.kind.map_or("", |kind| kind.as_str());
         print_line(&format!("{:<10} {kind:<10} {}{reason}", row.fate.as_str(), row.name));
-        row.secrets.iter().for_each(|name| print_line(&format!("             needs the secret {name}: apply it in the console")));
+        row.secrets
+            .iter()
+            .for_each(|name| print_line(&format!("             needs the secret {name}: apply it in the console")));
         row.left.iter().for_each(|left| print_line(&told(left)));
     }
     for one in &report.proposals {

@@ -59,7 +59,8 @@ impl Check for Prober {
         let (alive_at, figures) = match found {
             Ok(Some(found)) => found,
             Ok(None) => {
-                let remedy = "start a worker: holdfast serve --role all or worker; a moment after its start this passes";
+                let remedy =
+                    "start a worker: holdfast serve --role all or worker; a moment after its start this passes";
                 return CheckResult::warn("no worker has checked monitors yet", remedy);
             }
             Err(error) => return unreadable("the prober's state", &error),
@@ -71,7 +72,9 @@ impl Check for Prober {
             return CheckResult::warn(format!("no monitor has been checked for {age} s"), remedy);
         }
         let Figures { monitors, lag_ms, in_flight, in_memory } = figures;
-        let summary = format!("{monitors} monitors are checked; {in_flight} checks are running, the longest delay is {lag_ms} ms");
+        let summary = format!(
+            "{monitors} monitors are checked; {in_flight} checks are running, the longest delay is {lag_ms} ms"
+        );
         if lag_ms > LAG_MS {
             let remedy = "give the worker more CPU, raise uptime.in_flight, or make intervals longer";
             return CheckResult::warn(format!("{summary}: checks start late"), remedy);
@@ -105,7 +108,9 @@ impl Check for Icmp {
         }
         let range = tokio::fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").await.unwrap_or_default();
         match groups(&range) {
-            Some((first, last)) if first <= last => CheckResult::pass(format!("echo requests are permitted to the groups {first} to {last}")),
+            Some((first, last)) if first <= last => {
+                CheckResult::pass(format!("echo requests are permitted to the groups {first} to {last}"))
+            }
             _ => CheckResult::warn(
                 "this host permits echo requests to no group: monitors of kind icmp are unknown, never down",
                 "sysctl -w net.ipv4.ping_group_range=\"0 2147483647\", and the same line in /etc/sysctl.d",
@@ -163,9 +168,10 @@ impl Check for File {
             Err(error) => unreadable("the state of the file of monitors", &error),
             Ok(state) => match (state.path, state.read_at, state.problems.as_slice()) {
                 (None, _, _) => CheckResult::pass("no file of monitors is set"),
-                (Some(path), None, _) => {
-                    CheckResult::warn(format!("{path} has not been read yet"), "a worker reads it within a few seconds of its start")
-                }
+                (Some(path), None, _) => CheckResult::warn(
+                    format!("{path} has not been read yet"),
+                    "a worker reads it within a few seconds of its start",
+                ),
                 (Some(path), Some(_), []) => {
                     let counts = state.counts;
                     let kept = counts.created + counts.changed + counts.unchanged;

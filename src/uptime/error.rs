@@ -61,10 +61,10 @@ impl From<UptimeError> for ApiError {
             error @ UptimeError::TooMany(_) => Self::conflict("too_many_monitors", error.to_string()),
             error @ UptimeError::Managed => Self::conflict("managed", error.to_string()),
             UptimeError::Busy => Self::too_many(Duration::from_secs(5)),
-            error @ (UptimeError::Seal(_)
-            | UptimeError::Json(_)
-            | UptimeError::Sketch(_)
-            | UptimeError::Section(_)) => Self::internal(error),
+            error
+            @ (UptimeError::Seal(_) | UptimeError::Json(_) | UptimeError::Sketch(_) | UptimeError::Section(_)) => {
+                Self::internal(error)
+            }
         }
     }
 }

@@ -41,9 +41,9 @@ mod target;
 
 pub use config::Config;
 pub use error::UptimeError;
+pub use events::{EVENTS, MonitorDown, MonitorEnding, MonitorUp};
 pub use history::report::{Month, Report};
 pub use import::{Fate, Left, MonitorRow, Report as ImportReport};
-pub use events::{EVENTS, MonitorDown, MonitorEnding, MonitorUp};
 pub use jobs::register;
 pub use metrics::Metrics;
 pub use model::*;
@@ -53,5 +53,5 @@ pub use schedule::windows;
 pub use secrets::Secrets;
 pub use service::{Deps, MonitorWithToken, NewMonitor, NewWindow, Uptime};
 pub use settings::Settings;
-pub use store::monitors::Filter as MonitorFilter;
 pub use spec::MonitorSpec;
+pub use store::monitors::Filter as MonitorFilter;

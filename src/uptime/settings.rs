@@ -219,7 +219,12 @@ mod tests {
             "headers": {"X-Key": "{{secret.two}}"}, "body": "{{ secret.three }}"});
         let spec: MonitorSpec = serde_json::from_value(spec).unwrap();
         let given = |names: &[&str]| {
-            Secrets(names.iter().map(|name| (SecretName((*name).into()), SecretString::from("x"))).collect::<BTreeMap<_, _>>())
+            Secrets(
+                names
+                    .iter()
+                    .map(|name| (SecretName((*name).into()), SecretString::from("x")))
+                    .collect::<BTreeMap<_, _>>(),
+            )
         };
         assert_eq!(secret_problems(&spec, &given(&["one", "two", "three"])).len(), 0);
         let missing = secret_problems(&spec, &given(&["one", "Bad"]));

@@ -208,7 +208,8 @@ impl Uptime {
         let path = self.inner.monitors_file.as_deref().ok_or_else(no_file)?;
         let text = text_file::read(path).map_err(|error| UptimeError::Conflict("no_file", error.to_string()))?;
         let mut problems = Problems::new(&text);
-        let slug: Option<String> = Document::parse(&text, &mut problems).and_then(|d| d.value("organisation", &mut problems));
+        let slug: Option<String> =
+            Document::parse(&text, &mut problems).and_then(|d| d.value("organisation", &mut problems));
         let Some(slug) = slug else { return Ok(Owner::Installation) };
         let mut tx = self.system().await?;
         let org = file::organisation(&mut tx, &slug).await?.ok_or(UptimeError::NotFound("organisation"))?;
@@ -238,7 +239,8 @@ impl Uptime {
         drop(tx);
         let is_known = *seen.0.lock().unwrap_or_else(PoisonError::into_inner) == now;
         // A file that was never there is none to speak of; one that vanished is told once.
-        if (is_known && last.is_some()) || (now.is_none() && last.as_ref().is_none_or(|last| !last.problems.is_empty())) {
+        if (is_known && last.is_some()) || (now.is_none() && last.as_ref().is_none_or(|last| !last.problems.is_empty()))
+        {
             return Ok(());
         }
         let digest = text_file::read(path).ok().map(crypto::sha256);

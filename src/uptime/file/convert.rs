@@ -16,8 +16,8 @@ use crate::{
     secrets::Secrets,
     settings::{Settings, is_secret_name},
     spec::{
-        Auth, Condition, DnsMatch, DnsSpec, DomainSpec, FlowSpec, FlowStep, GrpcSpec, HeartbeatSpec, HttpSpec, IcmpSpec,
-        MailServerSpec, MonitorSpec, PostgresSpec, SecretName, Take, TcpSpec, Test, TlsSpec,
+        Auth, Condition, DnsMatch, DnsSpec, DomainSpec, FlowSpec, FlowStep, GrpcSpec, HeartbeatSpec, HttpSpec,
+        IcmpSpec, MailServerSpec, MonitorSpec, PostgresSpec, SecretName, Take, TcpSpec, Test, TlsSpec,
     },
 };
 use platform::{config::secret, text_file};
@@ -50,7 +50,9 @@ pub fn monitor(key: &str, entry: &MonitorEntry, defaults: &Defaults) -> Result<W
             return Err(reader.problems);
         }
     };
-    if !matches!(spec, MonitorSpec::Http(_)) && (!entry.headers.is_empty() || entry.auth.is_some() || !entry.expect.is_empty()) {
+    if !matches!(spec, MonitorSpec::Http(_))
+        && (!entry.headers.is_empty() || entry.auth.is_some() || !entry.expect.is_empty())
+    {
         reader.problems.push("headers, auth and expect belong to http; in a flow to its steps".to_owned());
     }
     let token = match &entry.heartbeat {
@@ -169,7 +171,9 @@ impl Reader {
                 (Some(name), _) => (name, self.read(name, Some(Path::new(source)), None)),
                 (None, Some(name)) => (name, self.read(name, None, Some(source))),
                 (None, None) => {
-                    let text = format!("secrets.{setting}: write {setting}_file or {setting}_env; secrets are never in this file");
+                    let text = format!(
+                        "secrets.{setting}: write {setting}_file or {setting}_env; secrets are never in this file"
+                    );
                     self.problems.push(text);
                     continue;
                 }
@@ -224,7 +228,12 @@ impl Reader {
         }
         if let Some(grpc) = entry.grpc.clone() {
             let verify = grpc.verify.unwrap_or(true);
-            specs.push(MonitorSpec::Grpc(GrpcSpec { url: grpc.url, service: grpc.service, verify, family: grpc.family }));
+            specs.push(MonitorSpec::Grpc(GrpcSpec {
+                url: grpc.url,
+                service: grpc.service,
+                verify,
+                family: grpc.family,
+            }));
         }
         if let Some(heartbeat) = &entry.heartbeat {
             specs.push(MonitorSpec::Heartbeat(self.heartbeat(heartbeat)));
@@ -274,15 +283,17 @@ impl Reader {
                 user: basic.user.clone(),
                 password: self.keep("password", basic.password_file.as_deref(), basic.password_env.as_deref()),
             }),
-            (None, true, false) => {
-                Some(Auth::Bearer { token: self.keep("bearer", auth.bearer_file.as_deref(), auth.bearer_env.as_deref()) })
-            }
+            (None, true, false) => Some(Auth::Bearer {
+                token: self.keep("bearer", auth.bearer_file.as_deref(), auth.bearer_env.as_deref()),
+            }),
             (None, false, true) => Some(Auth::ClientCertificate {
                 certificate: self.keep("client_certificate", auth.client_certificate_file.as_deref(), None),
                 key: self.keep("client_key", auth.client_key_file.as_deref(), None),
             }),
             _ => {
-                self.problems.push("auth: one of basic, bearer_file and client_certificate_file with client_key_file".to_owned());
+                self.problems.push(
+                    "auth: one of basic, bearer_file and client_certificate_file with client_key_file".to_owned(),
+                );
                 None
             }
         }
@@ -329,7 +340,8 @@ impl Reader {
             (Test::AtLeast, &expect.at_least),
             (Test::Matches, &expect.matches),
         ];
-        let mut found: Vec<(Test, Value)> = all.into_iter().filter_map(|(test, value)| Some((test, value.clone()?))).collect();
+        let mut found: Vec<(Test, Value)> =
+            all.into_iter().filter_map(|(test, value)| Some((test, value.clone()?))).collect();
         match expect.exists {
             Some(true) => found.push((Test::Exists, Value::Null)),
             Some(false) => {

@@ -63,12 +63,16 @@ mod tests {
 
     #[test]
     fn durations_have_a_unit() {
-        for (text, millis) in [("800ms", 800), ("10s", 10_000), ("5m", 300_000), ("2h", 7_200_000), ("1d", 86_400_000)] {
+        for (text, millis) in [("800ms", 800), ("10s", 10_000), ("5m", 300_000), ("2h", 7_200_000), ("1d", 86_400_000)]
+        {
             assert_eq!(Duration::parse(text), Ok(Duration(millis)), "{text}");
         }
         for wrong in ["", "10", "s", "-1s", "1.5s", "1 s", "1w", "99999999999999999999s", "9223372036854775807d"] {
             assert!(Duration::parse(wrong).is_err(), "{wrong}");
         }
-        assert_eq!((Duration(1500).seconds(), Duration(90_000).minutes(), Duration(90_000).seconds()), (None, None, Some(90)));
+        assert_eq!(
+            (Duration(1500).seconds(), Duration(90_000).minutes(), Duration(90_000).seconds()),
+            (None, None, Some(90))
+        );
     }
 }

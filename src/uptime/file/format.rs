@@ -9,9 +9,7 @@ use serde_json::Value;
 use toml::value::Datetime;
 
 use super::duration::Duration;
-use crate::spec::{
-    DnsRecordType, Family, HttpMethod, HttpVersion, MailTls, PostgresTls,
-};
+use crate::spec::{DnsRecordType, Family, HttpMethod, HttpVersion, MailTls, PostgresTls};
 
 /// `[defaults]`
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

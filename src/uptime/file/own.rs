@@ -76,7 +76,11 @@ fn in_order(mut waiting: Vec<Entry<Wanted>>, problems: &mut Problems) -> Vec<Ent
         }
         if is_stuck {
             for entry in &waiting {
-                problems.push(&entry.place, format!("monitors.{}", entry.key), "circle: it depends on itself through its parents");
+                problems.push(
+                    &entry.place,
+                    format!("monitors.{}", entry.key),
+                    "circle: it depends on itself through its parents",
+                );
             }
             return ordered;
         }
@@ -320,12 +324,7 @@ impl OwnPart {
     }
 
     /// What the file managed and does not name any more. Monitors keep their history for a while; groups and windows have none.
-    async fn remove(
-        &self,
-        conn: &mut PgConnection,
-        scope: &Scope,
-        changes: &mut Changes,
-    ) -> Result<(), UptimeError> {
+    async fn remove(&self, conn: &mut PgConnection, scope: &Scope, changes: &mut Changes) -> Result<(), UptimeError> {
         let org = scope.owner.org();
         let named = |has: &dyn Fn(&str) -> bool, owner, key: &str| owner == org && has(key);
         for (id, owner, key) in file::windows(conn).await? {
@@ -352,8 +351,7 @@ impl OwnPart {
 }
 
 /// What holds of a key that people gave.
-const TAKEN: &str =
-    "taken_by_hand: it exists and the file does not manage it; `holdfast uptime adopt <key>` gives it to the file with its history";
+const TAKEN: &str = "taken_by_hand: it exists and the file does not manage it; `holdfast uptime adopt <key>` gives it to the file with its history";
 
 /// An error of the rules is a problem of the entry; any other one ends the reading.
 fn told(problems: &mut Problems, place: &Range<usize>, setting: &str, error: UptimeError) -> Result<(), UptimeError> {

@@ -32,9 +32,16 @@ fn the_example_file_is_read() {
     assert_eq!(problems, Vec::<String>::new());
     let mut kinds = Vec::new();
     for entry in &monitors {
-        let wanted = convert::monitor(&entry.key, &entry.value, &defaults).unwrap_or_else(|wrong| panic!("{}: {wrong:?}", entry.key));
+        let wanted = convert::monitor(&entry.key, &entry.value, &defaults)
+            .unwrap_or_else(|wrong| panic!("{}: {wrong:?}", entry.key));
         let limits = Limits { shortest_interval: 10, policy: Policy::default() };
-        assert_eq!(wanted.settings.problems(&limits).len(), 0, "{}: {:?}", entry.key, wanted.settings.problems(&limits));
+        assert_eq!(
+            wanted.settings.problems(&limits).len(),
+            0,
+            "{}: {:?}",
+            entry.key,
+            wanted.settings.problems(&limits)
+        );
         kinds.push(wanted.settings.spec.kind());
     }
     for kind in Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Internal | Kind::Imap)) {
@@ -42,7 +49,10 @@ fn the_example_file_is_read() {
     }
     let home = monitors.iter().find(|entry| entry.key == "shop-home").unwrap();
     let home = convert::monitor("shop-home", &home.value, &defaults).unwrap();
-    assert_eq!((home.settings.slow_ms, home.settings.retry_ms, home.settings.target), (Some(800), Some(10_000), Some(0.999)));
+    assert_eq!(
+        (home.settings.slow_ms, home.settings.retry_ms, home.settings.target),
+        (Some(800), Some(10_000), Some(0.999))
+    );
     let MonitorSpec::Http(http) = &home.settings.spec else { panic!("{:?}", home.settings.spec) };
     assert_eq!(http.expect.len(), 5);
     assert_eq!(http.expect[4], Condition::TimeBelow { ms: 2000 });
@@ -73,7 +83,9 @@ fn what_excludes_each_other_and_what_is_missing_is_told() {
     assert!(told("tcp = { host = 'a.example', port = 1 }\nexpect = [{ keyword = 'x' }]").contains("belong to http"));
     let http = "http = { url = 'https://a.example.com/' }\n";
     assert!(told(&format!("{http}expect = [{{ json = '$.a' }}]")).contains("one comparison"));
-    assert!(told(&format!("{http}expect = [{{ json = '$.a', is = 1, above = 2 }}]")).contains("one comparison for each"));
+    assert!(
+        told(&format!("{http}expect = [{{ json = '$.a', is = 1, above = 2 }}]")).contains("one comparison for each")
+    );
     assert!(told(&format!("{http}interval = '1500ms'")).contains("whole seconds"));
     assert!(told(&format!("{http}auth = {{ basic = {{ user = 'u' }} }}")).contains("never in this file"));
     assert!(told(&format!("{http}secrets = {{ password = 'hunter2' }}")).contains("password_file"));

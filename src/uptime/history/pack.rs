@@ -21,12 +21,7 @@ pub enum Minute {
     #[default]
     Nothing,
     /// Buckets of durations of those that succeeded: the median and the slowest; `None`: none did.
-    Checks {
-        checks: u32,
-        failed: u32,
-        median: Option<u16>,
-        slowest: Option<u16>,
-    },
+    Checks { checks: u32, failed: u32, median: Option<u16>, slowest: Option<u16> },
     /// Single checks of it were never stored, because the database was away for longer than memory lasts: all that is known of them. A rollup keeps it.
     Folded {
         failed: u32,

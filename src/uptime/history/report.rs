@@ -162,8 +162,23 @@ impl Report {
     pub fn csv(&self) -> Result<Vec<u8>, csv::Error> {
         let mut csv = csv::Writer::from_writer(Vec::new());
         csv.write_record([
-            "month", "zone", "key", "name", "share", "target", "is_met", "up_seconds", "down_seconds", "maintenance_seconds",
-            "unknown_seconds", "budget_left_seconds", "outages", "checks", "p50_us", "p95_us", "p99_us",
+            "month",
+            "zone",
+            "key",
+            "name",
+            "share",
+            "target",
+            "is_met",
+            "up_seconds",
+            "down_seconds",
+            "maintenance_seconds",
+            "unknown_seconds",
+            "budget_left_seconds",
+            "outages",
+            "checks",
+            "p50_us",
+            "p95_us",
+            "p99_us",
         ])?;
         let share = |share: Option<f64>| share.map_or_else(String::new, |share| format!("{share:.6}"));
         let number = |number: Option<i64>| number.map_or_else(String::new, |number| number.to_string());
@@ -221,7 +236,11 @@ impl Page<'_> {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn length(&self, seconds: &i64) -> String {
         let (sign, seconds) = if *seconds < 0 { ("−", -seconds) } else { ("", *seconds) };
-        let parts = [(seconds / 86_400, self.words.day), (seconds / 3600 % 24, self.words.hour), (seconds / 60 % 60, self.words.minute)];
+        let parts = [
+            (seconds / 86_400, self.words.day),
+            (seconds / 3600 % 24, self.words.hour),
+            (seconds / 60 % 60, self.words.minute),
+        ];
         let mut text: Vec<String> =
             parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}\u{a0}{unit}")).collect();
         if text.is_empty() || (seconds < 3600 && seconds % 60 > 0) {

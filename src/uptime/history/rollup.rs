@@ -69,7 +69,8 @@ pub async fn fold(
     failed: i32,
 ) -> sqlx::Result<()> {
     let place = usize::try_from(minute.minute()).unwrap_or_default();
-    let hour = minute.with_minute(0).and_then(|at| at.with_second(0)).and_then(|at| at.with_nanosecond(0)).unwrap_or(minute);
+    let hour =
+        minute.with_minute(0).and_then(|at| at.with_second(0)).and_then(|at| at.with_nanosecond(0)).unwrap_or(minute);
     let stored = rollups::minutes_of(conn, &[monitor], hour).await?.remove(&monitor).unwrap_or_default();
     let wrong = |error: super::BadSketch| sqlx::Error::Decode(error.into());
     let mut minutes = read_minutes(&stored).map_err(wrong)?;

@@ -79,8 +79,14 @@ fn stretches_that_overlap_count_once() {
 fn seconds_add_up_whatever_the_parts_of_seconds_are() {
     let begin = at("2026-11-01T00:00:00Z");
     let point = |micros| begin + TimeDelta::microseconds(micros);
-    let parts = [(Status::Up, 0, 333_333), (Status::Down, 333_333, 1_666_666), (Status::Maintenance, 1_666_666, 2_999_999)];
-    let all = parts.map(|(status, from, until)| Stretch { status, from: point(from), until: point(until), begins_outage: false });
+    let parts =
+        [(Status::Up, 0, 333_333), (Status::Down, 333_333, 1_666_666), (Status::Maintenance, 1_666_666, 2_999_999)];
+    let all = parts.map(|(status, from, until)| Stretch {
+        status,
+        from: point(from),
+        until: point(until),
+        begins_outage: false,
+    });
     let sums = Sums::between(&all, begin, point(3_000_000));
     assert_eq!(sums.seconds().iter().sum::<i64>(), 3);
 }
@@ -97,7 +103,11 @@ fn days_have_the_length_that_their_zone_gives_them() {
     let (long_ago, later) = ("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z");
     assert_eq!(of("2026-03-28", "2026-03-31", long_ago, later), [86_400, 82_800, 86_400], "an hour is skipped");
     assert_eq!(of("2026-10-25", "2026-10-26", long_ago, later), [90_000], "an hour comes twice");
-    assert_eq!(of("2026-06-01", "2026-06-03", "2026-06-02T10:00:00Z", later), [43_200], "made at noon of the second day");
+    assert_eq!(
+        of("2026-06-01", "2026-06-03", "2026-06-02T10:00:00Z", later),
+        [43_200],
+        "made at noon of the second day"
+    );
     assert_eq!(of("2026-06-01", "2026-06-04", long_ago, "2026-06-01T22:00:01Z"), [86_400, 1], "the rest is to come");
     // Lebanon skips midnight.
     let beirut: Tz = "Asia/Beirut".parse().unwrap();
@@ -133,7 +143,9 @@ fn rollups_equal_the_raw_checks() {
             .map(|n| raw(n * 10, Outcome::ALL[random_below(4)], i32::try_from(1000 + random_below(500_000)).unwrap()))
             .collect();
         let (minutes, hour) = hour_of(&checks, &[]);
-        let count = |wanted: &[Outcome]| checks.iter().filter(|check| wanted.iter().any(|one| one.number() == check.outcome)).count();
+        let count = |wanted: &[Outcome]| {
+            checks.iter().filter(|check| wanted.iter().any(|one| one.number() == check.outcome)).count()
+        };
         let good = [Outcome::Up, Outcome::Degraded];
         assert_eq!(usize::try_from(hour.checks).unwrap(), count(&[Outcome::Up, Outcome::Degraded, Outcome::Down]));
         assert_eq!(usize::try_from(hour.failed).unwrap(), count(&[Outcome::Down]));
@@ -222,11 +234,21 @@ fn report_csv_json_html_say_the_same() {
     };
     let csv = String::from_utf8(report.csv().unwrap()).unwrap();
     let line = csv.lines().nth(1).unwrap();
-    assert!(line.starts_with("2026-10,Europe/Berlin,shop,'=Shop & more,0.998370,0.999,false,2665050,4350,5400,7200,-1681,2,44000"), "{line}");
+    assert!(
+        line.starts_with(
+            "2026-10,Europe/Berlin,shop,'=Shop & more,0.998370,0.999,false,2665050,4350,5400,7200,-1681,2,44000"
+        ),
+        "{line}"
+    );
     let json = serde_json::to_value(&report).unwrap();
     let of = &json["monitors"][0];
-    assert_eq!((of["up"].as_i64(), of["down"].as_i64(), of["budget_left"].as_i64()), (Some(2_665_050), Some(4350), Some(-1681)));
-    for (lang, share, down) in [(Lang::En, "99.83\u{a0}%", "1\u{a0}h 12\u{a0}min"), (Lang::Ru, "99.83\u{a0}%", "1\u{a0}ч 12\u{a0}мин")] {
+    assert_eq!(
+        (of["up"].as_i64(), of["down"].as_i64(), of["budget_left"].as_i64()),
+        (Some(2_665_050), Some(4350), Some(-1681))
+    );
+    for (lang, share, down) in
+        [(Lang::En, "99.83\u{a0}%", "1\u{a0}h 12\u{a0}min"), (Lang::Ru, "99.83\u{a0}%", "1\u{a0}ч 12\u{a0}мин")]
+    {
         let html = report.html(lang).unwrap();
         assert!(html.contains(share) && html.contains(down), "{html}");
         assert!(html.contains("=Shop &#38; more") || html.contains("=Shop &amp; more"), "{html}");

@@ -85,9 +85,23 @@ pub fn says_something(value: &Value) -> bool {
 /// A value for a report. What may be a secret is not shown.
 pub fn short(name: &str, value: &Value) -> String {
     let name = name.to_lowercase();
-    if ["pass", "token", "secret", "key", "auth", "sasl", "connection", "metadata", "header", "body", "url", "cert", "override"]
-        .iter()
-        .any(|word| name.contains(word))
+    if [
+        "pass",
+        "token",
+        "secret",
+        "key",
+        "auth",
+        "sasl",
+        "connection",
+        "metadata",
+        "header",
+        "body",
+        "url",
+        "cert",
+        "override",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
     {
         return "(not shown)".to_owned();
     }
@@ -108,7 +122,10 @@ mod tests {
     fn what_nobody_asked_for_is_left_over() {
         let value = json!({"name": " a ", "port": "22", "active": 1, "proxyId": 3, "authPassword": "x", "empty": "", "none": null, "list": [1, 2]});
         let mut fields = Fields::of(&value).unwrap();
-        assert_eq!((fields.text("name").as_deref(), fields.number("port"), fields.flag("active")), (Some("a"), Some(22.0), true));
+        assert_eq!(
+            (fields.text("name").as_deref(), fields.number("port"), fields.flag("active")),
+            (Some("a"), Some(22.0), true)
+        );
         let left: Vec<String> = fields.left().into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
         assert_eq!(left, ["authPassword: (not shown)", "list: 2 entries", "proxyId: 3"]);
         assert!(Fields::of(&json!([])).is_none());

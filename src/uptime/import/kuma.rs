@@ -12,8 +12,8 @@ use crate::{
     service::free,
     settings::Settings,
     spec::{
-        Auth, Condition, DnsMatch, DnsSpec, Family, GrpcSpec, HeartbeatSpec, HttpMethod, HttpSpec, HttpVersion, IcmpSpec,
-        MailServerSpec, MailTls, MonitorSpec, PostgresSpec, PostgresTls, SecretName, TcpSpec, Test,
+        Auth, Condition, DnsMatch, DnsSpec, Family, GrpcSpec, HeartbeatSpec, HttpMethod, HttpSpec, HttpVersion,
+        IcmpSpec, MailServerSpec, MailTls, MonitorSpec, PostgresSpec, PostgresTls, SecretName, TcpSpec, Test,
     },
 };
 use platform::slug::slug_of;
@@ -91,7 +91,9 @@ struct Tree {
 impl Tree {
     fn of(monitors: &[&Map<String, Value>]) -> Self {
         let number = |map: &Map<String, Value>, name: &str| map.get(name).and_then(Value::as_i64);
-        let text = |map: &Map<String, Value>, name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+        let text = |map: &Map<String, Value>, name: &str| {
+            map.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned()
+        };
         let by_id: BTreeMap<i64, usize> =
             monitors.iter().enumerate().filter_map(|(place, map)| Some((number(map, "id")?, place))).collect();
         let names: Vec<String> = monitors.iter().map(|map| text(map, "name")).collect();
@@ -136,7 +138,11 @@ fn groups(monitors: &[&Map<String, Value>], tree: &Tree, parsed: &mut Parsed) {
         path.push(&tree.names[place]);
         let name = path.join(" / ");
         if path.len() > 1 {
-            parsed.report.left.push(Left::new("parent", name.clone(), "groups have one level here: its name says where it was"));
+            parsed.report.left.push(Left::new(
+                "parent",
+                name.clone(),
+                "groups have one level here: its name says where it was",
+            ));
         }
         parsed.report.groups.push(tree.keys[place].clone());
         parsed.groups.push((tree.keys[place].clone(), name));
@@ -149,10 +155,25 @@ fn one(map: &Map<String, Value>, place: usize, tree: &Tree, parsed: &mut Parsed)
     let key = tree.keys[place].clone();
     let name = Some(tree.names[place].clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| key.clone());
     if slug_of(&name, 60) != key {
-        reader.left.push(Left::new("name", name.clone(), format!("its key is {key}: another has its name, or it has no letters")));
+        reader.left.push(Left::new(
+            "name",
+            name.clone(),
+            format!("its key is {key}: another has its name, or it has no letters"),
+        ));
     }
     // Asked for in other places, or of no meaning elsewhere.
-    for field in ["id", "name", "parent", "childrenIDs", "pathName", "path", "type", "weight", "includeSensitiveData", "dns_last_result"] {
+    for field in [
+        "id",
+        "name",
+        "parent",
+        "childrenIDs",
+        "pathName",
+        "path",
+        "type",
+        "weight",
+        "includeSensitiveData",
+        "dns_last_result",
+    ] {
         reader.fields.get(field);
     }
     let kind = map.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -374,7 +395,8 @@ impl Reader<'_> {
                     self.pause_for("expression");
                     return None;
                 }
-                let value = expected.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
+                let value =
+                    expected.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
                 let path = if path.starts_with('$') { path } else { format!("$.{path}") };
                 Some(Condition::Json { path, test, value })
             }
@@ -422,7 +444,8 @@ impl Reader<'_> {
         let record = record.parse().map_err(|_| format!("dns_resolve_type: {record} is not looked up here"))?;
         let port = self.fields.number("port").unwrap_or(53.0);
         let servers = self.fields.text("dns_resolve_server");
-        let mut servers = servers.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|server| !server.is_empty());
+        let mut servers =
+            servers.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|server| !server.is_empty());
         let server = servers.next().map(|server| {
             let host = if server.contains(':') { format!("[{server}]") } else { server.to_owned() };
             format!("{host}:{}", small::<u16>(port))
@@ -447,7 +470,11 @@ impl Reader<'_> {
         }
         let is_plain = url.query().is_none_or(|query| !query.contains("sslmode=") || query.contains("sslmode=disable"));
         if is_plain {
-            self.not_taken("databaseConnectionString", "(not shown)", "its connection is not encrypted there: here neither");
+            self.not_taken(
+                "databaseConnectionString",
+                "(not shown)",
+                "its connection is not encrypted there: here neither",
+            );
         }
         let password = password.map(|word| self.secret("password", decoded(word)));
         Ok(PostgresSpec {
@@ -508,7 +535,11 @@ impl Reader<'_> {
         });
         let is_heartbeat = defaults.spec.kind() == Kind::Heartbeat;
         if is_heartbeat && asked > 0.0 {
-            self.left.push(Left::new("maxretries", asked.to_string(), "a report that is missed is not asked for again"));
+            self.left.push(Left::new(
+                "maxretries",
+                asked.to_string(),
+                "a report that is missed is not asked for again",
+            ));
         }
         Settings {
             tags: tags.collect(),
@@ -530,7 +561,11 @@ impl Reader<'_> {
     /// What nobody asked for.
     fn rest(&mut self) {
         if self.fields.flag("upsideDown") && !self.left.iter().any(|left| left.field == "upsideDown") {
-            self.not_taken("upsideDown", "true", "inverted: what answers is down is not known here, except for a keyword");
+            self.not_taken(
+                "upsideDown",
+                "true",
+                "inverted: what answers is down is not known here, except for a keyword",
+            );
             self.pause_for("inverted");
         }
         if self.fields.flag("maintenance") {

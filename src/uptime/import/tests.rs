@@ -139,7 +139,10 @@ fn endpoints_of_gatus() {
     let expect = [Condition::Keyword { text: "Welcome".into(), absent: false }, Condition::TimeBelow { ms: 500 }];
     assert_eq!(http.expect, expect);
     let settings = &page.settings;
-    assert_eq!((settings.interval_seconds, settings.timeout_ms, settings.retries, settings.successes), (90, 5000, 3, 3));
+    assert_eq!(
+        (settings.interval_seconds, settings.timeout_ms, settings.retries, settings.successes),
+        (90, 5000, 3, 3)
+    );
     assert_eq!((settings.certificate_days, settings.retry_ms), (10, Some(90_000)));
     let of_page = row(&parsed, "Front page");
     assert_eq!((of_page.fate, of_page.secrets.as_slice()), (Fate::Taken, ["api_token".to_owned()].as_slice()));
@@ -147,10 +150,15 @@ fn endpoints_of_gatus() {
         assert!(has_left(of_page, field), "{field}: {:?}", of_page.left);
     }
     let domain = parsed.monitors.iter().find(|one| one.settings.spec.kind() == Kind::Domain).unwrap();
-    assert!(matches!(&domain.settings.spec, MonitorSpec::Domain(domain) if domain.name == "example.org" && domain.days == 30));
+    assert!(
+        matches!(&domain.settings.spec, MonitorSpec::Domain(domain) if domain.name == "example.org" && domain.days == 30)
+    );
 
     let MonitorSpec::Dns(dns) = &made(&parsed, "_name").settings.spec else { panic!() };
-    assert_eq!((dns.server.as_deref(), dns.values.as_slice()), (Some("8.8.8.8:53"), ["93.184.216.34".to_owned()].as_slice()));
+    assert_eq!(
+        (dns.server.as_deref(), dns.values.as_slice()),
+        (Some("8.8.8.8:53"), ["93.184.216.34".to_owned()].as_slice())
+    );
     let MonitorSpec::Smtp(mail) = &made(&parsed, "_mail").settings.spec else { panic!() };
     assert_eq!((mail.tls, mail.port), (MailTls::Starttls, 587));
     assert!(made(&parsed, "_router").paused);
@@ -193,7 +201,9 @@ fn each_part_of_a_configuration_of_gatus_is_taken_or_told() {
         assert!(is_told || taken.contains(&name.as_str()), "{name}");
     }
     assert!(parsed.report.left.iter().any(|left| left.field == "alerting.pagerduty"));
-    for (what, name) in [("channel", "slack"), ("page", "Status of Example"), ("announcement", "information"), ("rule", "Front page")] {
+    for (what, name) in
+        [("channel", "slack"), ("page", "Status of Example"), ("announcement", "information"), ("rule", "Front page")]
+    {
         assert!(parsed.report.proposals.iter().any(|one| one.what == what && one.name == name), "{what} {name}");
     }
     let report = serde_json::to_string(&parsed.report).unwrap();

@@ -27,10 +27,36 @@ const MOST_GROUPS: i64 = 200;
 
 /// Errors are shown at these fields; all others above the form.
 const SHOWN: [&str; 30] = [
-    "name", "description", "tags", "group_id", "parent_id", "interval_seconds", "timeout_ms", "retries", "retry_ms", "successes",
-    "slow_ms", "certificate_days", "target", "key", "spec.url", "spec.method", "spec.status", "spec.redirects", "spec.host",
-    "spec.port", "spec.record", "spec.server", "spec.count", "spec.tls", "spec.database", "spec.user", "spec.grace_seconds",
-    "spec.days", "spec.json", "spec.cron",
+    "name",
+    "description",
+    "tags",
+    "group_id",
+    "parent_id",
+    "interval_seconds",
+    "timeout_ms",
+    "retries",
+    "retry_ms",
+    "successes",
+    "slow_ms",
+    "certificate_days",
+    "target",
+    "key",
+    "spec.url",
+    "spec.method",
+    "spec.status",
+    "spec.redirects",
+    "spec.host",
+    "spec.port",
+    "spec.record",
+    "spec.server",
+    "spec.count",
+    "spec.tls",
+    "spec.database",
+    "spec.user",
+    "spec.grace_seconds",
+    "spec.days",
+    "spec.json",
+    "spec.cron",
 ];
 
 /// The form of a monitor, as texts.
@@ -113,10 +139,12 @@ impl MonitorForm {
     /// What it says, over `before`. `has_password`: the monitor has one already.
     fn settings(&self, before: Option<Settings>, has_password: bool) -> Result<Settings, ApiError> {
         let mut errors: Vec<FieldError> = Vec::new();
-        let mut kept = |result: Result<i32, Vec<FieldError>>| result.unwrap_or_else(|mut error| {
-            errors.append(&mut error);
-            0
-        });
+        let mut kept = |result: Result<i32, Vec<FieldError>>| {
+            result.unwrap_or_else(|mut error| {
+                errors.append(&mut error);
+                0
+            })
+        };
         let interval_seconds = kept(number("/interval_seconds", &self.interval));
         let timeout_ms = kept(millis("/timeout_ms", &self.timeout));
         let slow = Some(self.slow.trim()).filter(|slow| !slow.is_empty());
@@ -300,11 +328,7 @@ pub(super) async fn new(
     render(&shell, &uptime, of, None, (form, None)).await
 }
 
-pub(super) async fn create(
-    shell: Shell,
-    State(uptime): State<Uptime>,
-    Form(form): Form<MonitorForm>,
-) -> PageResult {
+pub(super) async fn create(shell: Shell, State(uptime): State<Uptime>, Form(form): Form<MonitorForm>) -> PageResult {
     let of = owner(&uptime, shell.principal(), WRITE, form.is_of_installation())?;
     let made = async {
         let settings = form.settings(None, false)?;
@@ -385,7 +409,8 @@ fn password(form: &MonitorForm) -> Secrets {
 
 /// Errors at fields that the form does not have are told together, above it.
 fn gathered(error: ApiError) -> ApiError {
-    let is_shown = |field: &FieldError| SHOWN.contains(&field.pointer.trim_start_matches('/').replace('/', ".").as_str());
+    let is_shown =
+        |field: &FieldError| SHOWN.contains(&field.pointer.trim_start_matches('/').replace('/', ".").as_str());
     let (shown, others): (Vec<FieldError>, Vec<FieldError>) = error.errors.iter().cloned().partition(is_shown);
     if others.is_empty() {
         return error;
@@ -426,7 +451,8 @@ mod tests {
 
     #[test]
     fn errors_of_fields_that_are_not_shown_stand_above() {
-        let all = vec![FieldError::new("/name", "required", "x"), FieldError::new("/spec/steps/0/http/url", "invalid", "y")];
+        let all =
+            vec![FieldError::new("/name", "required", "x"), FieldError::new("/spec/steps/0/http/url", "invalid", "y")];
         let told = gathered(ApiError::validation(all));
         let pointers: Vec<&str> = told.errors.iter().map(|field| field.pointer.as_str()).collect();
         assert_eq!(pointers, ["/name", "/spec"]);

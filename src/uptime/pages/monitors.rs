@@ -10,10 +10,8 @@ use serde::Deserialize;
 use super::{SHOWN, Whose, kind_name, percent, status_name};
 use crate::{
     Availability, Check, DayTotal, Degraded, Group, Kind, ManagedBy, Monitor, MonitorDetail, MonitorFilter, MonitorId,
-    Observation, Outcome, Owner, Point, READ, Span, Status, Step, Uptime, UptimeError, WRITE,
-    routes::owner,
-    service::MonitorWithToken,
-    store::history::CheckFilter,
+    Observation, Outcome, Owner, Point, READ, Span, Status, Step, Uptime, UptimeError, WRITE, routes::owner,
+    service::MonitorWithToken, store::history::CheckFilter,
 };
 use console::{Flash, Form, Html, Nothing, PageResult, Pager, Shell, svg};
 use platform::{
@@ -140,7 +138,8 @@ pub(super) async fn list(
     };
     let read = async {
         let rows = uptime.list_monitors(of, &wanted, &slice).await?;
-        let (by_status, groups) = (uptime.count_by_status(of).await?, uptime.groups(of, &Slice::first(MOST_GROUPS)).await?);
+        let (by_status, groups) =
+            (uptime.count_by_status(of).await?, uptime.groups(of, &Slice::first(MOST_GROUPS)).await?);
         let page = slice.page(rows, |monitor| monitor.id.0);
         let ids: Vec<MonitorId> = page.data.iter().map(|monitor| monitor.id).collect();
         let totals = uptime.last_days(of, &ids, DAYS).await?;
@@ -311,7 +310,8 @@ impl Show<'_> {
     /// Ends of certificate and domain, with their names.
     fn ends(&self) -> Vec<(String, DateTime<Utc>)> {
         let monitor = &self.detail.monitor;
-        let all = [("uptime-certificate-ends", monitor.certificate_ends_at), ("uptime-domain-ends", monitor.domain_ends_at)];
+        let all =
+            [("uptime-certificate-ends", monitor.certificate_ends_at), ("uptime-domain-ends", monitor.domain_ends_at)];
         all.into_iter().filter_map(|(key, at)| Some((self.shell.t(key).to_string(), at?))).collect()
     }
 }

@@ -78,7 +78,8 @@ fn local(pointer: &str, text: &str, zone: &str) -> Result<Option<DateTime<Utc>>,
         return Ok(None);
     }
     let wrong = || UptimeError::invalid(pointer, "invalid", format!("{text:?} is no time that exists once in {zone}"));
-    let zone: Tz = zone.parse().map_err(|_| UptimeError::invalid("/zone", "invalid", format!("{zone:?} is no time zone")))?;
+    let zone: Tz =
+        zone.parse().map_err(|_| UptimeError::invalid("/zone", "invalid", format!("{zone:?} is no time zone")))?;
     let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
     let at = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()).ok_or_else(wrong)?;
     let at = zone.from_local_datetime(&at).single().ok_or_else(wrong)?;

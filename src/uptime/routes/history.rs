@@ -5,9 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    Availability, Check, MonitorId, Outcome, Point, READ, Span, Step, Uptime, store::history::CheckFilter,
-};
+use crate::{Availability, Check, MonitorId, Outcome, Point, READ, Span, Step, Uptime, store::history::CheckFilter};
 use platform::{
     error::ApiError,
     http::{Auth, Json, ListQuery, Page, Path, Query},

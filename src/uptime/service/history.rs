@@ -100,10 +100,12 @@ impl Uptime {
         let mut points = Vec::new();
         for (hour, bytes) in rollups::minutes(conn, number, hour(from), until.min(fresh_from)).await? {
             let minutes = read_minutes(&bytes)?;
-            points.extend(minutes.iter().enumerate().filter_map(|(place, minute)| point_of_minute(hour, place, minute)));
+            points
+                .extend(minutes.iter().enumerate().filter_map(|(place, minute)| point_of_minute(hour, place, minute)));
         }
         for (hour, minutes, _) in self.fresh(conn, number, from, until).await? {
-            points.extend(minutes.iter().enumerate().filter_map(|(place, minute)| point_of_minute(hour, place, minute)));
+            points
+                .extend(minutes.iter().enumerate().filter_map(|(place, minute)| point_of_minute(hour, place, minute)));
         }
         Ok(points)
     }
@@ -152,7 +154,8 @@ impl Uptime {
         let mut at = first;
         while at < until {
             let next = at + TimeDelta::hours(1);
-            let of_hour = &raw[raw.partition_point(|check| check.at < at)..raw.partition_point(|check| check.at < next)];
+            let of_hour =
+                &raw[raw.partition_point(|check| check.at < at)..raw.partition_point(|check| check.at < next)];
             let before = read_minutes(stored.get(&at).map_or(&[][..], Vec::as_slice))?;
             let (minutes, hour) = hour_of(of_hour, &before);
             found.push((at, minutes, hour));

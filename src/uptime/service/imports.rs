@@ -89,12 +89,7 @@ impl Uptime {
     }
 
     /// Makes what the file describes. What cannot be made is told, and does not hold up the rest.
-    pub async fn apply_import(
-        &self,
-        who: &Principal,
-        id: ImportId,
-        choices: &Choices,
-    ) -> Result<Import, UptimeError> {
+    pub async fn apply_import(&self, who: &Principal, id: ImportId, choices: &Choices) -> Result<Import, UptimeError> {
         let (mut tx, owner, import, sealed) = self.own_import(who, id).await?;
         let Some(sealed) = sealed else {
             let text = "it was applied already, or is older than a day: read the file again";

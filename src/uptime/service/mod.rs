@@ -37,8 +37,8 @@ use platform::{
 
 pub use file::FileState;
 pub use imports::Choices;
-pub(crate) use monitors::{free, given_secrets};
 pub use monitors::{MonitorWithToken, NewMonitor, SecretChanges};
+pub(crate) use monitors::{free, given_secrets};
 pub use windows::NewWindow;
 
 use trials::Trials;

@@ -117,7 +117,10 @@ impl Uptime {
         let mut settings = before.clone();
         change(&mut settings);
         if managed == Some(ManagedBy::Builtin) && settings.spec != before.spec {
-            return Err(UptimeError::Conflict("managed", "the appliance itself says what this monitor asks".to_owned()));
+            return Err(UptimeError::Conflict(
+                "managed",
+                "the appliance itself says what this monitor asks".to_owned(),
+            ));
         }
         let mut kept = Secrets::open(&self.inner.master_key, id, whole.secrets.as_deref())?;
         for (name, value) in secrets {
@@ -345,11 +348,7 @@ impl Uptime {
     }
 
     /// The monitor, locked, and the transaction that sees it.
-    pub(super) async fn find_whole(
-        &self,
-        who: &Principal,
-        id: MonitorId,
-    ) -> Result<(Tx, Owner, Whole), UptimeError> {
+    pub(super) async fn find_whole(&self, who: &Principal, id: MonitorId) -> Result<(Tx, Owner, Whole), UptimeError> {
         for owner in owners(who) {
             let mut tx = self.begin(owner).await?;
             if let Some(whole) = monitors::get(&mut tx, owner.org(), id).await? {
@@ -359,12 +358,7 @@ impl Uptime {
         Err(missing())
     }
 
-    async fn detail(
-        &self,
-        conn: &mut PgConnection,
-        owner: Owner,
-        id: MonitorId,
-    ) -> Result<MonitorDetail, UptimeError> {
+    async fn detail(&self, conn: &mut PgConnection, owner: Owner, id: MonitorId) -> Result<MonitorDetail, UptimeError> {
         let whole = monitors::get(conn, owner.org(), id).await?.ok_or_else(missing)?;
         self.named(whole)
     }
@@ -402,7 +396,8 @@ fn token_of(given: Option<SecretString>) -> String {
 
 /// A key made of the name, with a number after it if others have it.
 async fn free_key(conn: &mut PgConnection, owner: Owner, name: &str) -> Result<String, UptimeError> {
-    let slug = Some(slug_of(name, LONGEST_SLUG)).filter(|slug| !slug.is_empty()).unwrap_or_else(|| "monitor".to_owned());
+    let slug =
+        Some(slug_of(name, LONGEST_SLUG)).filter(|slug| !slug.is_empty()).unwrap_or_else(|| "monitor".to_owned());
     let taken = monitors::keys_like(conn, owner.org(), &slug).await?;
     Ok(free(&slug, |key| taken.iter().any(|taken| taken == key)))
 }

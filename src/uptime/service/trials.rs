@@ -91,7 +91,8 @@ impl Uptime {
             return Err(UptimeError::invalid("/spec/kind", "not_permitted", "only the appliance asks its own parts"));
         }
         let defaults = Settings::new("trial", spec);
-        let settings = Settings { timeout_ms: timeout_ms.unwrap_or(defaults.timeout_ms), interval_seconds: 86_400, ..defaults };
+        let settings =
+            Settings { timeout_ms: timeout_ms.unwrap_or(defaults.timeout_ms), interval_seconds: 86_400, ..defaults };
         let mut problems = settings.problems(&self.limits(owner));
         problems.extend(secret_problems(&settings.spec, secrets));
         if !problems.is_empty() {

@@ -97,7 +97,9 @@ impl NewWindow {
         }
         let both = (self.starts_at, self.ends_at);
         match (&self.cron, self.minutes) {
-            (None, Some(_)) => wrong("/minutes", "invalid", "a window that does not recur has ends_at instead".to_owned()),
+            (None, Some(_)) => {
+                wrong("/minutes", "invalid", "a window that does not recur has ends_at instead".to_owned())
+            }
             (None, None) if both.0.is_none() || both.1.is_none() => {
                 wrong("/starts_at", "required", "needs starts_at and ends_at, or cron and minutes".to_owned());
             }
@@ -159,12 +161,7 @@ impl Uptime {
     }
 
     /// Replaces what is set; its key stays.
-    pub async fn change_window(
-        &self,
-        who: &Principal,
-        id: WindowId,
-        set: &NewWindow,
-    ) -> Result<Window, UptimeError> {
+    pub async fn change_window(&self, who: &Principal, id: WindowId, set: &NewWindow) -> Result<Window, UptimeError> {
         let (mut tx, owner, window) = self.own_window(who, id).await?;
         by_people(&window)?;
         self.update_window(&mut tx, id, set).await?;

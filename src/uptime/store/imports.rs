@@ -130,8 +130,9 @@ pub async fn applied(conn: &mut PgConnection, id: ImportId, report: &Report, now
 
 /// Files that nobody applied. As role `system`.
 pub async fn forget_contents(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<u64> {
-    let done = sqlx::query!("UPDATE uptime_imports SET content = NULL WHERE content IS NOT NULL AND created_at < $1", before)
-        .execute(conn)
-        .await?;
+    let done =
+        sqlx::query!("UPDATE uptime_imports SET content = NULL WHERE content IS NOT NULL AND created_at < $1", before)
+            .execute(conn)
+            .await?;
     Ok(done.rows_affected())
 }

@@ -431,7 +431,8 @@ pub async fn numbers(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<
 
 /// Share of the time that it should be up.
 pub async fn target(conn: &mut PgConnection, id: MonitorId) -> sqlx::Result<Option<f64>> {
-    let found = sqlx::query_scalar!("SELECT target FROM uptime_monitors WHERE id = $1", id.0).fetch_optional(conn).await?;
+    let found =
+        sqlx::query_scalar!("SELECT target FROM uptime_monitors WHERE id = $1", id.0).fetch_optional(conn).await?;
     Ok(found.flatten())
 }
 

@@ -114,9 +114,10 @@ pub async fn hours_of(
     monitors: &[i32],
     day: NaiveDate,
 ) -> sqlx::Result<HashMap<i32, Vec<u8>>> {
-    let rows = sqlx::query!("SELECT monitor, hours FROM uptime_days WHERE monitor = ANY ($1) AND day = $2", monitors, day)
-        .fetch_all(conn)
-        .await?;
+    let rows =
+        sqlx::query!("SELECT monitor, hours FROM uptime_days WHERE monitor = ANY ($1) AND day = $2", monitors, day)
+            .fetch_all(conn)
+            .await?;
     Ok(rows.into_iter().map(|row| (row.monitor, row.hours)).collect())
 }
 

@@ -118,7 +118,8 @@ impl Expected {
                 _ => ranges.push((code, code)),
             }
         }
-        let shown = |(first, last): &(usize, usize)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+        let shown =
+            |(first, last): &(usize, usize)| if first == last { first.to_string() } else { format!("{first}-{last}") };
         ranges.iter().map(shown).collect()
     }
 
@@ -249,8 +250,10 @@ impl Expected {
 
 /// Both sides and how they compare; what is read from the answer is on the left.
 fn sides(text: &str) -> Option<(&str, Op, &str)> {
-    let (at, (sign, op)) =
-        Op::ALL.iter().filter_map(|entry| Some((text.find(&format!(" {} ", entry.0))?, entry))).min_by_key(|(at, _)| *at)?;
+    let (at, (sign, op)) = Op::ALL
+        .iter()
+        .filter_map(|entry| Some((text.find(&format!(" {} ", entry.0))?, entry)))
+        .min_by_key(|(at, _)| *at)?;
     let (left, right) = (text[..at].trim(), text[at + sign.len() + 2..].trim());
     let is_read = |side: &str| side.starts_with('[') || side.starts_with("len(") || side.starts_with("has(");
     Some(if !is_read(left) && is_read(right) { (right, op.turned(), left) } else { (left, *op, right) })
@@ -371,6 +374,9 @@ mod tests {
         }
         assert_eq!(of(&["[BODY] == ok"]).changed.len(), 1);
         let dns = Expected::of(&[json!("[BODY] == 93.184.216.34"), json!("[DNS_RCODE] == NOERROR")], true);
-        assert_eq!((dns.values.as_slice(), dns.rcode, dns.refused.len()), (["93.184.216.34".to_owned()].as_slice(), None, 0));
+        assert_eq!(
+            (dns.values.as_slice(), dns.rcode, dns.refused.len()),
+            (["93.184.216.34".to_owned()].as_slice(), None, 0)
+        );
     }
 }

@@ -158,7 +158,9 @@ impl Reader<'_> {
     /// The domain of a condition, as a monitor of its own.
     fn domain(&mut self, name: &str, group: &str, days: i16, of: Option<&Settings>) {
         let host = match of.map(|settings| &settings.spec) {
-            Some(MonitorSpec::Http(http)) => http.url.parse::<axum::http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)),
+            Some(MonitorSpec::Http(http)) => {
+                http.url.parse::<axum::http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned))
+            }
             Some(MonitorSpec::Tls(tls)) => Some(tls.host.clone()),
             Some(MonitorSpec::Smtp(server)) => Some(server.host.clone()),
             _ => None,
@@ -185,7 +187,9 @@ impl Reader<'_> {
                 settings.retry_ms = i32::try_from(interval.clamp(100, HOUR)).ok();
             }
             let kind = alert.text("type").unwrap_or_default();
-            let reminder = alert.text("minimum-reminder-interval").map_or_else(String::new, |every| format!(", again after {every}"));
+            let reminder = alert
+                .text("minimum-reminder-interval")
+                .map_or_else(String::new, |every| format!(", again after {every}"));
             let resolved = if alert.flag("send-on-resolved") { ", and when it is over" } else { "" };
             alert.get("enabled");
             for (field, value) in alert.left() {
@@ -229,7 +233,16 @@ impl Reader<'_> {
         });
         if let Some(settings) = settings {
             let paused = is_paused || notes.pause.is_some();
-            self.parsed.monitors.push(Candidate { key, group, parent: None, settings, secrets, token, paused, is_offered: false });
+            self.parsed.monitors.push(Candidate {
+                key,
+                group,
+                parent: None,
+                settings,
+                secrets,
+                token,
+                paused,
+                is_offered: false,
+            });
         }
     }
 }
@@ -320,7 +333,14 @@ fn dns_spec(mut dns: Fields<'_>, url: &str, expected: &Expected) -> Result<DnsSp
     let server = url.trim_start_matches("udp://").trim_start_matches("tcp://");
     let server = if server.contains(':') { server.to_owned() } else { format!("{server}:53") };
     let values_match = DnsMatch::AnyOf;
-    Ok(DnsSpec { name, record, server: Some(server), values: expected.values.clone(), values_match, rcode: expected.rcode.clone() })
+    Ok(DnsSpec {
+        name,
+        record,
+        server: Some(server),
+        values: expected.values.clone(),
+        values_match,
+        rcode: expected.rcode.clone(),
+    })
 }
 
 fn host_port(address: &str, default: Option<u16>) -> Result<(String, u16), String> {
@@ -455,7 +475,10 @@ mod tests {
 
     #[test]
     fn variables_become_secrets() {
-        assert_eq!(with_secrets("Bearer ${API_TOKEN} and $OTHER, not $5"), "Bearer {{secret.api_token}} and {{secret.other}}, not $5");
+        assert_eq!(
+            with_secrets("Bearer ${API_TOKEN} and $OTHER, not $5"),
+            "Bearer {{secret.api_token}} and {{secret.other}}, not $5"
+        );
         assert!(has_variable("https://${HOST}/") && has_variable("$HOST") && !has_variable("costs $5"));
         assert_eq!(host_port("[::1]:22", None), Ok(("::1".to_owned(), 22)));
         assert_eq!(host_port("example.com", Some(443)), Ok(("example.com".to_owned(), 443)));

@@ -30,7 +30,8 @@ pub fn parse(text: &str) -> Result<Parsed, Unreadable> {
     if text.len() > LONGEST {
         return Err(Unreadable(format!("the file is larger than {LONGEST} bytes")));
     }
-    let value: Value = serde_yaml_ng::from_str(text).map_err(|error| Unreadable(format!("this is no YAML: {error}")))?;
+    let value: Value =
+        serde_yaml_ng::from_str(text).map_err(|error| Unreadable(format!("this is no YAML: {error}")))?;
     let mut file = Fields::of(&value).ok_or_else(|| Unreadable("this is no configuration of Gatus".to_owned()))?;
     let mut parsed = Parsed::default();
     let mut reader = Reader { keys: BTreeSet::new(), parsed: &mut parsed };

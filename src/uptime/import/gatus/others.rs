@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// Ways to tell people that are known here.
-const CHANNELS: [&str; 8] = ["slack", "mattermost", "discord", "teams", "teams-workflows", "telegram", "email", "custom"];
+const CHANNELS: [&str; 8] =
+    ["slack", "mattermost", "discord", "teams", "teams-workflows", "telegram", "email", "custom"];
 const DAYS: [(&str, &str); 7] = [
     ("monday", "MON"),
     ("tuesday", "TUE"),
