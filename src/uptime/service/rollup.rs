@@ -20,7 +20,7 @@ const SETTLED: TimeDelta = TimeDelta::seconds(30);
 
 impl Uptime {
     /// Rolls up every hour that is over and waits, oldest first. Returns how many.
-    pub(crate) async fn roll_up(&self) -> Result<usize, UptimeError> {
+    pub async fn roll_up(&self) -> Result<usize, UptimeError> {
         let before = self.inner.clock.now() - TimeDelta::hours(1) - SETTLED;
         let mut tx = self.system().await?;
         let open = rollups::open_hours(&mut tx, before).await?;
