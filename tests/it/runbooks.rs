@@ -103,19 +103,23 @@ async fn what_a_runbook_says_works_with_a_server_of_ones_own() {
         assert!(output.status.success() && superuser.ping().await.is_err(), "{name}: {}", said(&output));
     }
 
-    // Idle ones of everybody, but for a superuser's, which would make the whole statement fail.
+    // Idle ones of other programs, but for a superuser's, which would make the whole statement fail. Holdfast's own keep files from
+    // being deleted during a backup, say: those of the tests beside this one, too.
     let text = page("DatabaseConnectionsHigh");
     let (flags, sql) = commands(&text).into_iter().find(|(_, sql)| sql.contains("'idle'")).unwrap();
     assert_eq!(flags, ["write", "--yes"]);
     let idle =
         async |user: &str| PgConnection::connect_with(&cluster.target(&database).admin.username(user)).await.unwrap();
+    let own = cluster.target(&database).admin.username("runbook_person").application_name("holdfast locks");
+    let mut own = PgConnection::connect_with(&own).await.unwrap();
     let (mut person, mut superuser) = (idle("runbook_person").await, idle("postgres").await);
     assert!(person.ping().await.is_ok() && superuser.ping().await.is_ok());
     let output = site.run(&["psql", "--write", "--yes", "-c", &sql.replace("1 hour", "0 s")]).await;
     assert!(output.status.success(), "{}", said(&output));
     assert!(person.ping().await.is_err(), "an idle session of somebody else's goes: {}", said(&output));
     assert!(superuser.ping().await.is_ok());
-    drop(superuser);
+    assert!(own.ping().await.is_ok(), "a lock of Holdfast's goes with its session");
+    drop((superuser, own));
 
     running.stop().await;
     cluster.drop_database(&database).await;
