@@ -117,9 +117,10 @@ async fn page(client: &Client, path: &str) -> (usize, Option<String>) {
     (page["data"].as_array().unwrap().len(), page["next_cursor"].as_str().map(str::to_owned))
 }
 
-/// An appliance with so many rows of every list, its administrator, and the ids for the paths.
-async fn filled(rows: usize) -> (TestApp, Client, Vec<List>) {
-    let app = TestApp::start_quiet(&EXPLAIN).await;
+/// An appliance with so many rows of every list, its administrator, and the ids for the paths. `sql` is executed in its new database. One test
+/// at a time may log plans: the log is the server's.
+async fn filled(rows: usize, sql: &[&str]) -> (TestApp, Client, Vec<List>) {
+    let app = TestApp::start_quiet(sql).await;
     let admin = app.admin().await;
     let me = admin.get("/api/v1/auth/me").await.expect(200);
     let mut conn = PgConnection::connect_with(&app.target().admin).await.unwrap();
@@ -144,7 +145,7 @@ async fn a_list_costs_what_its_page_costs() {
     if is_bare().await {
         return;
     }
-    let (app, admin, lists) = filled(ROWS).await;
+    let (app, admin, lists) = filled(ROWS, &EXPLAIN).await;
     assert!(lists.len() >= 15, "only {} lists?", lists.len());
     let (mut tried, mut wrong) = (0, Vec::new());
     for List { path, filled, parameters } in &lists {
@@ -254,7 +255,7 @@ async fn what_finds_rows_as_the_owner_finds_the_organisations_alone() {
     if is_bare().await {
         return;
     }
-    let (app, admin, _) = filled(1000).await;
+    let (app, admin, _) = filled(1000, &[]).await;
     let me = admin.get("/api/v1/auth/me").await.expect(200);
     let (org, user) = (me["organisation_id"].as_str().unwrap(), me["user"]["id"].as_str().unwrap());
     let mut conn = PgConnection::connect_with(&app.target().admin).await.unwrap();
@@ -267,6 +268,9 @@ async fn what_finds_rows_as_the_owner_finds_the_organisations_alone() {
         ("agents_conversations_found", format!("'{first}', 'user:{user}', '%common%', 'common', {beyond}, 10")),
         ("auth_members_found", format!("'%common%', {beyond}, false, 10")),
         ("jobs_found", format!("false, NULL, NULL, NULL, '%common%', true, NULL, NULL, {beyond}, 10")),
+        ("mail_messages_found", format!("false, NULL, NULL, NULL, '%common%', {beyond}, 10")),
+        ("mail_log_found", format!("false, NULL, NULL, NULL, false, NULL, NULL, NULL, '%common%', {beyond}, 10")),
+        ("mail_suppressions_found", format!("false, NULL, '%common%', {beyond}, 10")),
     ];
     // Those that the role may call and that run as somebody else.
     let app_role = format!("{}_app", app.target().role_prefix);
@@ -385,7 +389,7 @@ async fn conversations_are_found_by_words() {
     if is_bare().await {
         return;
     }
-    let (app, admin, lists) = filled(1000).await;
+    let (app, admin, lists) = filled(1000, &[]).await;
     let list = lists.iter().find(|list| list.path.ends_with("/conversations")).unwrap();
     let mut conn = PgConnection::connect_with(&app.target().admin).await.unwrap();
     let newest: String =

@@ -1,11 +1,16 @@
 //! Creating, changing and rolling back agents.
 
+use chrono::{DateTime, Utc};
+
 use super::Agents;
 use crate::{
     error::AgentError,
     events::{AgentChanged, AgentCreated, AgentDeleted},
     model::{Agent, AgentId, AgentSettings, Draft, Version},
-    store::agents as store,
+    store::{
+        agents as store,
+        conversations::{self, AnswerCounts},
+    },
 };
 use knowledge::KnowledgeError;
 use llm::RefusedModel;
@@ -169,6 +174,18 @@ impl Agents {
         drop(tx);
         let day = |ago| (today - chrono::TimeDelta::days(ago)).date_naive();
         Ok((0..days).rev().map(day).map(|d| found.iter().find(|(at, _)| *at == d).map_or(0, |(_, n)| *n)).collect())
+    }
+
+    /// Answers of all organisations that were begun in `[since, until)`, and in as long a time before, for the installation's report.
+    pub async fn answers_between(
+        &self,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<AnswerCounts, AgentError> {
+        let mut tx = self.0.db.system().await?;
+        let counts = conversations::answers_between(&mut tx, since - (until - since), since, until).await?;
+        tx.commit().await?;
+        Ok(counts)
     }
 
     /// Creates the demo's agent for its knowledge base, unless it exists.

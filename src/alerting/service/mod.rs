@@ -15,7 +15,7 @@ use super::{
     AlertingError, Config, Metrics,
     alertmanager::Alertmanager,
     model::{Alert, AlertDetail, AlertId, Filter},
-    store,
+    runbooks, store,
 };
 use platform::{clock::Clock, db::Db, http::Slice, http_client::HttpClients};
 use webhooks::Webhooks;
@@ -80,6 +80,14 @@ impl Alerting {
         Ok(alerts)
     }
 
+    /// How many alerts fired between, also those that began before and still lasted.
+    pub async fn fired_between(&self, since: DateTime<Utc>, until: DateTime<Utc>) -> Result<i64, AlertingError> {
+        let mut tx = self.inner.db.system().await?;
+        let count = store::fired_between(&mut tx, since, until).await?;
+        tx.commit().await?;
+        Ok(count)
+    }
+
     /// Firing alerts, worst first, then newest first; at most `limit`.
     pub async fn firing(&self, limit: i64) -> Result<Vec<Alert>, AlertingError> {
         let mut tx = self.inner.db.system().await?;
@@ -103,6 +111,14 @@ impl Alerting {
         tx.commit().await?;
         let deliveries = self.inner.webhooks.deliveries_about(&id.to_string()).await?;
         Ok(AlertDetail { alert, deliveries: deliveries.into_iter().map(Into::into).collect() })
+    }
+
+    /// Addresses of the alert's page and of its runbook; the second is empty when there is none.
+    pub fn links(&self, alert: &Alert) -> (String, String) {
+        let base = &self.inner.base_url;
+        let runbook = runbooks::href(alert);
+        let runbook = if runbook.starts_with('/') { format!("{base}{runbook}") } else { runbook };
+        (format!("{base}/alerts/{}", alert.id), runbook)
     }
 
     /// When the last Watchdog was received.

@@ -166,6 +166,17 @@ pub async fn list_users(conn: &mut PgConnection, search: Option<&str>, slice: &S
     .await
 }
 
+/// Operators who can sign in, the oldest account first.
+pub async fn operators(conn: &mut PgConnection) -> sqlx::Result<Vec<User>> {
+    sqlx::query_as!(
+        User,
+        "SELECT id AS \"id: UserId\", email, name, is_operator, must_change_password, disabled_at IS NOT NULL AS \"disabled!\", \
+           last_sign_in_at, created_at FROM users WHERE is_operator AND disabled_at IS NULL ORDER BY id"
+    )
+    .fetch_all(conn)
+    .await
+}
+
 pub async fn set_password(conn: &mut PgConnection, id: UserId, hash: &str, must_change: bool) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE users SET password_hash = $2, must_change_password = $3 WHERE id = $1",
@@ -191,9 +202,46 @@ pub async fn set_name(conn: &mut PgConnection, id: UserId, name: &str) -> sqlx::
     Ok(())
 }
 
-pub async fn signed_in(conn: &mut PgConnection, id: UserId, at: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE users SET last_sign_in_at = $2 WHERE id = $1", id.0, at).execute(conn).await?;
+/// `chosen`: the language that the person has chosen; `preferred`: the one to keep if none is kept yet.
+pub async fn signed_in(
+    conn: &mut PgConnection,
+    id: UserId,
+    at: DateTime<Utc>,
+    chosen: Option<&str>,
+    preferred: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE users SET last_sign_in_at = $2, language = coalesce($3, language, $4) WHERE id = $1",
+        id.0,
+        at,
+        chosen,
+        preferred
+    )
+    .execute(conn)
+    .await?;
     Ok(())
+}
+
+pub async fn set_language(conn: &mut PgConnection, id: UserId, language: &str) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE users SET language = $2 WHERE id = $1", id.0, language).execute(conn).await?;
+    Ok(())
+}
+
+/// E-mail and language of those accounts whose language is known.
+pub async fn languages(conn: &mut PgConnection, emails: &[String]) -> sqlx::Result<Vec<(String, String)>> {
+    let rows = sqlx::query!(
+        r#"SELECT email, language AS "language!" FROM users WHERE email = ANY($1) AND language IS NOT NULL"#,
+        emails
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.email, row.language)).collect())
+}
+
+pub async fn has_signed_in(conn: &mut PgConnection, id: UserId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT last_sign_in_at IS NOT NULL AS "ever!" FROM users WHERE id = $1"#, id.0)
+        .fetch_one(conn)
+        .await
 }
 
 /// The organisations that a person belongs to, by name.
