@@ -2,7 +2,7 @@
 """The figures of docs/benchmarks.md, measured on a real appliance. Run by scripts/bench; standard library and wrk.
 
     bench.py --binary PATH --models DIR --report FILE [--seconds N] [--documents N] [--first-run SECONDS]
-             [--backup-megabytes N] [--passages N,N] [--rows N] [--only backup|objects|telemetry|reads|lists|ingest|search]
+             [--backup-megabytes N] [--passages N,N] [--rows N] [--only backup|objects|telemetry|reads|lists|mail|ingest|search]
 
 What --first-run measured stays in the report when a later run does not measure it again.
 """
@@ -23,6 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "clients"))
 import backup  # noqa: E402
 import lists  # noqa: E402
+import mail  # noqa: E402
 import objects  # noqa: E402
 import reads  # noqa: E402
 import search  # noqa: E402
@@ -255,6 +256,10 @@ def run_lists(args):
     return run_apart(args, lambda start, folder: lists.measure(start, folder, args.rows))
 
 
+def run_mail(args):
+    return run_apart(args, lambda start, folder: mail.measure(start, folder, waiting=args.rows))
+
+
 def run_ingest(args):
     def measure(start, _):
         appliance, _, key = start({})
@@ -283,10 +288,10 @@ def main():
     parser.add_argument("--passages", type=lambda text: [int(size) for size in text.split(",") if size], default=[10_000, 100_000],
                         help="sizes of the bases that are searched, with a comma between them; none leaves them out")
     parser.add_argument("--rows", type=int, default=100_000, help="of each kind, in the organisation whose lists are read")
-    parser.add_argument("--only", choices=("backup", "objects", "telemetry", "reads", "lists", "ingest", "search"), help="print the figures of this part, and write no report")
+    parser.add_argument("--only", choices=("backup", "objects", "telemetry", "reads", "lists", "mail", "ingest", "search"), help="print the figures of this part, and write no report")
     args = parser.parse_args()
     if args.only:
-        parts = {"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry, "reads": run_reads, "lists": run_lists, "ingest": run_ingest, "search": run_search}
+        parts = {"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry, "reads": run_reads, "lists": run_lists, "mail": run_mail, "ingest": run_ingest, "search": run_search}
         list(parts[args.only](args))
         return
     appliance = Appliance(args.binary, args.models)
@@ -297,6 +302,7 @@ def main():
         appliance.remove()
     rows += run_reads(args)
     rows += run_lists(args)
+    rows += run_mail(args)
     if args.passages:
         rows += run_search(args)
     rows += run_telemetry(args)

@@ -19,6 +19,8 @@ pub use ::jobs;
 pub use ::kit;
 /// LLM gateway and embeddings.
 pub use ::llm;
+/// Mail: an outbox, SMTP, templates, bounces.
+pub use ::mail;
 /// Objects on local disk or S3.
 pub use ::storage;
 /// Outgoing webhooks: signed, tried again, in order.
@@ -34,6 +36,8 @@ pub use ::backup;
 pub use ::knowledge;
 /// Log search, and log levels at run time.
 pub use ::logs;
+/// Events of other rooms as mail, the weekly report.
+pub use ::notices;
 
 /// The composition root: configuration and wiring of every capability.
 pub mod app;

@@ -44,3 +44,4 @@ pub use model::{
 };
 pub use module::{READ, ROOM, WRITE, build};
 pub use service::{Agents, Deps};
+pub use store::conversations::AnswerCounts;

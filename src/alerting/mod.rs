@@ -30,7 +30,7 @@ mod tests;
 pub use config::Config;
 pub use doctor::checks;
 pub use error::AlertingError;
-pub use events::EVENTS;
+pub use events::{AlertFiring, AlertResolved, EVENTS};
 pub use jobs::register;
 pub use metrics::Metrics;
 pub use model::{Alert, AlertId, Filter, Notification, Severity};

@@ -31,6 +31,8 @@ pub struct Config {
     pub alerting: alerting::Config,
     pub events: events::Config,
     pub webhooks: webhooks::Config,
+    pub mail: mail::Config,
+    pub notices: notices::Config,
     /// The file that this was read from and the secret files that it names: both are part of a backup.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
@@ -139,6 +141,10 @@ impl Config {
         events.validate(&mut e);
         let webhooks: webhooks::Config = raw.section("webhooks", &mut e);
         webhooks.validate(&mut e);
+        let mut mail: mail::Config = raw.section("mail", &mut e);
+        mail.validate(&mut e);
+        let notices: notices::Config = raw.section("notices", &mut e);
+        notices.validate(&mut e);
         let (files, environment) = (raw.files(), raw.environment());
         let warnings = raw.finish(&mut e);
         let config = Self {
@@ -159,6 +165,8 @@ impl Config {
             alerting,
             events,
             webhooks,
+            mail,
+            notices,
             files,
             environment,
             warnings,

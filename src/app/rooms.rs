@@ -12,6 +12,8 @@ use kit::{Context, Module, Room};
 use knowledge::Knowledge;
 use llm::Llm;
 use logs::Logs;
+use mail::Mail;
+use notices::Notices;
 use platform::{
     db::{self, Table},
     http::Scope,
@@ -56,6 +58,8 @@ pub static ROOMS: &[&Room] = &[
     &backup::ROOM,
     &logs::ROOM,
     &webhooks::ROOM,
+    &mail::ROOM,
+    &notices::ROOM,
     &auth::ROOM,
 ];
 
@@ -129,6 +133,8 @@ pub struct Rooms {
     pub alerting: Alerting,
     pub events: Events,
     pub webhooks: Webhooks,
+    pub mail: Mail,
+    pub notices: Notices,
     /// In the order of [`ROOMS`].
     pub modules: Vec<Module>,
     /// Every kind of job that this build runs.
@@ -158,10 +164,32 @@ impl Rooms {
         let (logs, of_logs) = logs::build(context, &config.logs, &config.telemetry, config.ops.local());
         let (webhooks, of_webhooks) =
             webhooks::build(context, &config.webhooks, event_types(), config.alerting.receivers())?;
+        let (mail, of_mail) = mail::build(context, &config.mail, &storage, deletions.clone())?;
         let (alerting, of_alerting) = alerting::build(context, &config.alerting, webhooks.clone());
+        let needs = notices::Needs {
+            auth: auth.clone(),
+            mail: mail.clone(),
+            alerting: alerting.clone(),
+            backups: backups.clone(),
+            agents: agents.clone(),
+            llm: llm.clone(),
+        };
+        let (notices, of_notices) = notices::build(context, &config.notices, needs);
+        auth.mails_links_by(notices.link_mailer());
         let (events, of_events) = events(context, config, families);
-        let mut modules =
-            vec![of_auth, of_llm, of_knowledge, of_agents, of_backup, of_logs, of_webhooks, of_alerting, of_events];
+        let mut modules = vec![
+            of_auth,
+            of_llm,
+            of_knowledge,
+            of_agents,
+            of_backup,
+            of_logs,
+            of_webhooks,
+            of_mail,
+            of_alerting,
+            of_notices,
+            of_events,
+        ];
 
         let mut registry = Registry::default();
         modules.iter().try_for_each(|module| module.register_jobs(&mut registry))?;
@@ -182,6 +210,8 @@ impl Rooms {
             alerting,
             events,
             webhooks,
+            mail,
+            notices,
             modules,
             registry,
         })

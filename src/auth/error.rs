@@ -52,6 +52,8 @@ pub enum AuthError {
     LinkForAnother,
     #[error("a password hash could not be computed")]
     Hash(#[source] anyhow::Error),
+    #[error("the mail with the link could not be written")]
+    Mail(#[source] anyhow::Error),
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -94,7 +96,7 @@ impl From<AuthError> for ApiError {
             AuthError::LinkInvalid => Self::new(StatusCode::GONE, "link_invalid", detail),
             AuthError::SignInFirst => Self::new(StatusCode::UNAUTHORIZED, "sign_in_first", detail),
             AuthError::LinkForAnother => Self::new(StatusCode::FORBIDDEN, "link_for_another_account", detail),
-            AuthError::Hash(source) => Self::internal(source),
+            AuthError::Hash(source) | AuthError::Mail(source) => Self::internal(source),
             AuthError::Db(source) => source.into(),
         }
     }

@@ -14,6 +14,7 @@ mod email;
 mod error;
 mod events;
 mod first_password;
+mod link_mail;
 pub mod metrics;
 mod model;
 mod module;
@@ -32,10 +33,11 @@ pub use cookie::{clear_session_cookie, session_cookie};
 pub use csrf::{Origins, guard as csrf_guard};
 pub use doctor::checks;
 pub use error::AuthError;
-pub use events::EVENTS;
+pub use events::{DeviceAdded, EVENTS, MemberAdded};
+pub use link_mail::{LinkMail, LinkMailer};
 pub use metrics::Metrics;
 pub use model::{
-    ApiKey, ApiKeyId, FirstAdmin, Link, LinkId, LinkPurpose, Member, NewApiKey, NewLink, Organisation, Session,
+    ApiKey, ApiKeyId, Device, FirstAdmin, Link, LinkId, LinkPurpose, Member, NewApiKey, NewLink, Organisation, Session,
     SessionId, SignedIn, User,
 };
 pub use module::{ROOM, build};

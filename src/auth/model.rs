@@ -126,6 +126,8 @@ pub struct NewLink {
     /// Send it to the person by a channel you trust: whoever opens it first can use it.
     #[schema(example = "https://ai.example.com/accept?token=...")]
     pub url: String,
+    /// Whether a mail with it was written to that person.
+    pub mailed: bool,
 }
 
 /// Result of a sign-in: the cookie's value, and who signed in.
@@ -136,6 +138,16 @@ pub struct SignedIn {
     pub user_id: UserId,
     pub org_id: OrgId,
     pub must_change_password: bool,
+}
+
+/// Where a person signed in, for notices.
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub email: String,
+    pub name: String,
+    /// This and the address: `None` if the session has ended.
+    pub user_agent: Option<String>,
+    pub address: Option<String>,
 }
 
 /// The administrator created by the first start.

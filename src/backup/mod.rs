@@ -49,7 +49,7 @@ pub use config::Config;
 pub use destination::Destination;
 pub use doctor::checks;
 pub use error::BackupError;
-pub use events::EVENTS;
+pub use events::{BackupFailed, BackupFinished, EVENTS};
 pub use jobs::register;
 pub use keys::{Installation, KeyError, KeyFile};
 pub use manifest::Manifest;

@@ -7,6 +7,7 @@ mod docs;
 mod doctor;
 mod knowledge;
 mod log_level;
+mod mail;
 mod migrate;
 mod openapi;
 mod org;
@@ -81,6 +82,8 @@ enum Command {
     Psql(psql::Args),
     /// Upgrade the private PostgreSQL to a newer major version, with a backup before and a rollback.
     UpgradePostgres(upgrade_postgres::Args),
+    /// Mail: the domains that it is sent from.
+    Mail(mail::Args),
     /// Documents: read files like uploads.
     #[command(subcommand)]
     Knowledge(knowledge::Action),
@@ -111,6 +114,7 @@ impl Command {
             | Self::Restore(_)
             | Self::Psql(_)
             | Self::UpgradePostgres(_)
+            | Self::Mail(_)
             | Self::SupportBundle(_) => true,
             Self::Serve(_)
             | Self::LogLevel(_)
@@ -175,6 +179,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::SupportBundle(args) => Box::pin(support_bundle::run(config, args)).await,
             Command::UpgradePostgres(args) => Box::pin(upgrade_postgres::run(config, args)).await,
             Command::Psql(args) => psql::run(config, args).await,
+            Command::Mail(args) => Box::pin(mail::run(config, args)).await,
             Command::Knowledge(action) => knowledge::run(&config, action).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }

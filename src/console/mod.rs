@@ -84,7 +84,7 @@ pub use anonymous_shell::{AnonymousShell, PageResult, Theme, local_path, see_oth
 pub use assets::Asset;
 pub use flash::Flash;
 pub use form::{Form, FormErrors, Nothing};
-pub use format::{Html, browser, escape, markdown};
+pub use format::{Html, browser, bytes, escape, integer, markdown};
 pub use i18n::{Lang, Locale, Texts};
 pub use list::Pager;
 pub use overview::{Action, Notice, Overview, OverviewPart, Remark, Step, Tile};

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{config::Config, usage::UsageRow, wire::Usage};
+use super::{config::Config, store::ModelTokens, usage::UsageRow, wire::Usage};
 
 /// Price of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
@@ -20,7 +20,11 @@ pub struct Price {
 
 impl Price {
     fn of(self, row: &UsageRow) -> f64 {
-        (row.prompt_tokens as f64 * self.input + row.completion_tokens as f64 * self.output) / 1e6
+        self.of_tokens(row.prompt_tokens as f64, row.completion_tokens as f64)
+    }
+
+    fn of_tokens(self, prompt: f64, completion: f64) -> f64 {
+        (prompt * self.input + completion * self.output) / 1e6
     }
 }
 
@@ -34,13 +38,26 @@ impl Prices {
         Self(Arc::new(config.providers.iter().map(of).collect()))
     }
 
+    /// Whether any model has a price.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.values().all(BTreeMap::is_empty)
+    }
+
+    fn price(&self, provider: &str, model: &str) -> Option<&Price> {
+        let models = self.0.get(provider)?;
+        let base = model.rsplit_once(':').map_or(model, |(base, _)| base);
+        models.get(model).or_else(|| models.get(base))
+    }
+
+    /// Cost of so many tokens by the configured price; 0 without one.
+    pub(super) fn cost_of_tokens(&self, (provider, model, prompt, completion): &ModelTokens) -> f64 {
+        self.price(provider, model).map_or(0.0, |price| price.of_tokens(*prompt as f64, *completion as f64))
+    }
+
     /// Cost of a call: by the model's price, else as reported by the provider (`usage.cost`, as `OpenRouter` documents
     /// it), else 0.
     pub(super) fn cost(&self, row: &UsageRow, usage: Option<&Usage>) -> f64 {
-        let price = self.0.get(&row.provider).and_then(|models| {
-            let base = row.model.rsplit_once(':').map_or(row.model.as_str(), |(base, _)| base);
-            models.get(&row.model).or_else(|| models.get(base))
-        });
+        let price = self.price(&row.provider, &row.model);
         let said = || usage?.extra.get("cost").and_then(Value::as_f64).filter(|cost| cost.is_finite() && *cost > 0.0);
         price.map_or_else(|| said().unwrap_or_default(), |price| price.of(row))
     }

@@ -109,6 +109,27 @@ pub async fn usage_by_model(conn: &mut PgConnection, from: DateTime<Utc>) -> Res
     .await
 }
 
+/// Tokens of a provider's model: `(provider, model, prompt, completion)`.
+pub(super) type ModelTokens = (String, String, i64, i64);
+
+/// Tokens by model in `[from, until)`.
+pub(super) async fn tokens_by_model(
+    conn: &mut PgConnection,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<Vec<ModelTokens>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT provider, model, coalesce(sum(prompt_tokens), 0)::bigint AS \"prompt!\", \
+           coalesce(sum(completion_tokens), 0)::bigint AS \"completion!\" \
+         FROM llm_usage WHERE created_at >= $1 AND created_at < $2 GROUP BY provider, model",
+        from,
+        until
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.provider, row.model, row.prompt, row.completion)).collect())
+}
+
 /// The cached vectors of these texts: (hash, little-endian floats). Updates their last use, once a day.
 pub(super) async fn cached_vectors(
     conn: &mut PgConnection,

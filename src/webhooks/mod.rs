@@ -29,7 +29,7 @@ mod tests;
 pub use config::Config;
 pub use doctor::checks;
 pub use error::WebhooksError;
-pub use events::EVENTS;
+pub use events::{EVENTS, EndpointDisabled};
 pub use jobs::register;
 pub use metrics::Metrics;
 pub use model::{Configured, Delivery, DeliveryId, DeliveryState, Endpoint, EndpointId, Message};

@@ -63,7 +63,9 @@ async fn every_link_of_the_first_page_leads_where_the_reader_may_go() {
     let nav = members.split("<nav").nth(1).unwrap().split("</nav>").next().unwrap();
     assert_eq!(nav.matches("aria-current").count(), 1, "{nav}");
     // A search field takes as much as the server does, no more.
-    for path in ["/agents", "/knowledge", "/jobs", "/alerts", "/settings/members", "/settings/api-keys"] {
+    let lists =
+        ["/agents", "/knowledge", "/jobs", "/alerts", "/settings/members", "/settings/api-keys", "/settings/mail"];
+    for path in lists {
         let found = page(&admin, &format!("{path}?q={}", "x".repeat(200))).await;
         let field = found.split("name=\"q\"").nth(1).unwrap_or_else(|| panic!("{path}: no search"));
         assert!(field.split('>').next().unwrap().contains("maxlength=\"200\""), "{path}");

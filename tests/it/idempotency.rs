@@ -96,6 +96,12 @@ async fn every_create_is_done_once_and_answered_alike() {
         (&conversations, json!({}), "SELECT count(*) FROM conversations"),
         ("/api/v1/organisations", json!({"name": "O"}), "SELECT count(*) - 1 FROM organisations"),
         ("/api/v1/webhooks", json!({"url": "https://hooks.example.com/"}), "SELECT count(*) FROM webhook_endpoints"),
+        // Besides what is sent about the others.
+        (
+            "/api/v1/mail/messages",
+            json!({"to": "a@example.com", "subject": "S", "text": "T"}),
+            "SELECT count(*) FROM mail_messages WHERE kind = 'api'",
+        ),
     ];
     // Nothing that creates is left out (files apart, which are streams): what is not known above is made with the body that the
     // reference describes, and counted by its own list. Silences lie in Alertmanager, which is not here: not tried.

@@ -267,6 +267,8 @@ async fn what_finds_rows_as_the_owner_finds_the_organisations_alone() {
         ("agents_conversations_found", format!("'{first}', 'user:{user}', '%common%', 'common', {beyond}, 10")),
         ("auth_members_found", format!("'%common%', {beyond}, false, 10")),
         ("jobs_found", format!("false, NULL, NULL, NULL, '%common%', true, NULL, NULL, {beyond}, 10")),
+        ("mail_messages_found", format!("false, NULL, NULL, NULL, '%common%', {beyond}, 10")),
+        ("mail_suppressions_found", format!("false, NULL, '%common%', {beyond}, 10")),
     ];
     // Those that the role may call and that run as somebody else.
     let app_role = format!("{}_app", app.target().role_prefix);

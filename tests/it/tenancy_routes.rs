@@ -31,18 +31,34 @@ struct Theirs {
     job: String,
     webhook: String,
     delivery: String,
-    /// Things that [`Self::make_others`] made, by the folder of their path.
+    /// Things that [`Self::make_others`] made, by what stands before the id in their path.
     others: BTreeMap<String, String>,
 }
 
-/// Backups and alerts are the installation's own: for operators, whatever the id. Runbooks are files.
+/// Backups and alerts are the installation's own: for operators, whatever the id. Runbooks are files. Mail templates are those of the program. What
+/// has a token in its address has no other credentials: a wrong one is tried by the room's own tests.
 fn is_of_installation(folder: &str, parameter: &str) -> bool {
     matches!(
         (folder, parameter),
         ("jobs" | "queues" | "llm" | "models" | "runbooks", "name")
             | ("assets", "*path")
             | ("backups" | "alerts", "id")
+            | ("mail/templates", "name" | "language")
+            | ("hooks/mail", "provider" | "token")
+            | ("mail/unsubscribe", "token")
     )
+}
+
+/// What a path leads to, `webhooks` or `mail/messages`: its first part, or the first two where no id follows the first. `/api/v1/agents/{agent}` and
+/// `/agents/{agent}` name the same thing, so does what stands below `/settings`.
+fn folder(path: &str) -> String {
+    let parts = path.trim_start_matches("/api/v1").split('/').filter(|p| !["", "settings", "account"].contains(p));
+    let mut parts = parts.take_while(|part| !part.starts_with('{'));
+    let first = parts.next().unwrap_or_default();
+    match parts.next() {
+        Some(second) if ["mail", "hooks"].contains(&first) => format!("{first}/{second}"),
+        _ => first.to_owned(),
+    }
 }
 
 fn id(value: &Value) -> String {
@@ -96,12 +112,13 @@ impl Theirs {
         theirs
     }
 
-    /// Makes one of each thing at `/api/v1/<folder>/{id}` that has no field here, with the body that the OpenAPI document describes.
+    /// Makes one of each thing at `/api/v1/<folder>/{id}` that has no field here, with the body that the OpenAPI document describes. A folder may
+    /// be `mail/messages`.
     async fn make_others(&mut self, admin: &Client) {
         let document = admin.get("/api/v1/openapi.json").await.expect(200);
         for path in document["paths"].as_object().unwrap().keys() {
             let folder = path.strip_prefix("/api/v1/").and_then(|rest| rest.strip_suffix("/{id}"));
-            let Some(folder) = folder.filter(|folder| !folder.contains('/')) else { continue };
+            let Some(folder) = folder.filter(|folder| *folder == self::folder(folder)) else { continue };
             if is_of_installation(folder, "id") || self.known(folder, "id").is_some() {
                 continue;
             }
@@ -115,14 +132,11 @@ impl Theirs {
 
     /// The id for a path's parameter; `None` for names, which belong to the whole installation.
     fn of(&self, path: &str, parameter: &str) -> Option<&str> {
-        // `/api/v1/agents/{agent}` and `/agents/{agent}` name the same thing, so does what stands below `/settings`.
-        let mut parts =
-            path.trim_start_matches("/api/v1").split('/').filter(|p| !["", "settings", "account"].contains(p));
-        let folder = parts.next()?;
-        if is_of_installation(folder, parameter) {
+        let folder = folder(path);
+        if folder.is_empty() || is_of_installation(&folder, parameter) {
             return None;
         }
-        let known = self.known(folder, parameter);
+        let known = self.known(&folder, parameter);
         Some(known.unwrap_or_else(|| {
             panic!("{path}: this test does not know {{{parameter}}}: give it the id of such a thing")
         }))

@@ -3,8 +3,8 @@
 
     live.py --binary PATH --models DIR [--alerts DIR] [--seconds N] [--keep DIR]
 
-Starts the appliance (tests/clients/with_appliance.py), node_exporter, Prometheus with the rules, and Alertmanager; a small server stands in
-for Loki, the collector of traces and the heartbeat. Then a load, then each PromQL panel through query_range: none may be empty, and none zero throughout, but
+Starts the appliance (tests/clients/with_appliance.py), node_exporter, Prometheus with the rules, and Alertmanager; small servers stand in
+for Loki, the collector of traces, the heartbeat and the mail server. Then a load, then each PromQL panel through query_range: none may be empty, and none zero throughout, but
 for those in quiet/<dashboard>.toml with a reason. Last, every series and label that dashboards and rules name against what was scraped, and the other
 way round (dashboards.py --metrics). Needs Debian's prometheus, prometheus-node-exporter and prometheus-alertmanager.
 """
@@ -61,8 +61,14 @@ def start_sink():
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def settings(sink, alertmanager):
-    """For the appliance, as far as its checkout knows them."""
+def start_mail_server():
+    """Takes mail, and refuses nobody@...; returns the process and its port."""
+    child = subprocess.Popen([sys.executable, str(CLIENTS / "smtp_server.py")], stdout=subprocess.PIPE, text=True)
+    return child, re.search(r"listening on 127\.0\.0\.1:(\d+)", child.stdout.readline())[1]
+
+
+def settings(sink, alertmanager, mail=None):
+    """For the appliance, as far as its checkout knows them. `mail`: port of a mail server."""
     known = (ROOT / "config/holdfast.toml").read_text()
     wanted = {
         "HOLDFAST_TELEMETRY__LOKI_URL": ("loki_url =", sink),
@@ -71,8 +77,12 @@ def settings(sink, alertmanager):
         "HOLDFAST_ALERTING__HEARTBEAT_URL": ("[alerting]", f"{sink}/heartbeat"),
         "HOLDFAST_ALERTING__ALERTMANAGER_URL": ("[alerting]", alertmanager),
         "HOLDFAST_WEBHOOKS__PRIVATE_NETWORKS": ("[webhooks]", "127.0.0.1/32"),
+        "HOLDFAST_MAIL__FROM": ("[mail]", "Holdfast <holdfast@example.com>"),
+        "HOLDFAST_MAIL__SMTP_HOST": ("[mail]", "127.0.0.1"),
+        "HOLDFAST_MAIL__SMTP_PORT": ("[mail]", mail),
+        "HOLDFAST_MAIL__SMTP_SECURITY": ("[mail]", "none"),
     }
-    return {name: value for name, (mark, value) in wanted.items() if mark in known}
+    return {name: value for name, (mark, value) in wanted.items() if mark in known and (mail or mark != "[mail]")}
 
 
 # Outside: ports and settings first, because the appliance has to know them when it starts.
@@ -81,11 +91,15 @@ def settings(sink, alertmanager):
 def outside(args):
     ports = {name: free_port() for name in ("prometheus", "alertmanager", "node")}
     sink = start_sink()
-    environment = {**os.environ, "LIVE_PORTS": json.dumps(ports), "LIVE_SINK": sink, **settings(sink, f"http://127.0.0.1:{ports['alertmanager']}")}
+    mail_server, mail = start_mail_server()
+    environment = {**os.environ, "LIVE_PORTS": json.dumps(ports), "LIVE_SINK": sink, **settings(sink, f"http://127.0.0.1:{ports['alertmanager']}", mail)}
     inner = [sys.executable, __file__, "--inside", "--alerts", str(Path(args.alerts).resolve()), "--seconds", str(args.seconds)]
     inner += ["--keep", str(Path(args.keep).resolve())] if args.keep else []
     command = [sys.executable, str(CLIENTS / "with_appliance.py"), "--binary", args.binary, "--models", args.models, "--", *inner]
-    return subprocess.run(command, env=environment).returncode
+    try:
+        return subprocess.run(command, env=environment).returncode
+    finally:
+        mail_server.terminate()
 
 
 # Inside: the appliance runs.

@@ -4,7 +4,7 @@
     outages.py --binary PATH --models DIR [--faster N] [--only NAME...] [--table FILE]
     outages.py --binary PATH --models DIR --scrapes DIR
 
-Starts PostgreSQL, an S3 service, an api and a worker process. Then, one after the other, each outage of OUTAGES, each before a new Prometheus with
+Starts PostgreSQL, an S3 service, a mail server, an api and a worker process. Then, one after the other, each outage of OUTAGES, each before a new Prometheus with
 the rules of alerts/, whose durations are divided by N, and a new Alertmanager with the configuration of compose/ and a webhook outside: the alerts
 that it must raise have to fire and to arrive outside; what is told besides must be on its list, during it and afterwards; what it lists as silent must not
 be told. Writes a table. As root (it freezes PostgreSQL, mounts a disk, makes a control group); needs Debian's prometheus,
@@ -132,6 +132,25 @@ class ProviderDown(Outage):
         self.asking.set()
         port = self.place.mock.rpartition(":")[2]
         start_upstream([sys.executable, str(CLIENTS / "mock_openai.py"), "--port", port], self.place.mock_children)
+
+
+class MailServerDown(Outage):
+    """The SMTP server is gone, with mail to send; it comes back, and an operator tries one of the mails."""
+
+    raises = {"MailProviderFailing"}
+    silent = {"MailQueueStuck", "MailOldestWaiting", "MailNotConfiguredButWaiting", "MailBounceRateHigh", "JobRetriesHigh", "JobsDying", "LogErrorsHigh"}
+    lasts = 40
+
+    def cause(self):
+        self.place.mail.terminate()
+        self.place.mail.wait(10)
+        mail = {"subject": "Kettles", "text": "The kettle is ready."}
+        self.ids = [self.place.session.call("POST", "/api/v1/mail/messages", {"to": f"reader@{domain}.example", **mail})["id"] for domain in ("one", "two", "three")]
+
+    def mend(self):
+        self.place.start_mail()
+        self.place.session.call("POST", f"/api/v1/mail/messages/{self.ids[0]}/retry")
+        wait_for("what waited is sent", lambda: {self.place.session.call("GET", f"/api/v1/mail/messages/{id}")["state"] for id in self.ids} == {"sent"}, 120)
 
 
 class DestinationAway(Outage):
@@ -287,7 +306,7 @@ class DiskFull(Outage):
 
 
 # Those of backups come last: that a backup failed is told for six hours.
-OUTAGES = [WorkerDead, HoldfastDead, DatabaseFrozen, DatabaseKilled, ProviderDown, LockHeld, ClockOff, CertificateEnding, MemoryLimit, DiskFull, DestinationAway, JobsDying]
+OUTAGES = [WorkerDead, HoldfastDead, DatabaseFrozen, DatabaseKilled, ProviderDown, MailServerDown, LockHeld, ClockOff, CertificateEnding, MemoryLimit, DiskFull, DestinationAway, JobsDying]
 
 
 def listen(place, seconds, silenced):

@@ -124,6 +124,9 @@ class Place:
             (folder / name).mkdir()
         self.mock_children = []
         self.mock = start_upstream([sys.executable, str(CLIENTS / "mock_openai.py")], self.mock_children)
+        self.mail_port = free_port()
+        self.start_mail()
+        stack.callback(lambda: self.mail.terminate())
         (folder / "mock-key").write_text("mock-key\n")
         (folder / "mock-key").chmod(0o600)
         self.environment = {
@@ -136,10 +139,21 @@ class Place:
             "HOLDFAST_LLM__PROVIDERS__MOCK__BASE_URL": f"{self.mock}/v1",
             "HOLDFAST_LLM__PROVIDERS__MOCK__API_KEY_FILE": str(folder / "mock-key"),
             "HOLDFAST_ALERTING__TOKEN_FILE": str(self.token),
+            "HOLDFAST_MAIL__FROM": "Holdfast <holdfast@example.com>",
+            "HOLDFAST_MAIL__SMTP_HOST": "127.0.0.1",
+            "HOLDFAST_MAIL__SMTP_PORT": str(self.mail_port),
+            "HOLDFAST_MAIL__SMTP_SECURITY": "none",
+            # Alerts of other outages would be mail, too.
+            "HOLDFAST_NOTICES__ENABLED": "false",
             "HOLDFAST_BACKUP__RECIPIENTS": RECIPIENT,
             "HOLDFAST_BACKUP__DESTINATIONS__NEAR__URL": str(folder / "near"),
             "HOLDFAST_BACKUP__DESTINATIONS__FAR__URL": str(folder / "far"),
         }
+
+    def start_mail(self):
+        """The mail server, on the port that the settings name."""
+        self.mail = subprocess.Popen([sys.executable, str(CLIENTS / "smtp_server.py"), "--port", str(self.mail_port)], stdout=subprocess.PIPE, text=True)
+        assert "listening" in self.mail.stdout.readline(), "the mail server did not start"
 
     def several(self):
         """An installation on several hosts: what its processes share is outside of them."""

@@ -1,11 +1,16 @@
 //! Creating, changing and rolling back agents.
 
+use chrono::{DateTime, Utc};
+
 use super::Agents;
 use crate::{
     error::AgentError,
     events::{AgentChanged, AgentCreated, AgentDeleted},
     model::{Agent, AgentId, AgentSettings, Draft, Version},
-    store::agents as store,
+    store::{
+        agents as store,
+        conversations::{self, AnswerCounts},
+    },
 };
 use knowledge::KnowledgeError;
 use llm::RefusedModel;
@@ -169,6 +174,19 @@ impl Agents {
         drop(tx);
         let day = |ago| (today - chrono::TimeDelta::days(ago)).date_naive();
         Ok((0..days).rev().map(day).map(|d| found.iter().find(|(at, _)| *at == d).map_or(0, |(_, n)| *n)).collect())
+    }
+
+    /// Answers of an organisation that were begun in `[from, until)`, for reports.
+    pub async fn answers_between(
+        &self,
+        org: OrgId,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<AnswerCounts, AgentError> {
+        let mut tx = self.0.db.tenant(org).await?;
+        let counts = conversations::answers_between(&mut tx, from, until).await?;
+        drop(tx);
+        Ok(counts)
     }
 
     /// Creates the demo's agent for its knowledge base, unless it exists.

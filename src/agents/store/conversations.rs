@@ -218,3 +218,32 @@ pub async fn fail_abandoned(conn: &mut PgConnection, silent_since: DateTime<Utc>
     .await?;
     Ok(done.rows_affected())
 }
+
+/// Answers of an organisation in a period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnswerCounts {
+    /// All, with those that failed.
+    pub answers: i64,
+    pub failed: i64,
+    /// People and API keys that asked.
+    pub askers: i64,
+}
+
+/// Answers that were begun in `[from, until)`.
+pub async fn answers_between(
+    conn: &mut PgConnection,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> sqlx::Result<AnswerCounts> {
+    sqlx::query_as!(
+        AnswerCounts,
+        r#"SELECT count(*) AS "answers!", count(*) FILTER (WHERE m.status = 'failed') AS "failed!",
+             count(DISTINCT c.subject) AS "askers!"
+           FROM messages m JOIN conversations c ON c.id = m.conversation_id
+           WHERE m.role = 'assistant' AND m.created_at >= $1 AND m.created_at < $2"#,
+        from,
+        until
+    )
+    .fetch_one(conn)
+    .await
+}

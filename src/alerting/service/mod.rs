@@ -15,7 +15,7 @@ use super::{
     AlertingError, Config, Metrics,
     alertmanager::Alertmanager,
     model::{Alert, AlertDetail, AlertId, Filter},
-    store,
+    runbooks, store,
 };
 use platform::{clock::Clock, db::Db, http::Slice, http_client::HttpClients};
 use webhooks::Webhooks;
@@ -103,6 +103,14 @@ impl Alerting {
         tx.commit().await?;
         let deliveries = self.inner.webhooks.deliveries_about(&id.to_string()).await?;
         Ok(AlertDetail { alert, deliveries: deliveries.into_iter().map(Into::into).collect() })
+    }
+
+    /// Addresses of the alert's page and of its runbook; the second is empty when there is none.
+    pub fn links(&self, alert: &Alert) -> (String, String) {
+        let base = &self.inner.base_url;
+        let runbook = runbooks::href(alert);
+        let runbook = if runbook.starts_with('/') { format!("{base}{runbook}") } else { runbook };
+        (format!("{base}/alerts/{}", alert.id), runbook)
     }
 
     /// When the last Watchdog was received.

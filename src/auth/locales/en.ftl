@@ -61,6 +61,7 @@ auth-members-make-link = Create link
 auth-members-link-made = Link for { $email }
 auth-members-reset-made = Link for { $email } to set a new password
 auth-members-link-once = Copy it now: it cannot be shown again. It works once, for 72 hours. Send it through a channel you trust.
+auth-members-link-mailed = A mail with it to this address was written, too.
 auth-members-open-links = Unused links
 auth-members-link-delete = Revoke
 auth-members-link-deleted = Link revoked

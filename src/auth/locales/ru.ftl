@@ -61,6 +61,7 @@ auth-members-make-link = Создать ссылку
 auth-members-link-made = Ссылка для { $email }
 auth-members-reset-made = Ссылка для смены пароля { $email }
 auth-members-link-once = Скопируйте её сейчас: показать её снова нельзя. Она сработает один раз и действует 72 часа. Отправьте её по надёжному каналу.
+auth-members-link-mailed = Письмо с ней на этот адрес тоже поставлено в очередь.
 auth-members-open-links = Неиспользованные ссылки
 auth-members-link-delete = Отозвать
 auth-members-link-deleted = Ссылка отозвана

@@ -74,6 +74,14 @@ impl Auth {
         Ok(list)
     }
 
+    /// Operators who can sign in, the oldest account first.
+    pub async fn operators(&self) -> Result<Vec<User>, AuthError> {
+        let mut tx = self.inner.db.system().await?;
+        let list = accounts::operators(&mut tx).await?;
+        tx.commit().await?;
+        Ok(list)
+    }
+
     /// Creates a person with a one-time password (returned) and adds them to the organisation with this slug.
     pub async fn create_user(
         &self,

@@ -1,4 +1,4 @@
-//! One-time links: join an organisation or set a new password, without mail.
+//! One-time links: join an organisation or set a new password. Their maker sees them; where mail is configured, they are mailed, too.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{Auth, Client, email, may_grant, may_manage, settled, text};
 use crate::{
-    AuthError, Link, LinkId, LinkPurpose, NewLink, SignedIn,
+    AuthError, Link, LinkId, LinkMail, LinkPurpose, NewLink, SignedIn,
     email::spellings,
     model::{Account, LinkRow},
     password::check_rules,
@@ -79,7 +79,7 @@ impl Auth {
         if member {
             return Err(AuthError::AlreadyMember);
         }
-        self.create_link(who, LinkPurpose::Join, mail, Some(role)).await
+        self.create_link(who, LinkPurpose::Join, mail, "", Some(role)).await
     }
 
     /// Creates a link with which a member sets a new password. Only an operator can do so for operators and for people
@@ -100,7 +100,7 @@ impl Auth {
                 "only an operator can reset this person's password: `holdfast user reset-password`".into(),
             ));
         }
-        self.create_link(who, LinkPurpose::Reset, member.email, None).await
+        self.create_link(who, LinkPurpose::Reset, member.email, &member.name, None).await
     }
 
     async fn create_link(
@@ -108,20 +108,33 @@ impl Auth {
         who: &Principal,
         purpose: LinkPurpose,
         mail: String,
+        name: &str,
         role: Option<Role>,
     ) -> Result<NewLink, AuthError> {
+        let by = settled(who)?;
         let now = self.now();
         let token = crypto::random_token();
         let expires_at = now + TimeDelta::hours(self.inner.config.link_hours.into());
         let link =
             Link { id: LinkId::generate(&self.inner.clock), purpose, email: mail, role, created_at: now, expires_at };
-        let mut tx = self.inner.db.tenant(who.org_id).await?;
-        links::delete_for(&mut tx, &link.email, purpose).await?;
-        links::insert(&mut tx, who.org_id, &link, &crypto::sha256(&token), who.user().map(|u| u.user_id)).await?;
-        tx.commit().await?;
-        tracing::info!(org_id = %who.org_id, link_id = %link.id, purpose = purpose.as_str(), by = who.subject(), "one-time link created");
         // In the query string, not in the path: paths are logged.
-        Ok(NewLink { url: format!("{}/accept?token={token}", self.inner.base_url), link })
+        let url = format!("{}/accept?token={token}", self.inner.base_url);
+        let mut tx = match purpose {
+            LinkPurpose::Join => self.inner.db.tenant(who.org_id).await?,
+            // A new password opens the account in all of its organisations: the mail is not for the eyes of one organisation's administrators.
+            LinkPurpose::Reset => self.inner.db.system().await?,
+        };
+        links::delete_for(&mut tx, &link.email, purpose).await?;
+        links::insert(&mut tx, who.org_id, &link, &crypto::sha256(&token), Some(by.user_id)).await?;
+        let organisation = by.orgs.iter().find(|org| org.id == who.org_id).map_or("", |org| org.name.as_str());
+        let mail = LinkMail { org: who.org_id, organisation, by, name, link: &link, url: &url };
+        let mailed = match self.inner.link_mailer.get() {
+            Some(mailer) => mailer.mail_link(&mut tx, &mail).await?,
+            None => false,
+        };
+        tx.commit().await?;
+        tracing::info!(org_id = %who.org_id, link_id = %link.id, purpose = purpose.as_str(), by = who.subject(), mailed, "one-time link created");
+        Ok(NewLink { link, url, mailed })
     }
 
     /// Revokes an unused link.

@@ -44,6 +44,27 @@ impl Auth {
         Ok(list)
     }
 
+    /// A member with the organisation, for notices; `None` if the person is no member any more.
+    pub async fn membership(
+        &self,
+        org: OrgId,
+        user: UserId,
+    ) -> Result<Option<(Member, crate::Organisation)>, AuthError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let member = members::get(&mut tx, user).await?;
+        let organisation = members::organisation(&mut tx).await?;
+        tx.commit().await?;
+        Ok(member.zip(organisation))
+    }
+
+    /// Owners and admins of an organisation who can sign in, for notices.
+    pub async fn admins(&self, org: OrgId) -> Result<Vec<Member>, AuthError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let list = members::admins(&mut tx).await?;
+        tx.commit().await?;
+        Ok(list)
+    }
+
     /// Changes a member's role.
     pub async fn set_member_role(&self, who: &Principal, user: UserId, role: Role) -> Result<Member, AuthError> {
         let mut tx = self.inner.db.tenant(who.org_id).await?;

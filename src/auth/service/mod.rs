@@ -22,7 +22,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use links::{Accept, Accepted, LinkInfo};
 pub use members::{may_grant, may_manage};
 
-use super::{AuthError, Config, Metrics, authenticate::Caches, password::Hasher, upkeep::Usage};
+use super::{AuthError, Config, LinkMailer, Metrics, authenticate::Caches, password::Hasher, upkeep::Usage};
 use platform::{
     clock::Clock,
     db::Db,
@@ -57,6 +57,8 @@ pub(super) struct Inner {
     pub usage: Usage,
     /// The file with the first administrator's password, when this process has a data directory.
     pub first_password: OnceLock<PathBuf>,
+    /// Absent on the command line, where links are printed.
+    pub link_mailer: OnceLock<Arc<dyn LinkMailer>>,
 }
 
 /// Origin of a sign-in.
@@ -91,10 +93,16 @@ impl Auth {
             generation: AtomicU64::new(0),
             usage: Usage::default(),
             first_password: OnceLock::new(),
+            link_mailer: OnceLock::new(),
             metrics,
             config: config.clone(),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Has new one-time links mailed. The first call counts.
+    pub fn mails_links_by(&self, mailer: Arc<dyn LinkMailer>) {
+        let _ = self.inner.link_mailer.set(mailer);
     }
 
     /// Whether cookies are `Secure` and carry the `__Host-` prefix.

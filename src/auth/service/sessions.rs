@@ -1,8 +1,11 @@
 //! A person's own sessions.
 
 use super::{Auth, settled};
-use crate::{AuthError, Session, SessionId, store::sessions};
-use platform::http::{Principal, Slice};
+use crate::{AuthError, Device, Session, SessionId, store::sessions};
+use platform::{
+    http::{Principal, Slice},
+    ids::UserId,
+};
 
 impl Auth {
     /// The person's active sessions, newest sign-in first.
@@ -20,6 +23,14 @@ impl Auth {
         let list = sessions::list(&mut tx, &mine).await?;
         tx.commit().await?;
         Ok(list)
+    }
+
+    /// Where somebody signed in, for notices; `None` if they may not sign in any more.
+    pub async fn device(&self, user: UserId, session: SessionId) -> Result<Option<Device>, AuthError> {
+        let mut tx = self.inner.db.system().await?;
+        let device = sessions::device(&mut tx, user, session).await?;
+        tx.commit().await?;
+        Ok(device)
     }
 
     /// Ends one of the person's sessions; 404 for another person's.

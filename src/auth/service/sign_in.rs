@@ -1,5 +1,7 @@
 //! Signing in with e-mail and password, and changing the password.
 
+use std::net::IpAddr;
+
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgConnection;
@@ -8,6 +10,7 @@ use super::{Auth, Client, person};
 use crate::{
     AuthError, LinkPurpose, SessionId, SignedIn,
     email::{normal_email, spellings},
+    events::DeviceAdded,
     metrics::Login,
     model::{Account, current_org},
     password::{RuleBroken, Verified, check_rules, same},
@@ -63,7 +66,12 @@ impl Auth {
             report(Login::NoOrganisation, Some(&account));
             return Err(AuthError::NoOrganisation);
         };
+        let is_new_device = is_new_device(&mut tx, account.id, client).await?;
         let signed_in = self.open_session(&mut tx, account.id, org.id, account.must_change_password, client).await?;
+        if is_new_device {
+            let event = DeviceAdded { user_id: account.id, session_id: signed_in.session_id };
+            events::publish(&mut tx, &self.inner.clock, None, &event).await?;
+        }
         tx.commit().await?;
         report(Login::Ok, Some(&account));
         Ok(signed_in)
@@ -92,7 +100,7 @@ impl Auth {
         let now = self.now();
         let token = crypto::random_token();
         let id = SessionId::generate(&self.inner.clock);
-        let user_agent: String = client.user_agent.chars().filter(|c| !c.is_control()).take(300).collect();
+        let user_agent = shown_agent(client);
         let session = sessions::NewSession {
             id,
             user_id,
@@ -174,4 +182,27 @@ impl Auth {
         self.changed();
         Ok(org)
     }
+}
+
+/// Whether the person has signed in before, but no session that is kept has this browser and address. The browser as people read it: its version
+/// changes all the time.
+async fn is_new_device(conn: &mut PgConnection, user: UserId, client: &Client) -> Result<bool, AuthError> {
+    if !accounts::has_signed_in(conn, user).await? {
+        return Ok(false);
+    }
+    let (agent, address) = (shown_agent(client), address_key(client.address));
+    let is_it = |(other, at): &(String, String)| {
+        browser_of(other) == browser_of(&agent) && at.parse::<IpAddr>().is_ok_and(|at| address_key(at) == address)
+    };
+    Ok(!sessions::devices(conn, user).await?.iter().any(is_it))
+}
+
+/// As it is stored.
+fn shown_agent(client: &Client) -> String {
+    client.user_agent.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+/// Browser and system; of unknown browsers all that they say.
+fn browser_of(agent: &str) -> String {
+    console::browser(agent).unwrap_or_else(|| agent.to_owned())
 }

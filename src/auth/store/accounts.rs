@@ -166,6 +166,17 @@ pub async fn list_users(conn: &mut PgConnection, search: Option<&str>, slice: &S
     .await
 }
 
+/// Operators who can sign in, the oldest account first.
+pub async fn operators(conn: &mut PgConnection) -> sqlx::Result<Vec<User>> {
+    sqlx::query_as!(
+        User,
+        "SELECT id AS \"id: UserId\", email, name, is_operator, must_change_password, disabled_at IS NOT NULL AS \"disabled!\", \
+           last_sign_in_at, created_at FROM users WHERE is_operator AND disabled_at IS NULL ORDER BY id"
+    )
+    .fetch_all(conn)
+    .await
+}
+
 pub async fn set_password(conn: &mut PgConnection, id: UserId, hash: &str, must_change: bool) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE users SET password_hash = $2, must_change_password = $3 WHERE id = $1",
@@ -194,6 +205,12 @@ pub async fn set_name(conn: &mut PgConnection, id: UserId, name: &str) -> sqlx::
 pub async fn signed_in(conn: &mut PgConnection, id: UserId, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("UPDATE users SET last_sign_in_at = $2 WHERE id = $1", id.0, at).execute(conn).await?;
     Ok(())
+}
+
+pub async fn has_signed_in(conn: &mut PgConnection, id: UserId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT last_sign_in_at IS NOT NULL AS "ever!" FROM users WHERE id = $1"#, id.0)
+        .fetch_one(conn)
+        .await
 }
 
 /// The organisations that a person belongs to, by name.

@@ -63,6 +63,18 @@ pub async fn get(conn: &mut PgConnection, user: UserId) -> sqlx::Result<Option<M
     select!("(SELECT * FROM memberships WHERE user_id = $1)", "DESC", user.0).fetch_optional(conn).await
 }
 
+/// Owners and admins who can sign in, the oldest account first.
+pub async fn admins(conn: &mut PgConnection) -> sqlx::Result<Vec<Member>> {
+    sqlx::query_as!(
+        Member,
+        "SELECT m.user_id AS \"user_id: UserId\", u.email, u.name, m.role AS \"role: Role\", u.last_sign_in_at, m.created_at \
+         FROM memberships m JOIN users u ON u.id = m.user_id \
+         WHERE m.role IN ('owner', 'admin') AND u.disabled_at IS NULL ORDER BY m.user_id"
+    )
+    .fetch_all(conn)
+    .await
+}
+
 pub async fn by_email(conn: &mut PgConnection, spellings: &[String]) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         "SELECT EXISTS (SELECT FROM memberships m JOIN users u ON u.id = m.user_id WHERE u.email = ANY($1)) AS \"member!\"",

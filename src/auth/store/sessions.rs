@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{Session, SessionId, SessionRow};
+use crate::model::{Device, Session, SessionId, SessionRow};
 use platform::{
     http::Slice,
     ids::{OrgId, UserId},
@@ -60,6 +60,26 @@ pub async fn address_known(conn: &mut PgConnection, user: UserId, address: &str)
         address
     )
     .fetch_one(conn)
+    .await
+}
+
+/// Browser and address of a person's kept sessions, the newest first.
+pub async fn devices(conn: &mut PgConnection, user: UserId) -> sqlx::Result<Vec<(String, String)>> {
+    let rows =
+        sqlx::query!("SELECT user_agent, address FROM sessions WHERE user_id = $1 ORDER BY id DESC LIMIT 500", user.0);
+    Ok(rows.fetch_all(conn).await?.into_iter().map(|row| (row.user_agent, row.address)).collect())
+}
+
+/// Where a session is from, and whose it is; `None` if the person may not sign in any more.
+pub async fn device(conn: &mut PgConnection, user: UserId, id: SessionId) -> sqlx::Result<Option<Device>> {
+    sqlx::query_as!(
+        Device,
+        r#"SELECT u.email, u.name, s.user_agent AS "user_agent?", s.address AS "address?"
+           FROM users u LEFT JOIN sessions s ON s.id = $2 AND s.user_id = u.id WHERE u.id = $1 AND u.disabled_at IS NULL"#,
+        user.0,
+        id.0
+    )
+    .fetch_optional(conn)
     .await
 }
 

@@ -120,10 +120,10 @@ document.addEventListener('change', (event) => {
   if (event.target.matches('[data-autosubmit] select')) event.target.form.requestSubmit();
 });
 
-// One click, one request: a second press while the first is under way does nothing.
+// One click, one request: a second press while the first is under way does nothing. A preview goes into a frame: the form stays.
 document.addEventListener('submit', (event) => {
   const form = event.target;
-  if (event.defaultPrevented || form.method !== 'post') return;
+  if (event.defaultPrevented || form.method !== 'post' || event.submitter?.formTarget) return;
   if (form.dataset.sent) return event.preventDefault();
   form.dataset.sent = 'true';
   event.submitter?.setAttribute('aria-busy', 'true');

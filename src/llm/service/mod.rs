@@ -273,6 +273,23 @@ impl Llm {
         Ok((by_day, by_model))
     }
 
+    /// Cost of an organisation's calls in `[from, until)` by the configured prices, in their currency; `None` if no model has a price.
+    pub async fn cost_between(
+        &self,
+        org: OrgId,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Option<f64>, DbError> {
+        let prices = Prices::new(&self.inner.config);
+        if prices.is_empty() {
+            return Ok(None);
+        }
+        let mut tx = self.inner.db.tenant(org).await?;
+        let used = store::tokens_by_model(&mut tx, from, until).await?;
+        tx.commit().await?;
+        Ok(Some(used.iter().map(|tokens| prices.cost_of_tokens(tokens)).sum()))
+    }
+
     /// Tokens used by jobs of one kind since `from`, for budgets.
     pub async fn tokens_of_job(&self, org: OrgId, kind: &str, from: DateTime<Utc>) -> Result<u64, DbError> {
         let mut tx = self.inner.db.tenant(org).await?;

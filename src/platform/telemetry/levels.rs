@@ -19,8 +19,9 @@ pub const DEFAULT: &str = "default";
 /// Longest temporary change, seconds: permanent ones belong in the configuration.
 pub const MOST_SECONDS: u64 = 24 * 3600;
 
-/// These modules log their internals at `info`. Placed before the requested filter, which overrides them.
-const QUIET: &str = "lance=warn,lancedb=warn,sqlx::postgres::notice=warn";
+/// These modules log their internals at `info`, and `async_imap` at `trace` all that it sends, the password too. Placed before the requested
+/// filter, which overrides them.
+const QUIET: &str = "lance=warn,lancedb=warn,sqlx::postgres::notice=warn,async_imap=debug";
 
 /// Each room is a package, so the target of its lines begins so; in lines and filters it is `holdfast::<room>`.
 const PACKAGE: &str = "holdfast_";

@@ -47,7 +47,7 @@ pub fn is_secret(name: &str) -> bool {
 /// One pass that finds out whether any rule could match: almost no text does.
 static SUSPICIOUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)hf_|sk-|sk_|pk_|rk_|whsec_|bearer|basic |digest |eyj|akia|asia|age-secret|private key|://|passw|passphrase|secret|token|api_?-?key|access_?-?key|private_?-?key|authorization|cookie|_session=|csrf|credentials|ghp_|gho_|ghs_|github_pat_|glpat-|xox|body|html|@|gsk_|xai-|pplx-|nvapi-|r8_|tgp_v1|aiza|ya29|hvs\.|npm_|[?&](?:sig|key|auth|pass|pwd)=|signature=",
+        r"(?i)hf_|sk-|sk_|pk_|rk_|whsec_|bearer|basic |digest |eyj|akia|asia|age-secret|private key|://|passw|passphrase|secret|token|api_?-?key|access_?-?key|private_?-?key|authorization|cookie|_session=|csrf|credentials|ghp_|gho_|ghs_|github_pat_|glpat-|xox|body|html|@|gsk_|xai-|pplx-|nvapi-|r8_|tgp_v1|aiza|ya29|hvs\.|npm_|[?&](?:sig|key|auth|pass|pwd)=|signature=|/hooks/mail/|/unsubscribe/",
     )
     .ok()
 });
@@ -85,6 +85,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             "$1***",
         ),
         (r#"(https?://[^\s"'<>\\]*?/(?:hooks|api/push)/)[A-Za-z0-9_/-]{10,}"#, "$1***"),
+        // Our own paths that end in a secret: reports of mail providers, and links to unsubscribe.
+        (r"(/hooks/mail/[a-z]+/|/mail/unsubscribe/)[A-Za-z0-9_-]{8,}", "$1***"),
         // Signed URLs, and keys in a query.
         (
             r#"(?i)([?&](?:sig|key|auth|pass|pwd|[a-z0-9_-]*signature|x-amz-credential|awsaccesskeyid)=)[^\s&"'<>#\\]+"#,
@@ -265,6 +267,8 @@ mod tests {
             ),
             ("gsk_0123456789abcdefghijKLMN was refused", "gsk_*** was refused"),
             ("Authorization: GenieKey 0197-ab-cd", "Authorization: ***"),
+            ("/hooks/mail/sendgrid/Ab3dEf6hIj_k-Lm", "/hooks/mail/sendgrid/***"),
+            ("POST /mail/unsubscribe/AAECAwQFBgcICQoL gave 404", "POST /mail/unsubscribe/*** gave 404"),
         ] {
             assert_eq!(redact(said), written, "of {said:?}");
         }
@@ -285,6 +289,7 @@ mod tests {
             "pplx-7b-online and xai-grok-2 are models",
             "the key=value form",
             "the fencing token is old",
+            "/hooks/mail/{provider}/{token} and /mail/unsubscribe/{token} are routes",
             "",
         ] {
             assert_eq!(redact(plain), plain);

@@ -4,17 +4,20 @@
 
 pub mod agents;
 pub mod app;
+pub mod certificates;
 pub mod cluster;
 pub mod collector;
 pub mod disk;
 pub mod documents;
 pub mod false_s3;
+pub mod imap;
 pub mod loki;
 pub mod openapi;
 pub mod process;
 pub mod receiver;
 pub mod room_rows;
 pub mod s3;
+pub mod smtp;
 pub mod sse;
 pub mod stand_in;
 pub mod upstream;

@@ -2,10 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-/// A body that the schema accepts: only what is required.
+/// A body that the schema accepts: its example, which the reference shows and which must work, or only what is required.
 pub fn sample(document: &Value, schema: &Value) -> Value {
     if let Some(name) = schema["$ref"].as_str() {
         return sample(document, document.pointer(name.trim_start_matches('#')).unwrap());
+    }
+    if let Some(example) = schema.get("example") {
+        return example.clone();
     }
     for key in ["allOf", "oneOf", "anyOf"] {
         if let Some(parts) = schema[key].as_array() {

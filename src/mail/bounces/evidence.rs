@@ -1,0 +1,88 @@
+//! What a refusal says about the recipient's address. Nothing more is sent to an address that does not work, not even a password reset, so only
+//! clear evidence counts: many servers give a general code to whatever they do not like, and refuse good addresses for a day.
+
+use super::BounceKind;
+
+/// No such mailbox, moved without a new address, takes no mail at all (RFC 7505; Exchange says it of users that do not exist).
+const CLEAR: [&str; 3] = ["5.1.1", "5.1.6", "5.1.10"];
+/// "Mailbox disabled", and with Gmail also an address that gets too much mail at the moment.
+const DISABLED: &str = "5.2.1";
+/// Codes that say nothing, or too little: the text decides.
+const VAGUE: [&str; 5] = ["5.0.0", "5.1.0", "5.1.2", "5.1.3", "5.5.0"];
+
+/// "No such user", "user unknown" and the like.
+const WHO: [&str; 5] = ["user", "mailbox", "recipient", "address", "account"];
+const BEFORE: [&str; 2] = ["unknown", "no such"];
+const AFTER: [&str; 6] =
+    ["unknown", "not found", "does not exist", "doesn't exist", "is disabled", "has been disabled"];
+const WHOLE: [&str; 4] =
+    ["invalid recipient", "invalid mailbox", "not a valid mailbox", "no mailbox here by that name"];
+/// Words of refusals that are about the sender, the content or the moment, whatever else they say.
+const DOUBTS: [&str; 22] = [
+    "authent",
+    "block",
+    "content",
+    "denied",
+    "dkim",
+    "dmarc",
+    "dns",
+    "junk",
+    "listed",
+    "policy",
+    "prison",
+    "prohibit",
+    "quickly",
+    " rate",
+    "relay",
+    "reputation",
+    "sender",
+    "spam",
+    "spf",
+    "temporar",
+    "too many",
+    "too much",
+];
+
+/// Whether a permanent refusal of the recipient, with this enhanced status code (RFC 3463) and text, says that the address does not work. A full
+/// mailbox, a message that is too large, a quota and a refusal for policy or content say nothing about the next message.
+pub(crate) fn is_of_address(enhanced: Option<&str>, said: &str) -> bool {
+    match enhanced {
+        Some(code) if CLEAR.contains(&code) => true,
+        Some(DISABLED) => !is_doubtful(&plain(said)),
+        Some(code) if !VAGUE.contains(&code) => false,
+        _ => {
+            let said = plain(said);
+            names_unknown(&said) && !is_doubtful(&said)
+        }
+    }
+}
+
+/// Kind of a permanent failure with this enhanced status code and text.
+pub(super) fn failure(enhanced: Option<&str>, said: &str) -> BounceKind {
+    if is_of_address(enhanced, said) { BounceKind::Hard } else { BounceKind::Soft }
+}
+
+/// Kind of what a provider calls a hard bounce: soft if the answer that it passes on speaks of something else than the address, such as a full
+/// mailbox, the content or a policy.
+pub(super) fn hard(enhanced: Option<&str>) -> BounceKind {
+    let Some(code) = enhanced.filter(|code| *code != DISABLED) else { return BounceKind::Hard };
+    let of_sender = ["5.1.7", "5.1.8", "5.1.90", "5.4.5"].contains(&code);
+    let of_other = ["4.", "5.2.", "5.3.", "5.6.", "5.7."].iter().any(|begin| code.starts_with(begin));
+    if of_sender || of_other { BounceKind::Soft } else { BounceKind::Hard }
+}
+
+fn plain(said: &str) -> String {
+    said.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn names_unknown(said: &str) -> bool {
+    let is_said = |who: &&str| {
+        BEFORE.iter().any(|word| said.contains(&format!("{word} {who}")))
+            || AFTER.iter().any(|word| said.contains(&format!("{who} {word}")))
+    };
+    WHO.iter().any(is_said) || WHOLE.iter().any(|phrase| said.contains(phrase))
+}
+
+fn is_doubtful(said: &str) -> bool {
+    DOUBTS.iter().any(|word| said.contains(word))
+}

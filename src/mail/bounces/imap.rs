@@ -1,0 +1,202 @@
+//! The mailbox that bounces come to, read over IMAP by the leader.
+//!
+//! What is unread is read. A report is marked as read, and moved if `imap_done_folder` is set. What is no report is marked as read and flagged, and
+//! stays: nothing is ever deleted. If this process ends in between, the mail is read again, and its bounces are found to be counted.
+
+use std::{fmt::Debug, panic::catch_unwind, time::Duration};
+
+use async_imap::{Client, Session, error::Error as Refused, types::Fetch};
+use futures::TryStreamExt as _;
+use secrecy::ExposeSecret;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tokio_rustls::client::TlsStream;
+
+use super::{
+    ReportSource,
+    dsn::{self, NotUnderstood},
+};
+use crate::{
+    Config, Mail, MailError, Security,
+    model::Owner,
+    service::MAILBOX,
+    wire::{self, WireError},
+};
+use jobs::{By, Loops};
+
+const EVERY: Duration = Duration::from_secs(60);
+/// For all that is read at once: the server may answer each command just in time.
+const LONGEST: Duration = Duration::from_secs(300);
+/// Mails that are read at once; the others follow.
+const MOST: usize = 200;
+/// What is fetched of a mail, without marking it. Reports have the returned message at their end, which may be cut off.
+const QUERY: &str = "(UID BODY.PEEK[]<0.262144>)";
+
+/// What was in the mailbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mailbox {
+    pub reports: usize,
+    pub not_understood: usize,
+}
+
+/// Why the mailbox cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum MailboxError {
+    #[error("the mail server did not answer in time: {0}")]
+    Timeout(&'static str),
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error("the mail server refuses")]
+    Imap(#[from] Refused),
+    #[error(transparent)]
+    Mail(#[from] MailError),
+}
+
+/// A connection, encrypted or not.
+trait Wire: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Wire for T {}
+type Stream = Box<dyn Wire>;
+
+impl Mail {
+    /// Starts the loop that reads the mailbox, if one is configured.
+    pub fn start_mailbox(&self, loops: &Loops) {
+        if self.inner.config.imap_host.is_empty() {
+            return;
+        }
+        let this = self.clone();
+        loops.every("mail.mailbox", EVERY, By::Leader, move || {
+            let this = this.clone();
+            async move {
+                let Mailbox { reports, not_understood } = this.read_mailbox().await?;
+                if reports + not_understood > 0 {
+                    tracing::info!(reports, not_understood, "mailbox of bounces read");
+                }
+                Ok(())
+            }
+        });
+    }
+
+    /// Reads what is new in the mailbox.
+    pub async fn read_mailbox(&self) -> Result<Mailbox, MailboxError> {
+        timeout(LONGEST, self.converse()).await.map_err(|_| MailboxError::Timeout("the whole mailbox"))?
+    }
+
+    async fn converse(&self) -> Result<Mailbox, MailboxError> {
+        let config = &self.inner.config;
+        let connect = Duration::from_secs(config.connect_seconds);
+        let limit = Duration::from_secs(config.command_seconds);
+        let client = timeout(connect, open(config)).await.map_err(|_| MailboxError::Timeout("connecting"))??;
+        let password = config.imap_password.as_ref().map_or("", ExposeSecret::expose_secret);
+        let signing_in = timeout(limit, client.login(&config.imap_user, password)).await;
+        let signed_in = signing_in.map_err(|_| MailboxError::Timeout("signing in"))?;
+        let mut session = signed_in.map_err(|(error, _)| error)?;
+        let read = self.read_unseen(&mut session, limit).await?;
+        // What matters is done.
+        let _ = timeout(limit, session.logout()).await;
+        Ok(read)
+    }
+
+    async fn read_unseen(&self, session: &mut Session<Stream>, limit: Duration) -> Result<Mailbox, MailboxError> {
+        let config = &self.inner.config;
+        within(limit, "opening the folder", session.select(&config.imap_folder)).await?;
+        let found = within(limit, "searching", session.uid_search("UNSEEN")).await?;
+        let mut uids: Vec<u32> = found.into_iter().collect();
+        uids.sort_unstable();
+        uids.truncate(MOST);
+        let done = Some(config.imap_done_folder.as_str()).filter(|folder| !folder.is_empty() && !uids.is_empty());
+        let mut moves = match done {
+            Some(_) => within(limit, "its capabilities", session.capabilities()).await?.has_str("MOVE"),
+            None => false,
+        };
+        if done.is_some() && !moves {
+            tracing::warn!("the mail server cannot move mails: reports stay in the folder of bounces, marked as read");
+        }
+        let mut read = Mailbox::default();
+        for uid in uids {
+            let fetched = async {
+                let fetched = session.uid_fetch(uid.to_string(), QUERY).await?;
+                fetched.try_collect::<Vec<Fetch>>().await
+            };
+            let fetched = within(limit, "fetching a mail", fetched).await?;
+            // Another program may have moved it.
+            let Some(raw) = fetched.iter().find_map(Fetch::body) else { continue };
+            let understood = self.take_mail(uid, raw).await?;
+            let flags = if understood { "(\\Seen)" } else { "(\\Seen \\Flagged)" };
+            // Not with `uid_store`, which takes a refusal for an empty answer.
+            let marking = session.run_command_and_check_ok(format!("UID STORE {uid} +FLAGS.SILENT {flags}"));
+            within(limit, "marking a mail", marking).await?;
+            if let (true, true, Some(folder)) = (understood, moves, done) {
+                match within(limit, "moving a mail", session.uid_mv(uid.to_string(), folder)).await {
+                    Err(MailboxError::Imap(Refused::No(said))) => {
+                        tracing::warn!(folder, said, "reports cannot be moved: they stay, marked as read");
+                        moves = false;
+                    }
+                    moved => moved?,
+                }
+            }
+            if understood { read.reports += 1 } else { read.not_understood += 1 }
+        }
+        Ok(read)
+    }
+
+    /// Counts the bounces in a mail; false if it is no report.
+    async fn take_mail(&self, uid: u32, raw: &[u8]) -> Result<bool, MailError> {
+        let metrics = &self.inner.metrics.bounces;
+        // A parser that panics would end this process, and the next would read the same mail again.
+        let bounces = match catch_unwind(|| dsn::read(raw)).unwrap_or(Err(NotUnderstood::Malformed)) {
+            Ok(bounces) => bounces,
+            Err(error) => {
+                metrics.not_understood(uid, &error.to_string());
+                return Ok(false);
+            }
+        };
+        for bounce in &bounces {
+            self.bounced(Owner::Installation, MAILBOX, bounce).await?;
+        }
+        metrics.taken(ReportSource::Mailbox, bounces.len());
+        Ok(true)
+    }
+}
+
+/// A step of the conversation.
+async fn within<T>(
+    limit: Duration,
+    what: &'static str,
+    step: impl Future<Output = Result<T, Refused>>,
+) -> Result<T, MailboxError> {
+    Ok(timeout(limit, step).await.map_err(|_| MailboxError::Timeout(what))??)
+}
+
+/// A connection on which nobody has signed in.
+async fn open(config: &Config) -> Result<Client<Stream>, MailboxError> {
+    let tcp = wire::connect(&config.imap_host, config.imap_port()).await?;
+    match config.imap_security {
+        Security::None => greeted(Box::new(tcp)).await,
+        Security::Tls => greeted(Box::new(encrypted(config, tcp).await?)).await,
+        Security::StartTls => {
+            let mut plain = greeted(Box::new(tcp)).await?;
+            plain.run_command_and_check_ok("STARTTLS", None).await?;
+            // What came unencrypted behind the answer is dropped with the client. There is no second greeting (RFC 3501 section 6.2.1).
+            let stream: Stream = Box::new(encrypted(config, plain.into_inner()).await?);
+            Ok(Client::new(stream))
+        }
+    }
+}
+
+async fn greeted(stream: Stream) -> Result<Client<Stream>, MailboxError> {
+    let mut client = Client::new(stream);
+    match client.read_response().await.map_err(Refused::from)? {
+        Some(_) => Ok(client),
+        None => Err(Refused::ConnectionLost.into()),
+    }
+}
+
+async fn encrypted<S: AsyncRead + AsyncWrite + Unpin>(
+    config: &Config,
+    stream: S,
+) -> Result<TlsStream<S>, MailboxError> {
+    let tls = wire::tls(config.smtp_ca_file.as_deref())?;
+    Ok(wire::encrypted(tls, &config.imap_host, stream).await?)
+}

@@ -1,0 +1,191 @@
+//! What comes back about mail that was sent: bounces, complaints and unsubscriptions.
+//!
+//! They come as webhooks of providers ([`hooks`]), or as mail to the mailbox of bounces ([`imap`]): delivery status notifications (RFC 3464)
+//! and complaints of feedback loops (RFC 5965), which [`dsn`] reads. Each becomes a [`Bounce`]; `Mail::bounced` finds its message and does
+//! what follows. Only this folder knows the forms of the providers.
+
+mod dsn;
+mod evidence;
+mod hooks;
+mod imap;
+mod mailgun;
+mod metrics;
+mod postmark;
+mod resend;
+mod sendgrid;
+pub(crate) mod ses;
+#[cfg(test)]
+mod tests;
+mod unsubscribe;
+
+use axum::{Router, http::HeaderMap};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use crate::Mail;
+use platform::{crypto, error::ApiError, text_enum};
+
+pub(crate) use evidence::is_of_address;
+use evidence::{failure, hard};
+pub(crate) use hooks::{Known, checked_secret};
+pub use metrics::BounceMetrics;
+pub(crate) use metrics::{IgnoredBounce, ReportSource};
+
+/// What needs no sign-in: webhooks of providers, and the page behind the link to unsubscribe.
+pub fn router() -> Router<Mail> {
+    hooks::router().merge(unsubscribe::router())
+}
+
+text_enum! {
+    /// What a bounce says about its recipient.
+    #[schema(as = MailReportKind)]
+    pub enum BounceKind {
+        /// The address does not work: nothing more is sent there.
+        Hard = "hard",
+        /// This message was not delivered; the next may be.
+        Soft = "soft",
+        /// The recipient marked the message as spam: nothing more is sent there.
+        Complaint = "complaint",
+        /// The recipient wants no more mail of this kind.
+        Unsubscribe = "unsubscribe",
+    }
+}
+
+/// A bounce as reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounce {
+    /// Without angle brackets.
+    pub message_id: Option<String>,
+    /// The provider's own id of the message: part of its answer when it accepted the message.
+    pub provider_id: Option<String>,
+    pub address: Option<String>,
+    pub kind: BounceKind,
+    /// Enhanced status code (RFC 3463) such as `5.1.1`, or the provider's word.
+    pub status: String,
+    pub detail: String,
+    /// The same for each report of the same thing, and unique within its source.
+    pub event_id: String,
+    /// When it happened.
+    pub at: Option<DateTime<Utc>>,
+    /// The report, for people who look into it.
+    pub raw: String,
+}
+
+/// A request of a provider.
+#[derive(Clone, Copy)]
+pub(crate) struct Report<'a> {
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+    pub now: DateTime<Utc>,
+}
+
+impl Report<'_> {
+    fn header(&self, name: &'static str) -> Result<&str, Unsigned> {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).ok_or(Unsigned::Missing(name))
+    }
+
+    /// Err if the signature is older than `age` or from the future: what was recorded once could otherwise be sent again at any time.
+    fn within(&self, seconds: &str, age: TimeDelta) -> Result<(), Unsigned> {
+        let at = seconds.trim().parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        let at = at.ok_or(Unsigned::Missing("timestamp"))?;
+        if at < self.now - age || at > self.now + AHEAD { Err(Unsigned::Stale(at)) } else { Ok(()) }
+    }
+}
+
+/// How far a provider's clock may be ahead of ours.
+const AHEAD: TimeDelta = TimeDelta::minutes(5);
+
+/// Why a request is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unsigned {
+    #[error("{0} is missing or unreadable")]
+    Missing(&'static str),
+    #[error("the signature is not that of this request: compare the key here with the provider's")]
+    Signature,
+    #[error("the signature was made at {0}, too far from now by this host's clock")]
+    Stale(DateTime<Utc>),
+    #[error("this signature was used before, for another body")]
+    Replayed,
+    #[error("the user name or the password is wrong")]
+    Password,
+    #[error("{0:?} is not an https address of Amazon SNS")]
+    ForeignAddress(String),
+    #[error("the topic {0:?} is not the one that this address is for")]
+    OtherTopic(String),
+}
+
+impl From<Unsigned> for ApiError {
+    fn from(error: Unsigned) -> Self {
+        Self::unauthorized(error.to_string())
+    }
+}
+
+/// A key that the user pasted, without white space and PEM lines.
+fn pasted(key: &str) -> Option<Vec<u8>> {
+    let lines = key.lines().filter(|line| !line.trim_start().starts_with("-----"));
+    let text: String = lines.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
+    STANDARD.decode(&text).or_else(|_| STANDARD_NO_PAD.decode(&text)).ok().filter(|bytes| !bytes.is_empty())
+}
+
+/// Text or number at a JSON pointer; `None` where it is empty. Without NUL, which PostgreSQL does not store.
+fn text(value: &Value, pointer: &str) -> Option<String> {
+    match value.pointer(pointer)? {
+        Value::String(text) => Some(text.trim().replace('\0', "")).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A time at a JSON pointer: RFC 3339, or Unix seconds.
+fn time(value: &Value, pointer: &str) -> Option<DateTime<Utc>> {
+    match value.pointer(pointer)? {
+        Value::Number(seconds) => {
+            #[expect(clippy::cast_possible_truncation, reason = "it saturates, and what is too large is no time")]
+            let micros = (seconds.as_f64()? * 1e6).round() as i64;
+            DateTime::from_timestamp_micros(micros)
+        }
+        Value::String(text) => DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()),
+        _ => None,
+    }
+}
+
+/// A Message-ID in the form that is stored: some providers leave the angle brackets out.
+fn message_id(text: &str) -> Option<String> {
+    let text = text.trim();
+    let inner = text.split_once('<').map_or(text, |(_, rest)| rest);
+    let inner = inner.split('>').next().unwrap_or_default().trim();
+    (inner.contains('@') && !inner.contains(is_no_part)).then(|| inner.to_owned())
+}
+
+fn is_no_part(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
+}
+
+/// The address of a mailbox such as `Ann <ann@example.com>`.
+fn address(text: &str) -> Option<String> {
+    let inner = text.rsplit_once('<').map_or(text, |(_, rest)| rest);
+    let inner = inner.split('>').next().unwrap_or_default().trim();
+    (inner.contains('@') && !inner.contains(is_no_part)).then(|| inner.to_owned())
+}
+
+/// The enhanced status code (RFC 3463) in a server's answer.
+fn enhanced(text: &str) -> Option<String> {
+    let is_code = |word: &&str| {
+        let mut parts = word.split('.');
+        let class = parts.next().is_some_and(|class| matches!(class, "4" | "5"));
+        let numbers = |part: Option<&str>| {
+            part.is_some_and(|part| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()))
+        };
+        class && numbers(parts.next()) && numbers(parts.next()) && parts.next().is_none()
+    };
+    text.split(|c: char| !c.is_ascii_digit() && c != '.').find(is_code).map(str::to_owned)
+}
+
+/// An event id for reports that have none.
+fn digest(report: &Value) -> String {
+    crypto::sha256_hex(report.to_string())
+}

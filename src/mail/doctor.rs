@@ -1,0 +1,214 @@
+//! Health checks: whether the SMTP server takes mail, whether mail waits, and what the DNS says about the sender's domain.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use super::{
+    Account, Backlog, Domain, Mail, MailError, Signing, dns,
+    model::{DnsCheck, DnsStatus},
+    smtp::{Envelope, Failure},
+    store::{domains, lanes},
+};
+use platform::{
+    error::chain,
+    health::{Check, CheckResult},
+};
+
+/// For name servers, and for a mail server after the connection. `doctor` waits for a check for seven seconds unless the check says otherwise.
+const LIMIT: Duration = Duration::from_secs(6);
+/// Mail that waits for longer does so for a reason.
+const LONG: f64 = 15.0 * 60.0;
+
+pub fn checks(mail: &Mail) -> Vec<Box<dyn Check>> {
+    vec![Box::new(Smtp(mail.clone())), Box::new(Outbox(mail.clone())), Box::new(Domains(mail.clone()))]
+}
+
+/// Does the server take mail?
+struct Smtp(Mail);
+
+#[async_trait]
+impl Check for Smtp {
+    fn name(&self) -> &'static str {
+        "mail.smtp"
+    }
+
+    fn limit(&self) -> Duration {
+        patience(&self.0) + Duration::from_secs(1)
+    }
+
+    async fn run(&self) -> CheckResult {
+        let inner = &self.0.inner;
+        let (Some(account), Some(sender)) = (&inner.account, inner.config.sender()) else {
+            return CheckResult::warn(
+                "no SMTP server is configured: mail waits in the outbox",
+                "set mail.smtp_host, mail.from and, if the server wants it, mail.smtp_user and mail.smtp_password_file",
+            );
+        };
+        // To the sender itself: an address that the server should know, and nothing is sent.
+        let envelope = Envelope { from: &sender, to: &sender, own: true };
+        let server = account.server();
+        let (patience, hostname) = (patience(&self.0), inner.hostname.as_str());
+        match timeout(patience, account.rehearse(&envelope)).await {
+            Err(_) => CheckResult::fail(
+                format!("{server} did not take a mail within {} s", patience.as_secs()),
+                "see whether a firewall is between them; many networks block port 25",
+            ),
+            Ok(Err(failure)) => refusal(&server, hostname, &failure),
+            Ok(Ok(_)) if account.exposes_password() => CheckResult::warn(
+                format!("{server} takes mail, but the password is sent to it unencrypted"),
+                "set mail.smtp_security to starttls or tls",
+            ),
+            Ok(Ok(_)) if !account.is_here() && !dns::is_public(hostname) => CheckResult::warn(
+                format!(
+                    "{server} takes mail, but this host calls itself {hostname}, which others refuse or take for spam"
+                ),
+                NAME,
+            ),
+            Ok(Ok(answer)) => {
+                CheckResult::pass(format!("{server} takes mail from {}: {}", sender.address(), answer.shown()))
+            }
+        }
+    }
+}
+
+const NAME: &str = "set mail.hostname to the name that this host has in the DNS, such as mail.example.com";
+
+/// As long as mail waits for the connection: an answer that comes in time for mail comes in time here.
+fn patience(mail: &Mail) -> Duration {
+    Duration::from_secs(mail.inner.config.connect_seconds) + LIMIT
+}
+
+/// A refusal of the sender's own address as recipient says nothing about others: some servers do not take mail for their own users from outside.
+pub(super) fn refusal(server: &str, hostname: &str, failure: &Failure) -> CheckResult {
+    let answer = failure.answer();
+    let said = answer.shown();
+    let settings = "compare mail.smtp_host, smtp_port, smtp_security, smtp_user and from with what the provider says";
+    match failure {
+        Failure::Account(_) | Failure::Unknown(_) => {
+            let names_hello = ["helo", "ehlo"].iter().any(|word| said.to_lowercase().contains(word));
+            let may_mean_it = matches!(answer.code, Some(501 | 504 | 550)) && !dns::is_public(hostname);
+            let remedy = match (names_hello, may_mean_it) {
+                (true, _) => format!("{NAME}; now it calls itself {hostname}"),
+                (false, true) => format!("{settings}; {NAME}: now it calls itself {hostname}"),
+                (false, false) => settings.to_owned(),
+            };
+            CheckResult::fail(format!("{server} takes no mail: {said}"), remedy)
+        }
+        Failure::Before(_) | Failure::Permanent { .. } => CheckResult::warn(
+            format!("{server} can be signed in to, but refuses mail to the sender's own address: {said}"),
+            "send a test mail from the console's page Mail to an address elsewhere",
+        ),
+    }
+}
+
+/// Does mail wait?
+struct Outbox(Mail);
+
+#[async_trait]
+impl Check for Outbox {
+    fn name(&self) -> &'static str {
+        "mail.outbox"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let found: Result<_, MailError> = async {
+            let mut tx = self.0.system().await?;
+            let backlog = lanes::whole_backlog(&mut tx, self.0.inner.clock.now()).await?;
+            drop(tx);
+            Ok((backlog, self.0.account().await?))
+        }
+        .await;
+        match found {
+            Ok((backlog, account)) => waiting(&backlog, &account),
+            Err(error) => {
+                CheckResult::fail(format!("cannot read the outbox: {}", chain(&error)), "see the database check")
+            }
+        }
+    }
+}
+
+pub(super) fn waiting(backlog: &Backlog, account: &Account) -> CheckResult {
+    let Backlog { waiting, oldest_seconds, later } = *backlog;
+    let minutes = (oldest_seconds / 60.0).round();
+    let summary = format!("{waiting} mails wait, the oldest for {minutes} minutes; {later} are for later");
+    if let (Some(_), Some(error)) = (account.failing_since, &account.error) {
+        return CheckResult::fail(
+            format!("{summary}; the SMTP account fails: {error}"),
+            "repair what the error says; all mail is sent after that",
+        );
+    }
+    if oldest_seconds < LONG {
+        return CheckResult::pass(summary);
+    }
+    let remedy = if account.configured {
+        "see jobs.progress, and the console's page Mail: its log says what each mail waits for"
+    } else {
+        "it is sent when mail.smtp_host and mail.from are set; cancel what is of no use any more on the console's page Mail"
+    };
+    CheckResult::warn(summary, remedy)
+}
+
+/// What does the DNS say about the sender's domain?
+struct Domains(Mail);
+
+#[async_trait]
+impl Check for Domains {
+    fn name(&self) -> &'static str {
+        "mail.domains"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let Some(sender) = self.0.inner.config.sender() else { return CheckResult::pass("no sender is configured") };
+        let found: Result<Option<Domain>, MailError> = async {
+            let mut tx = self.0.system().await?;
+            Ok(domains::named(&mut tx, None, sender.domain()).await?)
+        }
+        .await;
+        match found {
+            Err(error) => {
+                CheckResult::fail(format!("cannot read the domains: {}", chain(&error)), "see the database check")
+            }
+            Ok(None) => CheckResult::pass(format!(
+                "{} has no DKIM keys here: the provider's server has to sign its mail",
+                sender.domain()
+            )),
+            Ok(Some(domain)) => match timeout(LIMIT, self.0.dns_checks(&domain)).await {
+                Ok(checks) => {
+                    let signing = self.0.inner.config.signing();
+                    records(&domain.domain, domain.verified_at.is_some(), signing, &checks)
+                }
+                Err(_) => CheckResult::warn("the name servers did not answer", "see /etc/resolv.conf of this host"),
+            },
+        }
+    }
+}
+
+pub(super) fn records(domain: &str, verified: bool, signing: Signing, checks: &[DnsCheck]) -> CheckResult {
+    let is_needed = |check: &&DnsCheck| match check.name.as_str() {
+        // Of consequence for those only who send by themselves.
+        "reverse" => false,
+        "dkim_rsa" => signing != Signing::None,
+        "dkim_ed25519" => !matches!(signing, Signing::None | Signing::Rsa),
+        _ => true,
+    };
+    let wrong = checks.iter().filter(|check| check.status != DnsStatus::Pass).filter(is_needed);
+    let wrong: Vec<String> = wrong.map(|check| format!("{} ({}): {}", check.name, check.host, check.detail)).collect();
+    let remedy = "the console's page Mail, Domains, shows the records as they should be";
+    if !wrong.is_empty() {
+        return CheckResult::warn(format!("{domain}: {}", wrong.join("; ")), remedy);
+    }
+    if signing == Signing::None {
+        return CheckResult::pass(format!(
+            "{domain}: its mail is not signed here (mail.dkim): the provider's server has to sign it"
+        ));
+    }
+    if !verified {
+        return CheckResult::warn(
+            format!("{domain} is not verified yet, so its mail is not signed"),
+            "check the domain on the console's page Mail, Domains",
+        );
+    }
+    CheckResult::pass(format!("{domain}: its mail is signed, and the DNS has DKIM, SPF and DMARC records"))
+}

@@ -1,0 +1,50 @@
+//! The events of mail.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::model::{Bounced, MessageId};
+use events::{Event, EventType};
+
+pub const EVENTS: &[EventType] = &[EventType::of::<MessageFailed>(), EventType::of::<MessageBounced>()];
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventMailFailed)]
+pub struct MessageFailed {
+    pub message_id: MessageId,
+    /// Kind of the mail, such as `welcome`.
+    pub kind: String,
+    /// The server's reply code; null: it gave none.
+    pub status: Option<i32>,
+    /// Enhanced status code, such as `5.1.1`.
+    pub enhanced: Option<String>,
+}
+
+impl Event for MessageFailed {
+    const TOPIC: &'static str = "mail.message.failed";
+    const ABOUT: &'static str =
+        "A mail was refused for good or for too long, or waited until it was of no use any more.";
+    fn key(&self) -> String {
+        self.message_id.to_string()
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventMailBounced)]
+pub struct MessageBounced {
+    pub message_id: MessageId,
+    /// Kind of the mail, such as `welcome`.
+    pub kind: String,
+    /// `hard`, `soft` or `complaint`
+    pub bounce: Bounced,
+    /// Enhanced status code, such as `5.1.1`; may be empty.
+    pub status: String,
+}
+
+impl Event for MessageBounced {
+    const TOPIC: &'static str = "mail.message.bounced";
+    const ABOUT: &'static str = "A mail that was sent came back, or its recipient called it spam.";
+    fn key(&self) -> String {
+        self.message_id.to_string()
+    }
+}

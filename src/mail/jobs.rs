@@ -1,0 +1,80 @@
+//! The jobs of mail and their schedules.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Mail;
+use jobs::{CatchUp, Cron, Job, JobsError, Registry};
+
+/// Sends what is due in a lane.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Deliver {
+    pub lane: String,
+}
+
+impl Job for Deliver {
+    const KIND: &'static str = "mail.deliver";
+    const QUEUE: &'static str = "mail";
+    /// A mail's attempts are counted in its row; these attempts are for database outages.
+    const MAX_ATTEMPTS: i32 = 20;
+    /// A server may take all of the time that the settings permit, for each step of the last mail of a turn, on a kept connection and a new one.
+    const TIMEOUT: Duration = Duration::from_hours(1);
+    const UNIQUE_UNTIL_START: bool = true;
+}
+
+/// Makes the tables of the coming weeks, and drops those past retention.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Maintain {}
+
+impl Job for Maintain {
+    const KIND: &'static str = "mail.maintain";
+    const QUEUE: &'static str = "system";
+    const TIMEOUT: Duration = Duration::from_mins(1);
+}
+
+/// Deletes the attachments of weeks that were dropped.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Purge {}
+
+impl Job for Purge {
+    const KIND: &'static str = "mail.purge";
+    const QUEUE: &'static str = "system";
+    /// While a backup runs, nothing is deleted.
+    const MAX_ATTEMPTS: i32 = 10;
+    const BACKOFF: Duration = Duration::from_mins(1);
+}
+
+/// Registers what runs these jobs, and their schedules.
+pub fn register(registry: &mut Registry, mail: &Mail) -> Result<(), JobsError> {
+    let this = mail.clone();
+    registry.register::<Deliver, _, _>(move |context, job| {
+        let this = this.clone();
+        async move { this.deliver(&context, &job.lane).await }
+    });
+    let this = mail.clone();
+    registry.register::<Maintain, _, _>(move |_, _| {
+        let this = this.clone();
+        async move {
+            let done = this.maintain().await?;
+            if done.created + done.dropped > 0 {
+                let (created, dropped, kept) = (done.created, done.dropped, done.kept);
+                tracing::info!(created, dropped, kept, "weekly partitions of mail");
+            }
+            Ok(())
+        }
+    });
+    let this = mail.clone();
+    registry.register::<Purge, _, _>(move |_, _| {
+        let this = this.clone();
+        async move {
+            let deleted = this.purge().await?;
+            if deleted > 0 {
+                tracing::info!(deleted, "attachments of old mail deleted");
+            }
+            Ok(())
+        }
+    });
+    registry.schedule(Maintain::KIND, Cron::parse("47 * * * *", "UTC")?, CatchUp::One, &Maintain {})?;
+    registry.schedule(Purge::KIND, Cron::parse("23 3 * * *", "UTC")?, CatchUp::One, &Purge {})
+}

@@ -1,0 +1,287 @@
+//! Templates with their previews, and branding.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Images, Whose, Words as _, document, words};
+use crate::{
+    Address, Mail, MailError,
+    render::{
+        BrandingChanges, BrandingSettings, Field, LANGUAGES, Override, Template as MailTemplate, TemplateDetail,
+        TemplateInfo, example,
+    },
+    routes::owner,
+};
+use console::{Flash, Form, FormErrors, Nothing, PageResult, Shell, escape};
+use platform::{
+    error::ApiError,
+    http::{Path, Query},
+};
+
+const PATH: &str = "/settings/mail/templates";
+const BRANDING: &str = "/settings/mail/branding";
+
+#[derive(Template)]
+#[template(path = "mail/templates/templates.html")]
+struct List<'a> {
+    shell: &'a Shell,
+    rows: Vec<MailTemplate>,
+    whose: Whose,
+    operator: bool,
+}
+
+/// A template's text, as it is typed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TextForm {
+    subject: String,
+    text: String,
+    html: String,
+}
+
+impl TextForm {
+    fn text(&self) -> Override {
+        Override { subject: self.subject.clone(), text: self.text.clone(), html: self.html.clone() }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "mail/templates/template.html")]
+struct Show<'a> {
+    shell: &'a Shell,
+    whose: Whose,
+    name: &'static str,
+    language: &'static str,
+    changed: bool,
+    fields: &'static [Field],
+    /// By the name of the field.
+    examples: Value,
+    form: TextForm,
+    errors: FormErrors,
+}
+
+/// Look and sender, as they are typed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct BrandingForm {
+    name: String,
+    color: String,
+    logo_url: String,
+    footer: String,
+    from_name: String,
+    reply_to: String,
+}
+
+impl BrandingForm {
+    fn of(settings: BrandingSettings) -> Self {
+        Self {
+            name: settings.name,
+            color: settings.color,
+            logo_url: settings.logo_url.unwrap_or_default(),
+            footer: settings.footer,
+            from_name: settings.from_name.unwrap_or_default(),
+            reply_to: settings.reply_to.unwrap_or_default(),
+        }
+    }
+
+    fn changes(&self) -> BrandingChanges {
+        let Self { name, color, logo_url, footer, from_name, reply_to } = self.clone();
+        BrandingChanges { name, color, logo_url, footer, from_name, reply_to }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "mail/templates/branding.html")]
+struct Branding<'a> {
+    shell: &'a Shell,
+    whose: Whose,
+    operator: bool,
+    form: BrandingForm,
+    errors: FormErrors,
+}
+
+words!(List Show);
+
+impl Show<'_> {
+    fn meaning(&self, field: &Field) -> &'static str {
+        field.meaning(self.shell.lang())
+    }
+
+    /// A field's example as one reads it.
+    fn example(&self, field: &Field) -> String {
+        match &self.examples[field.name] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// The language of a template's page; default: that of the console.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Language {
+    language: String,
+}
+
+pub(super) async fn list(shell: Shell, State(mail): State<Mail>, Query(whose): Query<Whose>) -> PageResult {
+    let owner = owner(&mail, shell.principal(), whose.is_installation())?;
+    let (rows, operator) = (mail.templates(owner).await?, shell.principal().is_operator());
+    shell.render(&List { shell: &shell, rows, whose, operator })
+}
+
+/// The page of a template; `refused`: with what was typed, and what is wrong with it.
+async fn render(
+    shell: &Shell,
+    mail: &Mail,
+    (name, language, whose): (&str, &str, Whose),
+    refused: Option<(TextForm, FormErrors)>,
+) -> PageResult {
+    let owner = owner(mail, shell.principal(), whose.is_installation())?;
+    let TemplateDetail { name, version, content, .. } = mail.template(owner, name, language).await?;
+    let (fields, examples) = (TemplateInfo::find(name).map_err(MailError::from)?.fields, example(name));
+    let is_refused = refused.is_some();
+    let saved = TextForm { subject: content.subject, text: content.text, html: content.html };
+    let (form, errors) = refused.unwrap_or_else(|| (saved, FormErrors::default()));
+    let (language, changed) = (version.language, version.changed);
+    let page = Show { shell, whose, name, language, changed, fields, examples, form, errors };
+    if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
+}
+
+pub(super) async fn show(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Path(name): Path<String>,
+    Query(Language { language }): Query<Language>,
+    Query(whose): Query<Whose>,
+) -> PageResult {
+    let known = LANGUAGES.into_iter().find(|known| *known == language);
+    render(&shell, &mail, (&name, known.unwrap_or(shell.lang().code()), whose), None).await
+}
+
+fn path(name: &str, language: &str, whose: &Whose) -> String {
+    format!("{PATH}/{name}?language={language}{}", whose.more())
+}
+
+pub(super) async fn save(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Path((name, language)): Path<(String, String)>,
+    Query(whose): Query<Whose>,
+    Form(form): Form<TextForm>,
+) -> PageResult {
+    let owner = owner(&mail, shell.principal(), whose.is_installation())?;
+    match mail.save_template(shell.principal(), owner, &name, &language, &form.text()).await {
+        Ok(_) => Ok(shell.redirect(&path(&name, &language, &whose), &Flash::ok("mail-template-saved"))),
+        Err(error) => {
+            let errors = shell.form_errors(error.into())?;
+            render(&shell, &mail, (&name, &language, whose), Some((form, errors))).await
+        }
+    }
+}
+
+/// The saved text with example data, for the frame on the page.
+pub(super) async fn saved_html(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Path((name, language)): Path<(String, String)>,
+    Query(whose): Query<Whose>,
+    Query(images): Query<Images>,
+) -> PageResult {
+    let owner = owner(&mail, shell.principal(), whose.is_installation())?;
+    Ok(document(mail.preview_template(owner, &name, &language, None).await?.html, images))
+}
+
+/// The text as it is typed, with example data; or what is wrong with it, in the same frame.
+pub(super) async fn html(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Path((name, language)): Path<(String, String)>,
+    Query(whose): Query<Whose>,
+    Form(form): Form<TextForm>,
+) -> PageResult {
+    let owner = owner(&mail, shell.principal(), whose.is_installation())?;
+    match mail.preview_template(owner, &name, &language, Some(&form.text())).await {
+        Ok(rendered) => Ok(document(rendered.html, Images::default())),
+        Err(error) => {
+            let error = ApiError::from(error);
+            if error.errors.is_empty() { Err(error) } else { Ok(wrong(&error)) }
+        }
+    }
+}
+
+/// What is wrong with a text, as a document for the frame.
+fn wrong(error: &ApiError) -> Response {
+    let each = error.errors.iter().map(|field| format!("{}: {}", field.pointer.trim_start_matches('/'), field.detail));
+    let items: Vec<String> = each.map(|text| format!("<li>{}</li>", escape(&text))).collect();
+    let html = format!("<!doctype html><meta charset=\"utf-8\"><ul>{}</ul>", items.concat());
+    (StatusCode::UNPROCESSABLE_ENTITY, document(html, Images::default())).into_response()
+}
+
+pub(super) async fn reset(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Path((name, language)): Path<(String, String)>,
+    Query(whose): Query<Whose>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    let owner = owner(&mail, shell.principal(), whose.is_installation())?;
+    mail.reset_template(shell.principal(), owner, &name, &language).await?;
+    Ok(shell.redirect(&path(&name, &language, &whose), &Flash::ok("mail-template-was-reset")))
+}
+
+/// Sends the saved text with example data to the person.
+pub(super) async fn test(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Path((name, language)): Path<(String, String)>,
+    Query(whose): Query<Whose>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    let owner = owner(&mail, shell.principal(), whose.is_installation())?;
+    let to = Address::parse(shell.email()).map_err(|error| MailError::bad_address("/to", error))?;
+    mail.test_template(shell.principal(), owner, &name, &language, &to).await?;
+    Ok(shell.redirect(&path(&name, &language, &whose), &Flash::ok("mail-test-to").with("address", shell.email())))
+}
+
+async fn render_branding(
+    shell: &Shell,
+    mail: &Mail,
+    whose: Whose,
+    refused: Option<(BrandingForm, FormErrors)>,
+) -> PageResult {
+    let owner = owner(mail, shell.principal(), whose.is_installation())?;
+    let operator = shell.principal().is_operator();
+    match refused {
+        Some((form, errors)) => shell.render_invalid(&Branding { shell, whose, operator, form, errors }),
+        None => {
+            let form = BrandingForm::of(mail.branding(owner).await?);
+            shell.render(&Branding { shell, whose, operator, form, errors: FormErrors::default() })
+        }
+    }
+}
+
+pub(super) async fn branding(shell: Shell, State(mail): State<Mail>, Query(whose): Query<Whose>) -> PageResult {
+    render_branding(&shell, &mail, whose, None).await
+}
+
+pub(super) async fn save_branding(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Query(whose): Query<Whose>,
+    Form(form): Form<BrandingForm>,
+) -> PageResult {
+    let owner = owner(&mail, shell.principal(), whose.is_installation())?;
+    match mail.save_branding(shell.principal(), owner, &form.changes()).await {
+        Ok(_) => Ok(shell.redirect(&format!("{BRANDING}{}", whose.query()), &Flash::ok("mail-branding-saved"))),
+        Err(error) => {
+            let errors = shell.form_errors(error.into())?;
+            render_branding(&shell, &mail, whose, Some((form, errors))).await
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `/api/v1/mail/...`
+
+mod domains;
+mod messages;
+mod sources;
+mod suppressions;
+mod templates;
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Mail, Owner};
+use platform::{
+    error::ApiError,
+    http::{Principal, Scope, idempotent},
+};
+
+/// The routes of this capability.
+pub fn router() -> OpenApiRouter<Mail> {
+    OpenApiRouter::new()
+        .routes(idempotent(routes!(messages::list_mail_messages, messages::send_mail)))
+        .routes(routes!(messages::get_mail_message))
+        .routes(routes!(messages::retry_mail_message))
+        .routes(routes!(messages::cancel_mail_message))
+        .routes(idempotent(routes!(suppressions::list_mail_suppressions, suppressions::add_mail_suppression)))
+        .routes(routes!(suppressions::remove_mail_suppression))
+        .routes(routes!(templates::list_mail_templates))
+        .routes(routes!(templates::get_mail_template, templates::save_mail_template, templates::reset_mail_template))
+        .routes(routes!(templates::preview_mail_template))
+        .routes(routes!(templates::get_mail_branding, templates::save_mail_branding))
+        .routes(idempotent(routes!(domains::list_mail_domains, domains::add_mail_domain)))
+        .routes(routes!(domains::get_mail_domain, domains::delete_mail_domain))
+        .routes(routes!(domains::check_mail_domain))
+        .routes(idempotent(routes!(sources::list_mail_sources, sources::add_mail_source)))
+        .routes(routes!(sources::delete_mail_source))
+}
+
+/// Whose things an administrator asks for: the organisation's or, for operators, the installation's.
+pub(super) fn owner(mail: &Mail, who: &Principal, installation: bool) -> Result<Owner, ApiError> {
+    who.require(Scope::ADMIN)?;
+    if installation {
+        who.require_operator("see its mail")?;
+    }
+    Ok(mail.owner(who, installation)?)
+}
+
+/// Whose things are meant.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(super) struct Whose {
+    /// Those of the installation instead of the organisation; operators only.
+    #[param(required = false)]
+    pub installation: bool,
+}

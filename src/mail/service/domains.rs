@@ -1,0 +1,148 @@
+//! Domains that mail is sent from: their keys, and what the DNS says about them.
+
+use super::{Mail, owners, sending::KEYS};
+use crate::{
+    Address, Domain, DomainId, MailError, Owner,
+    dkim::{self, NewKeys},
+    dns,
+    model::{DnsCheck, DnsStatus},
+    store::domains::{self, NewDomain},
+};
+use platform::{
+    db::{DbError, Tx},
+    http::{Principal, Slice},
+};
+
+const MOST_DOMAINS: i64 = 20;
+
+fn missing() -> MailError {
+    MailError::NotFound("mail_domain")
+}
+
+impl Mail {
+    /// Newest first.
+    pub async fn domains(&self, owner: Owner, slice: &Slice) -> Result<Vec<Domain>, MailError> {
+        let mut tx = self.begin(owner).await?;
+        Ok(domains::list(&mut tx, owner.org(), slice).await?)
+    }
+
+    /// Of the caller's organisation or, for operators, of the installation.
+    pub async fn get_domain(&self, who: &Principal, id: DomainId) -> Result<Domain, MailError> {
+        let (_, _, domain) = self.find_domain(who, id).await?;
+        Ok(domain)
+    }
+
+    /// Makes keys for a domain. Mail is sent from it once its records are found in the DNS.
+    pub async fn add_domain(&self, who: &Principal, owner: Owner, domain: &str) -> Result<Domain, MailError> {
+        let added = self.make_domain(owner, domain).await?;
+        tracing::info!(domain_id = %added.id, domain = added.domain, by = who.subject(), "mail domain added");
+        Ok(added)
+    }
+
+    /// As [`Self::add_domain`], for the command line.
+    pub async fn make_domain(&self, owner: Owner, domain: &str) -> Result<Domain, MailError> {
+        let domain = domain.trim().trim_start_matches('@');
+        let address = Address::new("", &format!("postmaster@{domain}"))
+            .map_err(|error| MailError::invalid("/domain", "invalid", error.to_string()))?;
+        let keys = self.inner.cpu.run(dkim::generate).await??;
+        let (id, now) = (DomainId::generate(&self.inner.clock), self.inner.clock.now());
+        let seal = |private: &[u8]| self.inner.master_key.seal(KEYS, id.0.as_bytes(), private);
+        let keys =
+            NewKeys { rsa_private: seal(&keys.rsa_private)?, ed25519_private: seal(&keys.ed25519_private)?, ..keys };
+        // Another selector for each day, so that the former keys can stay in the DNS for a while.
+        let selector = format!("hf{}", now.format("%Y%m%d"));
+        let row = NewDomain { id, org: owner.org(), domain: address.domain(), selector: &selector, keys: &keys, now };
+        let mut tx = self.begin(owner).await?;
+        if domains::count(&mut tx, owner.org()).await? >= MOST_DOMAINS {
+            return Err(MailError::TooMany(MOST_DOMAINS, "domains"));
+        }
+        if !domains::insert(&mut tx, &row).await? {
+            return Err(MailError::Conflict(
+                "mail_domain_exists",
+                "this domain is there already: delete it for new keys",
+            ));
+        }
+        let added = domains::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
+        tx.commit().await?;
+        Ok(added)
+    }
+
+    /// Looks into the DNS now.
+    pub async fn check_domain(&self, who: &Principal, id: DomainId) -> Result<Domain, MailError> {
+        let (tx, owner, domain) = self.find_domain(who, id).await?;
+        // The name server may take its time: no transaction stays open for it.
+        tx.rollback().await?;
+        self.look_up(owner, &domain).await
+    }
+
+    /// As [`Self::check_domain`], for the command line.
+    pub async fn look_up(&self, owner: Owner, domain: &Domain) -> Result<Domain, MailError> {
+        let checks = self.dns_checks(domain).await;
+        let verified = keys_are_published(&checks);
+        let mut tx = self.begin(owner).await?;
+        match domains::checked(&mut tx, domain.id, &checks, verified, self.inner.clock.now()).await {
+            Ok(()) => {}
+            Err(error) if platform::db::constraint(&error) == Some("mail_domains_domain_key") => {
+                let text = "another organisation of this installation has shown that it controls this domain";
+                return Err(MailError::Conflict("mail_domain_taken", text));
+            }
+            Err(error) => return Err(DbError::from(error).into()),
+        }
+        let checked = domains::get(&mut tx, owner.org(), domain.id).await?.ok_or_else(missing)?;
+        tx.commit().await?;
+        if domain.verified_at.is_none() && checked.verified_at.is_some() {
+            tracing::info!(domain_id = %domain.id, domain = checked.domain, "mail domain verified");
+        }
+        Ok(checked)
+    }
+
+    pub async fn delete_domain(&self, who: &Principal, id: DomainId) -> Result<(), MailError> {
+        let (mut tx, owner, domain) = self.find_domain(who, id).await?;
+        if !domains::delete(&mut tx, owner.org(), id).await? {
+            return Err(missing());
+        }
+        tx.commit().await?;
+        tracing::info!(domain_id = %id, domain = domain.domain, by = who.subject(), "mail domain deleted");
+        Ok(())
+    }
+
+    /// What the DNS says.
+    pub(crate) async fn dns_checks(&self, domain: &Domain) -> Vec<DnsCheck> {
+        let (dns, name, host) = (&self.inner.dns, domain.domain.as_str(), self.inner.hostname.as_str());
+        let dmarc_host = dns::dmarc_host(name);
+        let [rsa, ed25519] = domain.records.as_slice() else { return Vec::new() };
+        let (rsa_found, ed25519_found, spf, dmarc, reverse) = tokio::join!(
+            dns.txt(&rsa.host),
+            dns.txt(&ed25519.host),
+            dns.txt(name),
+            dns.txt(&dmarc_host),
+            dns.reverse(host),
+        );
+        vec![
+            dns::dkim(DKIM[0], rsa, rsa_found),
+            dns::dkim(DKIM[1], ed25519, ed25519_found),
+            dns::spf(name, spf),
+            dns::dmarc(name, dmarc),
+            dns::reverse(host, reverse),
+        ]
+    }
+
+    async fn find_domain(&self, who: &Principal, id: DomainId) -> Result<(Tx, Owner, Domain), MailError> {
+        for owner in owners(who) {
+            let mut tx = self.begin(owner).await?;
+            if let Some(domain) = domains::get(&mut tx, owner.org(), id).await? {
+                return Ok((tx, owner, domain));
+            }
+        }
+        Err(missing())
+    }
+}
+
+/// Names of the checks of the two keys.
+const DKIM: [&str; 2] = ["dkim_rsa", "dkim_ed25519"];
+
+/// Both: a signature whose key is not there is worse than none for some receivers.
+fn keys_are_published(checks: &[DnsCheck]) -> bool {
+    let is_right = |name: &&str| checks.iter().any(|check| check.name == **name && check.status == DnsStatus::Pass);
+    DKIM.iter().all(is_right)
+}

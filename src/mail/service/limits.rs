@@ -1,0 +1,52 @@
+//! Limits per hour: the API gets an error, notices wait.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::Mail;
+use crate::{Kind, MailError, MessageId, Owner, kinds, store::messages::Standing};
+
+/// Messages are counted up to this many hours' worth; what is beyond that waits as long.
+const MOST_HOURS: i64 = 24;
+/// Invitations of an organisation to one address in an hour: nobody need read more, and the address is anybody's.
+const INVITATIONS: i64 = 5;
+/// When a caller of the API may try again: the limit is over the last hour, so some room is free sooner.
+const RETRY_AFTER: Duration = Duration::from_mins(10);
+
+impl Mail {
+    /// The first id of the last hour, and up to how many messages are counted.
+    pub(super) fn counted(&self, now: DateTime<Utc>) -> (MessageId, i64) {
+        let config = &self.inner.config;
+        let since = (now - TimeDelta::hours(1)).timestamp_millis();
+        // A UUIDv7 begins with its time, 48 bits.
+        let first = MessageId(Uuid::from_u128(u128::try_from(since).unwrap_or_default() << 80));
+        (first, config.per_org_per_hour.max(config.per_recipient_per_hour).saturating_mul(MOST_HOURS))
+    }
+
+    /// How long a new message waits for its turn. Err for the API, whose callers wait themselves, and for invitations, whose maker has the link.
+    /// Mail that somebody asked for a moment ago (a password, an invitation) does not wait behind an organisation's notices.
+    pub(super) fn wait_of(&self, owner: Owner, kind: &Kind, standing: &Standing) -> Result<TimeDelta, MailError> {
+        let config = &self.inner.config;
+        let of_org = later_by(standing.of_org, config.per_org_per_hour);
+        let to_recipient = later_by(standing.to_recipient, config.per_recipient_per_hour);
+        if kind.name == kinds::API.name {
+            if of_org > TimeDelta::zero() {
+                return Err(MailError::Limited("of this organisation in an hour", RETRY_AFTER));
+            }
+            if to_recipient > TimeDelta::zero() {
+                return Err(MailError::Limited("to this address in an hour", RETRY_AFTER));
+            }
+        }
+        if kind.name == kinds::INVITATION.name && owner != Owner::Installation && standing.of_kind >= INVITATIONS {
+            return Err(MailError::Limited("with an invitation to this address in an hour", RETRY_AFTER));
+        }
+        Ok(if kind.is_notice() { of_org.max(to_recipient) } else { to_recipient })
+    }
+}
+
+/// The hour in which the next message has room, when `count` were made in this one.
+pub(crate) fn later_by(count: i64, limit: i64) -> TimeDelta {
+    TimeDelta::hours(count / limit.max(1))
+}

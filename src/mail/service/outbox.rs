@@ -1,0 +1,355 @@
+//! Writing mail into the outbox.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Content, Mail, NewMail};
+use crate::{
+    Address, Attachment, MailError, MessageId, Owner, compose, dns,
+    jobs::Deliver,
+    kinds,
+    metrics::MessageOutcome,
+    model::State,
+    render::BrandingSettings,
+    smtp::Account,
+    store::{
+        domains,
+        messages::{self, NewMessage},
+    },
+};
+use jobs::Enqueue;
+use platform::{crypto, error::FieldError, http::Principal, ids::OrgId, names::tidy};
+
+/// How far ahead a mail can be scheduled: its row is kept from now on.
+const LATEST: TimeDelta = TimeDelta::days(30);
+const LONGEST_SUBJECT: usize = 500;
+const LONGEST_TEXT: usize = 1 << 20;
+const LONGEST_KEY: usize = 200;
+const MOST_ATTACHMENTS: usize = 20;
+/// All attachments of a mail together: providers take 10 to 25 MB, and base64 adds a third.
+const MOST_BYTES: u64 = 10 << 20;
+
+/// Why an address cannot be a sender or a Reply-To.
+pub(super) const NOT_ASCII: &str =
+    "use an address with ASCII characters before the @: many servers refuse mail with others";
+
+/// The text of a mail, as every attempt sends it.
+struct Written {
+    subject: String,
+    text: String,
+    html: Option<String>,
+}
+
+impl Mail {
+    /// Writes the mail into the outbox in the caller's transaction and enqueues its lane's job. A suppressed recipient gives a row in state
+    /// `suppressed`. Who writes several mails in a transaction does so in the order of their recipients' domains: two transactions with another
+    /// order could wait for each other.
+    pub async fn enqueue(
+        &self,
+        conn: &mut PgConnection,
+        owner: Owner,
+        new: &NewMail<'_>,
+    ) -> Result<MessageId, MailError> {
+        self.write(conn, owner, new).await.map(|(id, _)| id)
+    }
+
+    /// As [`Self::enqueue`]; false: the owner had a mail with this idempotency key, and it is that one.
+    pub(super) async fn write(
+        &self,
+        conn: &mut PgConnection,
+        owner: Owner,
+        new: &NewMail<'_>,
+    ) -> Result<(MessageId, bool), MailError> {
+        let clock = &self.inner.clock;
+        let (now, id, org) = (clock.now(), MessageId::generate(clock), owner.org());
+        check(owner, new, now)?;
+        if let Some(key) = &new.idempotency_key {
+            // Before the limits: a repeated request makes no mail.
+            if let Some(first) = messages::keyed(conn, org, key).await? {
+                return Ok((first, false));
+            }
+        }
+        self.check_sender(conn, owner, new.from.as_ref()).await?;
+        let (since, most) = self.counted(now);
+        let standing = messages::standing(conn, org, new.to, new.kind.name, since, most).await?;
+        let wait = self.wait_of(owner, new.kind, &standing)?;
+        let (look, written) = self.written_text(conn, owner, new).await?;
+        let from_name = match &new.from {
+            Some(from) => from.name().to_owned(),
+            None => tidy(look.from_name.as_deref().unwrap_or_default()),
+        };
+        let reply_to = new.reply_to.as_ref().map(ToString::to_string).or(look.reply_to);
+        let message_id = format!("{id}{}", self.id_domain(new.from.as_ref()));
+        let lane = lane(new.to);
+        // It ends here: see `forget_secrets`.
+        let is_forgotten = standing.suppressed && new.kind.is_secret();
+        let (text, html) = if is_forgotten { ("", None) } else { (written.text.as_str(), written.html.as_deref()) };
+        let row = NewMessage {
+            id,
+            now,
+            org,
+            kind: new.kind.name,
+            template: if let Content::Template { name, .. } = new.content { Some(name) } else { None },
+            language: new.language,
+            from: new.from.as_ref(),
+            from_name: &from_name,
+            reply_to: reply_to.as_deref(),
+            to: new.to,
+            subject: &written.subject,
+            message_id: &message_id,
+            lane: &lane,
+            state: if standing.suppressed { State::Suppressed } else { State::Queued },
+            send_at: new.send_at.unwrap_or(now).max(now + wait),
+            expires_at: new.expires_at,
+            idempotency_key: new.idempotency_key.as_deref(),
+            created_by: &new.created_by,
+            text,
+            html,
+            headers: &self.headers_of(owner, new),
+            attachments: &new.attachments,
+        };
+        // Last, so that a caller who goes on after an error leaves no key without a mail.
+        if let Some(key) = row.idempotency_key {
+            let first = messages::take_key(conn, org, key, id, now).await?;
+            if first != id {
+                return Ok((first, false));
+            }
+        }
+        messages::insert(conn, &row).await?;
+        if row.state == State::Suppressed {
+            self.inner.metrics.ended(MessageOutcome::Suppressed, 1);
+            tracing::info!(message_id = %id, kind = row.kind, "mail not sent: its recipient is suppressed");
+        } else if row.send_at <= now {
+            self.wake(conn, org, &lane).await?;
+        }
+        Ok((id, true))
+    }
+
+    /// Enqueues a job that sends what is due in this lane, unless one waits to start. Not while nothing can be sent: the mail waits.
+    pub(super) async fn wake(&self, conn: &mut PgConnection, org: Option<OrgId>, lane: &str) -> Result<(), MailError> {
+        if self.inner.account.is_none() {
+            return Ok(());
+        }
+        let options = Enqueue {
+            unique_key: Some(lane.to_owned()),
+            // One at a time per lane, over all organisations: what is being sent when a run begins is of a run that is gone.
+            concurrency_key: Some(format!("mail:{lane}")),
+            ..Enqueue::default()
+        };
+        let job = Deliver { lane: lane.to_owned() };
+        jobs::enqueue(conn, &self.inner.clock, org, &job, &options).await?;
+        Ok(())
+    }
+
+    /// Stores a file that a mail is sent with.
+    pub async fn keep_attachment(
+        &self,
+        owner: Owner,
+        name: &str,
+        content_type: &str,
+        content: Bytes,
+    ) -> Result<Attachment, MailError> {
+        let (name, size) = (tidy(name), content.len() as u64);
+        let mut errors = Vec::new();
+        if name.is_empty() || name.chars().count() > 200 {
+            errors.push(FieldError::new("/name", "invalid", "a file has a name of 1 to 200 characters"));
+        }
+        if !compose::is_content_type(content_type) {
+            errors.push(FieldError::new("/content_type", "invalid", "expected a media type such as application/pdf"));
+        }
+        if size > MOST_BYTES {
+            errors.push(FieldError::new("/content", "too_large", format!("at most {MOST_BYTES} bytes")));
+        }
+        if !errors.is_empty() {
+            return Err(MailError::Invalid(errors));
+        }
+        let object =
+            format!("{}{}/{}", folder(owner), week(self.inner.clock.now()), Uuid::from_bytes(crypto::random_bytes()));
+        self.inner.objects.put(&object, content).await?;
+        Ok(Attachment { name, content_type: content_type.to_owned(), size, object })
+    }
+
+    /// Sends the template `test`, in which whoever is signed in is the sender.
+    pub async fn send_test(
+        &self,
+        who: &Principal,
+        owner: Owner,
+        to: &Address,
+        language: &str,
+    ) -> Result<MessageId, MailError> {
+        let data = json!({
+            "sender": who.user().map_or_else(|| who.subject(), |user| user.email.clone()),
+            "at": self.inner.clock.now(),
+            "url": format!("{}/settings/mail", self.inner.public_url),
+        });
+        self.try_out(who, owner, Content::Template { name: kinds::TEST.name, data }, to, language).await
+    }
+
+    /// Sends a mail to see what arrives, at once if the caller is an operator.
+    pub(super) async fn try_out(
+        &self,
+        who: &Principal,
+        owner: Owner,
+        content: Content<'_>,
+        to: &Address,
+        language: &str,
+    ) -> Result<MessageId, MailError> {
+        let new = NewMail {
+            kind: &kinds::TEST,
+            to,
+            language,
+            content,
+            attachments: Vec::new(),
+            send_at: None,
+            expires_at: None,
+            idempotency_key: None,
+            reply_to: None,
+            from: None,
+            created_by: who.subject(),
+        };
+        let mut tx = self.begin(owner).await?;
+        let id = self.enqueue(&mut tx, owner, &new).await?;
+        tx.commit().await?;
+        self.try_account_now(who).await?;
+        Ok(id)
+    }
+
+    /// The look of the owner's mails, and the text of this one.
+    async fn written_text(
+        &self,
+        conn: &mut PgConnection,
+        owner: Owner,
+        new: &NewMail<'_>,
+    ) -> Result<(BrandingSettings, Written), MailError> {
+        match &new.content {
+            Content::Raw { subject, text, html } => {
+                let written =
+                    Written { subject: tidy(subject), text: (*text).to_owned(), html: html.map(str::to_owned) };
+                Ok((self.branding_of(conn, owner).await?, written))
+            }
+            Content::Template { name, data } => {
+                let mut data = data.clone();
+                if new.kind.is_notice()
+                    && let Some(fields) = data.as_object_mut()
+                {
+                    let link = self.unsubscribe_link(owner, new.kind, &new.to.key());
+                    fields.insert("unsubscribe_url".to_owned(), link.into());
+                }
+                let (look, rendered) = self.rendered(conn, owner, new.language, name, &data).await?;
+                let written =
+                    Written { subject: tidy(&rendered.subject), text: rendered.text, html: Some(rendered.html) };
+                Ok((look, written))
+            }
+        }
+    }
+
+    /// Headers besides the usual ones.
+    fn headers_of(&self, owner: Owner, new: &NewMail<'_>) -> BTreeMap<String, String> {
+        let mut headers = BTreeMap::new();
+        if new.kind.is_notice() {
+            let link = self.unsubscribe_link(owner, new.kind, &new.to.key());
+            headers.insert("List-Unsubscribe".to_owned(), format!("<{link}>"));
+            // RFC 8058: a POST to the link unsubscribes, without a question.
+            headers.insert("List-Unsubscribe-Post".to_owned(), "List-Unsubscribe=One-Click".to_owned());
+        }
+        if new.kind.name != kinds::API.name {
+            // RFC 3834: nobody is out of office for it.
+            headers.insert("Auto-Submitted".to_owned(), "auto-generated".to_owned());
+        }
+        headers
+    }
+
+    /// An organisation sends from a domain that it has verified, or as the configured sender.
+    async fn check_sender(
+        &self,
+        conn: &mut PgConnection,
+        owner: Owner,
+        from: Option<&Address>,
+    ) -> Result<(), MailError> {
+        let (Owner::Org(org), Some(from)) = (owner, from) else { return Ok(()) };
+        let domain = domains::named(conn, Some(org), from.domain()).await?;
+        if domain.is_some_and(|domain| domain.verified_at.is_some()) {
+            return Ok(());
+        }
+        let detail =
+            format!("{} is not a verified domain of this organisation: add it and publish its records", from.domain());
+        Err(MailError::invalid("/from", "not_verified", detail))
+    }
+
+    /// The right side of a Message-ID, with its `@`: the sender's domain, or this host's name. Some servers take an address or `localhost` there for
+    /// spam, so without either it is open until there is a sender.
+    fn id_domain(&self, from: Option<&Address>) -> String {
+        let domain = from.map(|from| from.domain().to_owned());
+        let configured = || self.inner.config.sender().map(|from| from.domain().to_owned());
+        let hostname = || Some(self.inner.hostname.clone()).filter(|name| dns::is_public(name));
+        let domain = domain.or_else(configured).or_else(hostname);
+        domain.map_or_else(|| messages::NO_DOMAIN.to_owned(), |domain| format!("@{domain}"))
+    }
+}
+
+fn check(owner: Owner, new: &NewMail<'_>, now: DateTime<Utc>) -> Result<(), MailError> {
+    let mut errors = Vec::new();
+    let mut wrong = |pointer: &str, code, detail: String| errors.push(FieldError::new(pointer, code, detail));
+    if new.send_at.is_some_and(|at| at > now + LATEST) {
+        wrong("/send_at", "too_late", format!("at most {} days ahead", LATEST.num_days()));
+    }
+    if let Some(key) = &new.idempotency_key
+        && (key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control))
+    {
+        wrong("/idempotency_key", "invalid", format!("1 to {LONGEST_KEY} characters"));
+    }
+    if let Content::Raw { subject, text, html } = &new.content {
+        let length = tidy(subject).chars().count();
+        if length == 0 || length > LONGEST_SUBJECT {
+            wrong("/subject", "invalid", format!("1 to {LONGEST_SUBJECT} characters"));
+        }
+        if subject.chars().any(char::is_control) {
+            wrong("/subject", "invalid", "a line break or another control character is not allowed here".to_owned());
+        }
+        if text.contains('\0') || html.is_some_and(|html| html.contains('\0')) {
+            wrong("/text", "invalid", "the character U+0000 is not allowed here".to_owned());
+        }
+        if text.trim().is_empty() {
+            wrong("/text", "required", "a mail has a text, also beside HTML".to_owned());
+        }
+        if text.len().max(html.map_or(0, str::len)) > LONGEST_TEXT {
+            wrong("/text", "too_long", format!("text and HTML have at most {LONGEST_TEXT} bytes each"));
+        }
+    }
+    // It asks for SMTPUTF8, which a recipient of an ordinary address need not have.
+    for (pointer, address) in [("/from", new.from.as_ref()), ("/reply_to", new.reply_to.as_ref())] {
+        if address.is_some_and(Address::needs_smtputf8) && !new.to.needs_smtputf8() {
+            wrong(pointer, "invalid", NOT_ASCII.to_owned());
+        }
+    }
+    let size: u64 = new.attachments.iter().map(|attachment| attachment.size).sum();
+    if new.attachments.len() > MOST_ATTACHMENTS || size > MOST_BYTES {
+        let most = format!("at most {MOST_ATTACHMENTS} files with {MOST_BYTES} bytes together");
+        wrong("/attachments", "too_large", most);
+    }
+    if new.attachments.iter().any(|attachment| !attachment.object.starts_with(&folder(owner))) {
+        wrong("/attachments", "invalid", "a file was not stored for this organisation".to_owned());
+    }
+    if errors.is_empty() { Ok(()) } else { Err(MailError::Invalid(errors)) }
+}
+
+/// Mail to one domain, by one account.
+pub(crate) fn lane(to: &Address) -> String {
+    format!("{}/{}", Account::NAME, to.domain())
+}
+
+/// Folder of an owner's attachments.
+fn folder(owner: Owner) -> String {
+    owner.org().map_or_else(|| "installation/".to_owned(), |org| format!("{org}/"))
+}
+
+/// The week of a time, by which attachments go: as the partitions are named.
+pub(super) fn week(at: DateTime<Utc>) -> String {
+    let monday = at.date_naive() - TimeDelta::days(i64::from(at.weekday().num_days_from_monday()));
+    monday.format("%Y%m%d").to_string()
+}

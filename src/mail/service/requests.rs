@@ -1,0 +1,171 @@
+//! Mail that an organisation sends by the API, and templates sent to try them.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::{Content, Mail, NewMail};
+use crate::{Address, Attachment, MailError, Message, MessageId, Owner, kinds, render::example};
+use platform::{error::FieldError, http::Principal, names::tidy};
+
+/// A mail as it was asked for; nothing of it is checked yet.
+#[derive(Clone, Debug, Default)]
+pub struct MailRequest {
+    pub to: String,
+    pub subject: Option<String>,
+    pub text: Option<String>,
+    pub html: Option<String>,
+    /// Instead of `subject`, `text` and `html`.
+    pub template: Option<String>,
+    /// Fields of the template.
+    pub data: Option<Value>,
+    /// `en` or `ru`
+    pub language: &'static str,
+    pub from: Option<String>,
+    pub reply_to: Option<String>,
+    pub send_at: Option<DateTime<Utc>>,
+    pub attachments: Vec<GivenFile>,
+    pub idempotency_key: Option<String>,
+}
+
+/// A file to send with a mail.
+#[derive(Clone, Debug)]
+pub struct GivenFile {
+    pub name: String,
+    pub content_type: String,
+    /// Base64.
+    pub content: String,
+}
+
+/// The mail of a [`MailRequest`].
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub message: Message,
+    /// False: the organisation had a mail with this idempotency key, and it is that one.
+    pub is_new: bool,
+    /// That earlier mail has another recipient or content than the request.
+    pub is_another: bool,
+}
+
+impl Mail {
+    /// Queues a mail of the caller's organisation.
+    pub async fn send(&self, who: &Principal, request: &MailRequest) -> Result<Sent, MailError> {
+        let mut errors = Vec::new();
+        let to = address("/to", Some(&request.to), &mut errors);
+        let from = address("/from", request.from.as_deref(), &mut errors);
+        let reply_to = address("/reply_to", request.reply_to.as_deref(), &mut errors);
+        let content = request.content(&mut errors);
+        let (Some(to), Some(content), true) = (to, content, errors.is_empty()) else {
+            return Err(MailError::Invalid(errors));
+        };
+        let owner = Owner::Org(who.org_id);
+        let new = NewMail {
+            kind: &kinds::API,
+            to: &to,
+            language: request.language,
+            content,
+            attachments: self.keep_files(owner, &request.attachments).await?,
+            send_at: request.send_at,
+            expires_at: None,
+            idempotency_key: request.idempotency_key.clone(),
+            reply_to,
+            from,
+            created_by: who.subject(),
+        };
+        let mut tx = self.begin(owner).await?;
+        let (id, is_new) = self.write(&mut tx, owner, &new).await?;
+        tx.commit().await?;
+        let message = self.get(who, id).await?.message;
+        let is_another = !is_new && !request.is_of(&to, &message);
+        Ok(Sent { message, is_new, is_another })
+    }
+
+    /// Stores the files of a mail. Those of a mail that is refused after all are removed with what is as old as they are.
+    async fn keep_files(&self, owner: Owner, files: &[GivenFile]) -> Result<Vec<Attachment>, MailError> {
+        let mut kept = Vec::new();
+        for (index, GivenFile { name, content_type, content }) in files.iter().enumerate() {
+            let content = STANDARD
+                .decode(content)
+                .map_err(|error| MailError::invalid("/content", "invalid", format!("it is not base64: {error}")));
+            let stored = match content {
+                Ok(content) => self.keep_attachment(owner, name, content_type, content.into()).await,
+                Err(error) => Err(error),
+            };
+            kept.push(stored.map_err(|error| of_file(index, error))?);
+        }
+        Ok(kept)
+    }
+
+    /// Sends the owner's template with example data.
+    pub async fn test_template(
+        &self,
+        who: &Principal,
+        owner: Owner,
+        name: &str,
+        language: &str,
+        to: &Address,
+    ) -> Result<MessageId, MailError> {
+        // Err if there is no such template.
+        let template = self.template(owner, name, language).await?;
+        let content = Content::Template { name: template.name, data: example(template.name) };
+        self.try_out(who, owner, content, to, language).await
+    }
+}
+
+impl MailRequest {
+    /// The text, or `None` with what is wrong with it.
+    fn content(&self, errors: &mut Vec<FieldError>) -> Option<Content<'_>> {
+        let mut wrong = |field: &str, code, why: &str| errors.push(FieldError::new(format!("/{field}"), code, why));
+        if let Some(name) = &self.template {
+            for (field, given) in [("subject", &self.subject), ("text", &self.text), ("html", &self.html)] {
+                if given.is_some() {
+                    wrong(field, "not_with_template", "the template gives it: leave it out, or leave out `template`");
+                }
+            }
+            let data = self.data.clone().unwrap_or_else(|| json!({}));
+            if !data.is_object() {
+                wrong("data", "invalid", "expected an object with the template's fields");
+            }
+            return Some(Content::Template { name, data });
+        }
+        if self.data.is_some() {
+            wrong("data", "only_with_template", "fields are those of a template: name it in `template`");
+        }
+        for (field, given) in [("subject", &self.subject), ("text", &self.text)] {
+            if given.as_deref().unwrap_or_default().trim().is_empty() {
+                wrong(field, "required", "expected a text, or the name of a `template`");
+            }
+        }
+        Some(Content::Raw {
+            subject: self.subject.as_deref()?,
+            text: self.text.as_deref()?,
+            html: self.html.as_deref(),
+        })
+    }
+
+    /// Whether `message` is what a request like this one made.
+    fn is_of(&self, to: &Address, message: &Message) -> bool {
+        let is_subject = |subject: &String| tidy(subject) == tidy(&message.subject);
+        message.to_address.eq_ignore_ascii_case(&to.address())
+            && message.template == self.template
+            && self.subject.as_ref().is_none_or(is_subject)
+    }
+}
+
+/// With pointers that begin at the mail.
+fn of_file(index: usize, error: MailError) -> MailError {
+    let MailError::Invalid(errors) = error else { return error };
+    let whole = |error: FieldError| FieldError { pointer: format!("/attachments/{index}{}", error.pointer), ..error };
+    MailError::Invalid(errors.into_iter().map(whole).collect())
+}
+
+/// The address in this field; `None` where there is none, or with what is wrong with it.
+fn address(pointer: &'static str, text: Option<&str>, errors: &mut Vec<FieldError>) -> Option<Address> {
+    match Address::parse(text?) {
+        Ok(address) => Some(address),
+        Err(error) => {
+            errors.push(FieldError::new(pointer, "invalid", error.to_string()));
+            None
+        }
+    }
+}

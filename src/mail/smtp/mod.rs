@@ -1,0 +1,223 @@
+//! The SMTP account: its connections, and the conversation for one mail, step by step, so that it is known whether the content was sent when
+//! something fails. Only this folder knows lettre's client.
+//!
+//! lettre bounds only the TCP connection in time; here every step has a limit, whatever trickles in meanwhile. Host and port are the operator's
+//! settings, so they may be in a private network; nothing that an organisation says decides where a connection goes.
+
+mod connection;
+mod failure;
+mod lines;
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use lettre::transport::smtp::{
+    authentication::Credentials,
+    client::{Certificate, TlsParameters},
+    extension::ClientId,
+};
+use secrecy::ExposeSecret as _;
+use tokio::sync::OnceCell;
+
+pub(super) use connection::Envelope;
+pub(super) use failure::{Answer, Failure};
+#[cfg(test)]
+pub(super) use failure::{Step, judge};
+
+use super::{Config, Metrics, Security, wire};
+use connection::{Connection, Encryption, Ended};
+use platform::error::chain;
+
+/// A connection that was idle for longer is closed: many servers close it after some minutes.
+const IDLE: Duration = Duration::from_secs(60);
+/// Mails on one connection; many servers allow no more.
+const MOST_MAILS: u32 = 100;
+/// More idle connections than a few busy lanes leave behind are closed.
+const MOST_IDLE: usize = 32;
+
+/// The account that mail is sent with.
+pub struct Account {
+    host: String,
+    port: u16,
+    security: Security,
+    hello: ClientId,
+    credentials: Option<Credentials>,
+    ca_file: Option<std::path::PathBuf>,
+    limits: Limits,
+    encryption: OnceCell<Encryption>,
+    idle: Mutex<Vec<Connection>>,
+    metrics: Metrics,
+}
+
+/// Time limits.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    connect: Duration,
+    command: Duration,
+    data: Duration,
+}
+
+impl Account {
+    /// Its name, with which lanes begin.
+    pub const NAME: &'static str = "smtp";
+
+    /// `None` without a server and a sender. `hostname` is what EHLO gives.
+    pub fn new(config: &Config, hostname: &str, metrics: Metrics) -> Option<Self> {
+        if !config.is_configured() {
+            return None;
+        }
+        let password = config.smtp_password.as_ref().map(|password| password.expose_secret().to_owned());
+        Some(Self {
+            host: config.smtp_host.clone(),
+            port: config.port(),
+            security: config.smtp_security,
+            hello: hello(hostname),
+            credentials: password.map(|password| Credentials::new(config.smtp_user.clone(), password)),
+            ca_file: config.smtp_ca_file.clone(),
+            limits: Limits {
+                connect: Duration::from_secs(config.connect_seconds),
+                command: Duration::from_secs(config.command_seconds),
+                data: Duration::from_secs(config.data_seconds),
+            },
+            encryption: OnceCell::new(),
+            idle: Mutex::default(),
+            metrics,
+        })
+    }
+
+    /// `host:port`
+    pub fn server(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// Whether the server is on this host.
+    pub fn is_here(&self) -> bool {
+        self.host == "localhost" || self.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    }
+
+    /// Whether it signs in over a connection that is not encrypted, and leaves this host.
+    pub fn exposes_password(&self) -> bool {
+        self.credentials.is_some() && self.security == Security::None && !self.is_here()
+    }
+
+    /// Sends a mail. If a kept connection turns out to be closed before the content was sent, a new one is tried at once.
+    pub async fn send(&self, envelope: &Envelope<'_>, raw: &[u8]) -> Result<Answer, Failure> {
+        if let Some(mut kept) = self.take_idle() {
+            match kept.send(envelope, raw, &self.limits).await {
+                Ok(answer) => {
+                    self.keep(kept);
+                    return Ok(answer);
+                }
+                Err(Ended::Refused(failure)) => {
+                    self.keep(kept);
+                    return Err(failure);
+                }
+                Err(Ended::Broken(failure)) => return Err(failure),
+                Err(Ended::Closed(_)) => {}
+            }
+        }
+        let mut new = self.connect().await?;
+        match new.send(envelope, raw, &self.limits).await {
+            Ok(answer) => {
+                self.keep(new);
+                Ok(answer)
+            }
+            Err(Ended::Refused(failure)) => {
+                self.keep(new);
+                Err(failure)
+            }
+            Err(Ended::Broken(failure) | Ended::Closed(failure)) => Err(failure),
+        }
+    }
+
+    /// The whole conversation up to the recipient, on a connection of its own; nothing is sent.
+    pub async fn rehearse(&self, envelope: &Envelope<'_>) -> Result<Answer, Failure> {
+        let mut connection = self.connect().await?;
+        let said = connection.rehearse(envelope, &self.limits).await;
+        connection.quit().await;
+        said
+    }
+
+    /// Closes the connections that are idle for too long.
+    pub async fn close_idle(&self) {
+        let old: Vec<Connection> = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let (fresh, old) = std::mem::take(&mut *idle).into_iter().partition(Connection::is_fresh);
+            *idle = fresh;
+            old
+        };
+        for connection in old {
+            connection.quit().await;
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let to = connection::Server {
+            host: &self.host,
+            port: self.port,
+            encryption: self.encryption().await?,
+            hello: &self.hello,
+            credentials: self.credentials.as_ref(),
+        };
+        match Connection::open(&to, &self.limits, self.metrics.connection()).await {
+            // The server takes no more connections than it has of us: the account works, and the mail waits a little.
+            Err(Failure::Account(answer)) if answer.is_temporary() && self.metrics.open_connections() > 0 => {
+                Err(Failure::Before(answer))
+            }
+            opened => opened,
+        }
+    }
+
+    /// Reads the certificates of the system once.
+    async fn encryption(&self) -> Result<&Encryption, Failure> {
+        self.encryption.get_or_try_init(|| self.new_encryption()).await.map_err(Failure::Account)
+    }
+
+    async fn new_encryption(&self) -> Result<Encryption, Answer> {
+        match self.security {
+            Security::None => Ok(Encryption::None),
+            Security::Tls => {
+                let tls = wire::tls(self.ca_file.as_deref()).map_err(|error| Answer::own(chain(&error)))?;
+                Ok(Encryption::Tls(tls))
+            }
+            Security::StartTls => Ok(Encryption::StartTls(self.start_tls().await?)),
+        }
+    }
+
+    async fn start_tls(&self) -> Result<TlsParameters, Answer> {
+        let mut builder = TlsParameters::builder(self.host.clone());
+        if let Some(file) = &self.ca_file {
+            let pem = tokio::fs::read(file)
+                .await
+                .map_err(|error| Answer::own(format!("{} cannot be read: {error}", file.display())))?;
+            let trusted =
+                Certificate::from_pem(&pem).map_err(|error| Answer::own(format!("{}: {error}", file.display())))?;
+            builder = builder.add_root_certificate(trusted);
+        }
+        builder.build().map_err(|error| Answer::own(format!("TLS cannot be used: {error}")))
+    }
+
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        // The newest is the likeliest to be open; those below it are older.
+        idle.pop().filter(Connection::is_fresh)
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if connection.is_usable() && idle.len() < MOST_IDLE {
+            idle.push(connection.rested());
+        }
+    }
+}
+
+/// How the client names itself.
+fn hello(hostname: &str) -> ClientId {
+    match hostname.trim_matches(['[', ']']).parse() {
+        Ok(std::net::IpAddr::V4(ip)) => ClientId::Ipv4(ip),
+        Ok(std::net::IpAddr::V6(ip)) => ClientId::Ipv6(ip),
+        Err(_) => ClientId::Domain(hostname.to_owned()),
+    }
+}

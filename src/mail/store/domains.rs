@@ -1,0 +1,160 @@
+//! `mail_domains`
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    dkim::{self, NewKeys},
+    model::{DnsCheck, Domain, DomainId},
+};
+use platform::{http::Slice, ids::OrgId};
+
+/// A domain to insert.
+pub struct NewDomain<'a> {
+    pub id: DomainId,
+    pub org: Option<OrgId>,
+    pub domain: &'a str,
+    pub selector: &'a str,
+    /// With sealed private keys.
+    pub keys: &'a NewKeys,
+    pub now: DateTime<Utc>,
+}
+
+/// False if the owner has it already.
+pub async fn insert(conn: &mut PgConnection, new: &NewDomain<'_>) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "INSERT INTO mail_domains (id, org_id, domain, selector, rsa_private, ed25519_private, rsa_public, ed25519_public, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (org_id, domain) DO NOTHING",
+        new.id.0,
+        new.org.map(|org| org.0),
+        new.domain,
+        new.selector,
+        new.keys.rsa_private.as_slice(),
+        new.keys.ed25519_private.as_slice(),
+        new.keys.rsa_public.as_str(),
+        new.keys.ed25519_public.as_str(),
+        new.now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+struct Row {
+    id: Uuid,
+    org_id: Option<Uuid>,
+    domain: String,
+    selector: String,
+    rsa_public: String,
+    ed25519_public: String,
+    verified_at: Option<DateTime<Utc>>,
+    checks: Json<Vec<DnsCheck>>,
+    checked_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Row> for Domain {
+    fn from(row: Row) -> Self {
+        let records = dkim::records(&row.domain, &row.selector, &row.rsa_public, &row.ed25519_public);
+        Self {
+            id: DomainId(row.id),
+            installation: row.org_id.is_none(),
+            domain: row.domain,
+            selector: row.selector,
+            verified_at: row.verified_at,
+            records: records.to_vec(),
+            checks: row.checks.0,
+            checked_at: row.checked_at,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// Newest first.
+pub async fn list(conn: &mut PgConnection, org: Option<OrgId>, slice: &Slice) -> sqlx::Result<Vec<Domain>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT id, org_id, domain, selector, rsa_public, ed25519_public, verified_at, checks AS "checks: Json<Vec<DnsCheck>>", checked_at,
+             created_at
+           FROM mail_domains WHERE org_id IS NOT DISTINCT FROM $1 AND id < $2 ORDER BY id DESC LIMIT $3"#,
+        org.map(|org| org.0),
+        slice.beyond(),
+        slice.rows(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Domain::from).collect())
+}
+
+pub async fn count(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM mail_domains WHERE org_id IS NOT DISTINCT FROM $1"#,
+        org.map(|org| org.0)
+    )
+    .fetch_one(conn)
+    .await
+}
+
+pub async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: DomainId) -> sqlx::Result<Option<Domain>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT id, org_id, domain, selector, rsa_public, ed25519_public, verified_at, checks AS "checks: Json<Vec<DnsCheck>>", checked_at,
+             created_at
+           FROM mail_domains WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2"#,
+        id.0,
+        org.map(|org| org.0),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Domain::from))
+}
+
+/// By name.
+pub async fn named(conn: &mut PgConnection, org: Option<OrgId>, domain: &str) -> sqlx::Result<Option<Domain>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT id, org_id, domain, selector, rsa_public, ed25519_public, verified_at, checks AS "checks: Json<Vec<DnsCheck>>", checked_at,
+             created_at
+           FROM mail_domains WHERE domain = $1 AND org_id IS NOT DISTINCT FROM $2"#,
+        domain,
+        org.map(|org| org.0),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Domain::from))
+}
+
+/// Stores what a look into the DNS found. `verified`: the records have the keys. Violates `mail_domains_domain_key` if another owner has shown
+/// that it controls the domain.
+pub async fn checked(
+    conn: &mut PgConnection,
+    id: DomainId,
+    checks: &[DnsCheck],
+    verified: bool,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE mail_domains SET checks = $2, checked_at = $4, verified_at = CASE WHEN $3 THEN coalesce(verified_at, $4) ELSE verified_at END
+         WHERE id = $1",
+        id.0,
+        Json(checks) as _,
+        verified,
+        now,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// False if there is none.
+pub async fn delete(conn: &mut PgConnection, org: Option<OrgId>, id: DomainId) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "DELETE FROM mail_domains WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2",
+        id.0,
+        org.map(|org| org.0)
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}

@@ -1,0 +1,155 @@
+//! Lanes with mail that is due, and accounts that fail (`mail_accounts`).
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::model::Backlog;
+use platform::ids::OrgId;
+
+/// Lanes with mail whose time came after `since`, up to `now`: scheduled mail, and next attempts. Mail that is sent at once has a job of its own.
+pub async fn fallen_due(
+    conn: &mut PgConnection,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"SELECT DISTINCT lane AS "lane!" FROM mail_messages
+           WHERE state = 'queued' AND send_at > $1 AND send_at <= $2 AND (attempts > 0 OR send_at > created_at)"#,
+        since,
+        now,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Up to `most` lanes with mail that has been due since before `before`, or that was being sent before `cut`: their job is lost. From one lane to
+/// the next by index, however much mail each has.
+pub async fn overdue(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+    cut: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"WITH RECURSIVE lanes AS (
+             (SELECT lane FROM mail_messages WHERE state = 'queued' ORDER BY lane LIMIT 1)
+             UNION ALL
+             SELECT (SELECT m.lane FROM mail_messages m WHERE m.state = 'queued' AND m.lane > lanes.lane ORDER BY m.lane LIMIT 1)
+             FROM lanes WHERE lanes.lane IS NOT NULL
+           )
+           (SELECT lanes.lane AS "lane!" FROM lanes
+            WHERE EXISTS (SELECT FROM mail_messages m WHERE m.state = 'queued' AND m.lane = lanes.lane AND m.send_at <= $1) LIMIT $3)
+           UNION
+           SELECT m.lane FROM mail_messages m JOIN mail_attempts a
+             ON a.message_id = m.id AND a.created_at = m.created_at AND a.attempt = m.attempts
+           WHERE m.state = 'sending' AND a.began_at < $2"#,
+        before,
+        cut,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What waits, of one owner.
+pub async fn backlog(conn: &mut PgConnection, org: Option<OrgId>, now: DateTime<Utc>) -> sqlx::Result<Backlog> {
+    sqlx::query_as!(
+        Backlog,
+        r#"SELECT count(*) FILTER (WHERE send_at <= $2) AS "waiting!",
+             coalesce(extract(epoch FROM $2 - min(send_at) FILTER (WHERE send_at <= $2)), 0)::float8 AS "oldest_seconds!",
+             count(*) FILTER (WHERE send_at > $2) AS "later!"
+           FROM mail_messages WHERE state = 'queued' AND org_id IS NOT DISTINCT FROM $1"#,
+        org.map(|org| org.0),
+        now,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// As [`backlog`], of all owners.
+pub async fn whole_backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Backlog> {
+    sqlx::query_as!(
+        Backlog,
+        r#"SELECT count(*) FILTER (WHERE send_at <= $1) AS "waiting!",
+             coalesce(extract(epoch FROM $1 - min(send_at) FILTER (WHERE send_at <= $1)), 0)::float8 AS "oldest_seconds!",
+             count(*) FILTER (WHERE send_at > $1) AS "later!"
+           FROM mail_messages WHERE state = 'queued'"#,
+        now,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// An account that fails.
+#[derive(Clone, Debug)]
+pub struct Failing {
+    pub failures: i32,
+    pub failing_since: DateTime<Utc>,
+    pub retry_at: DateTime<Utc>,
+    pub error: String,
+}
+
+pub async fn failing(conn: &mut PgConnection, account: &str) -> sqlx::Result<Option<Failing>> {
+    sqlx::query_as!(
+        Failing,
+        "SELECT failures, failing_since, retry_at, error FROM mail_accounts WHERE account = $1",
+        account
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Whether the caller may try a failing account whose time has come. Nobody else may until `until`.
+pub async fn may_try(
+    conn: &mut PgConnection,
+    account: &str,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE mail_accounts SET retry_at = $3 WHERE account = $1 AND retry_at <= $2",
+        account,
+        now,
+        until
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Notes that an account fails, for the `failures`th time in a row.
+pub async fn failed(
+    conn: &mut PgConnection,
+    account: &str,
+    failures: i32,
+    now: DateTime<Utc>,
+    retry_at: DateTime<Utc>,
+    error: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO mail_accounts (account, failures, failing_since, retry_at, error) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (account) DO UPDATE SET failures = $2, retry_at = $4, error = $5",
+        account,
+        failures,
+        now,
+        retry_at,
+        error,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Notes that an account works; false if it did before.
+pub async fn works(conn: &mut PgConnection, account: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM mail_accounts WHERE account = $1", account).execute(conn).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Lets an account be tried now.
+pub async fn retry_now(conn: &mut PgConnection, account: &str, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE mail_accounts SET retry_at = $2 WHERE account = $1 AND retry_at > $2", account, now)
+        .execute(conn)
+        .await
+        .map(drop)
+}

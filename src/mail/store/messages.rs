@@ -1,0 +1,400 @@
+//! `mail_messages`, `mail_bodies`, `mail_keys`: writing, reading and changing by hand. What attempts do is in `attempts`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    Address, Filter,
+    model::{Attachment, Attempt, Bounced, Message, MessageId, Owner, State},
+};
+use platform::{db::contains, http::Slice, ids::OrgId};
+
+/// End of a Message-ID that has no domain yet: it was written while no sender was set, and gets the sender's with its first attempt. This one is
+/// nobody's (RFC 6761).
+pub const NO_DOMAIN: &str = "@unset.invalid";
+
+/// A message to insert.
+pub struct NewMessage<'a> {
+    pub id: MessageId,
+    pub now: DateTime<Utc>,
+    pub org: Option<OrgId>,
+    pub kind: &'a str,
+    pub template: Option<&'a str>,
+    pub language: &'a str,
+    pub from: Option<&'a Address>,
+    pub from_name: &'a str,
+    pub reply_to: Option<&'a str>,
+    pub to: &'a Address,
+    pub subject: &'a str,
+    pub message_id: &'a str,
+    pub lane: &'a str,
+    pub state: State,
+    pub send_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub idempotency_key: Option<&'a str>,
+    pub created_by: &'a str,
+    pub text: &'a str,
+    pub html: Option<&'a str>,
+    pub headers: &'a BTreeMap<String, String>,
+    pub attachments: &'a [Attachment],
+}
+
+/// Inserts the message and its body.
+pub async fn insert(conn: &mut PgConnection, new: &NewMessage<'_>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "WITH body AS (
+           INSERT INTO mail_bodies (id, created_at, org_id, text, html, headers, attachments) VALUES ($1, $2, $3, $18, $19, $20, $21)
+         )
+         INSERT INTO mail_messages (id, created_at, org_id, kind, template, language, from_address, from_name, reply_to, to_address, to_name,
+           subject, message_id, lane, state, send_at, idempotency_key, created_by, to_key, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $22, $23, $24)",
+        new.id.0,
+        new.now,
+        new.org.map(|org| org.0),
+        new.kind,
+        new.template,
+        new.language,
+        new.from.map(Address::address),
+        new.from_name,
+        new.reply_to,
+        new.to.address(),
+        new.to.name(),
+        new.subject,
+        new.message_id,
+        new.lane,
+        new.state.as_str(),
+        new.send_at,
+        new.idempotency_key,
+        new.text,
+        new.html,
+        Json(new.headers) as _,
+        Json(new.attachments) as _,
+        new.created_by,
+        new.to.key(),
+        new.expires_at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The message that has this idempotency key.
+pub async fn keyed(conn: &mut PgConnection, org: Option<OrgId>, key: &str) -> sqlx::Result<Option<MessageId>> {
+    let found = sqlx::query_scalar!(
+        "SELECT message_id FROM mail_keys WHERE org_id IS NOT DISTINCT FROM $1 AND key = $2",
+        org.map(|org| org.0),
+        key,
+    );
+    Ok(found.fetch_optional(conn).await?.map(MessageId))
+}
+
+/// Takes an idempotency key for a message. Returns the message that has it: another one if the key was taken before; one that takes it at the
+/// same time is waited for.
+pub async fn take_key(
+    conn: &mut PgConnection,
+    org: Option<OrgId>,
+    key: &str,
+    id: MessageId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<MessageId> {
+    loop {
+        let taken = sqlx::query_scalar!(
+            "INSERT INTO mail_keys (org_id, key, message_id, created_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (org_id, key) DO NOTHING RETURNING message_id",
+            org.map(|org| org.0),
+            key,
+            id.0,
+            now,
+        )
+        .fetch_optional(&mut *conn)
+        .await?;
+        if let Some(id) = taken {
+            return Ok(MessageId(id));
+        }
+        let first = keyed(conn, org, key).await?;
+        // Retention may remove it between the two.
+        if let Some(id) = first {
+            return Ok(id);
+        }
+    }
+}
+
+/// What decides whether and when a new message is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    pub suppressed: bool,
+    /// Messages of the organisation in the last hour, `most` at most; 0 for the installation.
+    pub of_org: i64,
+    /// Messages of this owner to the address in the last hour, `most` at most.
+    pub to_recipient: i64,
+    /// Those of this kind among them.
+    pub of_kind: i64,
+}
+
+/// `since` is an id: ids are ordered by time.
+pub async fn standing(
+    conn: &mut PgConnection,
+    org: Option<OrgId>,
+    to: &Address,
+    kind: &str,
+    since: MessageId,
+    most: i64,
+) -> sqlx::Result<Standing> {
+    sqlx::query_as!(
+        Standing,
+        r#"SELECT
+             EXISTS (SELECT FROM mail_suppressions s
+                     WHERE s.address = $2 AND s.kind IN ('*', $3) AND s.org_id IS NOT DISTINCT FROM $1) AS "suppressed!",
+             (SELECT count(*) FROM (SELECT FROM mail_messages m WHERE m.org_id = $1 AND m.id >= $4 LIMIT $5) few) AS "of_org!",
+             (SELECT count(*) FROM (SELECT FROM mail_messages m
+                                    WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 LIMIT $5) few)
+               AS "to_recipient!",
+             (SELECT count(*) FROM (SELECT FROM mail_messages m
+                                    WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 AND m.kind = $3 LIMIT $5) few)
+               AS "of_kind!""#,
+        org.map(|org| org.0),
+        to.key(),
+        kind,
+        since.0,
+        most,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+struct Row {
+    id: Uuid,
+    created_at: DateTime<Utc>,
+    org_id: Option<Uuid>,
+    kind: String,
+    template: Option<String>,
+    language: String,
+    from_address: Option<String>,
+    from_name: String,
+    reply_to: Option<String>,
+    to_address: String,
+    to_name: String,
+    subject: String,
+    message_id: String,
+    lane: String,
+    state: String,
+    attempts: i32,
+    send_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    status: Option<i32>,
+    enhanced: Option<String>,
+    error: Option<String>,
+    maybe_sent: bool,
+    sent_at: Option<DateTime<Utc>>,
+    bounced_at: Option<DateTime<Utc>>,
+    bounce: Option<String>,
+    idempotency_key: Option<String>,
+    created_by: String,
+}
+
+impl From<Row> for Message {
+    fn from(row: Row) -> Self {
+        Self {
+            id: MessageId(row.id),
+            installation: row.org_id.is_none(),
+            kind: row.kind,
+            template: row.template,
+            language: row.language,
+            from_address: row.from_address,
+            from_name: row.from_name,
+            reply_to: row.reply_to,
+            to_address: row.to_address,
+            to_name: row.to_name,
+            subject: row.subject,
+            message_id: row.message_id,
+            lane: row.lane,
+            // The table's check constraint permits only known values.
+            state: row.state.parse().unwrap_or(State::Failed),
+            attempts: row.attempts,
+            send_at: row.send_at,
+            expires_at: row.expires_at,
+            status: row.status,
+            enhanced: row.enhanced,
+            error: row.error,
+            maybe_sent: row.maybe_sent,
+            sent_at: row.sent_at,
+            bounced_at: row.bounced_at,
+            bounce: row.bounce.as_deref().and_then(|bounce| bounce.parse().ok()),
+            idempotency_key: row.idempotency_key,
+            created_by: row.created_by,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// Newest first.
+pub async fn list(conn: &mut PgConnection, filter: &Filter<'_>, slice: &Slice) -> sqlx::Result<Vec<Message>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, created_at, org_id, kind, template, language, from_address, from_name, reply_to, to_address, to_name, subject, message_id,
+           lane, state, attempts, send_at, expires_at, status, enhanced, error, maybe_sent, sent_at, bounced_at, bounce, idempotency_key, created_by
+         FROM mail_messages WHERE id = ANY (ARRAY(SELECT mail_messages_found($1, $2, $3, $4, $5, $6, $7))) ORDER BY id DESC",
+        filter.installation,
+        filter.state.map(State::as_str),
+        filter.kind,
+        filter.to.map(recipient_key),
+        filter.search.map(contains),
+        slice.beyond(),
+        slice.rows(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Message::from).collect())
+}
+
+/// As [`Address::key`] writes it, whatever somebody typed.
+fn recipient_key(typed: &str) -> String {
+    Address::parse(typed).map_or_else(|_| typed.to_lowercase(), |address| address.key())
+}
+
+/// Not locked: who takes what is due passes over locked messages.
+pub async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: MessageId) -> sqlx::Result<Option<Message>> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, created_at, org_id, kind, template, language, from_address, from_name, reply_to, to_address, to_name, subject, message_id,
+           lane, state, attempts, send_at, expires_at, status, enhanced, error, maybe_sent, sent_at, bounced_at, bounce, idempotency_key, created_by
+         FROM mail_messages WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2",
+        id.0,
+        org.map(|org| org.0),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Message::from))
+}
+
+/// The message with this Message-ID, with or without angle brackets, whoever owns it.
+pub async fn by_message_id(conn: &mut PgConnection, message_id: &str) -> sqlx::Result<Option<(Owner, Message)>> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, created_at, org_id, kind, template, language, from_address, from_name, reply_to, to_address, to_name, subject, message_id,
+           lane, state, attempts, send_at, expires_at, status, enhanced, error, maybe_sent, sent_at, bounced_at, bounce, idempotency_key, created_by
+         FROM mail_messages WHERE message_id = trim(both '<> ' from $1::text) ORDER BY id LIMIT 1",
+        message_id,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (Owner::of(row.org_id.map(OrgId)), row.into())))
+}
+
+/// The content of a message.
+pub struct Content {
+    pub text: String,
+    pub html: Option<String>,
+    pub headers: BTreeMap<String, String>,
+    pub attachments: Vec<Attachment>,
+}
+
+pub async fn content(
+    conn: &mut PgConnection,
+    id: MessageId,
+    created_at: DateTime<Utc>,
+) -> sqlx::Result<Option<Content>> {
+    let row = sqlx::query!(
+        r#"SELECT text, html, headers AS "headers: Json<BTreeMap<String, String>>", attachments AS "attachments: Json<Vec<Attachment>>"
+           FROM mail_bodies WHERE id = $1 AND created_at = $2"#,
+        id.0,
+        created_at,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Content {
+        text: row.text,
+        html: row.html,
+        headers: row.headers.0,
+        attachments: row.attachments.0,
+    }))
+}
+
+/// Oldest first.
+pub async fn history(conn: &mut PgConnection, id: MessageId, created_at: DateTime<Utc>) -> sqlx::Result<Vec<Attempt>> {
+    let rows = sqlx::query!(
+        "SELECT attempt, began_at, ended_at, outcome, status, answer, milliseconds FROM mail_attempts
+         WHERE message_id = $1 AND created_at = $2 ORDER BY attempt",
+        id.0,
+        created_at,
+    )
+    .fetch_all(conn)
+    .await?;
+    let attempts = rows.into_iter().map(|row| Attempt {
+        attempt: row.attempt,
+        began_at: row.began_at,
+        ended_at: row.ended_at,
+        outcome: row.outcome.as_deref().and_then(|outcome| outcome.parse().ok()),
+        status: row.status,
+        answer: row.answer,
+        milliseconds: row.milliseconds,
+    });
+    Ok(attempts.collect())
+}
+
+/// Deletes the texts of messages, and nothing else of them.
+pub async fn delete_texts(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE mail_bodies SET text = '', html = NULL WHERE id = ANY ($1)", ids).execute(conn).await.map(drop)
+}
+
+/// Queues a message again; false if it is being sent, was sent, is of no use any more, or has no text any more.
+pub async fn requeue(conn: &mut PgConnection, id: MessageId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE mail_messages m SET state = 'queued', send_at = $2, tried_since = NULL
+         WHERE id = $1 AND state IN ('queued', 'failed', 'suppressed', 'cancelled') AND (expires_at IS NULL OR expires_at > $2)
+           AND EXISTS (SELECT FROM mail_bodies b WHERE b.id = m.id AND b.created_at = m.created_at AND b.text <> '')",
+        id.0,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// False if it is not queued.
+pub async fn cancel(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<bool> {
+    let done = sqlx::query!("UPDATE mail_messages SET state = 'cancelled' WHERE id = $1 AND state = 'queued'", id.0)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Notes that a message came back; false if it did before: something worse replaces what is known (soft, hard, complaint).
+pub async fn bounced(conn: &mut PgConnection, id: MessageId, kind: Bounced, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE mail_messages SET bounce = $2, bounced_at = $3
+         WHERE id = $1 AND (bounce IS NULL OR bounce = 'soft' AND $2 <> 'soft' OR bounce = 'hard' AND $2 = 'complaint')",
+        id.0,
+        kind.as_str(),
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// What maintenance did.
+#[derive(Clone, Copy, Debug)]
+pub struct Maintained {
+    /// Weeks that were created and dropped; `kept` ones are older than retention and have mail that waits.
+    pub created: i32,
+    pub dropped: i32,
+    pub kept: i32,
+    /// Start of the oldest week that is left.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// Makes coming weeks and drops those older than `days`.
+pub async fn maintain(conn: &mut PgConnection, days: i32) -> sqlx::Result<Maintained> {
+    sqlx::query_as!(
+        Maintained,
+        r#"SELECT created AS "created!", dropped AS "dropped!", kept AS "kept!", oldest
+           FROM holdfast_mail_maintain(make_interval(days => $1))"#,
+        days,
+    )
+    .fetch_one(conn)
+    .await
+}

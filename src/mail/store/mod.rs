@@ -1,0 +1,13 @@
+//! The only SQL on the tables of mail. Functions take a transaction that sees the owner's rows; `org` selects the owner (`None`: the
+//! installation), because role `system` sees all rows.
+
+pub mod attempts;
+pub mod bounces;
+pub mod branding;
+pub mod domains;
+pub mod lanes;
+pub mod messages;
+pub mod preferences;
+pub mod sources;
+pub mod suppressions;
+pub mod templates;

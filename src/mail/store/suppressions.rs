@@ -1,0 +1,146 @@
+//! `mail_suppressions`
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    SuppressionFilter,
+    model::{MessageId, Reason, Suppression, SuppressionId},
+};
+use platform::{db::contains, http::Slice, ids::OrgId};
+
+/// A suppression to insert.
+pub struct NewRow<'a> {
+    pub id: SuppressionId,
+    pub org: Option<OrgId>,
+    /// Lower case: see [`crate::Address::key`].
+    pub address: &'a str,
+    /// `*`: everything.
+    pub kind: &'a str,
+    pub reason: Reason,
+    pub detail: &'a str,
+    pub message_id: Option<MessageId>,
+    pub created_by: &'a str,
+    pub now: DateTime<Utc>,
+}
+
+/// False if the address was suppressed for this kind before.
+pub async fn insert(conn: &mut PgConnection, new: &NewRow<'_>) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "INSERT INTO mail_suppressions (id, org_id, address, kind, reason, detail, message_id, created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (org_id, address, kind) DO NOTHING",
+        new.id.0,
+        new.org.map(|org| org.0),
+        new.address,
+        new.kind,
+        new.reason.as_str(),
+        new.detail,
+        new.message_id.map(|id| id.0),
+        new.created_by,
+        new.now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+struct Row {
+    id: Uuid,
+    org_id: Option<Uuid>,
+    address: String,
+    kind: String,
+    reason: String,
+    detail: String,
+    message_id: Option<Uuid>,
+    created_by: String,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Row> for Suppression {
+    fn from(row: Row) -> Self {
+        Self {
+            id: SuppressionId(row.id),
+            installation: row.org_id.is_none(),
+            address: row.address,
+            kind: row.kind,
+            // The table's check constraint permits only known values.
+            reason: row.reason.parse().unwrap_or(Reason::Manual),
+            detail: row.detail,
+            message_id: row.message_id.map(MessageId),
+            created_by: row.created_by,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// Newest first.
+pub async fn list(
+    conn: &mut PgConnection,
+    filter: &SuppressionFilter<'_>,
+    slice: &Slice,
+) -> sqlx::Result<Vec<Suppression>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, org_id, address, kind, reason, detail, message_id, created_by, created_at
+         FROM mail_suppressions WHERE id = ANY (ARRAY(SELECT mail_suppressions_found($1, $2, $3, $4, $5))) ORDER BY id DESC",
+        filter.installation,
+        filter.reason.map(Reason::as_str),
+        filter.search.map(contains),
+        slice.beyond(),
+        slice.rows(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Suppression::from).collect())
+}
+
+/// Of an address for a kind.
+pub async fn get(
+    conn: &mut PgConnection,
+    org: Option<OrgId>,
+    address: &str,
+    kind: &str,
+) -> sqlx::Result<Option<Suppression>> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, org_id, address, kind, reason, detail, message_id, created_by, created_at
+         FROM mail_suppressions WHERE org_id IS NOT DISTINCT FROM $1 AND address = $2 AND kind = $3",
+        org.map(|org| org.0),
+        address,
+        kind,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Suppression::from))
+}
+
+/// Whether mail of this owner and kind is not sent to the address, which is in lower case: as messages are taken to be sent.
+pub async fn covers(conn: &mut PgConnection, org: Option<OrgId>, address: &str, kind: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM mail_suppressions
+             WHERE address = $2 AND (org_id IS NOT DISTINCT FROM $1 AND kind IN ('*', $3) OR org_id IS NULL AND kind = '*')) AS "covered!""#,
+        org.map(|org| org.0),
+        address,
+        kind,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// False if there is none.
+pub async fn delete(conn: &mut PgConnection, org: Option<OrgId>, id: SuppressionId) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "DELETE FROM mail_suppressions WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2",
+        id.0,
+        org.map(|org| org.0)
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Of all owners.
+pub async fn count(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM mail_suppressions"#).fetch_one(conn).await
+}

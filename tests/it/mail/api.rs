@@ -1,0 +1,286 @@
+//! What programs do with mail. No server is configured: mail waits.
+
+use chrono::TimeDelta;
+use holdfast::platform::http::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::app::{Answer, Client, TestApp};
+
+pub(super) const MESSAGES: &str = "/api/v1/mail/messages";
+const SUPPRESSIONS: &str = "/api/v1/mail/suppressions";
+const WELCOME: &str = "/api/v1/mail/templates/welcome/en";
+const BRANDING: &str = "/api/v1/mail/branding";
+const DOMAINS: &str = "/api/v1/mail/domains";
+const SOURCES: &str = "/api/v1/mail/sources";
+
+/// A client with an API key of this scope.
+async fn with_scope(admin: &Client, scope: &str) -> Client {
+    let key = admin.post("/api/v1/api-keys", &json!({"name": scope, "scopes": [scope]})).await.expect(201);
+    admin.with_key(key["secret"].as_str().unwrap())
+}
+
+fn order(to: &str) -> Value {
+    json!({"to": to, "subject": "Your order", "text": "It arrives on Monday."})
+}
+
+/// Sends a mail; its row.
+pub(super) async fn send(client: &Client, body: &Value) -> Value {
+    client.post(MESSAGES, body).await.expect(201)
+}
+
+async fn send_with_key(client: &Client, body: &Value, key: &str) -> Answer {
+    client.send(client.request(Method::POST, MESSAGES).json(body).header("idempotency-key", key)).await
+}
+
+pub(super) fn id(value: &Value) -> &str {
+    value["id"].as_str().unwrap_or_else(|| panic!("no id in {value}"))
+}
+
+/// Addresses of the recipients in a page of the log.
+async fn recipients(client: &Client, query: &str) -> Vec<String> {
+    let page = client.get(&format!("{MESSAGES}?{query}")).await.expect(200);
+    page["data"].as_array().unwrap().iter().map(|row| row["to_address"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The field and the code of each error.
+fn errors(answer: &Answer) -> Vec<(String, String)> {
+    let problem = answer.expect(422);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("no errors in {problem}"));
+    errors.iter().map(|error| (text(&error["pointer"]), text(&error["code"]))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_sends_mail_and_an_administrator_sees_what_becomes_of_it() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let shop = with_scope(&admin, "mail_send").await;
+    let body = json!({
+        "to": "Ada Lovelace <Ada@Example.COM>", "subject": "Your order", "text": "It arrives on Monday.",
+        "html": "<p>It arrives on Monday.</p>", "reply_to": "orders@example.com",
+        "attachments": [{"name": "order.pdf", "content_type": "application/pdf", "content": "JVBERi0="}],
+    });
+    let sent = send(&shop, &body).await;
+    assert_eq!(
+        (&sent["to_address"], &sent["to_name"], &sent["state"], &sent["kind"], &sent["attempts"]),
+        (&json!("Ada@example.com"), &json!("Ada Lovelace"), &json!("queued"), &json!("api"), &json!(0)),
+    );
+    send(&shop, &order("bob@example.com")).await;
+    // Whoever only sends reads nothing.
+    for path in [MESSAGES.to_owned(), format!("{MESSAGES}/{}", id(&sent)), SUPPRESSIONS.to_owned(), DOMAINS.to_owned()]
+    {
+        shop.get(&path).await.problem(403, "forbidden");
+    }
+    let detail = admin.get(&format!("{MESSAGES}/{}", id(&sent))).await.expect(200);
+    assert_eq!((&detail["text"], &detail["html"]), (&body["text"], &body["html"]));
+    assert_eq!(detail["attachments"], json!([{"name": "order.pdf", "content_type": "application/pdf", "size": 5}]));
+    assert_eq!(detail["history"], json!([]));
+    for (query, found) in [
+        ("kind=api", vec!["bob@example.com", "Ada@example.com"]),
+        ("q=LOVELACE", vec![]),
+        ("q=bob@", vec!["bob@example.com"]),
+        ("q=your+order&limit=1", vec!["bob@example.com"]),
+        ("to=ada@example.com", vec!["Ada@example.com"]),
+        ("state=sent", vec![]),
+        ("kind=welcome", vec![]),
+    ] {
+        assert_eq!(recipients(&admin, query).await, found, "{query}");
+    }
+    admin.get(&format!("{MESSAGES}?state=lost")).await.problem(400, "invalid_query");
+    let path = format!("{MESSAGES}/{}", id(&sent));
+    let cancelled = admin.post(&format!("{path}/cancel"), &json!({})).await.expect(200);
+    assert_eq!(cancelled["state"], "cancelled");
+    admin.post(&format!("{path}/cancel"), &json!({})).await.problem(409, "mail_state");
+    let again = admin.post(&format!("{path}/retry"), &json!({})).await.expect(202);
+    assert_eq!((&again["state"], &again["message_id"]), (&json!("queued"), &sent["message_id"]));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_mail_is_said_field_by_field() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let far = (app.clock.now() + TimeDelta::days(31)).to_rfc3339();
+    let with = |changes: Value| {
+        let mut body = order("ada@example.com");
+        for (field, value) in changes.as_object().unwrap() {
+            body[field] = value.clone();
+        }
+        body
+    };
+    let file = |content: &str, kind: &str| json!([{"name": "a.txt", "content_type": kind, "content": content}]);
+    for (body, wrong) in [
+        (json!({"to": "ada"}), vec![("/to", "invalid"), ("/subject", "required"), ("/text", "required")]),
+        (with(json!({"to": "a@example.com, b@example.com"})), vec![("/to", "invalid")]),
+        (with(json!({"to": "ada@example.com\r\nBcc: eve@example.com"})), vec![("/to", "invalid")]),
+        (with(json!({"reply_to": "x", "from": "y"})), vec![("/from", "invalid"), ("/reply_to", "invalid")]),
+        (with(json!({"from": "shop@example.com"})), vec![("/from", "not_verified")]),
+        (with(json!({"reply_to": "почта@example.com"})), vec![("/reply_to", "invalid")]),
+        (with(json!({"from": "почта@example.com"})), vec![("/from", "invalid")]),
+        (with(json!({"subject": "One\nTwo"})), vec![("/subject", "invalid")]),
+        (with(json!({"send_at": far})), vec![("/send_at", "too_late")]),
+        (with(json!({"data": {}})), vec![("/data", "only_with_template")]),
+        (with(json!({"template": "welcome"})), vec![("/subject", "not_with_template"), ("/text", "not_with_template")]),
+        (json!({"to": "ada@example.com", "template": "welcome", "data": []}), vec![("/data", "invalid")]),
+        (json!({"to": "ada@example.com", "template": "nothing"}), vec![("/template", "cannot_render")]),
+        (with(json!({"attachments": file("%", "text/plain")})), vec![("/attachments/0/content", "invalid")]),
+        (with(json!({"attachments": file("YQ==", "text")})), vec![("/attachments/0/content_type", "invalid")]),
+    ] {
+        let wrong: Vec<_> = wrong.iter().map(|(field, code)| ((*field).to_owned(), (*code).to_owned())).collect();
+        assert_eq!(errors(&admin.post(MESSAGES, &body).await), wrong, "{body}");
+    }
+    // Whoever reads such an address can answer to one.
+    let both = with(json!({"to": "имя@example.com", "reply_to": "почта@example.com", "subject": "x".repeat(501)}));
+    assert_eq!(errors(&admin.post(MESSAGES, &both).await), [("/subject".to_owned(), "invalid".to_owned())]);
+    admin.post(MESSAGES, &with(json!({"cc": "b@example.com"}))).await.problem(400, "invalid_value");
+    admin.post(MESSAGES, &with(json!({"language": "de"}))).await.problem(400, "invalid_value");
+    assert_eq!(recipients(&admin, "kind=api").await, Vec::<String>::new(), "nothing of it is sent");
+    app.stop().await;
+}
+
+/// Longer than the answers of requests are kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_makes_one_mail_as_long_as_the_log_is_kept() {
+    let app = TestApp::start().await;
+    let first = send_with_key(&app.admin().await, &order("ada@example.com"), "order-17").await.expect(201);
+    app.clock.advance(TimeDelta::hours(25));
+    let again = send_with_key(&app.admin().await, &order("ada@example.com"), "order-17").await;
+    assert_eq!(again.expect(200)["id"], first["id"]);
+    assert!(!again.headers.contains_key("idempotent-replayed"), "it was executed");
+    app.clock.advance(TimeDelta::hours(25));
+    let admin = app.admin().await;
+    send_with_key(&admin, &order("bob@example.com"), "order-17").await.problem(422, "idempotency_key_reused");
+    send_with_key(&admin, &order("bob@example.com"), "order-18").await.expect(201);
+    assert_eq!(recipients(&admin, "kind=api").await, ["bob@example.com", "ada@example.com"]);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suppressed_address_gets_nothing_until_it_is_removed() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let body = json!({"address": "Ada@Example.com", "detail": "asked by phone"});
+    let made = admin.post(SUPPRESSIONS, &body).await.expect(201);
+    assert_eq!(
+        (&made["address"], &made["kind"], &made["reason"]),
+        (&json!("ada@example.com"), &json!("*"), &json!("manual"))
+    );
+    admin.post(SUPPRESSIONS, &json!({"address": "bob@example.com", "kind": "digest"})).await.expect(201);
+    for (body, wrong) in [
+        (json!({"address": "bob"}), "/address"),
+        (json!({"address": "bob@example.com", "kind": "spam"}), "/kind"),
+        (json!({"address": "bob@example.com", "detail": "x".repeat(501)}), "/detail"),
+    ] {
+        assert_eq!(errors(&admin.post(SUPPRESSIONS, &body).await)[0].0, wrong);
+    }
+    let count = async |query: &str| {
+        let page = admin.get(&format!("{SUPPRESSIONS}?{query}")).await.expect(200);
+        page["data"].as_array().unwrap().len()
+    };
+    assert_eq!(
+        (count("").await, count("q=phone").await, count("reason=complaint").await, count("reason=manual").await),
+        (2, 1, 0, 2)
+    );
+    let kept = send(&admin, &order("ada@example.com")).await;
+    assert_eq!(kept["state"], "suppressed");
+    // Of one kind only.
+    assert_eq!(send(&admin, &order("bob@example.com")).await["state"], "queued");
+    admin.delete(&format!("{SUPPRESSIONS}/{}", id(&made))).await.expect(204);
+    let again = admin.post(&format!("{MESSAGES}/{}/retry", id(&kept)), &json!({})).await.expect(202);
+    assert_eq!(again["state"], "queued");
+    assert_eq!(send(&admin, &order("ada@example.com")).await["state"], "queued");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn templates_and_their_look_are_the_organisations_own() {
+    let app = TestApp::start().await;
+    let (admin, stranger) = (app.admin().await, app.other_org("strangers").await);
+    let changed = async |client: &Client| {
+        let all = client.get("/api/v1/mail/templates").await.expect(200);
+        let welcome = all["data"].as_array().unwrap().iter().find(|row| row["name"] == "welcome").unwrap();
+        welcome["languages"].as_array().unwrap().iter().map(|version| version["changed"] == true).collect::<Vec<_>>()
+    };
+    assert_eq!(changed(&admin).await, [false, false]);
+    let mine = json!({"subject": "Ahoy {{ name }}", "text": "Welcome to {{ organisation }}.", "html": "<p>Ahoy</p>"});
+    let broken = json!({"subject": "Ahoy", "text": "{{ nobody_knows }}", "html": "<script>alert(1)</script>"});
+    for answer in [admin.put(WELCOME, &broken).await, admin.post(&format!("{WELCOME}/preview"), &broken).await] {
+        let wrong = errors(&answer);
+        assert!(
+            wrong.iter().all(|(field, code)| ["/text", "/html"].contains(&&**field) && code == "invalid_template"),
+            "{wrong:?}"
+        );
+    }
+    let preview = admin.post(&format!("{WELCOME}/preview"), &mine).await.expect(200);
+    assert_eq!(preview["subject"], "Ahoy Ada Lovelace");
+    assert_eq!(changed(&admin).await, [false, false], "a preview saves nothing");
+    assert_eq!(admin.put(WELCOME, &mine).await.expect(200)["changed"], true);
+    assert_eq!((changed(&admin).await, changed(&stranger).await), (vec![true, false], vec![false, false]));
+    let look = admin.put(BRANDING, &json!({"name": "Harbour", "color": "#123456", "from_name": "The harbour"})).await;
+    assert_eq!(look.expect(200)["name"], "Harbour");
+    assert_eq!(stranger.get(BRANDING).await.expect(200)["name"], "Holdfast");
+    assert_eq!(errors(&admin.put(BRANDING, &json!({"color": "blue"})).await)[0].0, "/color");
+    let data = json!({"name": "Ada", "email": "ada@example.com", "organisation": "Harbour", "url": "https://example.com/login"});
+    let sent = send(&admin, &json!({"to": "ada@example.com", "template": "welcome", "data": data})).await;
+    assert_eq!(
+        (&sent["subject"], &sent["template"], &sent["from_name"]),
+        (&json!("Ahoy Ada"), &json!("welcome"), &json!("The harbour"))
+    );
+    let detail = admin.get(&format!("{MESSAGES}/{}", id(&sent))).await.expect(200);
+    assert!(
+        detail["html"].as_str().unwrap().contains("Harbour")
+            && detail["text"].as_str().unwrap().contains("Welcome to Harbour."),
+        "{detail}"
+    );
+    admin.delete(WELCOME).await.expect(204);
+    assert_eq!(changed(&admin).await, [false, false]);
+    for path in ["/api/v1/mail/templates/nothing/en", "/api/v1/mail/templates/welcome/de"] {
+        admin.get(path).await.problem(404, "mail_template_not_found");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_comes_with_the_records_to_publish() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let made = admin.post(DOMAINS, &json!({"domain": "Example.ORG"})).await.expect(201);
+    assert_eq!((&made["domain"], &made["verified_at"]), (&json!("example.org"), &Value::Null));
+    let records = made["records"].as_array().unwrap();
+    assert_eq!(records.len(), 2);
+    assert!(
+        records.iter().all(|record| record["host"].as_str().unwrap().ends_with("._domainkey.example.org")),
+        "{made}"
+    );
+    assert!(!made.to_string().contains("private"), "{made}");
+    admin.post(DOMAINS, &json!({"domain": "example.org"})).await.problem(409, "mail_domain_exists");
+    assert_eq!(errors(&admin.post(DOMAINS, &json!({"domain": "not a domain"})).await)[0].0, "/domain");
+    let path = format!("{DOMAINS}/{}", id(&made));
+    assert_eq!(admin.get(&path).await.expect(200)["records"], made["records"]);
+    admin.delete(&path).await.expect(204);
+    admin.get(&path).await.problem(404, "mail_domain_not_found");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_but_sending_is_for_administrators() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let all = [MESSAGES, SUPPRESSIONS, "/api/v1/mail/templates", WELCOME, BRANDING, DOMAINS, SOURCES];
+    for other in [app.person("default", Role::Member).await, with_scope(&admin, "inference").await] {
+        for path in all {
+            other.get(path).await.problem(403, "forbidden");
+        }
+        other.post(MESSAGES, &order("ada@example.com")).await.problem(403, "forbidden");
+    }
+    // A key that manages does not send.
+    with_scope(&admin, "admin").await.post(MESSAGES, &order("ada@example.com")).await.problem(403, "forbidden");
+    // Mail of the installation is for its operators.
+    let owner = app.other_org("strangers").await;
+    for path in all {
+        admin.get(&format!("{path}?installation=true")).await.expect(200);
+        owner.get(&format!("{path}?installation=true")).await.problem(403, "forbidden");
+    }
+    app.stop().await;
+}

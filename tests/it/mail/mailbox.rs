@@ -1,0 +1,197 @@
+//! The mailbox of bounces, on a false IMAP server.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::bounces::{mark, org, sent, suppressed};
+use crate::support::{app::TestApp, imap::Imap, wait::until};
+
+/// A report as Postfix writes it, about the mail of this name to this address.
+fn report(name: &str, to: &str, status: &str) -> String {
+    format!(
+        "Return-Path: <>
+From: MAILER-DAEMON@mail.example.org (Mail Delivery System)
+Subject: Undelivered Mail Returned to Sender
+To: bounces@example.org
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary=\"b1\"
+Message-Id: <report-of-{name}@mail.example.org>
+
+--b1
+Content-Type: text/plain; charset=us-ascii
+
+This is the mail system at host mail.example.org.
+
+--b1
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mail.example.org
+
+Final-Recipient: rfc822; {to}
+Action: failed
+Status: {status}
+Diagnostic-Code: smtp; 550 {status} no
+
+--b1
+Content-Type: text/rfc822-headers
+
+From: Holdfast <holdfast@example.org>
+To: {to}
+Message-ID: <{name}@example.org>
+
+--b1--
+"
+    )
+}
+
+const QUESTION: &str = "From: ann@example.com\nSubject: Question\nContent-Type: text/plain\n\nHow do I sign in?\n";
+
+async fn start(imap: &Imap, more: &[(&str, &str)]) -> TestApp {
+    let settings = imap.settings();
+    let own = settings.iter().map(|(name, value)| (*name, value.as_str()));
+    TestApp::start_with(&own.chain(more.iter().copied()).collect::<Vec<_>>()).await
+}
+
+fn reports(app: &TestApp, outcome: &str) -> f64 {
+    app.metric(&format!("holdfast_mail_reports_total{{source=\"mailbox\",outcome=\"{outcome}\"}}"))
+}
+
+/// The first reading is that of the loop: it begins with the process.
+async fn wait_for_first_reading(imap: &Imap) {
+    until("the mailbox is not read", async || imap.said().iter().any(|said| said == "LOGOUT")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_are_read_and_the_rest_is_left_for_people() {
+    let imap = Imap::start().await;
+    let app = start(&imap, &[("HOLDFAST_MAIL__IMAP_DONE_FOLDER", "Done")]).await;
+    wait_for_first_reading(&imap).await;
+    let org = org(&app, "default").await;
+    sent(&app, Some(org), "first", "ann@example.com", "1 hour").await;
+    sent(&app, None, "own", "bob@example.com", "1 hour").await;
+    let hard = imap.put(&report("first", "forwarded@elsewhere.example", "5.1.1"));
+    let soft = imap.put(&report("own", "bob@example.com", "5.2.2"));
+    let question = imap.put(QUESTION);
+    let foreign = imap.put(&report("unknown", "eve@example.com", "5.1.1"));
+    let read = app.app.mail.read_mailbox().await.unwrap();
+    assert_eq!((read.reports, read.not_understood), (3, 1));
+    // The recipient of our mail, not the one that a report names.
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/hard_bounce"]);
+    assert_eq!(
+        (mark(&app, "first").await.as_deref(), mark(&app, "own").await.as_deref()),
+        (Some("hard"), Some("soft"))
+    );
+    let kept = imap.kept();
+    assert_eq!(kept.len(), 4, "nothing is deleted");
+    for mail in &kept {
+        let is_question = mail.uid == question;
+        assert!(mail.has("\\Seen") && mail.has("\\Flagged") == is_question, "{mail:?}");
+        assert_eq!(mail.folder, if is_question { "INBOX" } else { "Done" }, "{mail:?}");
+    }
+    assert!([hard, soft, foreign].iter().all(|uid| kept.iter().any(|mail| mail.uid == *uid)));
+    assert_eq!((reports(&app, "taken"), reports(&app, "unreadable")), (3.0, 1.0));
+    assert_eq!(app.metric("holdfast_mail_bounces_ignored_total{reason=\"unmatched\"}"), 1.0);
+    // Nothing is read twice; and nobody asked the server to delete anything.
+    let again = app.app.mail.read_mailbox().await.unwrap();
+    assert_eq!((again.reports, again.not_understood), (0, 0));
+    assert!(
+        !imap.said().iter().any(|said| said.contains("EXPUNGE") || said.contains("Deleted") || said.contains("CLOSE"))
+    );
+    app.stop().await;
+}
+
+/// The process ended between counting a bounce and marking its mail, or the server refuses to mark it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_is_read_again_counts_once() {
+    let imap = Imap::start().await;
+    let app = start(&imap, &[]).await;
+    wait_for_first_reading(&imap).await;
+    sent(&app, Some(org(&app, "default").await), "first", "ann@example.com", "1 hour").await;
+    imap.put(&report("first", "ann@example.com", "5.1.1"));
+    imap.read_only(true);
+    app.app.mail.read_mailbox().await.unwrap_err();
+    imap.read_only(false);
+    app.app.mail.read_mailbox().await.unwrap();
+    imap.forget_flags();
+    app.app.mail.read_mailbox().await.unwrap();
+    assert_eq!(app.metric("holdfast_mail_bounces_total{kind=\"hard\"}"), 1.0);
+    assert_eq!(app.metric("holdfast_mail_bounces_ignored_total{reason=\"duplicate\"}"), 2.0);
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/hard_bounce"]);
+    // Without a folder to move to, it stays.
+    assert_eq!(imap.kept()[0].folder, "INBOX");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_move_keeps_reports_where_they_are() {
+    let imap = Imap::start().await;
+    imap.cannot_move();
+    let app = start(&imap, &[("HOLDFAST_MAIL__IMAP_DONE_FOLDER", "Done")]).await;
+    wait_for_first_reading(&imap).await;
+    imap.put(&report("first", "ann@example.com", "5.1.1"));
+    app.app.mail.read_mailbox().await.unwrap();
+    let mail = imap.kept().remove(0);
+    assert!(mail.folder == "INBOX" && mail.has("\\Seen") && !mail.has("\\Flagged"), "{mail:?}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_does_not_exist_holds_up_no_report() {
+    let imap = Imap::start().await;
+    let app = start(&imap, &[("HOLDFAST_MAIL__IMAP_DONE_FOLDER", "Missing")]).await;
+    wait_for_first_reading(&imap).await;
+    for name in ["first", "second", "third"] {
+        imap.put(&report(name, "ann@example.com", "5.1.1"));
+    }
+    assert_eq!(app.app.mail.read_mailbox().await.unwrap().reports, 3);
+    assert!(imap.kept().iter().all(|mail| mail.folder == "INBOX" && mail.has("\\Seen")), "{:?}", imap.kept());
+    assert_eq!(imap.said().iter().filter(|said| said.contains("MOVE")).count(), 1, "it is tried once");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_nothing_is_given_up_and_read_later() {
+    let imap = Imap::start().await;
+    let app = start(&imap, &[("HOLDFAST_MAIL__CONNECT_SECONDS", "1")]).await;
+    wait_for_first_reading(&imap).await;
+    sent(&app, Some(org(&app, "default").await), "first", "ann@example.com", "1 hour").await;
+    imap.put(&report("first", "ann@example.com", "5.1.1"));
+    imap.silent(true);
+    let began = Instant::now();
+    let error = app.app.mail.read_mailbox().await.unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(10) && error.to_string().contains("connecting"), "{error}");
+    imap.silent(false);
+    app.app.mail.read_mailbox().await.unwrap();
+    assert_eq!(mark(&app, "first").await.as_deref(), Some("hard"));
+    app.stop().await;
+}
+
+/// A mail that is larger than what is fetched, one that is nested without end, and one that is no mail.
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_mails_do_not_hold_up_the_others() {
+    let imap = Imap::start().await;
+    let app = start(&imap, &[]).await;
+    wait_for_first_reading(&imap).await;
+    sent(&app, Some(org(&app, "default").await), "first", "ann@example.com", "1 hour").await;
+    sent(&app, Some(org(&app, "default").await), "large", "bob@example.com", "1 hour").await;
+    imap.put(
+        &(0..4000).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect::<String>(),
+    );
+    imap.put("\0\u{1}");
+    imap.put("");
+    // The returned message is whole, and longer than what is read of it.
+    let large = report("large", "bob@example.com", "5.1.1").replace("text/rfc822-headers", "message/rfc822");
+    let large =
+        large.replace("\n\n--b1--\n", &format!("\n\n{}\n--b1--\n", "A line of a long message.\n".repeat(20_000)));
+    assert!(large.len() > 500_000);
+    imap.put(&large);
+    imap.put(&report("first", "ann@example.com", "5.1.1"));
+    let read = app.app.mail.read_mailbox().await.unwrap();
+    assert_eq!((read.reports, read.not_understood), (2, 3));
+    assert_eq!(
+        (mark(&app, "first").await.as_deref(), mark(&app, "large").await.as_deref()),
+        (Some("hard"), Some("hard"))
+    );
+    app.stop().await;
+}
