@@ -115,7 +115,7 @@ fn get<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 fn lines(fields: &[(String, String)]) -> String {
-    fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+    fields.iter().flat_map(|(name, value)| [name.as_str(), ": ", value.as_str(), "\n"]).collect()
 }
 
 /// The address of a recipient: `rfc822; ann@example.com`.

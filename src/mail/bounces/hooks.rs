@@ -41,9 +41,8 @@ async fn receive(
     request: Request,
 ) -> Result<&'static str, ApiError> {
     let provider: Provider = provider.parse().map_err(|_| ApiError::not_found("bounce_source"))?;
-    let taken = take(&mail, provider, &token, request).await;
     let metrics = &mail.inner.metrics.bounces;
-    match taken {
+    match take(&mail, provider, &token, request).await {
         Ok(bounces) => metrics.taken(provider.into(), bounces),
         Err(error) => {
             metrics.refused(provider.into(), &error);

@@ -133,7 +133,7 @@ impl Mail {
                         tracing::warn!(folder, said, "reports cannot be moved: they stay, marked as read");
                         moves = false;
                     }
-                    moved => moved?,
+                    answer => answer?,
                 }
             }
             if understood { read.reports += 1 } else { read.not_understood += 1 }

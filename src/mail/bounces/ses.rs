@@ -145,7 +145,7 @@ impl Signed {
             _ => return Err(Unsigned::Missing("a known SignatureVersion")),
         };
         let certificate = must("/SigningCertURL")?;
-        if !is_sns(certificate) || !certificate.ends_with(".pem") {
+        if !is_sns(certificate) || certificate.rsplit_once('.').is_none_or(|(_, ending)| ending != "pem") {
             return Err(Unsigned::ForeignAddress(certificate.to_owned()));
         }
         // In this order; a subject is signed where there is one.

@@ -86,6 +86,7 @@ impl List<'_> {
         state(self.shell, *wanted.borrow())
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn bounce(&self, wanted: &Bounced) -> String {
         bounce(self.shell, *wanted)
     }
@@ -104,6 +105,7 @@ impl Show<'_> {
         state(self.shell, self.detail.message.state)
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn bounce(&self, wanted: &Bounced) -> String {
         bounce(self.shell, *wanted)
     }

@@ -53,12 +53,12 @@ pub fn lay_out(
     part: Part,
     layout: &str,
     context: &Map<String, serde_json::Value>,
-    content: String,
+    body: String,
     preheader: Option<Value>,
 ) -> Result<String, Fault> {
     let around = Value::from(Serde(context));
     let parts = Value::from_pairs([
-        ("content", Value::from_safe_string(content)),
+        ("content", Value::from_safe_string(body)),
         ("preheader", preheader.unwrap_or_else(|| Value::from(""))),
         ("preheader_end", Value::from_safe_string(PREHEADER_END.repeat(60))),
     ]);

@@ -114,10 +114,10 @@ fn document(
     };
     let subject = rendered(Part::Subject)?.output;
     let text = rendered(Part::Text)?.output;
-    let Piece { output: content, preheader } = rendered(Part::Html)?;
+    let Piece { output: body, preheader } = rendered(Part::Html)?;
     context.insert("subject".to_owned(), Value::from(subject.as_str()));
     let text = engine::lay_out(lang, Part::Text, include_str!("layout.txt"), &context, text, None)?;
-    let html = engine::lay_out(lang, Part::Html, include_str!("layout.html"), &context, content, preheader)?;
+    let html = engine::lay_out(lang, Part::Html, include_str!("layout.html"), &context, body, preheader)?;
     Ok(Rendered { subject, text, html: inline::styles(html, branding) })
 }
 

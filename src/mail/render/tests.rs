@@ -304,7 +304,7 @@ fn nothing_can_be_included() {
 fn work_and_size_are_limited() {
     let digits = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]";
     let loops = |depth: usize, inside: &str| {
-        let begin: String = (0..depth).map(|at| format!("{{% for d{at} in {digits} %}}")).collect();
+        let begin = (0..depth).map(|at| format!("{{% for d{at} in {digits} %}}")).collect::<Vec<_>>().concat();
         format!("{begin}{inside}{}", "{% endfor %}".repeat(depth))
     };
     assert!(refusal(&loops(6, "x")).contains("too much work"));

@@ -234,12 +234,12 @@ async fn signatures_hold_with_the_published_keys() {
             })
             .collect(),
     );
-    let signer = DomainKeys::new("example.com", "hf1", &keys.rsa_private, &keys.ed25519_private).unwrap();
+    let keypair = DomainKeys::new("example.com", "hf1", &keys.rsa_private, &keys.ed25519_private).unwrap();
     let (from, to) = (address("Ада <a@example.com>"), address("b@example.net"));
     for (text, html) in [("Hello", None), ("Привет,\n\n.\nмир\n\n\n", Some("<p>Привет</p>\n")), (" \n", None)]
     {
         let raw = composed(&from, &to, "Тема", text, html);
-        let signed = dkim::sign(&raw, &signer, Signing::Both).unwrap();
+        let signed = dkim::sign(&raw, &keypair, Signing::Both).unwrap();
         assert_eq!(verified(&signed, &records).await, [true, true], "{text:?}");
         // As the connection sends it.
         let sent = signed.strip_suffix(b"\r\n").unwrap_or(&signed);
@@ -268,8 +268,8 @@ async fn signatures_hold_with_the_published_keys() {
             let added = format!("{header}\r\n{signed}");
             assert_eq!(verified(added.as_bytes(), &records).await, [true, true], "added: {header}");
         }
-        let signed = dkim::sign(&raw, &signer, Signing::Rsa).unwrap();
+        let signed = dkim::sign(&raw, &keypair, Signing::Rsa).unwrap();
         assert_eq!(verified(&signed, &records).await, [true], "one signature");
-        assert_eq!(dkim::sign(&raw, &signer, Signing::None).unwrap(), raw);
+        assert_eq!(dkim::sign(&raw, &keypair, Signing::None).unwrap(), raw);
     }
 }

@@ -227,14 +227,16 @@ fn what_is_no_usable_report_is_said_to_be_none() {
     let without = POSTFIX.replace("Message-ID: <01933f2a-7c1e-7d33-9a51-0c6e5b2f4a10@example.org>\n", "");
     assert_eq!(read(without.as_bytes()), Err(NotUnderstood::NoMessageId));
     let at = POSTFIX.find("--4XyZ1a2b3c.1795167000/mail.example.org\nContent-Description: Undelivered").unwrap();
-    assert_eq!(read(POSTFIX[..at].as_bytes()), Err(NotUnderstood::NoMessageId));
+    assert_eq!(read(&POSTFIX.as_bytes()[..at]), Err(NotUnderstood::NoMessageId));
 }
 
 /// Each level of a nested mail is a call: as many as fit into a mail would use up the stack, which ends the process.
 #[test]
 fn a_mail_that_is_nested_without_end_is_refused() {
-    let nested: String =
-        (0..4000).map(|n| format!("CONTENT-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect();
+    let nested = (0..4000)
+        .map(|n| format!("CONTENT-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"))
+        .collect::<Vec<_>>()
+        .concat();
     assert_eq!(read(nested.as_bytes()), Err(NotUnderstood::TooManyParts));
     assert!(read(&nested.as_bytes()[..nested.find("=b60\n").unwrap()]).is_err(), "as deep as is allowed");
     let wide =

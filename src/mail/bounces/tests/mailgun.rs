@@ -62,7 +62,7 @@ fn a_signature_holds_for_its_time_and_token_only() {
 
 fn failed(changes: &Value) -> Value {
     let mut event = json!({
-        "event": "failed", "id": "G9Bn5sl1TC6nu79C8C0bwg", "timestamp": 1_795_166_990.389832, "log-level": "error", "severity": "permanent",
+        "event": "failed", "id": "G9Bn5sl1TC6nu79C8C0bwg", "timestamp": 1_795_166_990.389_832, "log-level": "error", "severity": "permanent",
         "reason": "bounce", "recipient": "alice@example.com", "recipient-domain": "example.com", "tags": [], "user-variables": [],
         "delivery-status": {
             "attempt-no": 1, "bounce-type": "hard", "certificate-verified": true, "code": 550, "description": null, "enhanced-code": "5.1.1",
