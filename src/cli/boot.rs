@@ -28,13 +28,15 @@ pub struct Booted {
 
 impl Booted {
     /// Opens the data directory exclusively and connects to the database, starting the private cluster if needed.
-    pub async fn open(config: Config) -> anyhow::Result<Self> {
+    pub async fn open(config: impl Into<Arc<Config>>) -> anyhow::Result<Self> {
+        let config = config.into();
         let data_dir = DataDir::open(&config.data_dir, config.secret_key_file.as_deref())?;
         Self::reach(config, data_dir).await
     }
 
     /// As [`Self::open_or_join`], but only for an existing installation: commands that inspect or maintain one must not create it.
-    pub async fn existing(config: Config) -> anyhow::Result<Self> {
+    pub async fn existing(config: impl Into<Arc<Config>>) -> anyhow::Result<Self> {
+        let config = config.into();
         let there = data_dir::existing_key(&config.data_dir, config.secret_key_file.as_deref())?.is_some();
         anyhow::ensure!(
             there,
@@ -45,13 +47,13 @@ impl Booted {
     }
 
     /// As [`Self::open`], or joins the appliance that runs on the same directory.
-    pub async fn open_or_join(config: Config) -> anyhow::Result<Self> {
+    pub async fn open_or_join(config: impl Into<Arc<Config>>) -> anyhow::Result<Self> {
+        let config = config.into();
         let data_dir = DataDir::open_or_join(&config.data_dir, config.secret_key_file.as_deref())?;
         Self::reach(config, data_dir).await
     }
 
-    async fn reach(config: Config, data_dir: DataDir) -> anyhow::Result<Self> {
-        let config = Arc::new(config);
+    async fn reach(config: Arc<Config>, data_dir: DataDir) -> anyhow::Result<Self> {
         let database = &config.database;
         let (prefix, key, bin_dir) = (&database.role_prefix, &data_dir.master_key, database.bin_dir.as_deref());
         let (target, managed) = match &database.url {

@@ -42,7 +42,8 @@ async fn nobody_writes_a_header_or_a_recipient_of_his_own() {
     app.wait_for_jobs().await;
     assert!(smtp.recipients().iter().all(|to| to == "ada@example.org"), "{:?}", smtp.recipients());
     for kept in smtp.kept() {
-        let names: Vec<String> = kept.parsed().parts().flat_map(|part| &part.headers).map(|h| h.get_key()).collect();
+        let names: Vec<String> =
+            kept.parsed().parts().flat_map(|part| &part.headers).map(mailparse::MailHeader::get_key).collect();
         let is_foreign = |name: &String| name.eq_ignore_ascii_case("bcc") || name.eq_ignore_ascii_case("x-evil");
         assert!(!names.iter().any(is_foreign), "{names:?}");
     }

@@ -23,7 +23,9 @@ fn site(smtp: Option<&Smtp>) -> Site {
         ("HOLDFAST_MAIL__CONNECT_SECONDS", "100".to_owned()),
         ("HOLDFAST_JOBS__CONCURRENCY", "16".to_owned()),
     ]);
-    UNLIMITED.iter().for_each(|name| site.set(name, "1000000"));
+    for name in UNLIMITED {
+        site.set(name, "1000000");
+    }
     for (name, value) in smtp.map(Smtp::settings).unwrap_or_default() {
         site.set(name, &value);
     }

@@ -95,7 +95,9 @@ async fn a_hundred_thousand_waiting_messages_cost_neither_memory_nor_time() {
     for (name, value) in smtp.settings() {
         site.set(name, &value);
     }
-    UNLIMITED.iter().for_each(|name| site.set(name, "1000000"));
+    for name in UNLIMITED {
+        site.set(name, "1000000");
+    }
     let running = site.start().await;
     let admin = site.admin().await;
     let post = async |to: String| {

@@ -172,7 +172,7 @@ impl Imap {
             ["UID", "MOVE", _, "\"Missing\""] => (none(), "NO there is no such folder"),
             ["UID", "MOVE", _, folder] => {
                 for mail in self.kept.lock().unwrap().iter_mut().filter(|mail| mail.uid == uid()) {
-                    mail.folder = folder.trim_matches('"').to_owned();
+                    folder.trim_matches('"').clone_into(&mut mail.folder);
                 }
                 (none(), "OK moved")
             }

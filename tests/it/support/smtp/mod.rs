@@ -12,7 +12,7 @@ use std::{
 };
 
 use mailparse::{MailHeaderMap as _, ParsedMail};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -168,10 +168,7 @@ impl Smtp {
 
     /// Listens when it returns.
     pub async fn come_back(&self) {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind(self.address).unwrap();
-        let listener = socket.listen(256).unwrap();
+        let listener = TcpListener::bind(self.address).await.unwrap();
         let away = CancellationToken::new();
         *self.server.away.lock().unwrap() = away.clone();
         let server = self.server.clone();

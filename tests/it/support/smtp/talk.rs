@@ -121,7 +121,7 @@ impl Talk {
         let mut response = rest.strip_prefix("PLAIN").unwrap_or_default().trim().to_owned();
         if response.is_empty() {
             self.say("334 ").await?;
-            response = String::from_utf8_lossy(&self.line().await?).trim_end().to_owned();
+            String::from_utf8_lossy(&self.line().await?).trim_end().clone_into(&mut response);
         }
         let said = STANDARD.decode(response).unwrap_or_default();
         let said = String::from_utf8_lossy(&said).into_owned();
