@@ -41,6 +41,7 @@ mod wire;
 
 pub use address::{Address, BadAddress};
 pub use config::{Config, Security, Signing};
+pub use dns::is_public as is_public_host;
 pub use doctor::checks;
 pub use error::MailError;
 pub use events::EVENTS;

@@ -8,7 +8,7 @@ use alerting::AlertId;
 use auth::SessionId;
 use backup::BackupId;
 use events::{EventId, Occurred};
-use mail::Address;
+use mail::{Address, is_public_host};
 use platform::{ids::UserId, label_enum, names::turns_direction};
 use webhooks::EndpointId;
 
@@ -185,10 +185,14 @@ impl Recipients {
     }
 }
 
-/// The first administrator is `admin@localhost` unless the settings say otherwise: nobody reads that mail.
+/// Names for documents and tests (RFC 6761, RFC 2606).
+const FOR_EXAMPLES: [&str; 2] = [".test", ".example"];
+
+/// Whether mail to it can arrive. Installers put in a first administrator such as `admin@localhost` or `admin@holdfast.local`: nobody reads that mail,
+/// and a relay takes it all the same.
 fn has_mailbox(address: &Address) -> bool {
     let domain = address.domain();
-    domain != "localhost" && !domain.ends_with(".localhost")
+    is_public_host(domain) && !FOR_EXAMPLES.iter().any(|end| domain.ends_with(end))
 }
 
 /// At most so many characters of a text that other programs wrote: a mail has a greatest size, and one long text must not cost the others.

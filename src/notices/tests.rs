@@ -44,6 +44,28 @@ fn recipients_are_ordered_by_domain_and_told_once() {
     assert_eq!(addresses(&Recipients::of([("x".repeat(300).as_str(), "a@example.com")])), ["a@example.com"]);
 }
 
+/// A relay takes mail to these, and returns it to nobody who looks.
+#[test]
+fn names_of_one_network_or_of_examples_have_no_mailbox() {
+    for nobody in [
+        "admin@localhost",
+        "admin@holdfast.localhost",
+        "admin@holdfast.local",
+        "admin@HOLDFAST.Local",
+        "admin@mail.internal",
+        "admin@nowhere.invalid",
+        "admin@holdfast.test",
+        "admin@acme.example",
+        "admin@mailhost",
+    ] {
+        let found = Recipients::of([("", nobody)]);
+        assert_eq!((addresses(&found).len(), found.unusable), (0, 1), "{nobody}");
+    }
+    for somebody in ["ada@example.com", "ada@local.example.org", "ada@test.de", "имя@пример.рф"] {
+        assert_eq!(Recipients::of([("", somebody)]).addresses.len(), 1, "{somebody}");
+    }
+}
+
 #[test]
 fn the_key_is_of_the_event_and_the_recipient() {
     let to = |text: &str| Address::parse(text).unwrap();
@@ -157,6 +179,8 @@ fn nobody_to_tell_is_a_failure() {
     let status = |people: &[(&str, &str)]| judge(&Recipients::of(people.iter().copied()), 0).status;
     assert_eq!(status(&[]), Health::Fail);
     assert_eq!(status(&[("", "admin@localhost")]), Health::Fail);
+    // The first administrator of an installation in Docker.
+    assert_eq!(status(&[("", "admin@holdfast.local")]), Health::Fail);
     assert_eq!(status(&[("", "admin@localhost"), ("", "ada@example.com")]), Health::Warn);
     assert_eq!(status(&[("", "ada@example.com")]), Health::Pass);
     let two = Recipients::of([("", "ada@example.com"), ("", "bob@example.com")]);

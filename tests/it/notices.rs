@@ -363,7 +363,8 @@ async fn whoever_has_unsubscribed_from_a_kind_is_left_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notice_for_nobody_is_counted_and_the_check_fails() {
-    let app = start(&[("HOLDFAST_ADMIN__EMAIL", "admin@localhost")]).await;
+    // As the compose file has it, unless one says otherwise.
+    let app = start(&[("HOLDFAST_ADMIN__EMAIL", "admin@holdfast.local")]).await;
     let result = check(&app).await;
     assert_eq!(result.status, Health::Fail, "{result:?}");
     report(&app, &alert(&app, "DatabaseDown", "critical")).await;
