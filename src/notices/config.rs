@@ -11,7 +11,7 @@ use platform::config::ConfigErrors;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Whether events become mail at all.
+    /// Whether events become mail at all. While no mail server is configured, only welcomes do.
     pub enabled: bool,
     /// Who is told about the installation: alerts, backups, the weekly report. Empty: its operators.
     pub to: Vec<String>,

@@ -49,6 +49,12 @@ impl NoticeKind {
         }
     }
 
+    /// Whether it is written while no server is configured, to be sent when there is one. Of the others nobody has any use later, and in an
+    /// installation without mail the outbox would never be empty. A link is passed on by its maker, who sees it.
+    pub fn waits_for_a_server(self) -> bool {
+        self == Self::Welcome
+    }
+
     /// How long it is of use. A mail that waits for longer, because no server is configured or the server is away, is not sent any more: whoever
     /// switches mail on after months does not get the alerts of months.
     pub fn lives(self) -> TimeDelta {
@@ -67,7 +73,7 @@ label_enum! {
         NoRecipient = "no_recipient",
         /// One of several recipients has no such address.
         BadAddress = "bad_address",
-        /// It makes no sense as long as no mail server is configured: a link that its maker passes on, an alert about mail itself.
+        /// No mail server is configured, and it would be of no use later.
         MailOff = "mail_off",
         /// What it is about does not exist any more.
         Gone = "gone",

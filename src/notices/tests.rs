@@ -242,4 +242,6 @@ fn each_kind_is_of_use_for_a_week_at_most() {
         assert!((TimeDelta::days(1)..=TimeDelta::days(7)).contains(&kind.lives()), "{}", kind.as_str());
     }
     assert_eq!(NoticeKind::Alert.lives(), TimeDelta::days(1));
+    let waiting: Vec<_> = NoticeKind::ALL.iter().filter(|kind| kind.waits_for_a_server()).collect();
+    assert_eq!(waiting, [&NoticeKind::Welcome]);
 }

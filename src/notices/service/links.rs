@@ -38,10 +38,6 @@ impl Notices {
         };
         let about = format!("link/{}", link.id);
         let unmade = |reason| self.inner.metrics.unmade(kind, &about, reason, 1);
-        if !self.has_mail() {
-            unmade(Unmade::MailOff);
-            return Ok(false);
-        }
         let to = Recipients::of([(mail.name, link.email.as_str())]);
         let notice = Notice { kind, owner, about: &about, to: &to, expires_at: link.expires_at };
         if !self.reaches(&notice) {

@@ -96,7 +96,7 @@ impl Notices {
         &self.inner.config
     }
 
-    /// Whether mail can be sent at all. While it cannot, notices wait in the outbox until they are of no use any more.
+    /// Whether mail can be sent at all.
     pub(super) fn has_mail(&self) -> bool {
         self.inner.rooms.mail.is_configured()
     }
@@ -149,9 +149,21 @@ impl Notices {
         Ok(Recipients::of(parts.iter().map(|(name, email)| (*name, email.as_str()))))
     }
 
-    /// Whether the notice has a recipient. Counts those that it cannot reach.
+    /// Whether a mail of this kind makes sense now: while no server is configured, few do. Counts one that does not.
+    fn is_of_use(&self, kind: NoticeKind, about: &str) -> bool {
+        let is_of_use = self.has_mail() || kind.waits_for_a_server();
+        if !is_of_use {
+            self.inner.metrics.unmade(kind, about, Unmade::MailOff, 1);
+        }
+        is_of_use
+    }
+
+    /// Whether the notice is to be written: it makes sense, and has a recipient. Counts those that it cannot reach.
     fn reaches(&self, notice: &Notice<'_>) -> bool {
         let Notice { kind, about, to, .. } = *notice;
+        if !self.is_of_use(kind, about) {
+            return false;
+        }
         let is_any = !to.addresses.is_empty();
         if is_any {
             self.inner.metrics.unmade(kind, about, Unmade::BadAddress, to.unusable);

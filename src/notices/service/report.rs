@@ -63,6 +63,9 @@ impl Notices {
     /// Mails the report about the last seven days. The job is in the key of its mails: an attempt after the first changes nothing.
     pub async fn report(&self, job: JobId) -> Result<(), NoticesError> {
         let (kind, about, until) = (NoticeKind::WeeklyReport, format!("report/{job}"), self.inner.clock.now());
+        if !self.is_of_use(kind, &about) {
+            return Ok(());
+        }
         let to = self.told().await?;
         let expires_at = until + kind.lives();
         let notice = Notice { kind, owner: Owner::Installation, about: &about, to: &to, expires_at };
