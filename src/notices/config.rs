@@ -15,7 +15,7 @@ pub struct Config {
     pub enabled: bool,
     /// Who is told about the installation: alerts, backups, the weekly report. Empty: its operators.
     pub to: Vec<String>,
-    /// Language of notices: `en` or `ru`.
+    /// Language of notices to those whose own is not known: `en` or `ru`.
     pub language: String,
     /// When alerts that are not critical are mailed together (cron); "off": not at all.
     pub digest_schedule: String,

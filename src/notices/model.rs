@@ -1,5 +1,7 @@
 //! What notices are made of.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -7,6 +9,7 @@ use super::NoticesError;
 use alerting::AlertId;
 use auth::SessionId;
 use backup::BackupId;
+use console::Lang;
 use events::{EventId, Occurred};
 use mail::{Address, is_public_host};
 use platform::{ids::UserId, label_enum, names::turns_direction};
@@ -173,6 +176,8 @@ pub struct Recipients {
     pub addresses: Vec<Address>,
     /// People whose address cannot be sent to.
     pub unusable: u64,
+    /// The languages that are known, by [`Address::key`].
+    pub languages: HashMap<String, Lang>,
 }
 
 impl Recipients {

@@ -18,10 +18,13 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::support::{
-    app::{ADMIN_EMAIL, ADMIN_PASSWORD, Client, TestApp},
-    vault::Vault,
-    wait::until,
+use crate::{
+    alerting::pages::submit,
+    support::{
+        app::{ADMIN_EMAIL, ADMIN_PASSWORD, Client, TestApp},
+        vault::Vault,
+        wait::until,
+    },
 };
 
 const TOKEN: &str = "a-token-for-alertmanager";
@@ -409,6 +412,60 @@ async fn without_a_mail_server_only_what_is_of_use_later_waits() {
     assert_eq!(number(&app, ends).await, 1);
     let result = check(&app).await;
     assert!(result.status == Health::Pass && result.summary.contains("not configured"), "{result:?}");
+    app.stop().await;
+}
+
+/// Language of the newest mail of a kind.
+async fn language(admin: &Client, installation: bool, kind: &str) -> Value {
+    mails(admin, installation, kind).await[0]["language"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_is_written_to_in_their_language() {
+    let app = start(&[("HOLDFAST_NOTICES__LANGUAGE", "ru")]).await;
+    let admin = app.admin().await;
+    let invite = async |email: &str| {
+        let new = json!({"email": email, "role": "member"});
+        let url = admin.post("/api/v1/members/links", &new).await.expect(201)["url"].as_str().unwrap().to_owned();
+        url.split_once("token=").unwrap().1.to_owned()
+    };
+    let choose = async |lang: &str| {
+        let chosen = submit(&admin, "/console/preferences", &[("lang", lang), ("back", "/")]).await;
+        assert_eq!(chosen.status, 303, "{}", chosen.text);
+    };
+    // Nothing is known of anybody.
+    invite("first@example.com").await;
+    assert_eq!(language(&admin, false, "invitation").await, "ru");
+    // An invitation speaks as whoever invites does in the console.
+    choose("en").await;
+    let token = invite("ada@example.com").await;
+    assert_eq!(language(&admin, false, "invitation").await, "en");
+    // The newcomer speaks as their browser.
+    let stranger = app.anonymous();
+    let body = json!({"token": token, "name": "Ada", "password": ADMIN_PASSWORD});
+    let accept = stranger.request(Method::POST, "/api/v1/auth/links/accept").json(&body);
+    let me = stranger.send(accept.header("accept-language", "en-GB, ru;q=0.5")).await.expect(200);
+    until("no welcome", async || mails(&admin, false, "welcome").await.len() == 1).await;
+    assert_eq!(language(&admin, false, "welcome").await, "en");
+    choose("ru").await;
+    let reset = format!("/api/v1/members/{}/reset-link", me["user"]["id"].as_str().unwrap());
+    admin.post(&reset, &json!({})).await.expect(201);
+    assert_eq!(language(&admin, true, "password_reset").await, "en", "not its maker's");
+    // A browser that asks for another language changes nothing; one in which another was chosen does.
+    let credentials = json!({"email": "ada@example.com", "password": ADMIN_PASSWORD});
+    for (name, value, spoken) in [("accept-language", "ru", "en"), ("cookie", "hf_lang=ru", "ru")] {
+        let login = stranger.request(Method::POST, "/api/v1/auth/login").json(&credentials);
+        stranger.send(login.header(name, value)).await.expect(200);
+        admin.post(&reset, &json!({})).await.expect(201);
+        assert_eq!(language(&admin, true, "password_reset").await, spoken, "{name}: {value}");
+    }
+    // The operator's digest, and what it says.
+    choose("en").await;
+    report(&app, &alert(&app, "DiskFills", "warning")).await;
+    until("no item", async || number(&app, "SELECT count(*) FROM notice_items").await == 1).await;
+    app.app.notices.digest().await.unwrap();
+    assert_eq!(language(&admin, true, "digest").await, "en");
+    assert!(text(&admin, &mails(&admin, true, "digest").await).await.contains("DiskFills fires (warning)"));
     app.stop().await;
 }
 

@@ -75,7 +75,7 @@ impl Notices {
             return Ok(());
         }
         let data = self.alert_data(alert, state);
-        let mails = self.write(&mut tx, &notice, |_| data.clone()).await?;
+        let mails = self.write(&mut tx, &notice, |_, _| data.clone()).await?;
         tx.commit().await?;
         self.inner.metrics.made(notice.kind, id, mails);
         Ok(())

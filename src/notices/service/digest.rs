@@ -8,6 +8,7 @@ use crate::{
     model::{Group, NoticeKind, Unmade},
     store,
 };
+use console::Lang;
 use mail::{Address, Owner};
 use platform::ids;
 
@@ -40,14 +41,13 @@ impl Notices {
         if let Some(first) = groups.first()
             && self.reaches(&notice)
         {
-            let entries = self.inner.entries(&groups);
             let (since, until) = (rfc3339(first.since), rfc3339(now));
-            let data = |to: &Address| {
+            let data = |to: &Address, lang: Lang| {
                 json!({
                     "name": to.name(),
                     "since": since,
                     "until": until,
-                    "items": entries,
+                    "items": self.inner.entries(&groups, lang),
                     "url": self.page("/alerts"),
                 })
             };
@@ -63,13 +63,13 @@ impl Notices {
 }
 
 impl Inner {
-    fn entries(&self, groups: &[Group]) -> Vec<Value> {
+    fn entries(&self, groups: &[Group], lang: Lang) -> Vec<Value> {
         let title = |group: &Group| {
             let key = if group.state == "resolved" { "notices-alert-resolved" } else { "notices-alert-firing" };
-            let text = self.texts.text(self.config.lang(), key);
+            let text = self.texts.text(lang, key);
             text.with("name", &group.name).with("severity", &group.severity).to_string()
         };
-        let more = |count: i64| self.texts.text(self.config.lang(), "notices-more").with("count", count).to_string();
+        let more = |count: i64| self.texts.text(lang, "notices-more").with("count", count).to_string();
         entries(groups, title, more, &format!("{}/alerts", self.base_url))
     }
 }

@@ -16,7 +16,7 @@ use super::{
     model::{NoticeKind, Recipients, Unmade},
     module::LOCALE,
 };
-use console::Texts;
+use console::{Lang, Texts};
 use jobs::Loops;
 use mail::{Address, Content, NewMail, Owner};
 use platform::{
@@ -143,10 +143,18 @@ impl Notices {
         let configured: Vec<Address> = self.config().to.iter().filter_map(|to| Address::parse(to).ok()).collect();
         if configured.is_empty() {
             let operators = self.inner.rooms.auth.operators().await?;
-            return Ok(Recipients::of(operators.iter().map(|user| (user.name.as_str(), user.email.as_str()))));
+            let found = Recipients::of(operators.iter().map(|user| (user.name.as_str(), user.email.as_str())));
+            return self.with_languages(found).await;
         }
         let parts: Vec<_> = configured.iter().map(|to| (to.name(), to.address())).collect();
-        Ok(Recipients::of(parts.iter().map(|(name, email)| (*name, email.as_str()))))
+        self.with_languages(Recipients::of(parts.iter().map(|(name, email)| (*name, email.as_str())))).await
+    }
+
+    /// With the languages of those who have an account. Not in a transaction: it asks for a connection of its own.
+    async fn with_languages(&self, mut to: Recipients) -> Result<Recipients, NoticesError> {
+        let keys: Vec<String> = to.addresses.iter().map(Address::key).collect();
+        to.languages = self.inner.rooms.auth.languages(&keys).await?;
+        Ok(to)
     }
 
     /// Whether a mail of this kind makes sense now: while no server is configured, few do. Counts one that does not.
@@ -175,20 +183,22 @@ impl Notices {
         is_any
     }
 
-    /// Writes a mail for each recipient in the caller's transaction; `data` gives the fields of the template. A repeated notice writes none.
+    /// Writes a mail for each recipient, in their language, in the caller's transaction; `data` gives the fields of the template. A repeated notice writes
+    /// none.
     async fn write(
         &self,
         tx: &mut Tx,
         notice: &Notice<'_>,
-        data: impl Fn(&Address) -> Value,
+        data: impl Fn(&Address, Lang) -> Value,
     ) -> Result<u64, NoticesError> {
         let kind = notice.kind.of_mail();
         for to in &notice.to.addresses {
+            let lang = notice.to.languages.get(&to.key()).copied().unwrap_or(self.config().lang());
             let new = NewMail {
                 kind,
                 to,
-                language: self.config().lang().code(),
-                content: Content::Template { name: kind.name, data: data(to) },
+                language: lang.code(),
+                content: Content::Template { name: kind.name, data: data(to, lang) },
                 attachments: Vec::new(),
                 send_at: None,
                 expires_at: Some(notice.expires_at),
@@ -203,7 +213,7 @@ impl Notices {
     }
 
     /// Makes a notice in a transaction of its own.
-    async fn make(&self, notice: &Notice<'_>, data: impl Fn(&Address) -> Value) -> Result<(), NoticesError> {
+    async fn make(&self, notice: &Notice<'_>, data: impl Fn(&Address, Lang) -> Value) -> Result<(), NoticesError> {
         if self.is_late(notice) || !self.reaches(notice) {
             return Ok(());
         }
@@ -235,8 +245,8 @@ impl Notices {
         format!("{}{path}", self.inner.base_url)
     }
 
-    fn text(&self, key: &str) -> String {
-        self.inner.texts.text(self.config().lang(), key).to_string()
+    fn text(&self, lang: Lang, key: &str) -> String {
+        self.inner.texts.text(lang, key).to_string()
     }
 }
 

@@ -12,7 +12,7 @@ use agents::AnswerCounts;
 use alerting::{Alert, Filter};
 use backup::{Backup, Status};
 use jobs::JobId;
-use mail::{Address, Owner};
+use mail::Owner;
 use platform::http::Slice;
 
 /// An installation has far fewer.
@@ -70,7 +70,7 @@ impl Notices {
         let expires_at = until + kind.lives();
         let notice = Notice { kind, owner: Owner::Installation, about: &about, to: &to, expires_at };
         let data = self.week(until - TimeDelta::days(7), until).await?;
-        self.make(&notice, |_: &Address| data.clone()).await
+        self.make(&notice, |_, _| data.clone()).await
     }
 
     /// Fields of the template `weekly_report`.

@@ -16,7 +16,7 @@ use alerting::{AlertFiring, AlertResolved};
 use auth::{DeviceAdded, MemberAdded};
 use backup::{Backup, BackupError, BackupFailed, BackupFinished, Status};
 use events::{Event as _, Occurred};
-use mail::{Address, Owner};
+use mail::Owner;
 use webhooks::EndpointDisabled;
 
 /// A verified backup is reported once in this time, and after one that was not; others once in an hour.
@@ -55,10 +55,10 @@ impl Notices {
             self.inner.metrics.unmade(kind, &id, Unmade::Gone, 1);
             return Ok(());
         };
-        let to = Recipients::of([(member.name.as_str(), member.email.as_str())]);
+        let to = self.with_languages(Recipients::of([(member.name.as_str(), member.email.as_str())])).await?;
         let expires_at = event.created_at + kind.lives();
         let notice = Notice { kind, owner: Owner::Org(org), about: &id, to: &to, expires_at };
-        self.make(&notice, |_| {
+        self.make(&notice, |_, _| {
             json!({
                 "name": member.name,
                 "email": member.email,
@@ -78,15 +78,14 @@ impl Notices {
             self.inner.metrics.unmade(kind, &id, Unmade::Gone, 1);
             return Ok(());
         };
-        let to = Recipients::of([(device.name.as_str(), device.email.as_str())]);
+        let to = self.with_languages(Recipients::of([(device.name.as_str(), device.email.as_str())])).await?;
         let expires_at = event.created_at + kind.lives();
         let notice = Notice { kind, owner: Owner::Installation, about: &id, to: &to, expires_at };
         let browser = device.user_agent.as_deref().and_then(console::browser);
-        let browser = browser.unwrap_or_else(|| self.text("notices-device-unknown"));
-        self.make(&notice, |_| {
+        self.make(&notice, |_, lang| {
             json!({
                 "name": device.name,
-                "device": browser,
+                "device": browser.clone().unwrap_or_else(|| self.text(lang, "notices-device-unknown")),
                 "ip": device.address,
                 "at": rfc3339(event.created_at),
                 "url": self.page("/account"),
@@ -128,7 +127,7 @@ impl Notices {
             // That it works again is news.
             store::count_anew(&mut tx, VERIFIED).await?;
         }
-        let mails = self.write(&mut tx, &notice, |_| data.clone()).await?;
+        let mails = self.write(&mut tx, &notice, |_, _| data.clone()).await?;
         tx.commit().await?;
         self.inner.metrics.made(kind, &id, mails);
         Ok(())
@@ -141,19 +140,20 @@ impl Notices {
             Some(org) => {
                 let admins = self.inner.rooms.auth.admins(org).await?;
                 let people = admins.iter().map(|member| (member.name.as_str(), member.email.as_str()));
-                (Owner::Org(org), Recipients::of(people))
+                let to = Recipients::of(people);
+                (Owner::Org(org), self.with_languages(to).await?)
             }
             None => (Owner::Installation, self.told().await?),
         };
         let expires_at = event.created_at + DISABLED_LIVES;
         let notice = Notice { kind: NoticeKind::Alert, owner, about: &id, to: &to, expires_at };
         let why = if reason == "gone" { "notices-webhook-gone" } else { "notices-webhook-failing" };
-        self.make(&notice, |_: &Address| {
+        self.make(&notice, |_, lang| {
             json!({
                 "state": "firing",
-                "alert": self.text("notices-webhook-disabled"),
+                "alert": self.text(lang, "notices-webhook-disabled"),
                 "severity": "warning",
-                "summary": self.text(why),
+                "summary": self.text(lang, why),
                 "description": "",
                 "started_at": rfc3339(event.created_at),
                 "ended_at": null,

@@ -39,6 +39,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("auth/service/administration.rs", "operators", "operators are of the installation"),
     ("auth/service/administration.rs", "add_to_organisation", "an operator's work"),
     ("auth/service/bootstrap.rs", "bootstrap", "there is no organisation yet"),
+    ("auth/service/languages.rs", "languages keep_language", "of people, whatever organisations they belong to"),
     ("auth/service/links.rs", "create_reset_link create_link", "the person may belong to several organisations"),
     ("auth/service/links.rs", "find_link join join_as_new reset_by_link", "the link is all that the caller has"),
     ("auth/service/sessions.rs", "list_sessions end_session end_other_sessions", "of a person, in all organisations"),
