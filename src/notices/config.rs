@@ -21,7 +21,7 @@ pub struct Config {
     pub digest_schedule: String,
     /// When the weekly report is mailed (cron); "off": not at all.
     pub report_schedule: String,
-    /// Time zone of the schedules.
+    /// Time zone of the schedules, and of the times in notices.
     pub time_zone: String,
 }
 

@@ -9,7 +9,7 @@ use super::{
     doctor::judge,
     model::{AboutAlert, Group, NoticeKind, Recipients, Unmade, about, link, short, unlinked},
     module::LOCALE,
-    service::{Backed, cost_text, entries, key},
+    service::{Backed, cost_text, entries, in_zone, key},
 };
 use alerting::AlertId;
 use backup::Status;
@@ -156,7 +156,8 @@ fn entries_of_the_digest_have_what_its_template_reads() {
     };
     let list = "https://ai.example.com/alerts";
     let found = |groups: &[Group]| {
-        entries(groups, |group| format!("{} fires", group.name), |count| format!("{count} more"), list)
+        let time = |at| in_zone(at, "UTC");
+        entries(groups, |group| format!("{} fires", group.name), |count| format!("{count} more"), time, list)
     };
     let entry = |title: &str, text: &str, url: &str| json!({ "title": title, "text": text, "at": "1970-01-01T00:00:00Z", "url": url });
     let one = format!("{list}/{alert_id}");
@@ -172,6 +173,17 @@ fn entries_of_the_digest_have_what_its_template_reads() {
     assert!(found(&[]).is_empty());
     let title = Texts::new(&[LOCALE]).text(Lang::Ru, "notices-alert-firing").with("name", "X").with("severity", "info");
     assert_eq!(title.to_string(), "Сработало: X (info)");
+}
+
+#[test]
+fn times_are_those_of_the_configured_zone() {
+    // An hour before midnight in UTC, in summer and in winter.
+    let summer = DateTime::parse_from_rfc3339("2026-07-05T23:00:00Z").unwrap().to_utc();
+    let winter = DateTime::parse_from_rfc3339("2026-12-05T23:00:00Z").unwrap().to_utc();
+    assert_eq!(in_zone(summer, "UTC"), "2026-07-05T23:00:00Z");
+    assert_eq!(in_zone(summer, "Europe/Moscow"), "2026-07-06T02:00:00+03:00[Europe/Moscow]");
+    assert_eq!(in_zone(summer, "Europe/Berlin"), "2026-07-06T01:00:00+02:00[Europe/Berlin]");
+    assert_eq!(in_zone(winter, "Europe/Berlin"), "2026-12-06T00:00:00+01:00[Europe/Berlin]");
 }
 
 #[test]

@@ -328,9 +328,11 @@ async fn admins_hear_of_a_disabled_webhook_of_their_organisation() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_weekly_report_comes_once_for_its_job() {
-    let app = start(&[]).await;
+    // Five hours and three quarters from UTC.
+    let app = start(&[("HOLDFAST_NOTICES__TIME_ZONE", "Asia/Kathmandu")]).await;
     let admin = app.admin().await;
-    report(&app, &alert(&app, "DiskFills", "warning")).await;
+    let fires = alert(&app, "DiskFills", "warning");
+    report(&app, &fires).await;
     // It began long before the week, and still lasts.
     let disk = alert(&app, "CertificateEnds", "info");
     report(&app, &Alert { began: disk.began - TimeDelta::days(30), ..disk }).await;
@@ -340,6 +342,8 @@ async fn the_weekly_report_comes_once_for_its_job() {
     let found = mails(&admin, true, "weekly_report").await;
     assert_eq!(found.len(), 1, "{found:?}");
     let said = text(&admin, &found).await;
+    let there = (fires.began + TimeDelta::minutes(345)).format("%Y, %H:%M Asia/Kathmandu").to_string();
+    assert!(said.contains(&there) && !said.contains("UTC"), "no {there} in {said}");
     for part in ["Answers: 0", "Last trial restore: never", "DiskFills (warning)", "CertificateEnds (info)"] {
         assert!(said.contains(part), "no {part} in {said}");
     }

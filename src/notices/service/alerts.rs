@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{Notice, Notices, rfc3339};
+use super::{Notice, Notices};
 use crate::{
     NoticesError,
     jobs::Together,
@@ -95,8 +95,8 @@ impl Notices {
             "severity": alert.severity.as_str(),
             "summary": short(alert.summary(), LONGEST_SUMMARY),
             "description": short(alert.annotation("description"), LONGEST_TEXT),
-            "started_at": rfc3339(alert.starts_at),
-            "ended_at": alert.ends_at.filter(|_| state == "resolved").map(rfc3339),
+            "started_at": self.time(alert.starts_at),
+            "ended_at": alert.ends_at.filter(|_| state == "resolved").map(|at| self.time(at)),
             "url": url,
             "runbook_url": link(&runbook_url),
         })

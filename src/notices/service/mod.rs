@@ -9,6 +9,7 @@ mod tell;
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::{
@@ -240,6 +241,11 @@ impl Notices {
         }
     }
 
+    /// In the configured time zone, as templates take it.
+    fn time(&self, at: DateTime<Utc>) -> String {
+        in_zone(at, &self.config().time_zone)
+    }
+
     /// A page of this installation.
     fn page(&self, path: &str) -> String {
         format!("{}{path}", self.inner.base_url)
@@ -255,7 +261,11 @@ pub(super) fn key(about: &str, to: &Address) -> String {
     format!("{about}/{}", &crypto::sha256_hex(to.key())[..32])
 }
 
-/// As templates take times.
-fn rfc3339(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+/// As templates take times: with the name of a time zone behind it they are shown as they are there (RFC 9557).
+pub(super) fn in_zone(at: DateTime<Utc>, zone: &str) -> String {
+    match zone.parse() {
+        // Settings are checked at the start.
+        Ok(Tz::UTC) | Err(_) => at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        Ok(tz) => format!("{}[{}]", at.with_timezone(&tz).to_rfc3339_opts(SecondsFormat::Secs, false), tz.name()),
+    }
 }

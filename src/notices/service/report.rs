@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::{Notice, Notices, rfc3339};
+use super::{Notice, Notices};
 use crate::{
     NoticesError,
     model::{LONGEST_NAME, NoticeKind, short},
@@ -79,7 +79,7 @@ impl Notices {
         let used = self.used(since, until).await?;
         let backups: Vec<Backup> = rooms.backups.list(&Slice::first(MOST_BACKUPS)).await?;
         let backed = Backed::of(backups.iter().map(|backup| (backup.status, backup.started_at)), since, until);
-        let proven = rooms.backups.last_proven().await?.map(|(at, _)| rfc3339(at));
+        let proven = rooms.backups.last_proven().await?.map(|(at, _)| self.time(at));
         let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
         // With those that began before the week and still last.
         let alerts = rooms.alerting.list(&filter, &Slice::first(MOST_INCIDENTS)).await?;
@@ -87,8 +87,8 @@ impl Notices {
             tracing::warn!(most = MOST_INCIDENTS, "the weekly report lists only the latest incidents");
         }
         Ok(json!({
-            "since": rfc3339(since),
-            "until": rfc3339(until),
+            "since": self.time(since),
+            "until": self.time(until),
             "answers": used.answers.answers,
             "answers_before": used.answers_before,
             "answers_failed": used.answers.failed,
@@ -97,7 +97,7 @@ impl Notices {
             "backups": backed.verified,
             "backups_failed": backed.others,
             "restored_at": proven,
-            "incidents": alerts.iter().map(incident).collect::<Vec<_>>(),
+            "incidents": alerts.iter().map(|alert| self.incident(alert)).collect::<Vec<_>>(),
             "url": self.page("/"),
         }))
     }
@@ -119,19 +119,19 @@ impl Notices {
         }
         Ok(used)
     }
+
+    /// An entry of the report. The template reads 0 seconds as an alert that lasts.
+    fn incident(&self, alert: &Alert) -> Value {
+        json!({
+            "alert": short(&alert.name, LONGEST_NAME),
+            "severity": alert.severity.as_str(),
+            "started_at": self.time(alert.starts_at),
+            "seconds": alert.ends_at.map(|end| (end - alert.starts_at).num_seconds().max(1)),
+        })
+    }
 }
 
 /// In the currency of the configured prices, which has no name there.
 pub(crate) fn cost_text(cost: f64) -> String {
     format!("{cost:.2}")
-}
-
-/// An entry of the report. The template reads 0 seconds as an alert that lasts.
-fn incident(alert: &Alert) -> Value {
-    json!({
-        "alert": short(&alert.name, LONGEST_NAME),
-        "severity": alert.severity.as_str(),
-        "started_at": rfc3339(alert.starts_at),
-        "seconds": alert.ends_at.map(|end| (end - alert.starts_at).num_seconds().max(1)),
-    })
 }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{Notice, Notices, rfc3339};
+use super::{Notice, Notices};
 use crate::{
     NoticesError,
     model::{
@@ -87,7 +87,7 @@ impl Notices {
                 "name": device.name,
                 "device": browser.clone().unwrap_or_else(|| self.text(lang, "notices-device-unknown")),
                 "ip": device.address,
-                "at": rfc3339(event.created_at),
+                "at": self.time(event.created_at),
                 "url": self.page("/account"),
             })
         })
@@ -105,7 +105,7 @@ impl Notices {
             }
             found => found?,
         };
-        let proven = backups.last_proven().await?.map(|(at, _)| rfc3339(at));
+        let proven = backups.last_proven().await?.map(|(at, _)| self.time(at));
         let to = self.told().await?;
         let expires_at = event.created_at + kind.lives();
         let notice = Notice { kind, owner: Owner::Installation, about: &id, to: &to, expires_at };
@@ -113,7 +113,8 @@ impl Notices {
             return Ok(());
         }
         let status = if event.topic == BackupFailed::TOPIC { Status::Failed } else { backup.status };
-        let data = backup_data(&backup, status.as_str(), proven.as_deref(), &self.page("/backups"));
+        let began = self.time(backup.started_at);
+        let data = backup_data(&backup, &began, status.as_str(), proven.as_deref(), &self.page("/backups"));
         let (counted, every) =
             if status == Status::Verified { (VERIFIED, VERIFIED_EVERY) } else { (FAILED, FAILED_EVERY) };
         let now = self.inner.clock.now();
@@ -155,7 +156,7 @@ impl Notices {
                 "severity": "warning",
                 "summary": self.text(lang, why),
                 "description": "",
-                "started_at": rfc3339(event.created_at),
+                "started_at": self.time(event.created_at),
                 "ended_at": null,
                 "url": self.page(&format!("/settings/webhooks/{endpoint_id}")),
                 "runbook_url": "",
@@ -166,11 +167,11 @@ impl Notices {
 }
 
 /// Fields of the template `backup_report`.
-fn backup_data(backup: &Backup, status: &str, proven: Option<&str>, url: &str) -> Value {
+fn backup_data(backup: &Backup, began: &str, status: &str, proven: Option<&str>, url: &str) -> Value {
     let seconds = backup.finished_at.map(|end| (end - backup.started_at).num_seconds());
     json!({
         "status": status,
-        "started_at": rfc3339(backup.started_at),
+        "started_at": began,
         "seconds": seconds,
         "bytes": Some(backup.total_bytes).filter(|bytes| *bytes > 0),
         "error": backup.error.as_deref().map(|error| short(error, LONGEST_TEXT)),
