@@ -1,6 +1,6 @@
 //! Rules without a database.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use prometheus_client::registry::Registry;
 use serde_json::json;
 
@@ -9,10 +9,9 @@ use super::{
     doctor::judge,
     model::{AboutAlert, Group, NoticeKind, Recipients, Unmade, about, link, short, unlinked},
     module::LOCALE,
-    service::{Backed, cost_text, entries, in_zone, key},
+    service::{cost_text, entries, in_zone, key},
 };
 use alerting::AlertId;
-use backup::Status;
 use console::{Lang, Texts};
 use events::{EventId, Occurred};
 use mail::{Address, TEMPLATES};
@@ -124,19 +123,7 @@ fn an_event_that_cannot_be_read_says_so() {
 }
 
 #[test]
-fn a_week_has_the_backups_that_began_in_it() {
-    let until = DateTime::UNIX_EPOCH + TimeDelta::days(14);
-    let since = until - TimeDelta::days(7);
-    let at = |days: i64| DateTime::UNIX_EPOCH + TimeDelta::days(days);
-    let backups: Vec<(Status, DateTime<Utc>)> = vec![
-        (Status::Verified, at(6)),
-        (Status::Verified, at(7)),
-        (Status::Failed, at(8)),
-        (Status::Unverified, at(9)),
-        (Status::Running, at(10)),
-        (Status::Verified, at(14)),
-    ];
-    assert_eq!(Backed::of(backups, since, until), Backed { verified: 1, others: 2 });
+fn cost_has_two_decimals() {
     assert_eq!(cost_text(12.804), "12.80");
 }
 

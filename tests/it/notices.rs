@@ -351,6 +351,49 @@ async fn the_weekly_report_comes_once_for_its_job() {
     app.stop().await;
 }
 
+/// Of all organisations, once for each person; nothing is cut off in silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_weekly_report_counts_everything() {
+    let app = start(&[]).await;
+    let admin = app.admin().await;
+    app.other_org("other").await;
+    report(&app, &Alert { hosts: 130, ..alert(&app, "DiskFills", "warning") }).await;
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    // In each of two organisations two people with two answers of this week, one of the week before and one of earlier.
+    for sql in [
+        "INSERT INTO agents (id, org_id, slug, name, current_version, created_at, updated_at)
+         SELECT gen_random_uuid(), id, 'report', 'Report', 1, now(), now() FROM organisations",
+        "INSERT INTO conversations (id, org_id, agent_id, subject, created_at, updated_at)
+         SELECT gen_random_uuid(), org_id, id, 'user:' || n, now(), now() FROM agents, generate_series(1, 2) n",
+        "INSERT INTO messages (id, org_id, conversation_id, role, status, content, created_at)
+         SELECT gen_random_uuid(), c.org_id, c.id, m.role, m.status, 'x', now() - m.ago
+         FROM conversations c, (VALUES ('assistant', 'complete', interval '1 day'), ('assistant', 'failed', interval '2 days'),
+           ('user', 'complete', interval '1 day'), ('assistant', 'complete', interval '8 days'),
+           ('assistant', 'complete', interval '15 days')) AS m (role, status, ago)",
+        "INSERT INTO backups (id, sequence, kind, status, started_at, finished_at)
+         SELECT gen_random_uuid(), n, 'manual', CASE n WHEN 1 THEN 'failed' ELSE 'verified' END, at, at
+         FROM generate_series(1, 2501) n, (VALUES (now() - interval '1 day')) AS t (at)",
+    ] {
+        sqlx::query(sql).execute(&mut db).await.unwrap();
+    }
+    app.app.notices.report(JobId::generate(&app.clock)).await.unwrap();
+    let found = mails(&admin, true, "weekly_report").await;
+    assert_eq!(found[0]["subject"], "Your week: 8 answers, 130 incidents");
+    let said = text(&admin, &found).await;
+    for part in [
+        "Answers: 8 (the week before: 4)",
+        "Failed: 4",
+        "People who asked: 2",
+        "Made and verified: 2,500",
+        "Failed or not verified: 1",
+        "And 30 more that this mail does not list.",
+    ] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    assert_eq!(said.matches("DiskFills (warning)").count(), 100, "{said}");
+    app.stop().await;
+}
+
 /// The preference is the mailer's; this proves that notices go through it.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_unsubscribed_from_a_kind_is_left_out() {

@@ -170,6 +170,8 @@ pub static TEMPLATES: &[TemplateInfo] = &[
                 "List of `alert`, `severity`, `started_at`, `seconds`; `seconds` is null while it lasts",
                 "Список из `alert`, `severity`, `started_at`, `seconds`; `seconds` — null, пока не закончилось",
             ),
+            field("incidents_count", "All incidents", "Сколько всего инцидентов"),
+            field("incidents_left_out", "Incidents that are not in the list", "Сколько инцидентов не вошло в список"),
             field("url", "First page of the console", "Первая страница консоли"),
         ]
     ),

@@ -30,7 +30,7 @@ use platform::{
 #[cfg(test)]
 pub(super) use digest::entries;
 #[cfg(test)]
-pub(super) use report::{Backed, cost_text};
+pub(super) use report::cost_text;
 
 const FIGURES_EVERY: Duration = Duration::from_secs(60);
 /// Mails with links that an organisation may have written at once, and then in a minute: invitations go to anybody's address.
