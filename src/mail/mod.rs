@@ -54,4 +54,4 @@ pub use render::{
     Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, RenderError, Rendered, TEMPLATES, Template,
     TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
 };
-pub use service::{Content, Deps, Filter, Mail, NewMail, NewSuppression, SuppressionFilter};
+pub use service::{Content, Deps, Filter, Mail, NewMail, NewSuppression, Preferences, Recipient, SuppressionFilter};

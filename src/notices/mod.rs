@@ -20,6 +20,7 @@ mod jobs;
 mod metrics;
 mod model;
 mod module;
+mod pages;
 mod service;
 mod store;
 #[cfg(test)]

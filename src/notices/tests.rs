@@ -9,13 +9,14 @@ use super::{
     doctor::judge,
     model::{AboutAlert, Group, NoticeKind, Recipients, Unmade, about, link, short, unlinked},
     module::LOCALE,
+    pages,
     service::{cost_text, entries, in_zone, key},
 };
 use alerting::AlertId;
 use console::{Lang, Texts};
 use events::{EventId, Occurred};
-use mail::{Address, TEMPLATES};
-use platform::{clock::Clock, config::ConfigErrors, health::Status as Health};
+use mail::{Address, Owner, TEMPLATES, kinds};
+use platform::{clock::Clock, config::ConfigErrors, health::Status as Health, ids::OrgId};
 
 fn addresses(recipients: &Recipients) -> Vec<String> {
     recipients.addresses.iter().map(ToString::to_string).collect()
@@ -205,6 +206,20 @@ fn what_is_not_made_is_counted() {
         "recipients NaN",
     ] {
         assert!(text.lines().any(|found| found == line), "no {line} in {text}");
+    }
+}
+
+/// Each kind that the page offers has its words.
+#[test]
+fn every_choice_has_a_name() {
+    let texts = Texts::new(&[LOCALE]);
+    for owner in [Owner::Installation, Owner::Org(OrgId::generate(&Clock::system()))] {
+        let offered: Vec<_> = kinds::sent_by(owner).into_iter().filter(|kind| kind.is_notice()).collect();
+        assert!(!offered.is_empty());
+        for kind in offered {
+            let key = pages::key(owner, kind);
+            assert!(Lang::ALL.into_iter().all(|lang| texts.has(lang, &key)), "{key}");
+        }
     }
 }
 

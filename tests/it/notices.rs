@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    alerting::pages::submit,
+    alerting::pages::{open, submit},
     support::{
         app::{ADMIN_EMAIL, ADMIN_PASSWORD, Client, TestApp},
         vault::Vault,
@@ -408,6 +408,43 @@ async fn whoever_has_unsubscribed_from_a_kind_is_left_out() {
     report(&app, &alert(&app, "DatabaseDown", "critical")).await;
     until("no row", async || mails(&admin, true, "alert").await.len() == 1).await;
     assert_eq!(mails(&admin, true, "alert").await[0]["state"], "suppressed");
+    app.stop().await;
+}
+
+/// As behind the link in a notice, for whoever is signed in.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_choose_their_notices_on_a_page_of_their_account() {
+    const PAGE: &str = "/account/notices";
+    let app = start(&[]).await;
+    let (admin, owner) = (app.admin().await, app.other_org("other").await);
+    let member = app.person("default", Role::Member).await;
+    let shown = async |client: &Client| open(client, PAGE, "en").await.text;
+    // An operator who owns an organisation, the owner of another one, and somebody who gets none.
+    let all = shown(&admin).await;
+    for part in ["About this installation", "Weekly report", "A webhook was disabled", ADMIN_EMAIL] {
+        assert!(all.contains(part), "no {part} in {all}");
+    }
+    assert!(open(&admin, "/account", "en").await.text.contains(PAGE));
+    let some = shown(&owner).await;
+    assert!(some.contains("A webhook was disabled") && !some.contains("About this installation"), "{some}");
+    assert!(shown(&member).await.contains("No notices to choose"));
+    // No alerts, but the rest.
+    let wanted = ["digest", "backup_report", "weekly_report"].map(|kind| ("wanted", kind));
+    assert_eq!(submit(&admin, PAGE, &[&[("whose", "")], &wanted[..]].concat()).await.status, 303);
+    let off =
+        "SELECT count(*) FROM mail_suppressions WHERE org_id IS NULL AND kind = 'alert' AND reason = 'unsubscribed'";
+    assert_eq!((number(&app, off).await, number(&app, "SELECT count(*) FROM mail_suppressions").await), (1, 1));
+    report(&app, &alert(&app, "DatabaseDown", "critical")).await;
+    until("no row", async || mails(&admin, true, "alert").await.len() == 1).await;
+    assert_eq!(mails(&admin, true, "alert").await[0]["state"], "suppressed");
+    // Again, and nothing of what is somebody else's.
+    let again = [&[("whose", ""), ("wanted", "alert")], &wanted[..]].concat();
+    assert_eq!(submit(&admin, PAGE, &again).await.status, 303);
+    let org = owner.get("/api/v1/auth/me").await.expect(200)["organisation_id"].as_str().unwrap().to_owned();
+    for (client, whose) in [(&owner, ""), (&admin, &*org), (&member, "x")] {
+        assert_eq!(submit(client, PAGE, &[("whose", whose)]).await.status, 409, "{whose}");
+    }
+    assert_eq!(number(&app, "SELECT count(*) FROM mail_suppressions").await, 0);
     app.stop().await;
 }
 

@@ -38,6 +38,7 @@ auth-accept-done = Welcome
 
 # Account
 auth-account = Account
+auth-account-notices = Notices by mail
 auth-sessions = Active sessions
 auth-sessions-text = End sessions that you do not recognise, then change your password.
 auth-sessions-end-others = Sign out everywhere else

@@ -37,6 +37,7 @@ auth-accept-invalid-text = Она уже использована, истекл�
 auth-accept-done = Добро пожаловать
 
 # Учётная запись
+auth-account-notices = Уведомления по почте
 auth-account = Учётная запись
 auth-sessions = Активные сеансы
 auth-sessions-text = Завершите незнакомые сеансы и смените пароль.

@@ -24,9 +24,9 @@ const MAC: usize = 16;
 
 /// Whom a link is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Recipient {
+pub struct Recipient {
     pub owner: Owner,
-    /// Kind of the mail that the link was in.
+    /// Kind of the mail that the link was in; it is offered in any case.
     pub kind: &'static Kind,
     /// Lower case.
     pub address: String,
@@ -34,7 +34,7 @@ pub(crate) struct Recipient {
 
 /// What a recipient gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Preferences {
+pub struct Preferences {
     /// Each kind that one can unsubscribe from and that the owner sends, and whether it is sent there.
     pub kinds: Vec<(&'static Kind, bool)>,
     /// Nothing is sent there, for another reason.
@@ -79,7 +79,8 @@ impl Mail {
         Ok(())
     }
 
-    pub(crate) async fn preferences(&self, recipient: &Recipient) -> Result<Preferences, MailError> {
+    /// What this recipient gets of the owner's notices.
+    pub async fn preferences(&self, recipient: &Recipient) -> Result<Preferences, MailError> {
         let mut tx = self.begin(recipient.owner).await?;
         let suppressed = preferences::suppressed(&mut tx, recipient.owner.org(), &recipient.address).await?;
         tx.commit().await?;
@@ -89,7 +90,7 @@ impl Mail {
     }
 
     /// Sends these kinds again, and none of the others that one can unsubscribe from. What is suppressed for another reason stays so.
-    pub(crate) async fn set_preferences(&self, recipient: &Recipient, wanted: &[&str]) -> Result<(), MailError> {
+    pub async fn set_preferences(&self, recipient: &Recipient, wanted: &[&str]) -> Result<(), MailError> {
         let mut stopped = Vec::new();
         let mut tx = self.begin(recipient.owner).await?;
         for kind in notices(recipient) {

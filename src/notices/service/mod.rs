@@ -1,6 +1,7 @@
 //! [`Notices`]: the rules.
 
 mod alerts;
+mod choices;
 mod digest;
 mod links;
 mod report;
@@ -27,6 +28,7 @@ use platform::{
     http::RateLimiter,
 };
 
+pub(super) use choices::Choice;
 #[cfg(test)]
 pub(super) use digest::entries;
 #[cfg(test)]
