@@ -8,10 +8,8 @@ use super::{Notices, service::Choice};
 use console::{Flash, Form, PageResult, Shell};
 use mail::{Kind, Owner};
 
-const PATH: &str = "/account/notices";
-
 pub fn router() -> Router<Notices> {
-    Router::new().route(PATH, get(show).post(save))
+    Router::new().route("/account/notices", get(show).post(save))
 }
 
 #[derive(Template)]
@@ -63,5 +61,5 @@ struct ChoiceForm {
 async fn save(shell: Shell, State(notices): State<Notices>, Form(form): Form<ChoiceForm>) -> PageResult {
     let wanted: Vec<&str> = form.wanted.iter().map(String::as_str).collect();
     notices.choose(shell.principal(), &form.whose, &wanted).await?;
-    Ok(shell.redirect(PATH, &Flash::ok("notices-saved")))
+    Ok(shell.redirect("/account/notices", &Flash::ok("notices-saved")))
 }
