@@ -61,6 +61,88 @@ put_in_front() {
   case "$port" in 127.*:* | '[::1]':*) ;; *) put HOLDFAST_PORT "127.0.0.1:${port##*:}" ;; esac
 }
 
+# own_mail: what nobody has said yet about the mail of Holdfast itself. Its server may be Alertmanager's, which is then asked for once.
+own_mail() {
+  local server login port
+  answer HOLDFAST_MAIL_FROM 'As which address does Holdfast send mail: invitations, links for new passwords, reports? Empty: it sends none'
+  [ -n "${contact[HOLDFAST_MAIL_FROM]:-}" ] || return 0
+  if [ -z "${contact[HOLDFAST_MAIL_HOST]:-}" ] && [ -z "$(present HOLDFAST_MAIL_HOST || true)" ]; then
+    server=${contact[ALERTS_MAIL_SERVER]:-$(present ALERTS_MAIL_SERVER || true)}
+    login=${contact[ALERTS_MAIL_LOGIN]:-$(present ALERTS_MAIL_LOGIN || true)}
+    if [ -z "$server" ]; then
+      server=$(reply_to HOLDFAST_MAIL_HOST 'Through which mail server, as host:port (587 with STARTTLS, or 465)?')
+      login=$(reply_to HOLDFAST_MAIL_USER 'Its login, as user:password. Empty: the server wants none')
+    fi
+    port=${server##*:}
+    case "$server" in ?*:*) ;; *) die "HOLDFAST_MAIL_FROM needs a mail server, as host:port" ;; esac
+    case "$login" in '' | ?*:?*) ;; *) die "the login of the mail server is user:password, or empty" ;; esac
+    server=${server%:*}
+    server=${server#'['}
+    contact[HOLDFAST_MAIL_HOST]=${server%']'}
+    contact[HOLDFAST_MAIL_PORT]=$port
+    [ "$port" != 465 ] || contact[HOLDFAST_MAIL_SECURITY]=tls
+    contact[HOLDFAST_MAIL_USER]=${login%%:*}
+    contact[HOLDFAST_MAIL_PASSWORD]=${login#*:}
+  fi
+  answer HOLDFAST_NOTICES_TO 'Whom does Holdfast write to about alerts, failed backups and the week, with commas between them? Empty: its operators'
+}
+
+# alerts_through_own_mail: Alertmanager sends through the server of Holdfast, where nobody has named another one; fails otherwise
+alerts_through_own_mail() {
+  local host port user
+  if [ -z "${contact[ALERTS_MAIL_TO]:-}" ]; then
+    # Said for Holdfast alone.
+    if [ -n "${contact[HOLDFAST_MAIL_HOST]:-}" ] && [ -z "$(present ALERTS_MAIL_TO || true)" ]; then
+      unset 'contact[ALERTS_MAIL_SERVER]' 'contact[ALERTS_MAIL_LOGIN]'
+    fi
+    return 1
+  fi
+  [ -z "${contact[ALERTS_MAIL_SERVER]:-}$(present ALERTS_MAIL_SERVER || true)" ] || return 1
+  host=${contact[HOLDFAST_MAIL_HOST]:-$(present HOLDFAST_MAIL_HOST || true)}
+  port=${contact[HOLDFAST_MAIL_PORT]:-$(present HOLDFAST_MAIL_PORT || true)}
+  user=${contact[HOLDFAST_MAIL_USER]:-$(present HOLDFAST_MAIL_USER || true)}
+  [ -n "$host" ] || return 1
+  case "$host" in *:*) host="[$host]" ;; esac
+  contact[ALERTS_MAIL_SERVER]=$host:${port:-587}
+  [ -z "$user" ] || contact[ALERTS_MAIL_LOGIN]=$user:${contact[HOLDFAST_MAIL_PASSWORD]:-$(present HOLDFAST_MAIL_PASSWORD || true)}
+  return 0
+}
+
+# Both through one server: as one sender, which the server lets them use.
+same_sender() {
+  local sender
+  sender=$(present HOLDFAST_MAIL_FROM || true)
+  [ -n "$sender" ] && [ -n "$(present ALERTS_MAIL_TO || true)" ] && ! present ALERTS_MAIL_FROM >/dev/null || return 0
+  case "$(present ALERTS_MAIL_SERVER)" in
+  "$(present HOLDFAST_MAIL_HOST):"*)
+    sender=${sender##*<}
+    put ALERTS_MAIL_FROM "${sender%>}"
+    ;;
+  esac
+}
+
+# Refused here rather than at the start.
+check_own_mail() {
+  local from host port
+  from=$(present HOLDFAST_MAIL_FROM || true)
+  host=$(present HOLDFAST_MAIL_HOST || true)
+  port=$(present HOLDFAST_MAIL_PORT || true)
+  if [ -n "$from" ] && [ -z "$host" ]; then die "compose/.env: HOLDFAST_MAIL_FROM needs HOLDFAST_MAIL_HOST"; fi
+  if [ -z "$from" ] && [ -n "$host" ]; then die "compose/.env: HOLDFAST_MAIL_HOST needs HOLDFAST_MAIL_FROM"; fi
+  case "$from" in '' | ?*@?*) ;; *) die "compose/.env: HOLDFAST_MAIL_FROM is an address such as Holdfast <holdfast@example.com>" ;; esac
+  case "$host" in *[[:space:]/]*) die "compose/.env: HOLDFAST_MAIL_HOST is the name of a host" ;; esac
+  case "$port" in
+  '') ;;
+  *[!0-9]* | ??????*) die "compose/.env: HOLDFAST_MAIL_PORT is a port: the mail server is host:port" ;;
+  *) { [ "$port" -ge 1 ] && [ "$port" -le 65535 ]; } || die "compose/.env: HOLDFAST_MAIL_PORT is a port" ;;
+  esac
+  case "$(present HOLDFAST_MAIL_SECURITY || true)" in '' | starttls | tls | none) ;; *) die "compose/.env: HOLDFAST_MAIL_SECURITY is starttls, tls or none" ;; esac
+  case "$(present HOLDFAST_MAIL_USER || true):$(present HOLDFAST_MAIL_PASSWORD || true)" in
+  : | ?*:?*) ;;
+  *) die "compose/.env: HOLDFAST_MAIL_USER and HOLDFAST_MAIL_PASSWORD, or neither" ;;
+  esac
+}
+
 # targets PROFILES: what Prometheus scrapes only where it runs
 targets() {
   local to=$ROOT/compose/prometheus/targets/caddy.yml

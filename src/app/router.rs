@@ -44,6 +44,7 @@ impl App {
             openapi,
             https: config.is_https(),
         });
+        console.keeps_languages_by(Arc::new(self.auth.clone()));
         let modules = &self.rooms.modules;
         let routes = modules
             .iter()

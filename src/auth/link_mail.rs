@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::{AuthError, Link};
+use console::Lang;
 use platform::{db::Tx, http::SessionUser, ids::OrgId};
 
 /// A new link, and what its mail says besides. Not printed: the address opens an account.
@@ -14,6 +15,8 @@ pub struct LinkMail<'a> {
     pub by: &'a SessionUser,
     /// Name of the recipient; may be empty.
     pub name: &'a str,
+    /// The recipient's; of somebody without an account, or of whom it is not known, that of the link's maker.
+    pub language: Option<Lang>,
     pub link: &'a Link,
     pub url: &'a str,
 }

@@ -87,6 +87,20 @@ pub async fn backup(conn: &mut PgConnection, id: BackupId) -> sqlx::Result<Optio
     Ok(select!("b.id = $1", id.0).fetch_optional(conn).await?.map(Into::into))
 }
 
+/// How many that began in `[since, until)` are verified, and how many failed or are not verified. One that runs counts later.
+pub async fn outcomes(conn: &mut PgConnection, since: DateTime<Utc>, until: DateTime<Utc>) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) FILTER (WHERE status = 'verified') AS "verified!",
+             count(*) FILTER (WHERE status IN ('unverified', 'failed')) AS "others!"
+           FROM backups WHERE started_at >= $1 AND started_at < $2"#,
+        since,
+        until
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.verified, row.others))
+}
+
 /// Sequence number of the next run.
 pub async fn next_sequence(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"SELECT coalesce(max(sequence), 0) + 1 AS "next!" FROM backups"#).fetch_one(conn).await

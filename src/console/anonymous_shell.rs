@@ -70,7 +70,7 @@ impl AnonymousShell {
     pub(super) fn new(console: Console, parts: &Parts) -> Self {
         let jar = CookieJar::from_headers(&parts.headers);
         let cookie = |name: &str| jar.get(name).map(Cookie::value);
-        let lang = cookie("hf_lang").and_then(Lang::from_code).unwrap_or_else(|| Lang::from_headers(&parts.headers));
+        let lang = Lang::chosen(&parts.headers).unwrap_or_else(|| Lang::from_headers(&parts.headers));
         let theme = cookie("hf_theme").and_then(Theme::from_code).unwrap_or(Theme::System);
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let insecure = !console.https() && !is_loopback(host);

@@ -6,10 +6,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
+use axum_extra::extract::cookie::{Cookie, CookieJar};
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
 use super::format;
+
+/// The cookie with the language that was chosen.
+pub(super) const COOKIE: &str = "hf_lang";
 
 /// A language of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +45,20 @@ impl Lang {
         Self::ALL.into_iter().find(|lang| lang.code() == code)
     }
 
+    /// What was chosen in this browser.
+    pub fn chosen(headers: &HeaderMap) -> Option<Self> {
+        CookieJar::from_headers(headers).get(COOKIE).map(Cookie::value).and_then(Self::from_code)
+    }
+
     /// The preferred language of `Accept-Language`; English if it names neither.
     pub fn from_headers(headers: &HeaderMap) -> Self {
+        Self::preferred(headers).unwrap_or(Self::En)
+    }
+
+    /// The preferred language of `Accept-Language`, if it names one of ours.
+    pub fn preferred(headers: &HeaderMap) -> Option<Self> {
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let mut best = (0.0, Self::En);
+        let mut best = (0.0, None);
         for range in accepted.split(',') {
             let mut parts = range.split(';');
             let primary = parts.next().unwrap_or_default().trim().split('-').next().unwrap_or_default();
@@ -52,7 +66,7 @@ impl Lang {
             if let Some(lang) = Self::from_code(&primary.to_ascii_lowercase())
                 && weight > best.0
             {
-                best = (weight, lang);
+                best = (weight, Some(lang));
             }
         }
         best.1

@@ -89,7 +89,7 @@ pub use i18n::{Lang, Locale, Texts};
 pub use list::Pager;
 pub use overview::{Action, Notice, Overview, OverviewPart, Remark, Step, Tile};
 pub use shell::{NavSection, PASSWORD_PAGE, Shell};
-pub use state::{Console, NavItem, Parts, Section};
+pub use state::{Console, LanguageKeeper, NavItem, Parts, Section};
 
 pub const NAV: &[NavItem] = &[NavItem::new(Section::Top, "/", "console-nav-overview", "overview")];
 pub const LOCALE: Locale = crate::locale!("console");

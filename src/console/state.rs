@@ -1,18 +1,19 @@
 //! Inputs from app, and how the console gets into every request.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use async_trait::async_trait;
 use axum::http::request;
 use axum::{Extension, Router, middleware};
 
 use super::api_docs::Reference;
 use super::assets::{Asset, Assets};
-use super::i18n::{Locale, Texts};
+use super::i18n::{Lang, Locale, Texts};
 use super::overview::{OverviewPart, Overviews};
 use super::shared::Shared;
 use super::{assets, error_pages, overview, pages};
 use platform::error::ApiError;
-use platform::http::Role;
+use platform::http::{Principal, Role};
 
 /// A part of the navigation, in the order in which it shows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +83,12 @@ pub struct Parts {
     pub https: bool,
 }
 
+/// Keeps the language that a signed-in person chooses beyond this browser, for mails to them. The room that knows people implements it.
+#[async_trait]
+pub trait LanguageKeeper: Send + Sync {
+    async fn chosen(&self, who: &Principal, lang: Lang) -> Result<(), ApiError>;
+}
+
 /// The console's state; cheap to clone.
 #[derive(Clone)]
 pub struct Console(Arc<Inner>);
@@ -94,6 +101,7 @@ struct Inner {
     assets: Assets,
     reference: Reference,
     shared: Shared,
+    languages: OnceLock<Arc<dyn LanguageKeeper>>,
 }
 
 impl Console {
@@ -103,7 +111,13 @@ impl Console {
         nav.sort_by_key(|item| item.section);
         let (texts, assets, overviews) = (Texts::new(&locales), Assets::new(assets), Overviews::new(overview));
         let (reference, shared) = (Reference::new(&openapi), Shared::default());
-        Self(Arc::new(Inner { nav, overviews, https, texts, assets, reference, shared }))
+        let languages = OnceLock::new();
+        Self(Arc::new(Inner { nav, overviews, https, texts, assets, reference, shared, languages }))
+    }
+
+    /// Has chosen languages kept. The first call counts.
+    pub fn keeps_languages_by(&self, keeper: Arc<dyn LanguageKeeper>) {
+        let _ = self.0.languages.set(keeper);
     }
 
     /// The console's own routes: `/`, `/api/docs`, `/console/preferences`, `/assets/...`.
@@ -144,6 +158,10 @@ impl Console {
 
     pub(super) fn reference(&self) -> &Reference {
         &self.0.reference
+    }
+
+    pub(super) fn language_keeper(&self) -> Option<&Arc<dyn LanguageKeeper>> {
+        self.0.languages.get()
     }
 
     pub(super) fn https(&self) -> bool {

@@ -12,7 +12,7 @@ use serde_json::json;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{ASSETS, Console, Flash, Form, FormErrors, LOCALE, Lang, NavItem, Overview, OverviewPart};
+use super::{ASSETS, Console, Flash, Form, FormErrors, LOCALE, Lang, LanguageKeeper, NavItem, Overview, OverviewPart};
 use super::{PageResult, Pager, Parts, Section, Shell, Step, Tile};
 use platform::error::ApiError;
 use platform::http::{Actor, ListQuery, OrgRef, Principal, Role, SessionUser};
@@ -152,6 +152,47 @@ fn open(path: &str, lang: &str) -> Request<Body> {
 fn submit(path: &str, body: &'static str) -> Request<Body> {
     let request = Request::post(path).header(header::ACCEPT, "text/html");
     request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body.into()).unwrap()
+}
+
+/// What was chosen is told to whoever keeps it, of people who are signed in.
+#[tokio::test]
+async fn a_chosen_language_is_kept_for_mails() {
+    #[derive(Default)]
+    struct Kept(std::sync::Mutex<Vec<Lang>>);
+    #[async_trait::async_trait]
+    impl LanguageKeeper for Kept {
+        async fn chosen(&self, _: &Principal, lang: Lang) -> Result<(), ApiError> {
+            self.0.lock().unwrap().push(lang);
+            if lang == Lang::Ru { Ok(()) } else { Err(ApiError::internal(anyhow::anyhow!("the database is away"))) }
+        }
+    }
+    let kept = Arc::new(Kept::default());
+    let parts = Parts {
+        nav: vec![],
+        locales: vec![LOCALE],
+        assets: ASSETS.to_vec(),
+        overview: vec![],
+        openapi: json!({}),
+        https: false,
+    };
+    let console = Console::new(parts);
+    console.keeps_languages_by(kept.clone());
+    let routes: Router = console.wrap(console.router());
+    for body in [
+        "csrf=the-token&lang=ru&back=/style",
+        "csrf=the-token&theme=dark",
+        "csrf=the-token&lang=de",
+        "csrf=the-token&lang=en",
+    ] {
+        let routes = routes.clone().layer(Extension(person(false)));
+        let response = routes.oneshot(submit("/console/preferences", body)).await.unwrap();
+        // Also if it cannot be kept: the console itself needs only the cookie.
+        assert_eq!(response.status(), StatusCode::SEE_OTHER, "{body}");
+        let cookies =
+            response.headers().get_all(header::SET_COOKIE).iter().filter(|c| c.as_bytes().starts_with(b"hf_lang="));
+        assert_eq!(cookies.count(), usize::from(body.contains("lang=ru") || body.contains("lang=en")), "{body}");
+    }
+    assert_eq!(*kept.0.lock().unwrap(), [Lang::Ru, Lang::En]);
 }
 
 #[tokio::test]

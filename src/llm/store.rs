@@ -112,7 +112,7 @@ pub async fn usage_by_model(conn: &mut PgConnection, from: DateTime<Utc>) -> Res
 /// Tokens of a provider's model: `(provider, model, prompt, completion)`.
 pub(super) type ModelTokens = (String, String, i64, i64);
 
-/// Tokens by model in `[from, until)`.
+/// Tokens by model in `[from, until)`, of whom the role may see.
 pub(super) async fn tokens_by_model(
     conn: &mut PgConnection,
     from: DateTime<Utc>,

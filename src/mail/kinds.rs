@@ -1,5 +1,6 @@
 //! The kinds of mail.
 
+use super::model::Owner;
 use platform::text_enum;
 
 text_enum! {
@@ -13,11 +14,22 @@ text_enum! {
     }
 }
 
+/// Whose mail has a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Senders {
+    /// Its room is still to come.
+    None,
+    Installation,
+    Organisations,
+    Both,
+}
+
 /// A kind of mail.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
     pub name: &'static str,
     pub class: Class,
+    senders: Senders,
 }
 
 impl Kind {
@@ -35,12 +47,22 @@ impl Kind {
         is_secret(self.name)
     }
 
-    const fn transactional(name: &'static str) -> Self {
-        Self { name, class: Class::Transactional }
+    /// Whether such mail is sent in this owner's name: what nobody gets is not offered to be changed, filtered or unsubscribed from.
+    pub fn is_sent_by(&self, owner: Owner) -> bool {
+        match self.senders {
+            Senders::None => false,
+            Senders::Installation => owner == Owner::Installation,
+            Senders::Organisations => owner != Owner::Installation,
+            Senders::Both => true,
+        }
     }
 
-    const fn notice(name: &'static str) -> Self {
-        Self { name, class: Class::Notice }
+    const fn transactional(name: &'static str, senders: Senders) -> Self {
+        Self { name, class: Class::Transactional, senders }
+    }
+
+    const fn notice(name: &'static str, senders: Senders) -> Self {
+        Self { name, class: Class::Notice, senders }
     }
 }
 
@@ -49,22 +71,22 @@ pub(crate) fn is_secret(name: &str) -> bool {
     [VERIFY.name, INVITATION.name, PASSWORD_RESET.name].contains(&name)
 }
 
-pub static VERIFY: Kind = Kind::transactional("verify");
-pub static WELCOME: Kind = Kind::transactional("welcome");
-pub static INVITATION: Kind = Kind::transactional("invitation");
-pub static PASSWORD_RESET: Kind = Kind::transactional("password_reset");
-pub static NEW_DEVICE: Kind = Kind::transactional("new_device");
-pub static MFA_CHANGED: Kind = Kind::transactional("mfa_changed");
-pub static ALERT: Kind = Kind::notice("alert");
-pub static DIGEST: Kind = Kind::notice("digest");
+pub static VERIFY: Kind = Kind::transactional("verify", Senders::None);
+pub static WELCOME: Kind = Kind::transactional("welcome", Senders::Organisations);
+pub static INVITATION: Kind = Kind::transactional("invitation", Senders::Organisations);
+pub static PASSWORD_RESET: Kind = Kind::transactional("password_reset", Senders::Installation);
+pub static NEW_DEVICE: Kind = Kind::transactional("new_device", Senders::Installation);
+pub static MFA_CHANGED: Kind = Kind::transactional("mfa_changed", Senders::None);
+pub static ALERT: Kind = Kind::notice("alert", Senders::Both);
+pub static DIGEST: Kind = Kind::notice("digest", Senders::Installation);
 /// What happened to a deal, a task and the like.
-pub static ACTIVITY: Kind = Kind::notice("activity");
-pub static BACKUP_REPORT: Kind = Kind::notice("backup_report");
-pub static WEEKLY_REPORT: Kind = Kind::notice("weekly_report");
+pub static ACTIVITY: Kind = Kind::notice("activity", Senders::None);
+pub static BACKUP_REPORT: Kind = Kind::notice("backup_report", Senders::Installation);
+pub static WEEKLY_REPORT: Kind = Kind::notice("weekly_report", Senders::Installation);
 /// Mail that an organisation sends by the API.
-pub static API: Kind = Kind::transactional("api");
+pub static API: Kind = Kind::transactional("api", Senders::Organisations);
 /// Sent by hand, to try the settings.
-pub static TEST: Kind = Kind::transactional("test");
+pub static TEST: Kind = Kind::transactional("test", Senders::Both);
 
 /// Every kind.
 pub static KINDS: [&Kind; 13] = [
@@ -82,3 +104,8 @@ pub static KINDS: [&Kind; 13] = [
     &API,
     &TEST,
 ];
+
+/// The kinds that are sent in this owner's name.
+pub fn sent_by(owner: Owner) -> Vec<&'static Kind> {
+    KINDS.iter().copied().filter(|kind| kind.is_sent_by(owner)).collect()
+}

@@ -41,6 +41,7 @@ mod wire;
 
 pub use address::{Address, BadAddress};
 pub use config::{Config, Security, Signing};
+pub use dns::is_public as is_public_host;
 pub use doctor::checks;
 pub use error::MailError;
 pub use events::EVENTS;
@@ -53,4 +54,4 @@ pub use render::{
     Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, RenderError, Rendered, TEMPLATES, Template,
     TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
 };
-pub use service::{Content, Deps, Filter, Mail, NewMail, NewSuppression, SuppressionFilter};
+pub use service::{Content, Deps, Filter, Mail, NewMail, NewSuppression, Preferences, Recipient, SuppressionFilter};

@@ -11,17 +11,17 @@ use platform::config::ConfigErrors;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Whether events become mail at all.
+    /// Whether events become mail at all. While no mail server is configured, only welcomes do.
     pub enabled: bool,
     /// Who is told about the installation: alerts, backups, the weekly report. Empty: its operators.
     pub to: Vec<String>,
-    /// Language of notices: `en` or `ru`.
+    /// Language of notices to those whose own is not known: `en` or `ru`.
     pub language: String,
     /// When alerts that are not critical are mailed together (cron); "off": not at all.
     pub digest_schedule: String,
     /// When the weekly report is mailed (cron); "off": not at all.
     pub report_schedule: String,
-    /// Time zone of the schedules.
+    /// Time zone of the schedules, and of the times in notices.
     pub time_zone: String,
 }
 

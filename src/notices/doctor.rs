@@ -26,7 +26,9 @@ impl Check for Told {
         }
         if !self.0.has_mail() {
             // The check of mail warns.
-            return CheckResult::pass("mail is not configured: notices wait in the outbox for up to a week");
+            return CheckResult::pass(
+                "mail is not configured: of notices only welcomes are kept until it is, for a week",
+            );
         }
         let found: Result<_, NoticesError> = async {
             let told = self.0.told().await?;

@@ -2,7 +2,8 @@
 //!
 //! An event becomes one mail for each recipient, in one transaction; its idempotency key is the event's id and the recipient, so that a repeated
 //! event sends nothing twice. Critical alerts are mailed at once as long as they are few; what comes beyond that, and all others, is collected
-//! and mailed together. Each mail says until when it is of use: while no server is configured, notices wait in the outbox no longer than that.
+//! and mailed together. While no server is configured, only a welcome is written and waits: of the others nobody would have any use later. Each mail
+//! says until when it is of use, and waits no longer than that.
 //! Recipients who have unsubscribed from a kind of mail are left out by the mailer. A notice that cannot be made (nobody to tell, or too late)
 //! is logged and counted. One-time links are mailed in the transaction that makes them ([`Notices::link_mailer`]).
 //!
@@ -19,6 +20,7 @@ mod jobs;
 mod metrics;
 mod model;
 mod module;
+mod pages;
 mod service;
 mod store;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What notices are made of.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -7,8 +9,9 @@ use super::NoticesError;
 use alerting::AlertId;
 use auth::SessionId;
 use backup::BackupId;
+use console::Lang;
 use events::{EventId, Occurred};
-use mail::Address;
+use mail::{Address, is_public_host};
 use platform::{ids::UserId, label_enum, names::turns_direction};
 use webhooks::EndpointId;
 
@@ -49,6 +52,12 @@ impl NoticeKind {
         }
     }
 
+    /// Whether it is written while no server is configured, to be sent when there is one. Of the others nobody has any use later, and in an
+    /// installation without mail the outbox would never be empty. A link is passed on by its maker, who sees it.
+    pub fn waits_for_a_server(self) -> bool {
+        self == Self::Welcome
+    }
+
     /// How long it is of use. A mail that waits for longer, because no server is configured or the server is away, is not sent any more: whoever
     /// switches mail on after months does not get the alerts of months.
     pub fn lives(self) -> TimeDelta {
@@ -67,7 +76,7 @@ label_enum! {
         NoRecipient = "no_recipient",
         /// One of several recipients has no such address.
         BadAddress = "bad_address",
-        /// It makes no sense as long as no mail server is configured: a link that its maker passes on, an alert about mail itself.
+        /// No mail server is configured, and it would be of no use later.
         MailOff = "mail_off",
         /// What it is about does not exist any more.
         Gone = "gone",
@@ -167,6 +176,8 @@ pub struct Recipients {
     pub addresses: Vec<Address>,
     /// People whose address cannot be sent to.
     pub unusable: u64,
+    /// The languages that are known, by [`Address::key`].
+    pub languages: HashMap<String, Lang>,
 }
 
 impl Recipients {
@@ -185,10 +196,14 @@ impl Recipients {
     }
 }
 
-/// The first administrator is `admin@localhost` unless the settings say otherwise: nobody reads that mail.
+/// Names for documents and tests (RFC 6761, RFC 2606).
+const FOR_EXAMPLES: [&str; 2] = [".test", ".example"];
+
+/// Whether mail to it can arrive. Installers put in a first administrator such as `admin@localhost` or `admin@holdfast.local`: nobody reads that mail,
+/// and a relay takes it all the same.
 fn has_mailbox(address: &Address) -> bool {
     let domain = address.domain();
-    domain != "localhost" && !domain.ends_with(".localhost")
+    is_public_host(domain) && !FOR_EXAMPLES.iter().any(|end| domain.ends_with(end))
 }
 
 /// At most so many characters of a text that other programs wrote: a mail has a greatest size, and one long text must not cost the others.

@@ -3,7 +3,7 @@
 use super::{
     Config, Deps, Metrics, Notices, checks,
     jobs::{Digest, Report, Tell},
-    register,
+    pages, register,
 };
 use ::jobs::Job as _;
 use agents::Agents;
@@ -53,6 +53,7 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> (Notices, Modu
     let background = notices.clone();
     let module = Module::new(&ROOM)
         .jobs(notices.clone(), register)
+        .pages(pages::router(), &notices)
         .checks(notices.clone(), checks)
         .background(move |loops| background.start_loops(loops));
     (notices, module)

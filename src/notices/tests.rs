@@ -1,6 +1,6 @@
 //! Rules without a database.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use prometheus_client::registry::Registry;
 use serde_json::json;
 
@@ -9,14 +9,14 @@ use super::{
     doctor::judge,
     model::{AboutAlert, Group, NoticeKind, Recipients, Unmade, about, link, short, unlinked},
     module::LOCALE,
-    service::{Backed, cost_text, entries, key},
+    pages,
+    service::{cost_text, entries, in_zone, key},
 };
 use alerting::AlertId;
-use backup::Status;
 use console::{Lang, Texts};
 use events::{EventId, Occurred};
-use mail::{Address, TEMPLATES};
-use platform::{clock::Clock, config::ConfigErrors, health::Status as Health};
+use mail::{Address, Owner, TEMPLATES, kinds};
+use platform::{clock::Clock, config::ConfigErrors, health::Status as Health, ids::OrgId};
 
 fn addresses(recipients: &Recipients) -> Vec<String> {
     recipients.addresses.iter().map(ToString::to_string).collect()
@@ -42,6 +42,28 @@ fn recipients_are_ordered_by_domain_and_told_once() {
     assert_eq!(found.unusable, 2);
     // A name that cannot stand in a header costs nobody the notice.
     assert_eq!(addresses(&Recipients::of([("x".repeat(300).as_str(), "a@example.com")])), ["a@example.com"]);
+}
+
+/// A relay takes mail to these, and returns it to nobody who looks.
+#[test]
+fn names_of_one_network_or_of_examples_have_no_mailbox() {
+    for nobody in [
+        "admin@localhost",
+        "admin@holdfast.localhost",
+        "admin@holdfast.local",
+        "admin@HOLDFAST.Local",
+        "admin@mail.internal",
+        "admin@nowhere.invalid",
+        "admin@holdfast.test",
+        "admin@acme.example",
+        "admin@mailhost",
+    ] {
+        let found = Recipients::of([("", nobody)]);
+        assert_eq!((addresses(&found).len(), found.unusable), (0, 1), "{nobody}");
+    }
+    for somebody in ["ada@example.com", "ada@local.example.org", "ada@test.de", "имя@пример.рф"] {
+        assert_eq!(Recipients::of([("", somebody)]).addresses.len(), 1, "{somebody}");
+    }
 }
 
 #[test]
@@ -102,19 +124,7 @@ fn an_event_that_cannot_be_read_says_so() {
 }
 
 #[test]
-fn a_week_has_the_backups_that_began_in_it() {
-    let until = DateTime::UNIX_EPOCH + TimeDelta::days(14);
-    let since = until - TimeDelta::days(7);
-    let at = |days: i64| DateTime::UNIX_EPOCH + TimeDelta::days(days);
-    let backups: Vec<(Status, DateTime<Utc>)> = vec![
-        (Status::Verified, at(6)),
-        (Status::Verified, at(7)),
-        (Status::Failed, at(8)),
-        (Status::Unverified, at(9)),
-        (Status::Running, at(10)),
-        (Status::Verified, at(14)),
-    ];
-    assert_eq!(Backed::of(backups, since, until), Backed { verified: 1, others: 2 });
+fn cost_has_two_decimals() {
     assert_eq!(cost_text(12.804), "12.80");
 }
 
@@ -134,7 +144,8 @@ fn entries_of_the_digest_have_what_its_template_reads() {
     };
     let list = "https://ai.example.com/alerts";
     let found = |groups: &[Group]| {
-        entries(groups, |group| format!("{} fires", group.name), |count| format!("{count} more"), list)
+        let time = |at| in_zone(at, "UTC");
+        entries(groups, |group| format!("{} fires", group.name), |count| format!("{count} more"), time, list)
     };
     let entry = |title: &str, text: &str, url: &str| json!({ "title": title, "text": text, "at": "1970-01-01T00:00:00Z", "url": url });
     let one = format!("{list}/{alert_id}");
@@ -153,10 +164,23 @@ fn entries_of_the_digest_have_what_its_template_reads() {
 }
 
 #[test]
+fn times_are_those_of_the_configured_zone() {
+    // An hour before midnight in UTC, in summer and in winter.
+    let summer = DateTime::parse_from_rfc3339("2026-07-05T23:00:00Z").unwrap().to_utc();
+    let winter = DateTime::parse_from_rfc3339("2026-12-05T23:00:00Z").unwrap().to_utc();
+    assert_eq!(in_zone(summer, "UTC"), "2026-07-05T23:00:00Z");
+    assert_eq!(in_zone(summer, "Europe/Moscow"), "2026-07-06T02:00:00+03:00[Europe/Moscow]");
+    assert_eq!(in_zone(summer, "Europe/Berlin"), "2026-07-06T01:00:00+02:00[Europe/Berlin]");
+    assert_eq!(in_zone(winter, "Europe/Berlin"), "2026-12-06T00:00:00+01:00[Europe/Berlin]");
+}
+
+#[test]
 fn nobody_to_tell_is_a_failure() {
     let status = |people: &[(&str, &str)]| judge(&Recipients::of(people.iter().copied()), 0).status;
     assert_eq!(status(&[]), Health::Fail);
     assert_eq!(status(&[("", "admin@localhost")]), Health::Fail);
+    // The first administrator of an installation in Docker.
+    assert_eq!(status(&[("", "admin@holdfast.local")]), Health::Fail);
     assert_eq!(status(&[("", "admin@localhost"), ("", "ada@example.com")]), Health::Warn);
     assert_eq!(status(&[("", "ada@example.com")]), Health::Pass);
     let two = Recipients::of([("", "ada@example.com"), ("", "bob@example.com")]);
@@ -182,6 +206,20 @@ fn what_is_not_made_is_counted() {
         "recipients NaN",
     ] {
         assert!(text.lines().any(|found| found == line), "no {line} in {text}");
+    }
+}
+
+/// Each kind that the page offers has its words.
+#[test]
+fn every_choice_has_a_name() {
+    let texts = Texts::new(&[LOCALE]);
+    for owner in [Owner::Installation, Owner::Org(OrgId::generate(&Clock::system()))] {
+        let offered: Vec<_> = kinds::sent_by(owner).into_iter().filter(|kind| kind.is_notice()).collect();
+        assert!(!offered.is_empty());
+        for kind in offered {
+            let key = pages::key(owner, kind);
+            assert!(Lang::ALL.into_iter().all(|lang| texts.has(lang, &key)), "{key}");
+        }
     }
 }
 
@@ -218,4 +256,6 @@ fn each_kind_is_of_use_for_a_week_at_most() {
         assert!((TimeDelta::days(1)..=TimeDelta::days(7)).contains(&kind.lives()), "{}", kind.as_str());
     }
     assert_eq!(NoticeKind::Alert.lives(), TimeDelta::days(1));
+    let waiting: Vec<_> = NoticeKind::ALL.iter().filter(|kind| kind.waits_for_a_server()).collect();
+    assert_eq!(waiting, [&NoticeKind::Welcome]);
 }

@@ -18,10 +18,13 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::support::{
-    app::{ADMIN_EMAIL, ADMIN_PASSWORD, Client, TestApp},
-    vault::Vault,
-    wait::until,
+use crate::{
+    alerting::pages::{open, submit},
+    support::{
+        app::{ADMIN_EMAIL, ADMIN_PASSWORD, Client, TestApp},
+        vault::Vault,
+        wait::until,
+    },
 };
 
 const TOKEN: &str = "a-token-for-alertmanager";
@@ -325,9 +328,11 @@ async fn admins_hear_of_a_disabled_webhook_of_their_organisation() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_weekly_report_comes_once_for_its_job() {
-    let app = start(&[]).await;
+    // Five hours and three quarters from UTC.
+    let app = start(&[("HOLDFAST_NOTICES__TIME_ZONE", "Asia/Kathmandu")]).await;
     let admin = app.admin().await;
-    report(&app, &alert(&app, "DiskFills", "warning")).await;
+    let fires = alert(&app, "DiskFills", "warning");
+    report(&app, &fires).await;
     // It began long before the week, and still lasts.
     let disk = alert(&app, "CertificateEnds", "info");
     report(&app, &Alert { began: disk.began - TimeDelta::days(30), ..disk }).await;
@@ -337,10 +342,55 @@ async fn the_weekly_report_comes_once_for_its_job() {
     let found = mails(&admin, true, "weekly_report").await;
     assert_eq!(found.len(), 1, "{found:?}");
     let said = text(&admin, &found).await;
+    let there = (fires.began + TimeDelta::minutes(345)).format("%Y, %H:%M Asia/Kathmandu").to_string();
+    assert!(said.contains(&there) && !said.contains("UTC"), "no {there} in {said}");
     for part in ["Answers: 0", "Last trial restore: never", "DiskFills (warning)", "CertificateEnds (info)"] {
         assert!(said.contains(part), "no {part} in {said}");
     }
     assert_eq!(said.matches("still lasts").count(), 2, "{said}");
+    app.stop().await;
+}
+
+/// Of all organisations, once for each person; nothing is cut off in silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_weekly_report_counts_everything() {
+    let app = start(&[]).await;
+    let admin = app.admin().await;
+    app.other_org("other").await;
+    report(&app, &Alert { hosts: 130, ..alert(&app, "DiskFills", "warning") }).await;
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    // In each of two organisations two people with two answers of this week, one of the week before and one of earlier.
+    for sql in [
+        "INSERT INTO agents (id, org_id, slug, name, current_version, created_at, updated_at)
+         SELECT gen_random_uuid(), id, 'report', 'Report', 1, now(), now() FROM organisations",
+        "INSERT INTO conversations (id, org_id, agent_id, subject, created_at, updated_at)
+         SELECT gen_random_uuid(), org_id, id, 'user:' || n, now(), now() FROM agents, generate_series(1, 2) n",
+        "INSERT INTO messages (id, org_id, conversation_id, role, status, content, created_at)
+         SELECT gen_random_uuid(), c.org_id, c.id, m.role, m.status, 'x', now() - m.ago
+         FROM conversations c, (VALUES ('assistant', 'complete', interval '1 day'), ('assistant', 'failed', interval '2 days'),
+           ('user', 'complete', interval '1 day'), ('assistant', 'complete', interval '8 days'),
+           ('assistant', 'complete', interval '15 days')) AS m (role, status, ago)",
+        "INSERT INTO backups (id, sequence, kind, status, started_at, finished_at)
+         SELECT gen_random_uuid(), n, 'manual', CASE n WHEN 1 THEN 'failed' ELSE 'verified' END, at, at
+         FROM generate_series(1, 2501) n, (VALUES (now() - interval '1 day')) AS t (at)",
+    ] {
+        sqlx::query(sql).execute(&mut db).await.unwrap();
+    }
+    app.app.notices.report(JobId::generate(&app.clock)).await.unwrap();
+    let found = mails(&admin, true, "weekly_report").await;
+    assert_eq!(found[0]["subject"], "Your week: 8 answers, 130 incidents");
+    let said = text(&admin, &found).await;
+    for part in [
+        "Answers: 8 (the week before: 4)",
+        "Failed: 4",
+        "People who asked: 2",
+        "Made and verified: 2,500",
+        "Failed or not verified: 1",
+        "And 30 more that this mail does not list.",
+    ] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    assert_eq!(said.matches("DiskFills (warning)").count(), 100, "{said}");
     app.stop().await;
 }
 
@@ -361,9 +411,47 @@ async fn whoever_has_unsubscribed_from_a_kind_is_left_out() {
     app.stop().await;
 }
 
+/// As behind the link in a notice, for whoever is signed in.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_choose_their_notices_on_a_page_of_their_account() {
+    const PAGE: &str = "/account/notices";
+    let app = start(&[]).await;
+    let (admin, owner) = (app.admin().await, app.other_org("other").await);
+    let member = app.person("default", Role::Member).await;
+    let shown = async |client: &Client| open(client, PAGE, "en").await.text;
+    // An operator who owns an organisation, the owner of another one, and somebody who gets none.
+    let all = shown(&admin).await;
+    for part in ["About this installation", "Weekly report", "A webhook was disabled", ADMIN_EMAIL] {
+        assert!(all.contains(part), "no {part} in {all}");
+    }
+    assert!(open(&admin, "/account", "en").await.text.contains(PAGE));
+    let some = shown(&owner).await;
+    assert!(some.contains("A webhook was disabled") && !some.contains("About this installation"), "{some}");
+    assert!(shown(&member).await.contains("No notices to choose"));
+    // No alerts, but the rest.
+    let wanted = ["digest", "backup_report", "weekly_report"].map(|kind| ("wanted", kind));
+    assert_eq!(submit(&admin, PAGE, &[&[("whose", "")], &wanted[..]].concat()).await.status, 303);
+    let off =
+        "SELECT count(*) FROM mail_suppressions WHERE org_id IS NULL AND kind = 'alert' AND reason = 'unsubscribed'";
+    assert_eq!((number(&app, off).await, number(&app, "SELECT count(*) FROM mail_suppressions").await), (1, 1));
+    report(&app, &alert(&app, "DatabaseDown", "critical")).await;
+    until("no row", async || mails(&admin, true, "alert").await.len() == 1).await;
+    assert_eq!(mails(&admin, true, "alert").await[0]["state"], "suppressed");
+    // Again, and nothing of what is somebody else's.
+    let again = [&[("whose", ""), ("wanted", "alert")], &wanted[..]].concat();
+    assert_eq!(submit(&admin, PAGE, &again).await.status, 303);
+    let org = owner.get("/api/v1/auth/me").await.expect(200)["organisation_id"].as_str().unwrap().to_owned();
+    for (client, whose) in [(&owner, ""), (&admin, &*org), (&member, "x")] {
+        assert_eq!(submit(client, PAGE, &[("whose", whose)]).await.status, 409, "{whose}");
+    }
+    assert_eq!(number(&app, "SELECT count(*) FROM mail_suppressions").await, 0);
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notice_for_nobody_is_counted_and_the_check_fails() {
-    let app = start(&[("HOLDFAST_ADMIN__EMAIL", "admin@localhost")]).await;
+    // As the compose file has it, unless one says otherwise.
+    let app = start(&[("HOLDFAST_ADMIN__EMAIL", "admin@holdfast.local")]).await;
     let result = check(&app).await;
     assert_eq!(result.status, Health::Fail, "{result:?}");
     report(&app, &alert(&app, "DatabaseDown", "critical")).await;
@@ -382,25 +470,86 @@ async fn nothing_is_made_while_notices_are_off() {
     app.stop().await;
 }
 
+/// An installation that wants no mail must not have a queue that is never empty, and an alert about it.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_mail_server_notices_wait_and_not_for_ever() {
+async fn without_a_mail_server_only_what_is_of_use_later_waits() {
     let app = TestApp::start_with(&WITHOUT_MAIL).await;
     let admin = app.admin().await;
     report(&app, &Alert { hosts: 10, ..alert(&app, "DatabaseDown", "critical") }).await;
-    until("the events are not handled", async || told(&app).await >= 10).await;
-    let found = mails(&admin, true, "alert").await;
-    assert_eq!(found.len(), 5);
-    assert!(found.iter().all(|mail| mail["state"] == "queued"), "{found:?}");
-    let ends = "SELECT count(*) FROM mail_messages WHERE expires_at <= created_at + interval '1 day'";
-    assert_eq!(number(&app, ends).await, 5);
-    // Further ones wait for hours before they are a mail: few mails are to come when a server is set.
-    let waiting = "SELECT count(*) FROM jobs WHERE kind = 'notices.together' AND run_at > now() + interval '5 hours'";
-    assert_eq!(number(&app, waiting).await, 1);
-    // A mail about mail that waits would wait, too.
-    report(&app, &alert(&app, "Mail", "critical")).await;
-    until("it is not counted", async || unmade(&app, "alert", "mail_off") >= 1).await;
-    assert_eq!(mails(&admin, true, "alert").await.len(), 5);
-    assert_eq!(check(&app).await.status, Health::Pass);
+    report(&app, &alert(&app, "DiskFills", "warning")).await;
+    until("the events are not handled", async || told(&app).await >= 11).await;
+    app.app.notices.digest().await.unwrap();
+    app.app.notices.report(JobId::generate(&app.clock)).await.unwrap();
+    for what in ["mail_messages", "notice_items", "jobs WHERE kind = 'notices.together'"] {
+        let sql = AssertSqlSafe(format!("SELECT count(*) FROM {what}"));
+        let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+        let found: i64 = sqlx::query_scalar(sql).fetch_one(&mut db).await.unwrap();
+        assert_eq!(found, 0, "{what}");
+    }
+    // Not in silence.
+    assert_eq!((unmade(&app, "alert", "mail_off"), unmade(&app, "weekly_report", "mail_off")), (11, 1));
+    // The address to sign in at is still right when a server is set, within a week.
+    app.person("default", Role::Member).await;
+    until("no welcome", async || mails(&admin, false, "welcome").await.len() == 1).await;
+    assert_eq!(mails(&admin, false, "welcome").await[0]["state"], "queued");
+    let ends = "SELECT count(*) FROM mail_messages WHERE expires_at <= created_at + interval '7 days'";
+    assert_eq!(number(&app, ends).await, 1);
+    let result = check(&app).await;
+    assert!(result.status == Health::Pass && result.summary.contains("not configured"), "{result:?}");
+    app.stop().await;
+}
+
+/// Language of the newest mail of a kind.
+async fn language(admin: &Client, installation: bool, kind: &str) -> Value {
+    mails(admin, installation, kind).await[0]["language"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_is_written_to_in_their_language() {
+    let app = start(&[("HOLDFAST_NOTICES__LANGUAGE", "ru")]).await;
+    let admin = app.admin().await;
+    let invite = async |email: &str| {
+        let new = json!({"email": email, "role": "member"});
+        let url = admin.post("/api/v1/members/links", &new).await.expect(201)["url"].as_str().unwrap().to_owned();
+        url.split_once("token=").unwrap().1.to_owned()
+    };
+    let choose = async |lang: &str| {
+        let chosen = submit(&admin, "/console/preferences", &[("lang", lang), ("back", "/")]).await;
+        assert_eq!(chosen.status, 303, "{}", chosen.text);
+    };
+    // Nothing is known of anybody.
+    invite("first@example.com").await;
+    assert_eq!(language(&admin, false, "invitation").await, "ru");
+    // An invitation speaks as whoever invites does in the console.
+    choose("en").await;
+    let token = invite("ada@example.com").await;
+    assert_eq!(language(&admin, false, "invitation").await, "en");
+    // The newcomer speaks as their browser.
+    let stranger = app.anonymous();
+    let body = json!({"token": token, "name": "Ada", "password": ADMIN_PASSWORD});
+    let accept = stranger.request(Method::POST, "/api/v1/auth/links/accept").json(&body);
+    let me = stranger.send(accept.header("accept-language", "en-GB, ru;q=0.5")).await.expect(200);
+    until("no welcome", async || mails(&admin, false, "welcome").await.len() == 1).await;
+    assert_eq!(language(&admin, false, "welcome").await, "en");
+    choose("ru").await;
+    let reset = format!("/api/v1/members/{}/reset-link", me["user"]["id"].as_str().unwrap());
+    admin.post(&reset, &json!({})).await.expect(201);
+    assert_eq!(language(&admin, true, "password_reset").await, "en", "not its maker's");
+    // A browser that asks for another language changes nothing; one in which another was chosen does.
+    let credentials = json!({"email": "ada@example.com", "password": ADMIN_PASSWORD});
+    for (name, value, spoken) in [("accept-language", "ru", "en"), ("cookie", "hf_lang=ru", "ru")] {
+        let login = stranger.request(Method::POST, "/api/v1/auth/login").json(&credentials);
+        stranger.send(login.header(name, value)).await.expect(200);
+        admin.post(&reset, &json!({})).await.expect(201);
+        assert_eq!(language(&admin, true, "password_reset").await, spoken, "{name}: {value}");
+    }
+    // The operator's digest, and what it says.
+    choose("en").await;
+    report(&app, &alert(&app, "DiskFills", "warning")).await;
+    until("no item", async || number(&app, "SELECT count(*) FROM notice_items").await == 1).await;
+    app.app.notices.digest().await.unwrap();
+    assert_eq!(language(&admin, true, "digest").await, "en");
+    assert!(text(&admin, &mails(&admin, true, "digest").await).await.contains("DiskFills fires (warning)"));
     app.stop().await;
 }
 

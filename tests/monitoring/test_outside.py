@@ -2,6 +2,9 @@
 
     python -m unittest discover -s tests/monitoring
 """
+import os
+import pty
+import re
 import subprocess
 import sys
 import tempfile
@@ -182,6 +185,108 @@ class Questions(unittest.TestCase):
             self.assertEqual(code, 1, said)
             self.assertEqual([file.read_text() for file in files], before, arguments)
         self.assertEqual(sorted(path.name for path in (self.home / "compose").glob(".env*")), [".env"])
+
+    def test_one_mail_server_is_said_once_for_both(self):
+        arguments = ("--mail-from", "Holdfast <holdfast@example.com>", "--mail-to", "oncall@example.com", "--mail-server", "smtp.example.com:465", "--mail-login", "apikey:a:b$c")
+        code, said = self.init(*arguments)
+        self.assertEqual(code, 0, said)
+        self.assertNotIn("sends no mail", said)
+        settings = self.settings()
+        for name, value in {
+            "HOLDFAST_MAIL_FROM": "Holdfast <holdfast@example.com>",
+            "HOLDFAST_MAIL_HOST": "smtp.example.com",
+            "HOLDFAST_MAIL_PORT": "465",
+            "HOLDFAST_MAIL_SECURITY": "tls",
+            "HOLDFAST_MAIL_USER": "apikey",
+            "HOLDFAST_MAIL_PASSWORD": "a:b$c",
+            "ALERTS_MAIL_SERVER": "smtp.example.com:465",
+            "ALERTS_MAIL_LOGIN": "apikey:a:b$c",
+            "ALERTS_MAIL_FROM": "holdfast@example.com",
+        }.items():
+            self.assertEqual(settings[name], f"'{value}'", name)
+        self.assertEqual(oct((self.home / "compose/.env").stat().st_mode & 0o777), "0o600", "others can read the password")
+        before = (self.home / "compose/.env").read_text()
+        self.init()
+        self.assertEqual((self.home / "compose/.env").read_text(), before)
+
+    def test_mail_of_holdfast_alone(self):
+        code, said = self.init("--mail-from", "holdfast@example.com", "--mail-server", "[::1]:25")
+        self.assertEqual(code, 0, said)
+        settings = self.settings()
+        self.assertEqual([settings[name] for name in ("HOLDFAST_MAIL_HOST", "HOLDFAST_MAIL_PORT", "HOLDFAST_MAIL_USER", "ALERTS_MAIL_SERVER")], ["'::1'", "'25'", "", ""])
+        # Later Alertmanager, through the same server.
+        code, said = self.init("--mail-to", "oncall@example.com")
+        self.assertEqual((code, self.settings()["ALERTS_MAIL_SERVER"]), (0, "'[::1]:25'"), said)
+
+    def test_without_it_says_that_holdfast_sends_none(self):
+        self.assertIn("Holdfast sends no mail", self.init("--mail-to", "a@example.com", "--mail-server", "mail:25")[1])
+        self.assertEqual(self.settings()["HOLDFAST_MAIL_HOST"], "")
+
+    def test_mail_that_cannot_be_sent_is_refused(self):
+        for arguments, environment, words in (
+            (("--mail-from", "a@example.com"), {}, "host:port"),
+            (("--mail-from", "a@example.com", "--mail-server", "mail"), {}, "host:port"),
+            (("--mail-from", "a@example.com", "--mail-server", "mail:587x"), {}, "port"),
+            (("--mail-from", "a@example.com", "--mail-server", "mail:0"), {}, "port"),
+            (("--mail-from", "holdfast", "--mail-server", "mail:25"), {}, "HOLDFAST_MAIL_FROM"),
+            (("--mail-from", "a@example.com", "--mail-server", "mail:25", "--mail-login", "name"), {}, "user:password"),
+            ((), {"HOLDFAST_MAIL_HOST": "mail"}, "HOLDFAST_MAIL_FROM"),
+            ((), {"HOLDFAST_MAIL_FROM": "a@example.com", "HOLDFAST_MAIL_HOST": "mail", "HOLDFAST_MAIL_SECURITY": "ssl"}, "starttls"),
+            ((), {"HOLDFAST_MAIL_FROM": "a@example.com", "HOLDFAST_MAIL_HOST": "mail", "HOLDFAST_MAIL_USER": "a"}, "HOLDFAST_MAIL_PASSWORD"),
+        ):
+            code, said = self.init(*arguments, **environment)
+            self.assertEqual(code, 1, (arguments, environment, said))
+            self.assertIn(words, said)
+            self.assertFalse((self.home / "compose/.env").exists(), "an answer that was refused is kept")
+
+    def test_the_questions_name_the_server_once(self):
+        # The administrator, no domain; sender, server, login, whom to tell; whom Alertmanager tells; no Slack, webhook, heartbeat.
+        answers = ["ada@example.com", "", "holdfast@example.com", "smtp.example.com:587", "u:p", "ops@example.com, ada@example.com", "oncall@example.com", "", "", ""]
+        said = self.asked(answers)
+        self.assertEqual(said.count("host:port"), 1, said)
+        settings = self.settings()
+        for name, value in {
+            "HOLDFAST_ADMIN_EMAIL": "ada@example.com",
+            "HOLDFAST_MAIL_HOST": "smtp.example.com",
+            "HOLDFAST_MAIL_PASSWORD": "p",
+            "HOLDFAST_NOTICES_TO": "ops@example.com, ada@example.com",
+            "ALERTS_MAIL_TO": "oncall@example.com",
+            "ALERTS_MAIL_SERVER": "smtp.example.com:587",
+            "ALERTS_MAIL_LOGIN": "u:p",
+        }.items():
+            self.assertEqual(settings[name], f"'{value}'", said)
+        # What was answered, also with nothing, is not asked again.
+        self.assertNotIn("HOLDFAST_MAIL", self.asked([]))
+
+    def asked(self, answers):
+        """What it says on a terminal, where somebody answers so."""
+        ours, its = pty.openpty()
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.home)}
+        with subprocess.Popen([self.home / "scripts/compose-init"], stdin=its, stdout=subprocess.DEVNULL, stderr=its, env=environment) as running:
+            os.close(its)
+            os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
+            said = b""
+            try:
+                while part := os.read(ours, 65536):
+                    said += part
+            except OSError:  # Linux says so of a terminal that nobody has open any more.
+                pass
+            os.close(ours)
+        self.assertEqual(running.returncode, 0, said)
+        return said.decode()
+
+    def test_what_is_written_reaches_holdfast(self):
+        stack = (self.home / "compose/docker-compose.yml").read_text()
+        known = (HERE.parents[1] / "config/holdfast.toml").read_text()
+        self.init()
+        for name in self.settings():
+            if name.startswith(("HOLDFAST_MAIL_", "HOLDFAST_NOTICES_")):
+                self.assertIn("${" + name + ":-", stack)
+        passed = re.findall(r"^ {6}HOLDFAST_(MAIL|NOTICES)__(\w+): ", stack, re.M)
+        self.assertGreater(len(passed), 8)
+        for section, key in passed:
+            of_section = known.split(f"\n[{section.lower()}]\n")[1].split("\n[")[0]
+            self.assertRegex(of_section, rf"(?m)^(# )?{key.lower()} = ")
 
     def test_a_second_run_changes_nothing(self):
         self.init("--mail-to", "a@example.com", "--mail-server", "mail:25", "--mail-login", 'u:p$a"ss #1')

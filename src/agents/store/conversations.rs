@@ -219,7 +219,7 @@ pub async fn fail_abandoned(conn: &mut PgConnection, silent_since: DateTime<Utc>
     Ok(done.rows_affected())
 }
 
-/// Answers of an organisation in a period.
+/// Answers of all organisations in a period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AnswerCounts {
     /// All, with those that failed.
@@ -227,21 +227,27 @@ pub struct AnswerCounts {
     pub failed: i64,
     /// People and API keys that asked.
     pub askers: i64,
+    /// Answers in the period of the same length before it.
+    pub before: i64,
 }
 
-/// Answers that were begun in `[from, until)`.
+/// Answers that were begun in `[since, until)`, and in `[from, since)`. As role `system`.
 pub async fn answers_between(
     conn: &mut PgConnection,
     from: DateTime<Utc>,
+    since: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> sqlx::Result<AnswerCounts> {
     sqlx::query_as!(
         AnswerCounts,
-        r#"SELECT count(*) AS "answers!", count(*) FILTER (WHERE m.status = 'failed') AS "failed!",
-             count(DISTINCT c.subject) AS "askers!"
+        r#"SELECT count(*) FILTER (WHERE m.created_at >= $2) AS "answers!",
+             count(*) FILTER (WHERE m.created_at >= $2 AND m.status = 'failed') AS "failed!",
+             count(DISTINCT c.subject) FILTER (WHERE m.created_at >= $2) AS "askers!",
+             count(*) FILTER (WHERE m.created_at < $2) AS "before!"
            FROM messages m JOIN conversations c ON c.id = m.conversation_id
-           WHERE m.role = 'assistant' AND m.created_at >= $1 AND m.created_at < $2"#,
+           WHERE m.role = 'assistant' AND m.created_at >= $1 AND m.created_at < $3"#,
         from,
+        since,
         until
     )
     .fetch_one(conn)

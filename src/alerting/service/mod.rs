@@ -80,6 +80,14 @@ impl Alerting {
         Ok(alerts)
     }
 
+    /// How many alerts fired between, also those that began before and still lasted.
+    pub async fn fired_between(&self, since: DateTime<Utc>, until: DateTime<Utc>) -> Result<i64, AlertingError> {
+        let mut tx = self.inner.db.system().await?;
+        let count = store::fired_between(&mut tx, since, until).await?;
+        tx.commit().await?;
+        Ok(count)
+    }
+
     /// Firing alerts, worst first, then newest first; at most `limit`.
     pub async fn firing(&self, limit: i64) -> Result<Vec<Alert>, AlertingError> {
         let mut tx = self.inner.db.system().await?;

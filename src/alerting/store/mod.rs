@@ -6,7 +6,7 @@ mod view;
 
 pub use deliveries::{Outgoing, take_over};
 pub use intake::{close, lock, maintain, seen_watchdog, take, unheard};
-pub use view::{alert, alerts, firing, firing_counts, firing_fingerprints, watchdog};
+pub use view::{alert, alerts, fired_between, firing, firing_counts, firing_fingerprints, watchdog};
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;

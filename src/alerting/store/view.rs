@@ -25,6 +25,17 @@ pub async fn alerts(conn: &mut PgConnection, filter: &Filter, slice: &Slice) -> 
     Ok(rows.fetch_all(conn).await?.into_iter().map(Into::into).collect())
 }
 
+/// How many fired between: began before `until`, and had not ended by `since`.
+pub async fn fired_between(conn: &mut PgConnection, since: DateTime<Utc>, until: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM alerts WHERE starts_at < $2 AND (ends_at IS NULL OR ends_at >= $1)"#,
+        since,
+        until
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Firing alerts, worst first, then newest first.
 pub async fn firing(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Alert>> {
     let rows = sqlx::query_as!(

@@ -16,7 +16,7 @@ auth-login-wrong = Wrong e-mail or password.
 auth-login-too-many = Too many attempts. Wait a minute and try again.
 auth-login-busy = Too many people are signing in right now. Try again in a few seconds.
 auth-login-no-organisation = This account is not a member of any organisation. Ask an administrator to add you.
-auth-login-forgotten = Forgot your password? An administrator of your organisation can create a link for you to set a new one.
+auth-login-forgotten = Forgot your password? Ask an administrator of your organisation: they can create a link for you to set a new one. It comes by mail, where mail is set up, or from them.
 
 # Password
 auth-password-change = Change password
@@ -38,6 +38,7 @@ auth-accept-done = Welcome
 
 # Account
 auth-account = Account
+auth-account-notices = Notices by mail
 auth-sessions = Active sessions
 auth-sessions-text = End sessions that you do not recognise, then change your password.
 auth-sessions-end-others = Sign out everywhere else

@@ -14,6 +14,7 @@ use axum::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Auth, Client};
+use console::Lang;
 use platform::{
     error::ApiError,
     http::{ClientAddress, idempotent},
@@ -48,6 +49,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
         let address = parts.extensions.get::<ClientAddress>().map_or(IpAddr::from([127, 0, 0, 1]), |a| a.0);
         let user_agent =
             parts.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-        Ok(Self { address, user_agent })
+        let (chosen, preferred) = (Lang::chosen(&parts.headers), Lang::preferred(&parts.headers));
+        Ok(Self { address, user_agent, chosen, preferred })
     }
 }

@@ -119,6 +119,8 @@ impl Auth {
             Link { id: LinkId::generate(&self.inner.clock), purpose, email: mail, role, created_at: now, expires_at };
         // In the query string, not in the path: paths are logged.
         let url = format!("{}/accept?token={token}", self.inner.base_url);
+        let known = self.languages(&[link.email.clone(), by.email.clone()]).await?;
+        let language = known.get(&link.email).or_else(|| known.get(&by.email)).copied();
         let mut tx = match purpose {
             LinkPurpose::Join => self.inner.db.tenant(who.org_id).await?,
             // A new password opens the account in all of its organisations: the mail is not for the eyes of one organisation's administrators.
@@ -127,7 +129,7 @@ impl Auth {
         links::delete_for(&mut tx, &link.email, purpose).await?;
         links::insert(&mut tx, who.org_id, &link, &crypto::sha256(&token), Some(by.user_id)).await?;
         let organisation = by.orgs.iter().find(|org| org.id == who.org_id).map_or("", |org| org.name.as_str());
-        let mail = LinkMail { org: who.org_id, organisation, by, name, link: &link, url: &url };
+        let mail = LinkMail { org: who.org_id, organisation, by, name, language, link: &link, url: &url };
         let mailed = match self.inner.link_mailer.get() {
             Some(mailer) => mailer.mail_link(&mut tx, &mail).await?,
             None => false,

@@ -3,6 +3,7 @@
 mod administration;
 mod bootstrap;
 mod keys;
+mod languages;
 mod links;
 mod members;
 mod sessions;
@@ -23,6 +24,7 @@ pub use links::{Accept, Accepted, LinkInfo};
 pub use members::{may_grant, may_manage};
 
 use super::{AuthError, Config, LinkMailer, Metrics, authenticate::Caches, password::Hasher, upkeep::Usage};
+use console::Lang;
 use platform::{
     clock::Clock,
     db::Db,
@@ -66,6 +68,9 @@ pub(super) struct Inner {
 pub struct Client {
     pub address: IpAddr,
     pub user_agent: String,
+    /// The language that was chosen in the console of this browser, and the one that the browser asks for.
+    pub chosen: Option<Lang>,
+    pub preferred: Option<Lang>,
 }
 
 impl Auth {

@@ -16,6 +16,7 @@ use crate::{
     password::{RuleBroken, Verified, check_rules, same},
     store::{accounts, links, sessions},
 };
+use console::Lang;
 use platform::{
     crypto,
     http::{OrgRef, Principal, address_key},
@@ -112,7 +113,8 @@ impl Auth {
             expires_at: now + TimeDelta::days(self.inner.config.session_absolute_days.into()),
         };
         sessions::insert(conn, &session).await?;
-        accounts::signed_in(conn, user_id, now).await?;
+        let code = |lang: Option<Lang>| lang.map(Lang::code);
+        accounts::signed_in(conn, user_id, now, code(client.chosen), code(client.preferred)).await?;
         Ok(SignedIn { token, session_id: id, user_id, org_id, must_change_password })
     }
 

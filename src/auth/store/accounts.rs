@@ -202,9 +202,40 @@ pub async fn set_name(conn: &mut PgConnection, id: UserId, name: &str) -> sqlx::
     Ok(())
 }
 
-pub async fn signed_in(conn: &mut PgConnection, id: UserId, at: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE users SET last_sign_in_at = $2 WHERE id = $1", id.0, at).execute(conn).await?;
+/// `chosen`: the language that the person has chosen; `preferred`: the one to keep if none is kept yet.
+pub async fn signed_in(
+    conn: &mut PgConnection,
+    id: UserId,
+    at: DateTime<Utc>,
+    chosen: Option<&str>,
+    preferred: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE users SET last_sign_in_at = $2, language = coalesce($3, language, $4) WHERE id = $1",
+        id.0,
+        at,
+        chosen,
+        preferred
+    )
+    .execute(conn)
+    .await?;
     Ok(())
+}
+
+pub async fn set_language(conn: &mut PgConnection, id: UserId, language: &str) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE users SET language = $2 WHERE id = $1", id.0, language).execute(conn).await?;
+    Ok(())
+}
+
+/// E-mail and language of those accounts whose language is known.
+pub async fn languages(conn: &mut PgConnection, emails: &[String]) -> sqlx::Result<Vec<(String, String)>> {
+    let rows = sqlx::query!(
+        r#"SELECT email, language AS "language!" FROM users WHERE email = ANY($1) AND language IS NOT NULL"#,
+        emails
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.email, row.language)).collect())
 }
 
 pub async fn has_signed_in(conn: &mut PgConnection, id: UserId) -> sqlx::Result<bool> {

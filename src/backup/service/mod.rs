@@ -151,6 +151,14 @@ impl Backups {
         backup.ok_or(BackupError::NotFound(id))
     }
 
+    /// How many that began in `[since, until)` are verified, and how many failed or are not verified.
+    pub async fn outcomes(&self, since: DateTime<Utc>, until: DateTime<Utc>) -> Result<(i64, i64), BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        let outcomes = store::outcomes(&mut tx, since, until).await?;
+        tx.commit().await?;
+        Ok(outcomes)
+    }
+
     /// The newest that is not running.
     pub async fn newest(&self) -> Result<Backup, BackupError> {
         let found =

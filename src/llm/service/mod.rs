@@ -273,18 +273,13 @@ impl Llm {
         Ok((by_day, by_model))
     }
 
-    /// Cost of an organisation's calls in `[from, until)` by the configured prices, in their currency; `None` if no model has a price.
-    pub async fn cost_between(
-        &self,
-        org: OrgId,
-        from: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<Option<f64>, DbError> {
+    /// Cost of all organisations' calls in `[from, until)` by the configured prices, in their currency; `None` if no model has a price.
+    pub async fn cost_between(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Option<f64>, DbError> {
         let prices = Prices::new(&self.inner.config);
         if prices.is_empty() {
             return Ok(None);
         }
-        let mut tx = self.inner.db.tenant(org).await?;
+        let mut tx = self.inner.db.system().await?;
         let used = store::tokens_by_model(&mut tx, from, until).await?;
         tx.commit().await?;
         Ok(Some(used.iter().map(|tokens| prices.cost_of_tokens(tokens)).sum()))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Images, SHOWN, Whose, Words as _, document, words};
 use crate::{
-    Account, Address, Attachment, Attempt, AttemptOutcome, Backlog, Bounced, Filter, KINDS, Mail, MailError, Message,
+    Account, Address, Attachment, Attempt, AttemptOutcome, Backlog, Bounced, Filter, Kind, Mail, MailError, Message,
     MessageDetail, MessageId, State as MailState, kinds, routes::owner,
 };
 use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
@@ -43,6 +43,8 @@ struct List<'a> {
     whose: Whose,
     pager: Pager,
     operator: bool,
+    /// To filter by.
+    kinds: Vec<&'static Kind>,
 }
 
 /// How the content of a message is shown.
@@ -219,8 +221,8 @@ pub(super) async fn list(
     let (account, backlog, page) = shell.shared(reading).await?;
     let filters = [("state", &*filter.state), ("kind", &*filter.kind), ("whose", &*whose.whose)];
     let pager = Pager::new("/settings/mail", &filters, &query, page.next_cursor.as_deref());
-    let (messages, operator) = (page.data, who.is_operator());
-    shell.render(&List { shell: &shell, account, backlog, messages, query, filter, whose, pager, operator })
+    let (messages, operator, kinds) = (page.data, who.is_operator(), kinds::sent_by(owner));
+    shell.render(&List { shell: &shell, account, backlog, messages, query, filter, whose, pager, operator, kinds })
 }
 
 pub(super) async fn test(

@@ -5,7 +5,9 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use super::{SHOWN, Whose, Words as _, words};
-use crate::{KINDS, Mail, NewSuppression, Reason, Suppression, SuppressionFilter, SuppressionId, routes::owner};
+use crate::{
+    Kind, Mail, NewSuppression, Reason, Suppression, SuppressionFilter, SuppressionId, kinds::sent_by, routes::owner,
+};
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
 use platform::http::{ListQuery, Path, Query, Scope};
 
@@ -39,6 +41,8 @@ struct List<'a> {
     whose: Whose,
     pager: Pager,
     operator: bool,
+    /// To choose from.
+    kinds: Vec<&'static Kind>,
     form: AddressForm,
     errors: FormErrors,
 }
@@ -72,7 +76,7 @@ async fn render(
 ) -> PageResult {
     let who = shell.principal();
     let installation = whose.is_installation();
-    owner(mail, who, installation)?;
+    let kinds = sent_by(owner(mail, who, installation)?);
     let query = query.sized(SHOWN);
     let slice = query.slice()?;
     let wanted = SuppressionFilter { installation, reason: filter.reason.parse().ok(), search: query.search() };
@@ -81,7 +85,7 @@ async fn render(
     let pager = Pager::new(PATH, &filters, &query, page.next_cursor.as_deref());
     let (is_refused, operator) = (refused.is_some(), who.is_operator());
     let (form, errors) = refused.unwrap_or_default();
-    let page = List { shell, rows: page.data, query, filter, whose, pager, operator, form, errors };
+    let page = List { shell, rows: page.data, query, filter, whose, pager, operator, kinds, form, errors };
     if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 

@@ -15,7 +15,8 @@ pub struct TemplateInfo {
     ru: &'static str,
 }
 
-/// A variable of a template. Times are in the form of RFC 3339, durations in seconds, sizes in bytes.
+/// A variable of a template. Times are in the form of RFC 3339, with the name of a time zone behind it or shown in UTC (RFC 9557:
+/// `2026-08-03T12:41:00+03:00[Europe/Moscow]`); durations in seconds, sizes in bytes.
 #[derive(Debug)]
 pub struct Field {
     pub name: &'static str,
@@ -169,6 +170,8 @@ pub static TEMPLATES: &[TemplateInfo] = &[
                 "List of `alert`, `severity`, `started_at`, `seconds`; `seconds` is null while it lasts",
                 "Список из `alert`, `severity`, `started_at`, `seconds`; `seconds` — null, пока не закончилось",
             ),
+            field("incidents_count", "All incidents", "Сколько всего инцидентов"),
+            field("incidents_left_out", "Incidents that are not in the list", "Сколько инцидентов не вошло в список"),
             field("url", "First page of the console", "Первая страница консоли"),
         ]
     ),

@@ -115,6 +115,8 @@ pub fn example(name: &str) -> Value {
                     "seconds": null,
                 },
             ],
+            "incidents_count": 5,
+            "incidents_left_out": 3,
             "url": "https://ai.example.com/",
         }),
         "test" => json!({

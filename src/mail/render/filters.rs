@@ -1,6 +1,6 @@
 //! Filters and tests of templates: those for numbers, sizes and times, in the language of the mail, and the harmless ones of `MiniJinja`.
 
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDateTime};
 use console::Lang;
 use minijinja::{Environment, Error, ErrorKind, Value, filters, tests as checks};
 
@@ -27,10 +27,10 @@ pub fn add(env: &mut Environment<'static>, lang: Lang) {
     env.add_filter("number", move |value: i64| console::integer(value, lang));
     env.add_filter("bytes", move |value: i64| console::bytes(value, lang));
     env.add_filter("duration", move |seconds: i64| duration(seconds, lang));
-    env.add_filter("date", move |value: String| Ok::<_, Error>(date(parse(&value)?, lang)));
+    env.add_filter("date", move |value: String| Ok::<_, Error>(date(parse(&value)?.0, lang)));
     env.add_filter("time", move |value: String| {
-        let at = parse(&value)?;
-        Ok::<_, Error>(format!("{}, {} UTC", date(at, lang), at.format("%H:%M")))
+        let (at, zone) = parse(&value)?;
+        Ok::<_, Error>(format!("{}, {} {zone}", date(at, lang), at.format("%H:%M")))
     });
     env.add_filter("severity", move |severity: String| match (lang, severity.as_str()) {
         (Lang::Ru, "critical") => "критическая".to_owned(),
@@ -54,14 +54,24 @@ fn length(value: &Value) -> Result<usize, Error> {
     filters::length(value)
 }
 
-fn parse(value: &str) -> Result<DateTime<Utc>, Error> {
-    DateTime::parse_from_rfc3339(value).map(|at| at.with_timezone(&Utc)).map_err(|_| {
-        Error::new(ErrorKind::InvalidOperation, format!("{value:?} is not a time in the form of RFC 3339"))
-    })
+/// What a clock shows, and the name of its time zone: of the one that stands behind the time (RFC 9557, `2026-08-03T12:41:00+03:00[Europe/Moscow]`),
+/// otherwise in UTC.
+fn parse(value: &str) -> Result<(NaiveDateTime, &str), Error> {
+    let (time, zone) = match value.strip_suffix(']').and_then(|value| value.split_once('[')) {
+        Some((time, zone)) => (time, Some(zone)),
+        None => (value, None),
+    };
+    let is_name =
+        |zone: &str| !zone.is_empty() && zone.chars().all(|c| c.is_ascii_alphanumeric() || "/_+-".contains(c));
+    match (DateTime::parse_from_rfc3339(time), zone) {
+        (Ok(at), None) => Ok((at.naive_utc(), "UTC")),
+        (Ok(at), Some(zone)) if is_name(zone) => Ok((at.naive_local(), zone)),
+        _ => Err(Error::new(ErrorKind::InvalidOperation, format!("{value:?} is not a time in the form of RFC 3339"))),
+    }
 }
 
 /// `3 August 2026`
-fn date(at: DateTime<Utc>, lang: Lang) -> String {
+fn date(at: NaiveDateTime, lang: Lang) -> String {
     let months = match lang {
         Lang::En => "January February March April May June July August September October November December",
         Lang::Ru => "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
@@ -158,10 +168,23 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_written_out_in_utc() {
-        let at = parse("2026-08-03T01:30:00+03:00").unwrap();
-        assert_eq!(date(at, Lang::En), "2 August 2026");
+    fn dates_are_written_out_in_the_zone_that_is_named() {
+        let (at, zone) = parse("2026-08-03T01:30:00+03:00").unwrap();
+        assert_eq!((date(at, Lang::En).as_str(), zone), ("2 August 2026", "UTC"));
         assert_eq!(date(at, Lang::Ru), "2 августа 2026");
-        assert!(parse("yesterday").is_err());
+        let (at, zone) = parse("2026-08-03T01:30:00+03:00[Europe/Moscow]").unwrap();
+        assert_eq!((date(at, Lang::En).as_str(), zone), ("3 August 2026", "Europe/Moscow"));
+        assert_eq!(at.format("%H:%M").to_string(), "01:30");
+        for bad in [
+            "yesterday",
+            "yesterday[UTC]",
+            "2026-08-03T01:30:00Z[<b>]",
+            "2026-08-03T01:30:00Z[a",
+            "[UTC]",
+            "2026-08-03T01:30:00Z[]",
+            "",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -146,6 +146,20 @@ fn every_state_has_its_words() {
     assert_eq!(rendered.subject, "Резервную копию создать не удалось");
 }
 
+/// Nobody can ask for it by themselves yet, so the mail must not say that its recipient did.
+#[test]
+fn a_password_reset_says_who_made_the_link() {
+    for (lang, maker, wrong) in [("en", "An administrator", "requested"), ("ru", "Администратор", "запрошен")]
+    {
+        let template = TemplateInfo::find("password_reset").unwrap();
+        let data = template.without_optional(&example("password_reset"));
+        let Rendered { text, html, .. } = render("password_reset", lang, &data, &branding(), None).unwrap();
+        for said in [text, html] {
+            assert!(said.contains(maker) && !said.contains(wrong) && !said.contains("IP"), "{said}");
+        }
+    }
+}
+
 #[test]
 fn a_missing_field_is_an_error() {
     for template in TEMPLATES {

@@ -14,14 +14,14 @@ use platform::{
     http::{Auth, Json, Path, Query},
 };
 
-/// All templates.
+/// The templates that mail of this owner uses.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MailTemplates)]
 pub(super) struct Templates {
     data: Vec<Template>,
 }
 
-/// Every template, and whether its text was changed
+/// The templates of mail that is sent, and whether their texts were changed
 #[utoipa::path(get, path = "/api/v1/mail/templates", tag = "Mail", params(Whose),
     responses((status = 200, body = Templates), (status = 403)))]
 pub(super) async fn list_mail_templates(

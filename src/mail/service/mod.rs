@@ -41,7 +41,7 @@ use platform::{
 use storage::{Deletions, Storage};
 
 pub(crate) use bounces::MAILBOX;
-pub(crate) use unsubscribe::{Preferences, Recipient};
+pub use unsubscribe::{Preferences, Recipient};
 
 #[cfg(test)]
 pub(super) use account::account_wait;

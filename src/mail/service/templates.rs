@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::{Mail, outbox::NOT_ASCII};
 use crate::{
-    MailError, Owner,
+    Kind, MailError, Owner,
     address::Address,
     model::TemplateId,
     render::{
@@ -33,7 +33,7 @@ const LONGEST_LOGO: usize = 500;
 const LONGEST_FOOTER: usize = 1000;
 
 impl Mail {
-    /// Every template, and which of its languages the owner has changed.
+    /// The templates of the owner's mails, and which of their languages it has changed. With a changed one that is not used, so that it can be reset.
     pub async fn templates(&self, owner: Owner) -> Result<Vec<Template>, MailError> {
         let mut tx = self.begin(owner).await?;
         let changed = templates::list(&mut tx, owner.org()).await?;
@@ -48,8 +48,13 @@ impl Mail {
                 updated_by: row.map(|row| row.updated_by.clone()),
             }
         };
+        let is_used = |template: &&TemplateInfo| {
+            let is_sent = Kind::named(template.name).is_some_and(|kind| kind.is_sent_by(owner));
+            is_sent || changed.iter().any(|row| row.name == template.name)
+        };
         Ok(TEMPLATES
             .iter()
+            .filter(is_used)
             .map(|template| Template {
                 name: template.name,
                 languages: Lang::ALL.into_iter().map(|lang| version(template, lang)).collect(),

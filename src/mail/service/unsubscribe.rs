@@ -24,9 +24,9 @@ const MAC: usize = 16;
 
 /// Whom a link is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Recipient {
+pub struct Recipient {
     pub owner: Owner,
-    /// Kind of the mail that the link was in.
+    /// Kind of the mail that the link was in; it is offered in any case.
     pub kind: &'static Kind,
     /// Lower case.
     pub address: String,
@@ -34,8 +34,8 @@ pub(crate) struct Recipient {
 
 /// What a recipient gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Preferences {
-    /// Each kind that one can unsubscribe from, and whether it is sent.
+pub struct Preferences {
+    /// Each kind that one can unsubscribe from and that the owner sends, and whether it is sent there.
     pub kinds: Vec<(&'static Kind, bool)>,
     /// Nothing is sent there, for another reason.
     pub is_blocked: bool,
@@ -79,20 +79,21 @@ impl Mail {
         Ok(())
     }
 
-    pub(crate) async fn preferences(&self, recipient: &Recipient) -> Result<Preferences, MailError> {
+    /// What this recipient gets of the owner's notices.
+    pub async fn preferences(&self, recipient: &Recipient) -> Result<Preferences, MailError> {
         let mut tx = self.begin(recipient.owner).await?;
         let suppressed = preferences::suppressed(&mut tx, recipient.owner.org(), &recipient.address).await?;
         tx.commit().await?;
         let is_sent = |kind: &Kind| !suppressed.iter().any(|(of, _)| of == kind.name);
-        let kinds = notices().map(|kind| (kind, is_sent(kind))).collect();
+        let kinds = notices(recipient).map(|kind| (kind, is_sent(kind))).collect();
         Ok(Preferences { kinds, is_blocked: suppressed.iter().any(|(of, _)| of == "*") })
     }
 
     /// Sends these kinds again, and none of the others that one can unsubscribe from. What is suppressed for another reason stays so.
-    pub(crate) async fn set_preferences(&self, recipient: &Recipient, wanted: &[&str]) -> Result<(), MailError> {
+    pub async fn set_preferences(&self, recipient: &Recipient, wanted: &[&str]) -> Result<(), MailError> {
         let mut stopped = Vec::new();
         let mut tx = self.begin(recipient.owner).await?;
-        for kind in notices() {
+        for kind in notices(recipient) {
             if wanted.contains(&kind.name) {
                 let org = recipient.owner.org();
                 if preferences::subscribe(&mut tx, org, &recipient.address, kind.name).await? {
@@ -123,6 +124,8 @@ impl Mail {
     }
 }
 
-fn notices() -> impl Iterator<Item = &'static Kind> {
-    KINDS.iter().copied().filter(|kind| kind.is_notice())
+/// The link's own kind always: it may be of a mail that another version sent.
+fn notices(recipient: &Recipient) -> impl Iterator<Item = &'static Kind> {
+    let is_offered = move |kind: &&Kind| kind.is_sent_by(recipient.owner) || *kind == recipient.kind;
+    KINDS.iter().copied().filter(|kind| kind.is_notice()).filter(is_offered)
 }

@@ -3,12 +3,12 @@ mod writing;
 use chrono::{DateTime, TimeDelta};
 
 use super::{
-    Account, Address, Backlog, BadAddress, Config, KINDS, Kind, Signing, dns, doctor,
+    Account, Address, Backlog, BadAddress, Config, KINDS, Kind, Owner, Signing, dns, doctor, kinds,
     model::{DnsCheck, DnsRecord, DnsStatus},
     service::{account_wait, lane, later_by, retry_wait},
     smtp::{Answer, Failure, Step, judge},
 };
-use platform::{config::ConfigErrors, health::Status};
+use platform::{config::ConfigErrors, health::Status, ids::OrgId};
 
 fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
@@ -85,6 +85,16 @@ fn kinds_have_names_of_their_own() {
         assert!(KINDS[..at].iter().all(|other| other.name != kind.name), "{}", kind.name);
     }
     assert_eq!(Kind::named("none"), None);
+}
+
+/// Nobody is to choose among, or unsubscribe from, what is never sent to them.
+#[test]
+fn kinds_are_offered_where_they_are_sent() {
+    let names = |owner: Owner| kinds::sent_by(owner).iter().map(|kind| kind.name).collect::<Vec<_>>();
+    let org = Owner::Org(OrgId(uuid::Uuid::nil()));
+    assert_eq!(names(org), ["welcome", "invitation", "alert", "api", "test"]);
+    let of_house = ["password_reset", "new_device", "alert", "digest", "backup_report", "weekly_report", "test"];
+    assert_eq!(names(Owner::Installation), of_house);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{Notice, Notices, rfc3339};
+use super::{Notice, Notices};
 use crate::{
     NoticesError,
     jobs::Together,
@@ -18,16 +18,17 @@ use mail::Owner;
 /// Critical alerts that are mailed one by one within a window; further ones are mailed together at its end.
 const MOST_AT_ONCE: i32 = 5;
 const WINDOW: TimeDelta = TimeDelta::minutes(15);
-/// While nothing can be sent, few mails are to wait.
-const WINDOW_WITHOUT_MAIL: TimeDelta = TimeDelta::hours(6);
+/// While the server fails, few mails are to wait.
+const WINDOW_WHILE_FAILING: TimeDelta = TimeDelta::hours(6);
 /// Name of the count.
 const COUNTED: &str = "alerts";
-/// `service` of the alerts about mail itself.
-const OF_MAIL: &str = "mail";
 
 impl Notices {
     pub(super) async fn tell_alert(&self, event: &Occurred) -> Result<(), NoticesError> {
         let (AboutAlert { alert_id }, id) = (about(event)?, event.id.to_string());
+        if !self.is_of_use(NoticeKind::Alert, &id) {
+            return Ok(());
+        }
         let alert = match self.inner.rooms.alerting.get(alert_id).await {
             Err(AlertingError::NotFound) => {
                 self.inner.metrics.unmade(NoticeKind::Alert, &id, Unmade::Gone, 1);
@@ -35,11 +36,6 @@ impl Notices {
             }
             found => found?.alert,
         };
-        // A mail about mail that waits would wait, too, and be the reason for the next such alert.
-        if !self.has_mail() && alert.labels.get("service").is_some_and(|service| service == OF_MAIL) {
-            self.inner.metrics.unmade(NoticeKind::Alert, &id, Unmade::MailOff, 1);
-            return Ok(());
-        }
         let state = if event.topic == AlertResolved::TOPIC { "resolved" } else { "firing" };
         if alert.severity == Severity::Critical {
             self.tell_critical(event, &id, &alert, state).await
@@ -79,16 +75,15 @@ impl Notices {
             return Ok(());
         }
         let data = self.alert_data(alert, state);
-        let mails = self.write(&mut tx, &notice, |_| data.clone()).await?;
+        let mails = self.write(&mut tx, &notice, |_, _| data.clone()).await?;
         tx.commit().await?;
         self.inner.metrics.made(notice.kind, id, mails);
         Ok(())
     }
 
     async fn window(&self) -> Result<TimeDelta, NoticesError> {
-        let account = self.inner.rooms.mail.account().await?;
-        let can_send = account.configured && account.failing_since.is_none();
-        Ok(if can_send { WINDOW } else { WINDOW_WITHOUT_MAIL })
+        let works = self.inner.rooms.mail.account().await?.failing_since.is_none();
+        Ok(if works { WINDOW } else { WINDOW_WHILE_FAILING })
     }
 
     /// Fields of the template `alert`.
@@ -100,8 +95,8 @@ impl Notices {
             "severity": alert.severity.as_str(),
             "summary": short(alert.summary(), LONGEST_SUMMARY),
             "description": short(alert.annotation("description"), LONGEST_TEXT),
-            "started_at": rfc3339(alert.starts_at),
-            "ended_at": alert.ends_at.filter(|_| state == "resolved").map(rfc3339),
+            "started_at": self.time(alert.starts_at),
+            "ended_at": alert.ends_at.filter(|_| state == "resolved").map(|at| self.time(at)),
             "url": url,
             "runbook_url": link(&runbook_url),
         })

@@ -1,13 +1,15 @@
 //! The digest: what was collected, in one mail, however much it is.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Inner, Notice, Notices, rfc3339};
+use super::{Inner, Notice, Notices, in_zone};
 use crate::{
     NoticesError,
     model::{Group, NoticeKind, Unmade},
     store,
 };
+use console::Lang;
 use mail::{Address, Owner};
 use platform::ids;
 
@@ -40,14 +42,13 @@ impl Notices {
         if let Some(first) = groups.first()
             && self.reaches(&notice)
         {
-            let entries = self.inner.entries(&groups);
-            let (since, until) = (rfc3339(first.since), rfc3339(now));
-            let data = |to: &Address| {
+            let (since, until) = (self.time(first.since), self.time(now));
+            let data = |to: &Address, lang: Lang| {
                 json!({
                     "name": to.name(),
                     "since": since,
                     "until": until,
-                    "items": entries,
+                    "items": self.inner.entries(&groups, lang),
                     "url": self.page("/alerts"),
                 })
             };
@@ -63,14 +64,15 @@ impl Notices {
 }
 
 impl Inner {
-    fn entries(&self, groups: &[Group]) -> Vec<Value> {
+    fn entries(&self, groups: &[Group], lang: Lang) -> Vec<Value> {
         let title = |group: &Group| {
             let key = if group.state == "resolved" { "notices-alert-resolved" } else { "notices-alert-firing" };
-            let text = self.texts.text(self.config.lang(), key);
+            let text = self.texts.text(lang, key);
             text.with("name", &group.name).with("severity", &group.severity).to_string()
         };
-        let more = |count: i64| self.texts.text(self.config.lang(), "notices-more").with("count", count).to_string();
-        entries(groups, title, more, &format!("{}/alerts", self.base_url))
+        let more = |count: i64| self.texts.text(lang, "notices-more").with("count", count).to_string();
+        let time = |at: DateTime<Utc>| in_zone(at, &self.config.time_zone);
+        entries(groups, title, more, time, &format!("{}/alerts", self.base_url))
     }
 }
 
@@ -79,10 +81,11 @@ pub(crate) fn entries(
     groups: &[Group],
     title: impl Fn(&Group) -> String,
     more: impl Fn(i64) -> String,
+    time: impl Fn(DateTime<Utc>) -> String,
     alerts: &str,
 ) -> Vec<Value> {
     let entry = |group: &Group| {
-        let (title, at) = (title(group), rfc3339(group.at));
+        let (title, at) = (title(group), time(group.at));
         match group.count {
             1 => {
                 let url = format!("{alerts}/{}", group.alert_id);
@@ -97,7 +100,7 @@ pub(crate) fn entries(
     if let Some(first) = groups.first() {
         let left_out = first.of_all - groups.iter().map(|group| group.count).sum::<i64>();
         if left_out > 0 {
-            entries.push(json!({ "title": more(left_out), "text": "", "at": rfc3339(first.since), "url": alerts }));
+            entries.push(json!({ "title": more(left_out), "text": "", "at": time(first.since), "url": alerts }));
         }
     }
     entries

@@ -38,11 +38,10 @@ impl Notices {
         };
         let about = format!("link/{}", link.id);
         let unmade = |reason| self.inner.metrics.unmade(kind, &about, reason, 1);
-        if !self.has_mail() {
-            unmade(Unmade::MailOff);
-            return Ok(false);
+        let mut to = Recipients::of([(mail.name, link.email.as_str())]);
+        if let Some(language) = mail.language {
+            to.languages.extend(to.addresses.iter().map(|address| (address.key(), language)));
         }
-        let to = Recipients::of([(mail.name, link.email.as_str())]);
         let notice = Notice { kind, owner, about: &about, to: &to, expires_at: link.expires_at };
         if !self.reaches(&notice) {
             return Ok(false);
@@ -51,7 +50,7 @@ impl Notices {
             unmade(Unmade::Often);
             return Ok(false);
         }
-        match self.write(tx, &notice, |_| link_data(mail)).await {
+        match self.write(tx, &notice, |_, _| link_data(mail)).await {
             Ok(mails) => {
                 self.inner.metrics.made(kind, &about, mails);
                 Ok(true)

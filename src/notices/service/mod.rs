@@ -1,6 +1,7 @@
 //! [`Notices`]: the rules.
 
 mod alerts;
+mod choices;
 mod digest;
 mod links;
 mod report;
@@ -9,6 +10,7 @@ mod tell;
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::{
@@ -16,7 +18,7 @@ use super::{
     model::{NoticeKind, Recipients, Unmade},
     module::LOCALE,
 };
-use console::Texts;
+use console::{Lang, Texts};
 use jobs::Loops;
 use mail::{Address, Content, NewMail, Owner};
 use platform::{
@@ -26,10 +28,11 @@ use platform::{
     http::RateLimiter,
 };
 
+pub(super) use choices::Choice;
 #[cfg(test)]
 pub(super) use digest::entries;
 #[cfg(test)]
-pub(super) use report::{Backed, cost_text};
+pub(super) use report::cost_text;
 
 const FIGURES_EVERY: Duration = Duration::from_secs(60);
 /// Mails with links that an organisation may have written at once, and then in a minute: invitations go to anybody's address.
@@ -96,7 +99,7 @@ impl Notices {
         &self.inner.config
     }
 
-    /// Whether mail can be sent at all. While it cannot, notices wait in the outbox until they are of no use any more.
+    /// Whether mail can be sent at all.
     pub(super) fn has_mail(&self) -> bool {
         self.inner.rooms.mail.is_configured()
     }
@@ -143,15 +146,35 @@ impl Notices {
         let configured: Vec<Address> = self.config().to.iter().filter_map(|to| Address::parse(to).ok()).collect();
         if configured.is_empty() {
             let operators = self.inner.rooms.auth.operators().await?;
-            return Ok(Recipients::of(operators.iter().map(|user| (user.name.as_str(), user.email.as_str()))));
+            let found = Recipients::of(operators.iter().map(|user| (user.name.as_str(), user.email.as_str())));
+            return self.with_languages(found).await;
         }
         let parts: Vec<_> = configured.iter().map(|to| (to.name(), to.address())).collect();
-        Ok(Recipients::of(parts.iter().map(|(name, email)| (*name, email.as_str()))))
+        self.with_languages(Recipients::of(parts.iter().map(|(name, email)| (*name, email.as_str())))).await
     }
 
-    /// Whether the notice has a recipient. Counts those that it cannot reach.
+    /// With the languages of those who have an account. Not in a transaction: it asks for a connection of its own.
+    async fn with_languages(&self, mut to: Recipients) -> Result<Recipients, NoticesError> {
+        let keys: Vec<String> = to.addresses.iter().map(Address::key).collect();
+        to.languages = self.inner.rooms.auth.languages(&keys).await?;
+        Ok(to)
+    }
+
+    /// Whether a mail of this kind makes sense now: while no server is configured, few do. Counts one that does not.
+    fn is_of_use(&self, kind: NoticeKind, about: &str) -> bool {
+        let is_of_use = self.has_mail() || kind.waits_for_a_server();
+        if !is_of_use {
+            self.inner.metrics.unmade(kind, about, Unmade::MailOff, 1);
+        }
+        is_of_use
+    }
+
+    /// Whether the notice is to be written: it makes sense, and has a recipient. Counts those that it cannot reach.
     fn reaches(&self, notice: &Notice<'_>) -> bool {
         let Notice { kind, about, to, .. } = *notice;
+        if !self.is_of_use(kind, about) {
+            return false;
+        }
         let is_any = !to.addresses.is_empty();
         if is_any {
             self.inner.metrics.unmade(kind, about, Unmade::BadAddress, to.unusable);
@@ -163,20 +186,22 @@ impl Notices {
         is_any
     }
 
-    /// Writes a mail for each recipient in the caller's transaction; `data` gives the fields of the template. A repeated notice writes none.
+    /// Writes a mail for each recipient, in their language, in the caller's transaction; `data` gives the fields of the template. A repeated notice writes
+    /// none.
     async fn write(
         &self,
         tx: &mut Tx,
         notice: &Notice<'_>,
-        data: impl Fn(&Address) -> Value,
+        data: impl Fn(&Address, Lang) -> Value,
     ) -> Result<u64, NoticesError> {
         let kind = notice.kind.of_mail();
         for to in &notice.to.addresses {
+            let lang = notice.to.languages.get(&to.key()).copied().unwrap_or(self.config().lang());
             let new = NewMail {
                 kind,
                 to,
-                language: self.config().lang().code(),
-                content: Content::Template { name: kind.name, data: data(to) },
+                language: lang.code(),
+                content: Content::Template { name: kind.name, data: data(to, lang) },
                 attachments: Vec::new(),
                 send_at: None,
                 expires_at: Some(notice.expires_at),
@@ -191,7 +216,7 @@ impl Notices {
     }
 
     /// Makes a notice in a transaction of its own.
-    async fn make(&self, notice: &Notice<'_>, data: impl Fn(&Address) -> Value) -> Result<(), NoticesError> {
+    async fn make(&self, notice: &Notice<'_>, data: impl Fn(&Address, Lang) -> Value) -> Result<(), NoticesError> {
         if self.is_late(notice) || !self.reaches(notice) {
             return Ok(());
         }
@@ -218,13 +243,18 @@ impl Notices {
         }
     }
 
+    /// In the configured time zone, as templates take it.
+    fn time(&self, at: DateTime<Utc>) -> String {
+        in_zone(at, &self.config().time_zone)
+    }
+
     /// A page of this installation.
     fn page(&self, path: &str) -> String {
         format!("{}{path}", self.inner.base_url)
     }
 
-    fn text(&self, key: &str) -> String {
-        self.inner.texts.text(self.config().lang(), key).to_string()
+    fn text(&self, lang: Lang, key: &str) -> String {
+        self.inner.texts.text(lang, key).to_string()
     }
 }
 
@@ -233,7 +263,11 @@ pub(super) fn key(about: &str, to: &Address) -> String {
     format!("{about}/{}", &crypto::sha256_hex(to.key())[..32])
 }
 
-/// As templates take times.
-fn rfc3339(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+/// As templates take times: with the name of a time zone behind it they are shown as they are there (RFC 9557).
+pub(super) fn in_zone(at: DateTime<Utc>, zone: &str) -> String {
+    match zone.parse() {
+        // Settings are checked at the start.
+        Ok(Tz::UTC) | Err(_) => at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        Ok(tz) => format!("{}[{}]", at.with_timezone(&tz).to_rfc3339_opts(SecondsFormat::Secs, false), tz.name()),
+    }
 }

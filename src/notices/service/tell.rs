@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{Notice, Notices, rfc3339};
+use super::{Notice, Notices};
 use crate::{
     NoticesError,
     model::{
@@ -16,7 +16,7 @@ use alerting::{AlertFiring, AlertResolved};
 use auth::{DeviceAdded, MemberAdded};
 use backup::{Backup, BackupError, BackupFailed, BackupFinished, Status};
 use events::{Event as _, Occurred};
-use mail::{Address, Owner};
+use mail::Owner;
 use webhooks::EndpointDisabled;
 
 /// A verified backup is reported once in this time, and after one that was not; others once in an hour.
@@ -55,10 +55,10 @@ impl Notices {
             self.inner.metrics.unmade(kind, &id, Unmade::Gone, 1);
             return Ok(());
         };
-        let to = Recipients::of([(member.name.as_str(), member.email.as_str())]);
+        let to = self.with_languages(Recipients::of([(member.name.as_str(), member.email.as_str())])).await?;
         let expires_at = event.created_at + kind.lives();
         let notice = Notice { kind, owner: Owner::Org(org), about: &id, to: &to, expires_at };
-        self.make(&notice, |_| {
+        self.make(&notice, |_, _| {
             json!({
                 "name": member.name,
                 "email": member.email,
@@ -78,17 +78,16 @@ impl Notices {
             self.inner.metrics.unmade(kind, &id, Unmade::Gone, 1);
             return Ok(());
         };
-        let to = Recipients::of([(device.name.as_str(), device.email.as_str())]);
+        let to = self.with_languages(Recipients::of([(device.name.as_str(), device.email.as_str())])).await?;
         let expires_at = event.created_at + kind.lives();
         let notice = Notice { kind, owner: Owner::Installation, about: &id, to: &to, expires_at };
         let browser = device.user_agent.as_deref().and_then(console::browser);
-        let browser = browser.unwrap_or_else(|| self.text("notices-device-unknown"));
-        self.make(&notice, |_| {
+        self.make(&notice, |_, lang| {
             json!({
                 "name": device.name,
-                "device": browser,
+                "device": browser.clone().unwrap_or_else(|| self.text(lang, "notices-device-unknown")),
                 "ip": device.address,
-                "at": rfc3339(event.created_at),
+                "at": self.time(event.created_at),
                 "url": self.page("/account"),
             })
         })
@@ -106,7 +105,7 @@ impl Notices {
             }
             found => found?,
         };
-        let proven = backups.last_proven().await?.map(|(at, _)| rfc3339(at));
+        let proven = backups.last_proven().await?.map(|(at, _)| self.time(at));
         let to = self.told().await?;
         let expires_at = event.created_at + kind.lives();
         let notice = Notice { kind, owner: Owner::Installation, about: &id, to: &to, expires_at };
@@ -114,7 +113,8 @@ impl Notices {
             return Ok(());
         }
         let status = if event.topic == BackupFailed::TOPIC { Status::Failed } else { backup.status };
-        let data = backup_data(&backup, status.as_str(), proven.as_deref(), &self.page("/backups"));
+        let began = self.time(backup.started_at);
+        let data = backup_data(&backup, &began, status.as_str(), proven.as_deref(), &self.page("/backups"));
         let (counted, every) =
             if status == Status::Verified { (VERIFIED, VERIFIED_EVERY) } else { (FAILED, FAILED_EVERY) };
         let now = self.inner.clock.now();
@@ -128,7 +128,7 @@ impl Notices {
             // That it works again is news.
             store::count_anew(&mut tx, VERIFIED).await?;
         }
-        let mails = self.write(&mut tx, &notice, |_| data.clone()).await?;
+        let mails = self.write(&mut tx, &notice, |_, _| data.clone()).await?;
         tx.commit().await?;
         self.inner.metrics.made(kind, &id, mails);
         Ok(())
@@ -141,21 +141,22 @@ impl Notices {
             Some(org) => {
                 let admins = self.inner.rooms.auth.admins(org).await?;
                 let people = admins.iter().map(|member| (member.name.as_str(), member.email.as_str()));
-                (Owner::Org(org), Recipients::of(people))
+                let to = Recipients::of(people);
+                (Owner::Org(org), self.with_languages(to).await?)
             }
             None => (Owner::Installation, self.told().await?),
         };
         let expires_at = event.created_at + DISABLED_LIVES;
         let notice = Notice { kind: NoticeKind::Alert, owner, about: &id, to: &to, expires_at };
         let why = if reason == "gone" { "notices-webhook-gone" } else { "notices-webhook-failing" };
-        self.make(&notice, |_: &Address| {
+        self.make(&notice, |_, lang| {
             json!({
                 "state": "firing",
-                "alert": self.text("notices-webhook-disabled"),
+                "alert": self.text(lang, "notices-webhook-disabled"),
                 "severity": "warning",
-                "summary": self.text(why),
+                "summary": self.text(lang, why),
                 "description": "",
-                "started_at": rfc3339(event.created_at),
+                "started_at": self.time(event.created_at),
                 "ended_at": null,
                 "url": self.page(&format!("/settings/webhooks/{endpoint_id}")),
                 "runbook_url": "",
@@ -166,11 +167,11 @@ impl Notices {
 }
 
 /// Fields of the template `backup_report`.
-fn backup_data(backup: &Backup, status: &str, proven: Option<&str>, url: &str) -> Value {
+fn backup_data(backup: &Backup, began: &str, status: &str, proven: Option<&str>, url: &str) -> Value {
     let seconds = backup.finished_at.map(|end| (end - backup.started_at).num_seconds());
     json!({
         "status": status,
-        "started_at": rfc3339(backup.started_at),
+        "started_at": began,
         "seconds": seconds,
         "bytes": Some(backup.total_bytes).filter(|bytes| *bytes > 0),
         "error": backup.error.as_deref().map(|error| short(error, LONGEST_TEXT)),

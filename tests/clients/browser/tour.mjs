@@ -256,7 +256,7 @@ export async function tour(page, { base, search, agent, conversation, citation, 
     "agents-nothing-found": "/agents?q=zzzz", "agent-new": "/agents/new", agent, "agent-edit": `${agent}/edit`, "agent-versions": `${agent}/versions`, conversation, quoted,
     "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`, citation, document, failed, ...doubted, passages: `${document}?view=passages`,
     job, alert: fired, silences: "/alerts/silences", runbooks: "/runbooks", runbook: "/runbooks/DatabaseDown", "logs-nothing-found": "/logs?q=zzzzzz",
-    ...mails, account: "/account", password: "/account/password", "api-docs": "/api/docs",
+    ...mails, account: "/account", "account-notices": "/account/notices", password: "/account/password", "api-docs": "/api/docs",
   };
   await everyLink(page, paths);
   await keyboard(page, conversation);

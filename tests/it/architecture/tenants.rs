@@ -39,6 +39,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("auth/service/administration.rs", "operators", "operators are of the installation"),
     ("auth/service/administration.rs", "add_to_organisation", "an operator's work"),
     ("auth/service/bootstrap.rs", "bootstrap", "there is no organisation yet"),
+    ("auth/service/languages.rs", "languages keep_language", "of people, whatever organisations they belong to"),
     ("auth/service/links.rs", "create_reset_link create_link", "the person may belong to several organisations"),
     ("auth/service/links.rs", "find_link join join_as_new reset_by_link", "the link is all that the caller has"),
     ("auth/service/sessions.rs", "list_sessions end_session end_other_sessions", "of a person, in all organisations"),
@@ -49,6 +50,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("auth/upkeep.rs", "write_usage", "last use of many sessions and keys in one statement"),
     ("auth/upkeep.rs", "purge", "retention"),
     ("llm/jobs.rs", "remove_batches", "retention"),
+    ("llm/service/mod.rs", "cost_between", "the report of the installation"),
     ("mail/doctor.rs", "Domains::run Outbox::run", "checks of all mail"),
     // A lane is a domain of recipients, whosever the mails are; the SMTP account sends the mail of all.
     (
@@ -72,6 +74,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("webhooks/service/upkeep.rs", "refresh_gauges", "gauges"),
     ("webhooks/service/upkeep.rs", "maintain", "retention"),
     // Products.
+    ("agents/service/agents.rs", "answers_between", "the report of the installation"),
     ("agents/service/mod.rs", "sweep_abandoned", "answers of all organisations that a crash left unfinished"),
     ("knowledge/doctor.rs", "compare check_ocr WordsOnlyCheck::run", "checks of all bases"),
     ("knowledge/jobs/maintain.rs", "run_maintain fail_abandoned embed_words_only", "upkeep of all bases"),
@@ -80,7 +83,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("knowledge/service/mod.rs", "refresh_gauges", "gauges"),
     // Alerts are of the whole installation.
     ("alerting/service/intake.rs", "take", "what Alertmanager sends"),
-    ("alerting/service/mod.rs", "list firing worst get watchdog", "read by operators"),
+    ("alerting/service/mod.rs", "list fired_between firing worst get watchdog", "read by operators"),
     ("alerting/service/passing.rs", "hand_over", "deliveries of an earlier version"),
     ("alerting/service/upkeep.rs", "compare end", "comparison with Alertmanager"),
     ("alerting/service/upkeep.rs", "maintain", "retention"),
@@ -93,7 +96,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("backup/service/adopt.rs", "adopt take_in", "backups found at a destination"),
     ("backup/service/drill.rs", "drill write_down_drill", "a restore on trial"),
     ("backup/service/gauges.rs", "refresh_gauges", "gauges"),
-    ("backup/service/mod.rs", "list get drills last_proven hold", "read and held by operators"),
+    ("backup/service/mod.rs", "list outcomes get drills last_proven hold", "read and held by operators"),
     ("backup/service/mod.rs", "destinations open_destination", "where backups are"),
     ("backup/service/prune.rs", "note_pruned", "retention"),
     ("backup/service/run/conclude.rs", "conclude", "how a backup ended"),

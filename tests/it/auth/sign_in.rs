@@ -119,7 +119,8 @@ async fn hashes_follow_the_parameters_at_sign_in() {
     let metrics = Telemetry::new().register("auth", auth::Metrics::register);
     let auth =
         Auth::new(database, world.clock.clone(), &stronger, &http::Config::default(), scopes(), metrics).unwrap();
-    let client = auth::Client { address: [127, 0, 0, 1].into(), user_agent: String::new() };
+    let client =
+        auth::Client { address: [127, 0, 0, 1].into(), user_agent: String::new(), chosen: None, preferred: None };
     auth.sign_in(EMAIL, &PASSWORD.into(), &client).await.unwrap();
     let hash = world.value("SELECT password_hash FROM users").await.unwrap();
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"), "{hash}");

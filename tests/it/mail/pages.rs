@@ -141,7 +141,15 @@ async fn a_template_is_previewed_as_it_is_typed_then_saved_and_reset() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let list = page(&admin, "/settings/mail/templates").await;
-    assert!(list.contains("Password reset") && !list.contains(">changed<"), "{list}");
+    assert!(list.contains("Invitation") && !list.contains(">changed<"), "{list}");
+    // What is sent in the organisation's name, and what in the installation's; nothing that nobody sends.
+    let named = |list: &str, name: &str| list.contains(&format!("<code>{name}</code>"));
+    let house = page(&admin, "/settings/mail/templates?whose=installation").await;
+    assert!(named(&house, "password_reset") && !named(&house, "invitation"), "{house}");
+    assert!(named(&list, "invitation") && !named(&list, "password_reset"), "{list}");
+    for nobody in ["activity", "verify", "mfa_changed"] {
+        assert!(!named(&list, nobody) && !named(&house, nobody), "{nobody}");
+    }
     let path = "/settings/mail/templates/welcome/ru";
     let fields = [("subject", "Привет, {{ name }}"), ("html", "<p>На борт</p>"), ("text", "На борт")];
     let typed = submit(&admin, &format!("{path}/html"), &fields).await;
@@ -181,8 +189,11 @@ async fn addresses_domains_and_providers_are_added_and_removed() {
     assert!(page(&admin, path).await.contains("No suppressed addresses"));
     let wrong = submit(&admin, path, &[("address", "ada"), ("kind", "*")]).await;
     assert!(wrong.status == 422 && wrong.text.contains("value=\"ada\""), "{}", wrong.text);
-    let added = follow(&admin, path, &[("address", "Ada@example.com"), ("kind", "digest"), ("detail", "asked")]).await;
-    assert!(added.contains("ada@example.com</th>") && added.contains("Digest") && added.contains("by hand"), "{added}");
+    let added = follow(&admin, path, &[("address", "Ada@example.com"), ("kind", "alert"), ("detail", "asked")]).await;
+    assert!(
+        added.contains("ada@example.com</th>") && added.contains(">Alert</td>") && added.contains("by hand"),
+        "{added}"
+    );
     assert!(page(&admin, &format!("{path}?q=nobody")).await.contains("Nothing found"));
     let remove = added.split("action=\"").find(|rest| rest.contains("/delete\"")).unwrap().split('"').next().unwrap();
     assert!(follow(&admin, remove, &[]).await.contains("No suppressed addresses"));
