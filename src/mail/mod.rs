@@ -53,4 +53,6 @@ pub use render::{
     Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, RenderError, Rendered, TEMPLATES, Template,
     TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
 };
-pub use service::{Content, Deps, Filter, Mail, NewMail, NewSuppression, SuppressionFilter};
+pub use service::{
+    Changed, Content, Deps, Filter, Imported, Mail, NewMail, NewSuppression, Rejected, SuppressionFilter, Unsuppress,
+};

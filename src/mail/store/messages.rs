@@ -236,18 +236,58 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter<'_>, slice: &Slice) -
         Row,
         "SELECT id, created_at, org_id, kind, template, language, from_address, from_name, reply_to, to_address, to_name, subject, message_id,
            lane, state, attempts, send_at, expires_at, status, enhanced, error, maybe_sent, sent_at, bounced_at, bounce, idempotency_key, created_by
-         FROM mail_messages WHERE id = ANY (ARRAY(SELECT mail_messages_found($1, $2, $3, $4, $5, $6, $7))) ORDER BY id DESC",
+         FROM mail_messages WHERE id = ANY (ARRAY(SELECT mail_log_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11))) ORDER BY id DESC",
         filter.installation,
         filter.state.map(State::as_str),
         filter.kind,
         filter.to.map(recipient_key),
-        filter.search.map(contains),
-        slice.beyond(),
+        filter.bounced,
+        filter.answer.map(contains),
+        filter.since.map(|since| MessageId::first_at(since).0),
+        message_id_in(filter),
+        pattern(filter),
+        below(filter, slice.beyond()),
         slice.rows(),
     )
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(Message::from).collect())
+}
+
+/// Ids of up to `most` messages below `beyond`, newest first.
+pub async fn found(conn: &mut PgConnection, filter: &Filter<'_>, beyond: Uuid, most: i64) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"SELECT mail_log_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS "id!""#,
+        filter.installation,
+        filter.state.map(State::as_str),
+        filter.kind,
+        filter.to.map(recipient_key),
+        filter.bounced,
+        filter.answer.map(contains),
+        filter.since.map(|since| MessageId::first_at(since).0),
+        message_id_in(filter),
+        pattern(filter),
+        below(filter, beyond),
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A search text that can be a whole Message-ID, as mail servers log it.
+fn message_id_in<'a>(filter: &Filter<'a>) -> Option<&'a str> {
+    let text = filter.search?.trim().trim_matches(['<', '>']);
+    Some(text).filter(|text| text.contains('@'))
+}
+
+/// An error is part of what the search index has.
+fn pattern(filter: &Filter<'_>) -> Option<String> {
+    filter.search.or(filter.answer).map(contains)
+}
+
+/// The rows of a page that ends at `until`.
+fn below(filter: &Filter<'_>, beyond: Uuid) -> Uuid {
+    filter.until.map_or(beyond, |until| beyond.min(MessageId::first_at(until).0))
 }
 
 /// As [`Address::key`] writes it, whatever somebody typed.
@@ -352,6 +392,53 @@ pub async fn requeue(conn: &mut PgConnection, id: MessageId, now: DateTime<Utc>)
     .execute(conn)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// A message that was changed with others.
+pub struct Touched {
+    pub id: MessageId,
+    pub kind: String,
+    pub lane: String,
+}
+
+/// As [`requeue`], of those of `ids` that are in this state. What somebody else is changing is left out.
+pub async fn requeue_all(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+    state: State,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Touched>> {
+    sqlx::query_as!(
+        Touched,
+        r#"WITH mine AS (
+             SELECT id, created_at FROM mail_messages WHERE id = ANY ($1) AND state = $2 AND (expires_at IS NULL OR expires_at > $3)
+             ORDER BY id FOR UPDATE SKIP LOCKED
+           )
+           UPDATE mail_messages m SET state = 'queued', send_at = $3, tried_since = NULL
+           FROM mine WHERE m.id = mine.id AND m.created_at = mine.created_at
+             AND EXISTS (SELECT FROM mail_bodies b WHERE b.id = m.id AND b.created_at = m.created_at AND b.text <> '')
+           RETURNING m.id AS "id!: MessageId", m.kind AS "kind!", m.lane AS "lane!""#,
+        ids,
+        state.as_str(),
+        now,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// As [`cancel`], of those of `ids` that are queued.
+pub async fn cancel_all(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Touched>> {
+    sqlx::query_as!(
+        Touched,
+        r#"WITH mine AS (
+             SELECT id, created_at FROM mail_messages WHERE id = ANY ($1) AND state = 'queued' ORDER BY id FOR UPDATE SKIP LOCKED
+           )
+           UPDATE mail_messages m SET state = 'cancelled' FROM mine WHERE m.id = mine.id AND m.created_at = mine.created_at
+           RETURNING m.id AS "id!: MessageId", m.kind AS "kind!", m.lane AS "lane!""#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// False if it is not queued.
