@@ -94,7 +94,7 @@ pub(super) fn fields<'a>(
 
 /// The state that an action is for; 422 for another one.
 fn state_for(action: Action, filter: &ListFilter) -> Result<MailState, ApiError> {
-    match (action, filter.state.parse()) {
+    match (action, filter.state.parse::<MailState>()) {
         (Action::Retry, Ok(state @ (MailState::Failed | MailState::Suppressed | MailState::Cancelled)))
         | (Action::Cancel, Ok(state @ MailState::Queued)) => Ok(state),
         _ => {

@@ -11,7 +11,10 @@ use crate::{
     MailError, Owner,
     metrics::MessageOutcome,
     model::State,
-    store::messages::{self, Touched},
+    store::{
+        many::{self, Touched},
+        messages,
+    },
 };
 use platform::http::Principal;
 
@@ -106,9 +109,9 @@ impl Mail {
             let Some(last) = ids.last() else { break };
             beyond = *last;
             let touched = match change {
-                Change::Retry(state) => messages::requeue_all(&mut tx, &ids, state, self.inner.clock.now()).await?,
+                Change::Retry(state) => many::requeue_all(&mut tx, &ids, state, self.inner.clock.now()).await?,
                 Change::Cancel => {
-                    let touched = messages::cancel_all(&mut tx, &ids).await?;
+                    let touched = many::cancel_all(&mut tx, &ids).await?;
                     let ended: Vec<_> = touched.iter().map(|mail| (mail.id, mail.kind.as_str())).collect();
                     forget_secrets(&mut tx, &ended).await?;
                     touched
