@@ -125,3 +125,18 @@ fn every_room_has_a_name_of_its_own_and_every_scope_a_label_and_every_table_one_
     let owned: BTreeSet<_> = tables().iter().map(|(_, table)| table.name).collect();
     assert_eq!(owned.len(), tables().len(), "a table has two owners");
 }
+
+/// The catalogue of events calls every other type by its name in plain words.
+#[test]
+fn events_share_no_types_but_ids_with_the_api() {
+    let mut seen = 0;
+    for event in ROOMS.iter().flat_map(|room| room.events) {
+        let schema = serde_json::to_value((event.schema)()).unwrap();
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            let shared = field["$ref"].as_str().unwrap_or("Id");
+            assert!(shared.ends_with("Id"), "{}: {name} is {shared}: add #[schema(inline)]", event.topic);
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "only {seen} fields?");
+}

@@ -1,5 +1,7 @@
 //! `holdfast mail`
 
+mod log;
+
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
@@ -16,8 +18,11 @@ const MOST: i64 = 200;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  holdfast mail domain add example.com     makes keys, and prints the DNS records to publish\n  \
-    holdfast mail domain check               once they are published\n  holdfast mail domain list --json | jq -r '.[].domain'"
+    after_help = "Examples:\n  holdfast mail test ada@example.com       sends a mail, and says what the server answered\n  \
+    holdfast mail list --state failed --since 2h\n  \
+    holdfast mail retry --state failed --since 2h --answer \"not verified\"\n  \
+    holdfast mail domain add example.com     makes keys, and prints the DNS records to publish\n  \
+    holdfast mail domain check               once they are published"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -29,6 +34,18 @@ enum Command {
     /// Domains that the installation sends mail from, and the keys that sign it (DKIM).
     #[command(subcommand)]
     Domain(Action),
+    /// Send a test mail, and wait for the server's answer. Exits 1 if it was not accepted.
+    Test(log::Test),
+    /// The newest mails of the log, of all organisations and of the installation.
+    List(log::List),
+    /// Queue mails again that failed, were suppressed or were cancelled.
+    Retry(log::Retry),
+    /// Cancel mails that wait.
+    Cancel(log::Cancel),
+    /// Send no more mail to an address.
+    Suppress(log::Suppress),
+    /// Send mail again to an address, or to all addresses of a domain. Exits 1 if none was suppressed.
+    Unsuppress(log::Unsuppressed),
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,21 +82,28 @@ enum Action {
 }
 
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
-    let Command::Domain(action) = args.command;
     let booted = Booted::existing(config).await?;
-    let result = Box::pin(with_appliance(&booted, action)).await;
+    let result = Box::pin(with_appliance(&booted, args.command)).await;
     booted.close().await;
     result
 }
 
-async fn with_appliance(booted: &Booted, action: Action) -> anyhow::Result<ExitCode> {
+async fn with_appliance(booted: &Booted, command: Command) -> anyhow::Result<ExitCode> {
     // Alone on the directory; a running appliance migrates its own database.
     if booted.data_dir.is_locked() {
         booted.migrate().await?;
     }
     let lifecycle = Lifecycle::new();
     let app = App::build(booted.runtime(lifecycle.clone()))?;
-    let result = work(&app.mail, &booted.config, action).await;
+    let result = match command {
+        Command::Domain(action) => work(&app.mail, &booted.config, action).await,
+        Command::Test(args) => log::test(&app.mail, &args).await,
+        Command::List(args) => log::list(&app, &args).await,
+        Command::Retry(args) => log::retry(&app, &args).await,
+        Command::Cancel(args) => log::cancel(&app, &args).await,
+        Command::Suppress(args) => log::suppress(&app, &args).await,
+        Command::Unsuppress(args) => log::unsuppress(&app, &args).await,
+    };
     lifecycle.drain(Duration::from_secs(1)).await;
     app.close().await;
     result

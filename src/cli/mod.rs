@@ -82,7 +82,7 @@ enum Command {
     Psql(psql::Args),
     /// Upgrade the private PostgreSQL to a newer major version, with a backup before and a rollback.
     UpgradePostgres(upgrade_postgres::Args),
-    /// Mail: the domains that it is sent from.
+    /// Mail: send a test, look into the log, send again, cancel, suppress; and the domains that it is sent from.
     Mail(mail::Args),
     /// Documents: read files like uploads.
     #[command(subcommand)]

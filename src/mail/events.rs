@@ -36,6 +36,7 @@ pub struct MessageBounced {
     /// Kind of the mail, such as `welcome`.
     pub kind: String,
     /// `hard`, `soft` or `complaint`
+    #[schema(inline)]
     pub bounce: Bounced,
     /// Enhanced status code, such as `5.1.1`; may be empty.
     pub status: String,

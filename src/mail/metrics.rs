@@ -224,6 +224,11 @@ impl Metrics {
         tracing::info!(reason = reason.as_str(), "address suppressed");
     }
 
+    /// Records addresses that somebody imported: whatever the reason was elsewhere, no mail of this installation led to it.
+    pub(super) fn imported(&self, addresses: u64) {
+        self.suppressions.get_or_create(&ReasonLabels { reason: Reason::Manual }).inc_by(addresses);
+    }
+
     /// Records that the account fails, or works again: at once in the process that exports the gauge, with its next reading otherwise.
     pub(super) fn account_fails(&self, fails: bool) {
         if !self.failing.get().is_nan() {

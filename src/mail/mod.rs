@@ -54,4 +54,7 @@ pub use render::{
     Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, RenderError, Rendered, TEMPLATES, Template,
     TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
 };
-pub use service::{Content, Deps, Filter, Mail, NewMail, NewSuppression, Preferences, Recipient, SuppressionFilter};
+pub use service::{
+    Changed, Content, Deps, Filter, Imported, Mail, NewMail, NewSuppression, Preferences, Recipient, Rejected,
+    SuppressionFilter, Unsuppress,
+};

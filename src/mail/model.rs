@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use platform::{id_type, ids::OrgId, text_enum};
 
@@ -13,6 +14,14 @@ id_type!(SuppressionId, "An address to which nothing is sent.");
 id_type!(DomainId, "A domain that mail is sent from.");
 id_type!(SourceId, "A provider that reports bounces.");
 id_type!(TemplateId, "A template that an organisation has changed.");
+
+impl MessageId {
+    /// The first id of a time: a UUIDv7 begins with its time in milliseconds, 48 bits.
+    pub fn first_at(at: DateTime<Utc>) -> Self {
+        let millis = u128::try_from(at.timestamp_millis()).unwrap_or_default().min((1 << 48) - 1);
+        Self(Uuid::from_u128(millis << 80))
+    }
+}
 
 /// Owner of mail, suppressions, domains, templates and bounce sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,6 +207,17 @@ pub struct MessageDetail {
     pub attachments: Vec<Attachment>,
     /// Oldest first.
     pub history: Vec<Attempt>,
+}
+
+/// Errors and answers of mails that this program writes itself: pages say them in their own language.
+pub mod errors {
+    /// Begin of the error of mail that waited too long.
+    pub const EXPIRED: &str = "expired: it could not be sent in time, and is of no use any more";
+    /// What stands between it and the last answer of a server.
+    pub const LAST: &str = "; the last attempt: ";
+    /// Also in the statement that finds such mail.
+    pub const CUT_OFF: &str = "the process ended during the attempt";
+    pub const SUPPRESSED: &str = "the recipient was suppressed";
 }
 
 /// An address to which nothing is sent, or nothing of a kind.

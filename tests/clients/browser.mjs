@@ -1,6 +1,6 @@
 // The main job in a real browser against a running appliance: sign in with the one-time password, choose another, make a
 // knowledge base, upload real documents by button and by drop, watch them become ready, search, make an agent, ask, see
-// the answer stream in with citations, open a cited passage; mail; pages that show what changes; the main job without JavaScript;
+// the answer stream in with citations, open a cited passage; mail, and every built-in mail as its recipient sees it; pages that show what changes; the main job without JavaScript;
 // and with --tour every page in every look: light, dark, phone, Russian. Pictures go to $SCREENSHOTS.
 //
 // Run by scripts/test through with_appliance.py, which sets the environment. Any error in a browser's console (a broken
@@ -12,6 +12,7 @@ import { join } from "node:path";
 import * as harness from "./browser/harness.mjs";
 import { live } from "./browser/live.mjs";
 import { mail, mailWithoutScript } from "./browser/mail.mjs";
+import { everyMail } from "./browser/mails.mjs";
 import { withoutScript } from "./browser/no_script.mjs";
 import { tour } from "./browser/tour.mjs";
 
@@ -368,6 +369,7 @@ async function main() {
   await keys();
   await backups();
   const mails = await mail(page);
+  await everyMail(page);
   await live();
   await withoutScript();
   await mailWithoutScript();

@@ -268,6 +268,7 @@ async fn what_finds_rows_as_the_owner_finds_the_organisations_alone() {
         ("auth_members_found", format!("'%common%', {beyond}, false, 10")),
         ("jobs_found", format!("false, NULL, NULL, NULL, '%common%', true, NULL, NULL, {beyond}, 10")),
         ("mail_messages_found", format!("false, NULL, NULL, NULL, '%common%', {beyond}, 10")),
+        ("mail_log_found", format!("false, NULL, NULL, NULL, false, NULL, NULL, NULL, '%common%', {beyond}, 10")),
         ("mail_suppressions_found", format!("false, NULL, '%common%', {beyond}, 10")),
     ];
     // Those that the role may call and that run as somebody else.

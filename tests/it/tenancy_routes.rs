@@ -108,6 +108,13 @@ impl Theirs {
             delivery,
             others: BTreeMap::new(),
         };
+        // With a file, which has a path of its own.
+        let mail = json!({
+            "to": "ada@example.com", "subject": "Theirs", "text": "The vault opens at nine.",
+            "attachments": [{"name": "a.txt", "content_type": "text/plain", "content": "YQ=="}],
+        });
+        let mail = id(&admin.post("/api/v1/mail/messages", &mail).await.expect(201));
+        theirs.others.insert("mail/messages".to_owned(), mail);
         theirs.make_others(admin).await;
         theirs
     }
@@ -158,6 +165,8 @@ impl Theirs {
             ("webhooks", "id") => &self.webhook,
             ("webhook-deliveries", "id") => &self.delivery,
             ("v1", "*id") => &self.model,
+            // Of the mail that has one.
+            ("mail/messages", "number") => "1",
             (_, "id") => self.others.get(folder)?,
             _ => return None,
         })

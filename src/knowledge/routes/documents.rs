@@ -1,14 +1,11 @@
 //! `/api/v1/knowledge-bases/{id}/documents`
 
-use std::fmt::Write as _;
-
 use axum::{
     body::Body,
     extract::State,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,7 +18,7 @@ use crate::{
 use extraction::Doubt;
 use platform::{
     error::{ApiError, FieldError},
-    http::{Auth, Json, ListQuery, Page, Path, Query, Sort},
+    http::{Auth, Json, ListQuery, Page, Path, Query, Sort, disposition},
 };
 use storage::Object;
 
@@ -200,23 +197,11 @@ pub(crate) fn attachment(document: &Document, object: Object) -> Response {
     let headers: [(HeaderName, HeaderValue); 5] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type(&document.kind))),
         (header::CONTENT_LENGTH, HeaderValue::from(object.size)),
-        (header::CONTENT_DISPOSITION, disposition(&document.filename)),
+        (header::CONTENT_DISPOSITION, disposition("attachment", &document.filename)),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'")),
     ];
     (headers, Body::from_stream(object.stream)).into_response()
-}
-
-/// `attachment` with an ASCII file name for old clients and the full one (RFC 6266, RFC 8187).
-fn disposition(filename: &str) -> HeaderValue {
-    let plain: String = filename
-        .chars()
-        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') { c } else { '_' })
-        .collect();
-    let mut value = format!("attachment; filename=\"{plain}\"");
-    // Writing to a String cannot fail.
-    let _ = write!(value, "; filename*=UTF-8''{}", utf8_percent_encode(filename, NON_ALPHANUMERIC));
-    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
 /// Lists the chunks (passages) of a document in order.

@@ -16,10 +16,33 @@ mail-not-configured-admin = Mail is not set up on this installation yet: it wait
 mail-failing = The mail server has not accepted mail since
 mail-test = Send me a test
 mail-test-to = A test message to { $address } is queued.
+mail-test-suppressed = Nothing is sent to { $address }: it is on the list of suppressed addresses.
 
 # Messages
-mail-search = Search address, subject or error
+mail-search = Search address, subject, error or Message-ID
 mail-any-state = Any status
+mail-any-bounced = bounced or marked as spam
+mail-more-filters = Recipient and time
+mail-recipient-whole = Recipient's whole address
+mail-since = From (UTC)
+mail-until = Until (UTC)
+mail-export = Export as CSV
+mail-many-retry = Send all of these again
+mail-many-retry-ask = { $n ->
+    [0] No message is found any more.
+    [one] { $n } message is queued again, with its Message-ID.
+   *[other] { $n } messages are queued again, each with its Message-ID.
+} Messages whose text was deleted with their link, or that are of no use any more, are left out.
+mail-many-cancel = Cancel all of these
+mail-many-cancel-ask = { $n ->
+    [0] No message is found any more.
+    [one] { $n } message is not sent.
+   *[other] { $n } messages are not sent.
+} They can be queued again later, unless they have a link that opens an account.
+mail-many-at-once = There are more: so many are changed at once. Repeat it for the others.
+mail-many-retried = Queued again: { $n }. Left out, because they have no text any more or are of no use: { $skipped }.
+mail-many-cancelled = Cancelled: { $n }. Left out, because they are being sent: { $skipped }.
+mail-many-more = Changed: { $n }. Left out: { $skipped }. There may be more: repeat it for the others.
 mail-any-kind = Any kind
 mail-none = No mail yet
 mail-none-text = Messages appear here as soon as something is to be sent. Send yourself a test to try the way out.
@@ -57,6 +80,10 @@ mail-kind-test = Test
 
 # One message
 mail-error = Error
+mail-error-expired = it could not be sent in time, and is of no use any more
+mail-error-cut-off = the process ended during the attempt
+mail-error-suppressed = the recipient was suppressed
+mail-error-last = { $error }; the last attempt: { $answer }
 mail-from = From
 mail-from-configured = the configured sender
 mail-to = To
@@ -86,7 +113,7 @@ mail-outcome-rejected = refused
 mail-outcome-lost = cut off
 mail-outcome-suppressed = suppressed
 mail-outcome-unknown = no answer
-mail-outcome-account = not reached
+mail-outcome-account = no access to the server
 mail-content = Content
 mail-secret = This message has a link that opens an account. Only its recipient may read it, so its text is not shown here. It is deleted once the message has ended.
 mail-view-html = Light
@@ -98,6 +125,7 @@ mail-preview = Preview of the message
 mail-images = Load remote images
 mail-images-hint = Remote images are not loaded: their server would see that the message was opened.
 mail-attachments = Attachments
+mail-download = Download { $name }
 mail-headers = Additional headers
 
 # Templates
@@ -119,6 +147,7 @@ mail-template-optional = may be empty
 mail-template-fields-text = Written as { "{{ name }}" } they are replaced when the mail is made.
 mail-template-preview = Preview
 mail-template-preview-hint = With example data. It shows what is typed above, also before it is saved.
+mail-template-view-text = Subject and text
 mail-template-saved = Template saved
 mail-template-reset = Back to the built-in text
 mail-template-reset-ask = Deletes your text in this language. The built-in text is used again.
@@ -160,6 +189,12 @@ mail-suppressions-added = Address added
 mail-suppressions-remove = Remove
 mail-suppressions-remove-ask = { $address } gets mail again. If the address does not exist, its server's refusals harm the sender's reputation.
 mail-suppressions-removed = Address removed
+mail-import = Import addresses
+mail-import-text = A CSV file with one address in each line. The exports of SendGrid, Mailgun, Amazon SES, Postmark and of this page are understood; a list of addresses alone is enough. Addresses that are suppressed already stay as they are.
+mail-import-reason = Reason, where the file has none
+mail-import-file = CSV file
+mail-import-done = Added: { $added }. Suppressed before: { $known }. Lines left out: { $rejected }.
+mail-import-more = The first hundred are shown.
 mail-reason-hard-bounce = does not exist
 mail-reason-complaint = complained
 mail-reason-unsubscribed = unsubscribed
@@ -235,6 +270,39 @@ error-mail-state = The message can no longer be changed like this: it is being s
 error-mail-domain-exists = This domain is there already. Remove it first if you want new keys.
 error-mail-domain-taken = Another organisation of this installation has already shown that it controls this domain.
 error-invalid-secret = This is not what the provider shows. SendGrid: a key that begins with MFkw. Resend: whsec_… Amazon SES: arn:aws:sns:… Postmark: user:password.
+
+# What checks say
+mail-said-line = Line { $line }: { $what }
+mail-said-control = a line break or another control character is not allowed here
+mail-said-invisible = it contains an invisible character: type it instead of pasting it
+mail-said-form = expected one address, such as ada@example.com
+mail-said-local = the part before the @ is empty, too long or has a character that cannot be there
+mail-said-domain = the part after the @ is not the name of a domain
+mail-said-ascii = use an address with ASCII characters before the @: many servers refuse mail with others
+mail-said-color = expected a colour such as #0a756b
+mail-said-logo = expected an address that begins with https://: mail programs load no other images
+mail-said-no-addresses = The file has no column with addresses. Name one of them address in the first line.
+mail-said-utf8 = it is not UTF-8: save the file in this encoding
+mail-said-most-characters = at most { $n } characters
+mail-said-most-bytes = at most { $n } bytes
+mail-said-most-lines = A file has at most { $n } lines: import it in parts.
+mail-said-most-address = an address has at most { $n } characters
+mail-said-most-name = a name has at most { $n } characters
+mail-said-many-domains = at most 20 domains
+mail-said-many-sources = at most 20 providers
+mail-said-dns-another = there is another record of this name, which receivers may take instead: remove it
+mail-said-dns-missing = the record is missing
+mail-said-dns-other-key = the record has another key
+mail-said-dns-no-spf = the record is missing: name the servers of your mail provider in it
+mail-said-dns-plus-all = it permits every server of the world (+all)
+mail-said-dns-no-all = it does not end with ~all or -all, so it says nothing about other servers
+mail-said-dns-several-spf = there are several SPF records, so none counts (RFC 7208 section 4.5)
+mail-said-dns-no-dmarc = the record is missing: large providers want one from those who send much
+mail-said-dns-only-watches = it only watches (p=none)
+mail-said-dns-no-policy = it has no policy (p=)
+mail-said-dns-several-dmarc = there are several DMARC records, so none counts
+mail-said-dns-no-address = the name has no address
+mail-said-dns-other-name = an address of it has another name: of no consequence when a provider's server sends
 
 scope-mail-send = Send mail
 

@@ -16,10 +16,35 @@ mail-not-configured-admin = Почта в этой установке ещё н�
 mail-failing = Почтовый сервер не принимает письма с
 mail-test = Отправить себе тестовое письмо
 mail-test-to = Тестовое письмо на { $address } поставлено в очередь.
+mail-test-suppressed = На { $address } ничего не отправляется: адрес в стоп-листе.
 
 # Письма
-mail-search = Поиск по адресу, теме или ошибке
+mail-search = Поиск по адресу, теме, ошибке или Message-ID
 mail-any-state = Любое состояние
+mail-any-bounced = вернулось или отмечено как спам
+mail-more-filters = Получатель и время
+mail-recipient-whole = Адрес получателя целиком
+mail-since = С (UTC)
+mail-until = До (UTC)
+mail-export = Выгрузить в CSV
+mail-many-retry = Отправить все эти письма ещё раз
+mail-many-retry-ask = { $n ->
+    [0] Таких писем больше нет.
+    [one] В очередь снова будет поставлено { $n } письмо с прежним Message-ID.
+    [few] В очередь снова будут поставлены { $n } письма с прежними Message-ID.
+   *[other] В очередь снова будут поставлены { $n } писем с прежними Message-ID.
+} Письма, текст которых удалён вместе со ссылкой или которые потеряли смысл, пропускаются.
+mail-many-cancel = Отменить все эти письма
+mail-many-cancel-ask = { $n ->
+    [0] Таких писем больше нет.
+    [one] { $n } письмо не будет отправлено.
+    [few] { $n } письма не будут отправлены.
+   *[other] { $n } писем не будут отправлены.
+} Позже их можно снова поставить в очередь, кроме писем со ссылкой, открывающей доступ к учётной записи.
+mail-many-at-once = Писем больше: за один раз меняется столько. Для остальных повторите действие.
+mail-many-retried = Снова в очереди: { $n }. Пропущено, потому что текста больше нет или письмо потеряло смысл: { $skipped }.
+mail-many-cancelled = Отменено: { $n }. Пропущено, потому что письмо уже отправляется: { $skipped }.
+mail-many-more = Изменено: { $n }. Пропущено: { $skipped }. Возможно, это не все: повторите действие для остальных.
 mail-any-kind = Любой вид
 mail-none = Писем пока нет
 mail-none-text = Здесь появляются письма, которые нужно отправить. Чтобы проверить отправку, отправьте тестовое письмо себе.
@@ -57,6 +82,10 @@ mail-kind-test = Тест
 
 # Одно письмо
 mail-error = Ошибка
+mail-error-expired = письмо не удалось отправить вовремя, и оно потеряло смысл
+mail-error-cut-off = процесс завершился во время попытки
+mail-error-suppressed = адрес получателя был в стоп-листе
+mail-error-last = { $error }; последняя попытка: { $answer }
 mail-from = От
 mail-from-configured = отправитель из конфигурации
 mail-to = Кому
@@ -86,7 +115,7 @@ mail-outcome-rejected = отклонено
 mail-outcome-lost = прервано
 mail-outcome-suppressed = адрес в стоп-листе
 mail-outcome-unknown = нет ответа
-mail-outcome-account = сервер недоступен
+mail-outcome-account = нет доступа к серверу
 mail-content = Содержимое
 mail-secret = В письме есть ссылка, которая открывает доступ к учётной записи. Его может читать только получатель, поэтому текст здесь не показан. После отправки, отказа или отмены он удаляется.
 mail-view-html = Светлое
@@ -98,6 +127,7 @@ mail-preview = Предпросмотр письма
 mail-images = Загрузить внешние картинки
 mail-images-hint = Внешние картинки не загружаются: их сервер узнал бы, что письмо открыли.
 mail-attachments = Вложения
+mail-download = Скачать { $name }
 mail-headers = Дополнительные заголовки
 
 # Шаблоны
@@ -119,6 +149,7 @@ mail-template-optional = может быть пустым
 mail-template-fields-text = Когда письмо создаётся, запись вида { "{{ name }}" } заменяется значением поля.
 mail-template-preview = Предпросмотр
 mail-template-preview-hint = С данными для примера. Показывает текст из полей выше, даже если он ещё не сохранён.
+mail-template-view-text = Тема и текст
 mail-template-saved = Шаблон сохранён
 mail-template-reset = Вернуть встроенный текст
 mail-template-reset-ask = Удаляет ваш текст на этом языке. Снова используется встроенный.
@@ -160,6 +191,12 @@ mail-suppressions-added = Адрес добавлен
 mail-suppressions-remove = Убрать
 mail-suppressions-remove-ask = На { $address } снова будут отправляться письма. Если адреса нет, отказы его сервера вредят репутации отправителя.
 mail-suppressions-removed = Адрес убран
+mail-import = Загрузить адреса
+mail-import-text = Файл CSV, по одному адресу в строке. Подходят выгрузки SendGrid, Mailgun, Amazon SES, Postmark и этой страницы; достаточно и простого списка адресов. Адреса, которые уже в стоп-листе, не меняются.
+mail-import-reason = Причина, если её нет в файле
+mail-import-file = Файл CSV
+mail-import-done = Добавлено: { $added }. Уже были в стоп-листе: { $known }. Пропущено строк: { $rejected }.
+mail-import-more = Показаны первые сто.
 mail-reason-hard-bounce = адрес не существует
 mail-reason-complaint = жалоба
 mail-reason-unsubscribed = отписка
@@ -235,6 +272,39 @@ error-mail-state = Так изменить письмо уже нельзя: о�
 error-mail-domain-exists = Этот домен уже есть. Если нужны новые ключи, сначала удалите его.
 error-mail-domain-taken = Другая организация этой установки уже подтвердила, что управляет этим доменом.
 error-invalid-secret = У провайдера это выглядит иначе. SendGrid: ключ, который начинается с MFkw. Resend: whsec_… Amazon SES: arn:aws:sns:… Postmark: user:password.
+
+# Что говорят проверки
+mail-said-line = Строка { $line }: { $what }
+mail-said-control = здесь нельзя использовать перевод строки и другие управляющие символы
+mail-said-invisible = есть невидимый символ: наберите адрес вручную, а не вставляйте
+mail-said-form = нужен один адрес, например ada@example.com
+mail-said-local = часть перед @ пуста, слишком длинна или содержит недопустимый символ
+mail-said-domain = часть после @ — не имя домена
+mail-said-ascii = до @ в адресе могут быть только символы ASCII: письма с другими многие серверы не принимают
+mail-said-color = нужен цвет, например #0a756b
+mail-said-logo = адрес должен начинаться с https://: других картинок почтовые программы не загружают
+mail-said-no-addresses = В файле нет столбца с адресами. Назовите его address в первой строке.
+mail-said-utf8 = кодировка не UTF-8: сохраните файл в этой кодировке
+mail-said-most-characters = не больше { $n } символов
+mail-said-most-bytes = не больше { $n } байт
+mail-said-most-lines = В файле может быть не больше { $n } строк: загрузите его по частям.
+mail-said-most-address = в адресе может быть не больше { $n } символов
+mail-said-most-name = в имени может быть не больше { $n } символов
+mail-said-many-domains = не больше 20 доменов
+mail-said-many-sources = не больше 20 провайдеров
+mail-said-dns-another = есть ещё одна запись с этим именем, и получатели могут взять её: удалите лишнюю
+mail-said-dns-missing = записи нет
+mail-said-dns-other-key = в записи другой ключ
+mail-said-dns-no-spf = записи нет: укажите в ней серверы своего почтового провайдера
+mail-said-dns-plus-all = запись разрешает отправку любому серверу (+all)
+mail-said-dns-no-all = запись не заканчивается на ~all или -all и поэтому ничего не говорит о других серверах
+mail-said-dns-several-spf = записей SPF несколько, поэтому не действует ни одна (RFC 7208, раздел 4.5)
+mail-said-dns-no-dmarc = записи нет: крупные провайдеры требуют её от тех, кто отправляет много писем
+mail-said-dns-only-watches = запись только наблюдает (p=none)
+mail-said-dns-no-policy = в записи нет политики (p=)
+mail-said-dns-several-dmarc = записей DMARC несколько, поэтому не действует ни одна
+mail-said-dns-no-address = у имени нет адреса
+mail-said-dns-other-name = у одного из адресов другое имя: это неважно, если письма отправляет сервер провайдера
 
 scope-mail-send = Отправлять почту
 

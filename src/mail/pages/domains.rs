@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::SHOWN;
+use super::{SHOWN, said};
 use crate::{DnsCheck, DnsStatus, Domain, DomainId, Mail, dns, routes::owner};
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
 use platform::http::{ListQuery, Path, Query, Scope, Slice};
@@ -107,6 +107,11 @@ impl Show<'_> {
         }
     }
 
+    /// What is wrong with it, unless only the name server's own words are known.
+    fn detail(&self, check: &DnsCheck) -> Option<String> {
+        said::detail(self.shell, &check.detail)
+    }
+
     fn status(&self, check: &DnsCheck) -> String {
         self.shell.t(format!("mail-domains-state-{}", check.status.as_str())).to_string()
     }
@@ -178,7 +183,7 @@ pub(super) async fn add(shell: Shell, State(mail): State<Mail>, Form(form): Form
     match mail.add_domain(shell.principal(), owner, &form.domain).await {
         Ok(domain) => Ok(shell.redirect(&format!("{PATH}/{}", domain.id), &Flash::ok("mail-domains-added"))),
         Err(error) => {
-            let errors = shell.form_errors(error.into())?;
+            let errors = said::form_errors(&shell, error)?;
             render(&shell, &mail, ListQuery::default(), Some((form, errors))).await
         }
     }

@@ -4,16 +4,18 @@ use std::borrow::Borrow;
 
 use askama::Template;
 use axum::extract::State;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 
-use super::{Images, SHOWN, Whose, Words as _, document, words};
+use super::{Images, SHOWN, Whose, Words as _, document, said, words};
 use crate::{
     Account, Address, Attachment, Attempt, AttemptOutcome, Backlog, Bounced, Filter, Kind, Mail, MailError, Message,
-    MessageDetail, MessageId, State as MailState, kinds, routes::owner,
+    MessageDetail, MessageId, Owner, State as MailState, kinds,
+    routes::{owner, served},
 };
 use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
 use platform::{
-    error::ApiError,
+    error::{ApiError, FieldError},
     http::{ListQuery, Path, Query, Scope},
 };
 
@@ -21,14 +23,61 @@ use platform::{
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ListFilter {
-    state: String,
-    kind: String,
+    /// A state, or [`BOUNCED`].
+    pub state: String,
+    pub kind: String,
+    pub to: String,
+    /// UTC, as a `datetime-local` field sends it.
+    pub since: String,
+    pub until: String,
 }
+
+/// Instead of a state: what came back, or was called spam.
+const BOUNCED: &str = "bounced";
 
 impl ListFilter {
     fn is_plain(&self) -> bool {
-        self.state.is_empty() && self.kind.is_empty()
+        self.fields().iter().all(|(_, value)| value.is_empty())
     }
+
+    fn has_details(&self) -> bool {
+        [&self.to, &self.since, &self.until].iter().any(|value| !value.is_empty())
+    }
+
+    /// Names and values, for addresses and hidden fields.
+    pub fn fields(&self) -> [(&'static str, &str); 5] {
+        let Self { state, kind, to, since, until } = self;
+        [("state", state), ("kind", kind), ("to", to), ("since", since), ("until", until)]
+    }
+
+    /// 422 for a time that cannot be read.
+    pub fn filter<'a>(&'a self, query: &'a ListQuery, whose: &Whose) -> Result<Filter<'a>, ApiError> {
+        let given = |text: &'a str| Some(text.trim()).filter(|text| !text.is_empty());
+        Ok(Filter {
+            installation: whose.is_installation(),
+            state: self.state.parse().ok(),
+            kind: given(&self.kind),
+            to: given(&self.to),
+            search: query.search(),
+            bounced: self.state == BOUNCED,
+            answer: None,
+            since: time(&self.since, "/since")?,
+            until: time(&self.until, "/until")?,
+        })
+    }
+}
+
+/// `2026-11-23T03:20`, as `<input type="datetime-local">` sends it, or a time with its offset.
+fn time(text: &str, field: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let read = |format| NaiveDateTime::parse_from_str(text, format).ok();
+    let time = read("%Y-%m-%dT%H:%M").or_else(|| read("%Y-%m-%dT%H:%M:%S%.f")).map(|time| time.and_utc());
+    time.or_else(|| text.parse().ok()).map(Some).ok_or_else(|| {
+        let detail = format!("{text:?} is not a time such as 2026-11-23T03:20 (UTC)");
+        ApiError::validation(vec![FieldError::new(field, "invalid", detail)])
+    })
 }
 
 #[derive(Template)]
@@ -97,8 +146,27 @@ impl List<'_> {
         due(self.shell, message)
     }
 
+    fn error(&self, error: &str) -> String {
+        said::error(self.shell, error).into_owned()
+    }
+
     fn oldest(&self) -> String {
         self.shell.duration(Some(self.backlog.oldest_seconds))
+    }
+
+    /// Values of the filter besides the search, for the forms that work on what it finds.
+    fn filters(&self) -> Vec<(&'static str, &str)> {
+        super::bulk::fields(&self.filter, &self.query, &self.whose)
+    }
+
+    /// What can be done with all that the filter finds.
+    fn actions(&self) -> Vec<(&'static str, String)> {
+        let of = |name: &'static str| (name, self.shell.t(format!("mail-many-{name}")).to_string());
+        match self.filter.state.parse() {
+            Ok(MailState::Failed | MailState::Suppressed | MailState::Cancelled) => vec![of("retry")],
+            Ok(MailState::Queued) => vec![of("cancel")],
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -138,6 +206,15 @@ impl Show<'_> {
     /// Whether its text is withheld.
     fn is_secret(&self) -> bool {
         kinds::is_secret(&self.detail.message.kind)
+    }
+
+    /// Where one came from, and where its template is.
+    fn whose(&self) -> Whose {
+        Whose::of(self.detail.message.installation)
+    }
+
+    fn error(&self, error: &str) -> String {
+        said::error(self.shell, error).into_owned()
     }
 
     fn recipient(&self) -> String {
@@ -207,19 +284,13 @@ pub(super) async fn list(
     let owner = owner(&mail, who, whose.is_installation())?;
     let query = query.sized(SHOWN);
     let slice = query.slice()?;
-    let wanted = Filter {
-        installation: whose.is_installation(),
-        state: filter.state.parse().ok(),
-        kind: Some(filter.kind.as_str()).filter(|kind| !kind.is_empty()),
-        to: None,
-        search: query.search(),
-    };
+    let wanted = filter.filter(&query, &whose)?;
     let reading = async {
         let rows = mail.list(who, &wanted, &slice).await?;
         Ok::<_, ApiError>((mail.account().await?, mail.backlog(owner).await?, slice.page(rows, |message| message.id.0)))
     };
     let (account, backlog, page) = shell.shared(reading).await?;
-    let filters = [("state", &*filter.state), ("kind", &*filter.kind), ("whose", &*whose.whose)];
+    let filters: Vec<(&str, &str)> = filter.fields().into_iter().chain([("whose", &*whose.whose)]).collect();
     let pager = Pager::new("/settings/mail", &filters, &query, page.next_cursor.as_deref());
     let (messages, operator, kinds) = (page.data, who.is_operator(), kinds::sent_by(owner));
     shell.render(&List { shell: &shell, account, backlog, messages, query, filter, whose, pager, operator, kinds })
@@ -233,9 +304,18 @@ pub(super) async fn test(
 ) -> PageResult {
     let owner = owner(&mail, shell.principal(), whose.is_installation())?;
     let to = Address::parse(shell.email()).map_err(|error| MailError::bad_address("/to", error))?;
-    mail.send_test(shell.principal(), owner, &to, shell.lang().code()).await?;
-    let said = Flash::ok("mail-test-to").with("address", shell.email());
+    let id = mail.send_test(shell.principal(), owner, &to, shell.lang().code()).await?;
+    let said = tested(&shell, &mail, owner, id).await?;
     Ok(shell.redirect(&format!("/settings/mail{}", whose.query()), &said))
+}
+
+/// Whether a test is on its way: a suppressed address gets none.
+pub(super) async fn tested(shell: &Shell, mail: &Mail, owner: Owner, id: MessageId) -> Result<Flash, ApiError> {
+    let said = match mail.message(owner, id).await?.state {
+        MailState::Suppressed => Flash::warn("mail-test-suppressed"),
+        _ => Flash::ok("mail-test-to"),
+    };
+    Ok(said.with("address", shell.email()))
 }
 
 fn message_path(id: MessageId) -> String {
@@ -265,6 +345,16 @@ pub(super) async fn html(
     shell.principal().require(Scope::ADMIN)?;
     let detail = mail.get(shell.principal(), id).await?;
     Ok(document(detail.html.unwrap_or_default(), images))
+}
+
+/// A file of a message.
+pub(super) async fn attachment(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Path((id, number)): Path<(MessageId, usize)>,
+) -> PageResult {
+    shell.principal().require(Scope::ADMIN)?;
+    Ok(served(mail.open_attachment(shell.principal(), id, number).await?))
 }
 
 pub(super) async fn retry(

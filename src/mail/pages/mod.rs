@@ -1,20 +1,23 @@
 //! Pages of mail: the log, one message, suppressed addresses, templates, branding, domains, bounce reports.
 
+mod bulk;
 mod domains;
 mod messages;
+mod said;
 mod sources;
 mod suppressions;
 mod templates;
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     http::{HeaderValue, header},
     response::{Html, IntoResponse as _, Response},
     routing::{get, post},
 };
 use serde::Deserialize;
 
-use super::{Kind, Mail};
+use super::{Kind, Mail, routes::LARGEST_IMPORT};
 use console::{Lang, Shell};
 
 /// Rows per page.
@@ -37,12 +40,21 @@ pub fn router() -> Router<Mail> {
         .route("/settings/mail/messages/{id}/html", get(messages::html))
         .route("/settings/mail/messages/{id}/retry", post(messages::retry))
         .route("/settings/mail/messages/{id}/cancel", post(messages::cancel))
+        .route("/settings/mail/messages/{id}/attachments/{number}", get(messages::attachment))
+        .route("/settings/mail/many", get(bulk::ask).post(bulk::change))
+        .route("/settings/mail/export", get(bulk::export))
+        .route("/settings/mail/suppressions/export", get(suppressions::export))
+        .route(
+            "/settings/mail/suppressions/import",
+            post(suppressions::import).layer(DefaultBodyLimit::max(LARGEST_IMPORT)),
+        )
         .route("/settings/mail/suppressions", get(suppressions::list).post(suppressions::add))
         .route("/settings/mail/suppressions/{id}/delete", post(suppressions::remove))
         .route("/settings/mail/templates", get(templates::list))
         .route("/settings/mail/templates/{name}", get(templates::show))
         .route("/settings/mail/templates/{name}/{language}", post(templates::save))
         .route("/settings/mail/templates/{name}/{language}/html", get(templates::saved_html).post(templates::html))
+        .route("/settings/mail/templates/{name}/{language}/text", get(templates::saved_text).post(templates::text))
         .route("/settings/mail/templates/{name}/{language}/reset", post(templates::reset))
         .route("/settings/mail/templates/{name}/{language}/test", post(templates::test))
         .route("/settings/mail/branding", get(templates::branding).post(templates::save_branding))
@@ -63,6 +75,10 @@ pub(super) struct Whose {
 
 impl Whose {
     const INSTALLATION: &str = "installation";
+
+    fn of(installation: bool) -> Self {
+        Self { whose: if installation { Self::INSTALLATION.to_owned() } else { String::new() } }
+    }
 
     fn is_installation(&self) -> bool {
         self.whose == Self::INSTALLATION

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::SHOWN;
+use super::{SHOWN, said};
 use crate::{Mail, Provider, Source, SourceId, routes::owner};
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
 use platform::{
@@ -98,7 +98,7 @@ pub(super) async fn add(shell: Shell, State(mail): State<Mail>, Form(form): Form
     match made.await {
         Ok(made) => render(&shell, &mail, ListQuery::default(), made.url, None).await,
         Err(error) => {
-            let errors = shell.form_errors(error)?;
+            let errors = said::form_errors(&shell, error)?;
             render(&shell, &mail, ListQuery::default(), String::new(), Some((form, errors))).await
         }
     }

@@ -1,15 +1,24 @@
 //! Addresses to which nothing is sent.
 
 use askama::Template;
-use axum::extract::State;
+use axum::{
+    body::Bytes,
+    extract::{Multipart, State, multipart::MultipartError},
+    http::StatusCode,
+};
 use serde::Deserialize;
 
-use super::{SHOWN, Whose, Words as _, words};
+use super::{SHOWN, Whose, Words as _, said, words};
 use crate::{
-    Kind, Mail, NewSuppression, Reason, Suppression, SuppressionFilter, SuppressionId, kinds::sent_by, routes::owner,
+    Imported, Kind, Mail, NewSuppression, Reason, Rejected, Suppression, SuppressionFilter, SuppressionId,
+    kinds::sent_by,
+    routes::{csv_file, owner},
 };
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
-use platform::http::{ListQuery, Path, Query, Scope};
+use platform::{
+    error::ApiError,
+    http::{ListQuery, Path, Query, Scope, Slice},
+};
 
 const PATH: &str = "/settings/mail/suppressions";
 
@@ -45,6 +54,17 @@ struct List<'a> {
     kinds: Vec<&'static Kind>,
     form: AddressForm,
     errors: FormErrors,
+    /// What a file came to.
+    imported: Option<Imported>,
+    import_errors: FormErrors,
+}
+
+/// What becomes of a form on the page.
+enum Done {
+    Nothing,
+    Refused(AddressForm, FormErrors),
+    Imported(Imported),
+    NotImported(FormErrors),
 }
 
 words!(List);
@@ -66,13 +86,39 @@ impl List<'_> {
     fn is_plain(&self) -> bool {
         self.query.is_plain() && self.filter.reason.is_empty()
     }
+
+    /// Values of the filter, for the export.
+    fn filters(&self) -> Vec<(&'static str, &str)> {
+        let search = self.query.search().unwrap_or_default();
+        let all = [("reason", self.filter.reason.as_str()), ("q", search), ("whose", self.whose.whose.as_str())];
+        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    #[expect(clippy::unused_self, reason = "templates call methods")]
+    fn import_tone(&self, done: &Imported) -> &'static str {
+        if done.rejected == 0 { "ok" } else { "warn" }
+    }
+
+    fn import_told(&self, done: &Imported) -> String {
+        let told = self.shell.t("mail-import-done").with("added", done.added).with("known", done.known);
+        told.with("rejected", done.rejected).to_string()
+    }
+
+    #[expect(clippy::unused_self, reason = "templates call methods")]
+    fn has_more(&self, done: &Imported) -> bool {
+        done.rejected > done.errors.len() as u64
+    }
+
+    fn fault(&self, wrong: &Rejected) -> String {
+        said::detail(self.shell, &wrong.detail).unwrap_or_else(|| wrong.detail.clone())
+    }
 }
 
 async fn render(
     shell: &Shell,
     mail: &Mail,
     (query, filter, whose): (ListQuery, ListFilter, Whose),
-    refused: Option<(AddressForm, FormErrors)>,
+    done: Done,
 ) -> PageResult {
     let who = shell.principal();
     let installation = whose.is_installation();
@@ -83,9 +129,19 @@ async fn render(
     let page = slice.page(mail.suppressions(who, &wanted, &slice).await?, |row| row.id.0);
     let filters = [("reason", &*filter.reason), ("whose", &*whose.whose)];
     let pager = Pager::new(PATH, &filters, &query, page.next_cursor.as_deref());
-    let (is_refused, operator) = (refused.is_some(), who.is_operator());
-    let (form, errors) = refused.unwrap_or_default();
-    let page = List { shell, rows: page.data, query, filter, whose, pager, operator, kinds, form, errors };
+    let operator = who.is_operator();
+    let (mut form, mut errors, mut imported, mut import_errors) =
+        (AddressForm::default(), FormErrors::default(), None, FormErrors::default());
+    let is_refused = matches!(done, Done::Refused(..) | Done::NotImported(_));
+    match done {
+        Done::Nothing => {}
+        Done::Refused(typed, wrong) => (form, errors) = (typed, wrong),
+        Done::Imported(done) => imported = Some(done),
+        Done::NotImported(wrong) => import_errors = wrong,
+    }
+    let rows = page.data;
+    let page =
+        List { shell, rows, query, filter, whose, pager, operator, kinds, form, errors, imported, import_errors };
     if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 
@@ -96,7 +152,7 @@ pub(super) async fn list(
     Query(filter): Query<ListFilter>,
     Query(whose): Query<Whose>,
 ) -> PageResult {
-    render(&shell, &mail, (query, filter, whose), None).await
+    render(&shell, &mail, (query, filter, whose), Done::Nothing).await
 }
 
 pub(super) async fn add(
@@ -111,11 +167,61 @@ pub(super) async fn add(
     match mail.add_suppression(shell.principal(), owner, &new).await {
         Ok(_) => Ok(shell.redirect(&format!("{PATH}{}", whose.query()), &Flash::ok("mail-suppressions-added"))),
         Err(error) => {
-            let errors = shell.form_errors(error.into())?;
+            let errors = said::form_errors(&shell, error)?;
             let all = (ListQuery::default(), ListFilter::default(), whose);
-            render(&shell, &mail, all, Some((form, errors))).await
+            render(&shell, &mail, all, Done::Refused(form, errors)).await
         }
     }
+}
+
+/// The addresses of a CSV file.
+pub(super) async fn import(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Query(whose): Query<Whose>,
+    mut form: Multipart,
+) -> PageResult {
+    let owner = owner(&mail, shell.principal(), whose.is_installation())?;
+    let (mut token, mut reason, mut file) = (String::new(), Reason::Manual, Bytes::new());
+    while let Some(field) = form.next_field().await.map_err(unreadable)? {
+        match field.name() {
+            Some("csrf") => token = field.text().await.map_err(unreadable)?,
+            Some("reason") => reason = field.text().await.map_err(unreadable)?.parse().unwrap_or(reason),
+            Some("file") => {
+                // The fields stand before it.
+                shell.check_csrf(&token)?;
+                file = field.bytes().await.map_err(unreadable)?;
+            }
+            _ => {}
+        }
+    }
+    shell.check_csrf(&token)?;
+    let done = match mail.import_suppressions(shell.principal(), owner, &file, reason).await {
+        Ok(done) => Done::Imported(done),
+        Err(error) => Done::NotImported(said::form_errors(&shell, error)?),
+    };
+    render(&shell, &mail, (ListQuery::default(), ListFilter::default(), whose), done).await
+}
+
+fn unreadable(error: MultipartError) -> ApiError {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::payload_too_large("the file is larger than 8 MiB"),
+        _ => ApiError::bad_request("invalid_form", "the form could not be read"),
+    }
+}
+
+pub(super) async fn export(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Query(query): Query<ListQuery>,
+    Query(filter): Query<ListFilter>,
+    Query(whose): Query<Whose>,
+) -> PageResult {
+    let installation = whose.is_installation();
+    let owner = owner(&mail, shell.principal(), installation)?;
+    let _: Slice = query.slice()?;
+    let wanted = SuppressionFilter { installation, reason: filter.reason.parse().ok(), search: query.search() };
+    Ok(csv_file("mail-suppressions.csv", mail.export_suppressions(owner, &wanted)))
 }
 
 pub(super) async fn remove(

@@ -9,12 +9,12 @@ use axum::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Images, Whose, Words as _, document, words};
+use super::{Images, Whose, Words as _, document, messages::tested, said, words};
 use crate::{
     Address, Mail, MailError,
     render::{
-        BrandingChanges, BrandingSettings, Field, LANGUAGES, Override, Template as MailTemplate, TemplateDetail,
-        TemplateInfo, example,
+        BrandingChanges, BrandingSettings, Field, LANGUAGES, Override, Rendered, Template as MailTemplate,
+        TemplateDetail, TemplateInfo, example,
     },
     routes::owner,
 };
@@ -113,6 +113,17 @@ impl Show<'_> {
         field.meaning(self.shell.lang())
     }
 
+    /// The ways to show it, with their labels.
+    fn views(&self) -> [(&'static str, String); 4] {
+        let of = |view, key| (view, self.shell.t(key).to_string());
+        [
+            of("html", "mail-view-html"),
+            of("dark", "mail-view-dark"),
+            of("phone", "mail-view-phone"),
+            of("text", "mail-template-view-text"),
+        ]
+    }
+
     /// A field's example as one reads it.
     fn example(&self, field: &Field) -> String {
         match &self.examples[field.name] {
@@ -179,7 +190,7 @@ pub(super) async fn save(
     match mail.save_template(shell.principal(), owner, &name, &language, &form.text()).await {
         Ok(_) => Ok(shell.redirect(&path(&name, &language, &whose), &Flash::ok("mail-template-saved"))),
         Err(error) => {
-            let errors = shell.form_errors(error.into())?;
+            let errors = said::form_errors(&shell, error)?;
             render(&shell, &mail, (&name, &language, whose), Some((form, errors))).await
         }
     }
@@ -210,14 +221,55 @@ pub(super) async fn html(
         Ok(rendered) => Ok(document(rendered.html, Images::default())),
         Err(error) => {
             let error = ApiError::from(error);
-            if error.errors.is_empty() { Err(error) } else { Ok(wrong(&error)) }
+            if error.errors.is_empty() { Err(error) } else { Ok(wrong(&shell, &error)) }
         }
     }
 }
 
+/// As [`saved_html`]: subject and text part.
+pub(super) async fn saved_text(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Path((name, language)): Path<(String, String)>,
+    Query(whose): Query<Whose>,
+) -> PageResult {
+    let owner = owner(&mail, shell.principal(), whose.is_installation())?;
+    Ok(letter(&mail.preview_template(owner, &name, &language, None).await?))
+}
+
+/// As [`html`]: subject and text part.
+pub(super) async fn text(
+    shell: Shell,
+    State(mail): State<Mail>,
+    Path((name, language)): Path<(String, String)>,
+    Query(whose): Query<Whose>,
+    Form(form): Form<TextForm>,
+) -> PageResult {
+    let owner = owner(&mail, shell.principal(), whose.is_installation())?;
+    match mail.preview_template(owner, &name, &language, Some(&form.text())).await {
+        Ok(rendered) => Ok(letter(&rendered)),
+        Err(error) => {
+            let error = ApiError::from(error);
+            if error.errors.is_empty() { Err(error) } else { Ok(wrong(&shell, &error)) }
+        }
+    }
+}
+
+/// Subject and text part, as a document for the frame.
+fn letter(rendered: &Rendered) -> Response {
+    let (subject, text) = (escape(&rendered.subject), escape(&rendered.text));
+    let html = format!(
+        "<!doctype html><html><meta charset=\"utf-8\"><meta name=\"color-scheme\" content=\"light dark\"><title>{subject}</title>\
+         <h1 style=\"font: 600 18px sans-serif\">{subject}</h1><pre style=\"white-space: pre-wrap\">{text}</pre></html>"
+    );
+    document(html, Images::default())
+}
+
 /// What is wrong with a text, as a document for the frame.
-fn wrong(error: &ApiError) -> Response {
-    let each = error.errors.iter().map(|field| format!("{}: {}", field.pointer.trim_start_matches('/'), field.detail));
+fn wrong(shell: &Shell, error: &ApiError) -> Response {
+    let words = |detail: &str| said::detail(shell, detail).unwrap_or_else(|| detail.to_owned());
+    let each =
+        error.errors.iter().map(|field| format!("{}: {}", field.pointer.trim_start_matches('/'), words(&field.detail)));
     let items: Vec<String> = each.map(|text| format!("<li>{}</li>", escape(&text))).collect();
     let html = format!("<!doctype html><meta charset=\"utf-8\"><ul>{}</ul>", items.concat());
     (StatusCode::UNPROCESSABLE_ENTITY, document(html, Images::default())).into_response()
@@ -245,8 +297,8 @@ pub(super) async fn test(
 ) -> PageResult {
     let owner = owner(&mail, shell.principal(), whose.is_installation())?;
     let to = Address::parse(shell.email()).map_err(|error| MailError::bad_address("/to", error))?;
-    mail.test_template(shell.principal(), owner, &name, &language, &to).await?;
-    Ok(shell.redirect(&path(&name, &language, &whose), &Flash::ok("mail-test-to").with("address", shell.email())))
+    let id = mail.test_template(shell.principal(), owner, &name, &language, &to).await?;
+    Ok(shell.redirect(&path(&name, &language, &whose), &tested(&shell, &mail, owner, id).await?))
 }
 
 async fn render_branding(
@@ -280,7 +332,7 @@ pub(super) async fn save_branding(
     match mail.save_branding(shell.principal(), owner, &form.changes()).await {
         Ok(_) => Ok(shell.redirect(&format!("{BRANDING}{}", whose.query()), &Flash::ok("mail-branding-saved"))),
         Err(error) => {
-            let errors = shell.form_errors(error.into())?;
+            let errors = said::form_errors(&shell, error)?;
             render_branding(&shell, &mail, whose, Some((form, errors))).await
         }
     }

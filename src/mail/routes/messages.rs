@@ -38,18 +38,44 @@ text_enum! {
 pub(super) struct MessageFilter {
     /// Those of the installation instead of the organisation; operators only.
     #[param(required = false)]
-    installation: bool,
+    pub installation: bool,
     /// Only messages in this state.
     state: Option<MailState>,
     /// Only messages of this kind, such as `welcome` or `api`.
     kind: Option<String>,
     /// Only messages to this whole address.
     to: Option<String>,
+    /// Only messages that came back, or were called spam.
+    #[param(required = false)]
+    bounced: bool,
+    /// Only messages whose error contains this.
+    answer: Option<String>,
+    /// Only messages that were written at this time or later.
+    since: Option<DateTime<Utc>>,
+    /// Only messages that were written before this time.
+    until: Option<DateTime<Utc>>,
+}
+
+impl MessageFilter {
+    pub(super) fn filter<'a>(&'a self, search: Option<&'a str>) -> Filter<'a> {
+        Filter {
+            installation: self.installation,
+            state: self.state,
+            kind: self.kind.as_deref(),
+            to: self.to.as_deref(),
+            search,
+            bounced: self.bounced,
+            answer: self.answer.as_deref(),
+            since: self.since,
+            until: self.until,
+        }
+    }
 }
 
 /// Mail in the outbox and in the log, newest first
 #[utoipa::path(get, path = "/api/v1/mail/messages", tag = "Mail",
-    params(ListQuery, MessageFilter, ("q" = Option<String>, Query, description = "Substring of the address, the subject or the error.")),
+    params(ListQuery, MessageFilter,
+        ("q" = Option<String>, Query, description = "Substring of the address, the subject or the error; or a whole `Message-ID`.")),
     responses((status = 200, body = Page<Message>), (status = 403), (status = 422)))]
 pub(super) async fn list_mail_messages(
     State(mail): State<Mail>,
@@ -59,14 +85,7 @@ pub(super) async fn list_mail_messages(
 ) -> Result<Json<Page<Message>>, ApiError> {
     owner(&mail, &who, filter.installation)?;
     let slice = query.slice()?;
-    let wanted = Filter {
-        installation: filter.installation,
-        state: filter.state,
-        kind: filter.kind.as_deref(),
-        to: filter.to.as_deref(),
-        search: query.search(),
-    };
-    let rows = mail.list(&who, &wanted, &slice).await?;
+    let rows = mail.list(&who, &filter.filter(query.search()), &slice).await?;
     Ok(Json(slice.page(rows, |message| message.id.0)))
 }
 

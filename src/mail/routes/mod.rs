@@ -1,6 +1,8 @@
 //! `/api/v1/mail/...`
 
+mod bulk;
 mod domains;
+mod files;
 mod messages;
 mod sources;
 mod suppressions;
@@ -16,6 +18,12 @@ use platform::{
     http::{Principal, Scope, idempotent},
 };
 
+pub(super) use files::served;
+pub(super) use suppressions::csv_file;
+
+/// Bytes of a file with addresses.
+pub(super) const LARGEST_IMPORT: usize = 8 << 20;
+
 /// The routes of this capability.
 pub fn router() -> OpenApiRouter<Mail> {
     OpenApiRouter::new()
@@ -25,6 +33,12 @@ pub fn router() -> OpenApiRouter<Mail> {
         .routes(routes!(messages::cancel_mail_message))
         .routes(idempotent(routes!(suppressions::list_mail_suppressions, suppressions::add_mail_suppression)))
         .routes(routes!(suppressions::remove_mail_suppression))
+        .routes(routes!(suppressions::export_mail_suppressions))
+        .routes(routes!(suppressions::import_mail_suppressions))
+        .routes(routes!(bulk::retry_mail_messages))
+        .routes(routes!(bulk::cancel_mail_messages))
+        .routes(routes!(bulk::export_mail_messages))
+        .routes(routes!(files::get_mail_attachment))
         .routes(routes!(templates::list_mail_templates))
         .routes(routes!(templates::get_mail_template, templates::save_mail_template, templates::reset_mail_template))
         .routes(routes!(templates::preview_mail_template))

@@ -1,14 +1,20 @@
 //! `/api/v1/mail/suppressions`
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use futures::stream::BoxStream;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::owner;
-use crate::{Mail, NewSuppression, Reason, Suppression, SuppressionFilter, SuppressionId};
+use super::{LARGEST_IMPORT, owner};
+use crate::{Imported, Mail, NewSuppression, Reason, Suppression, SuppressionFilter, SuppressionId};
 use platform::{
     error::ApiError,
-    http::{Auth, Json, ListQuery, Page, Path, Query, Scope},
+    http::{Auth, Json, ListQuery, Page, Path, Query, Scope, Slice, body_bytes, disposition},
 };
 
 /// Filter of suppressed addresses.
@@ -39,6 +45,80 @@ pub(super) async fn list_mail_suppressions(
     let wanted = SuppressionFilter { installation, reason, search: query.search() };
     let rows = mail.suppressions(&who, &wanted, &slice).await?;
     Ok(Json(slice.page(rows, |row| row.id.0)))
+}
+
+/// Filter of exported addresses.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(super) struct ExportFilter {
+    /// Those of the installation instead of the organisation; operators only.
+    #[param(required = false)]
+    installation: bool,
+    /// Only addresses that were suppressed for this reason.
+    reason: Option<Reason>,
+    /// Substring of the address or the detail.
+    #[param(required = false, max_length = 200)]
+    q: String,
+}
+
+/// Addresses to which nothing is sent, as CSV
+///
+/// Such a file can be imported. A text that a spreadsheet would take for a formula has an apostrophe in front of it.
+#[utoipa::path(get, path = "/api/v1/mail/suppressions/export", tag = "Mail", params(ExportFilter),
+    responses((status = 200, content_type = "text/csv", body = String), (status = 403), (status = 422)))]
+pub(super) async fn export_mail_suppressions(
+    State(mail): State<Mail>,
+    Auth(who): Auth,
+    Query(ExportFilter { installation, reason, q }): Query<ExportFilter>,
+) -> Result<Response, ApiError> {
+    let owner = owner(&mail, &who, installation)?;
+    // Its limits are those of the list.
+    let query = ListQuery { q, ..ListQuery::default() };
+    let _: Slice = query.slice()?;
+    let wanted = SuppressionFilter { installation, reason, search: query.search() };
+    Ok(csv_file("mail-suppressions.csv", mail.export_suppressions(owner, &wanted)))
+}
+
+/// A CSV file as an answer.
+pub(crate) fn csv_file(name: &str, content: BoxStream<'static, anyhow::Result<Bytes>>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
+        (header::CONTENT_DISPOSITION, disposition("attachment", name)),
+    ];
+    (headers, Body::from_stream(content)).into_response()
+}
+
+/// What an import applies to.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(super) struct ImportOptions {
+    /// For mail of the installation instead of the organisation; operators only.
+    #[param(required = false)]
+    installation: bool,
+    /// Reason of the addresses for which the file has none; default `manual`.
+    reason: Option<Reason>,
+}
+
+/// Send no more mail to the addresses of a CSV file
+///
+/// The first line names the columns: `address` (or `email`, `EmailAddress`, `recipient`), and if they are there `kind`, `reason` and `detail`. The
+/// exports of mail services have them; without names, the addresses are taken. At most 100 000 lines and 8 MiB, in UTF-8. A line that cannot be
+/// used is left out and told with its number; an address that is suppressed already stays as it is.
+#[utoipa::path(post, path = "/api/v1/mail/suppressions/import", tag = "Mail", params(ImportOptions),
+    request_body(content = String, content_type = "text/csv"),
+    responses((status = 200, body = Imported), (status = 403), (status = 413), (status = 422)))]
+pub(super) async fn import_mail_suppressions(
+    State(mail): State<Mail>,
+    Auth(who): Auth,
+    Query(ImportOptions { installation, reason }): Query<ImportOptions>,
+    mut request: Request,
+) -> Result<Json<Imported>, ApiError> {
+    let owner = owner(&mail, &who, installation)?;
+    DefaultBodyLimit::max(LARGEST_IMPORT).apply(&mut request);
+    let file = body_bytes(request).await?;
+    Ok(Json(mail.import_suppressions(&who, owner, &file, reason.unwrap_or(Reason::Manual)).await?))
 }
 
 /// An address to suppress.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use uuid::Uuid;
 
 use super::Mail;
 use crate::{Kind, MailError, MessageId, Owner, kinds, store::messages::Standing};
@@ -19,9 +18,7 @@ impl Mail {
     /// The first id of the last hour, and up to how many messages are counted.
     pub(super) fn counted(&self, now: DateTime<Utc>) -> (MessageId, i64) {
         let config = &self.inner.config;
-        let since = (now - TimeDelta::hours(1)).timestamp_millis();
-        // A UUIDv7 begins with its time, 48 bits.
-        let first = MessageId(Uuid::from_u128(u128::try_from(since).unwrap_or_default() << 80));
+        let first = MessageId::first_at(now - TimeDelta::hours(1));
         (first, config.per_org_per_hour.max(config.per_recipient_per_hour).saturating_mul(MOST_HOURS))
     }
 

@@ -36,8 +36,20 @@ pub(super) async fn forget_secrets(conn: &mut PgConnection, ended: &[(MessageId,
 impl Mail {
     /// Newest first.
     pub async fn list(&self, who: &Principal, filter: &Filter<'_>, slice: &Slice) -> Result<Vec<Message>, MailError> {
-        let mut tx = self.begin(self.owner(who, filter.installation)?).await?;
-        Ok(messages::list(&mut tx, filter, slice).await?)
+        self.list_of(self.owner(who, filter.installation)?, filter, slice).await
+    }
+
+    /// As [`Self::list`], for the command line.
+    pub async fn list_of(&self, owner: Owner, filter: &Filter<'_>, slice: &Slice) -> Result<Vec<Message>, MailError> {
+        let mut tx = self.begin(owner).await?;
+        let filter = Filter { installation: owner == Owner::Installation, ..filter.clone() };
+        Ok(messages::list(&mut tx, &filter, slice).await?)
+    }
+
+    /// A message of this owner.
+    pub async fn message(&self, owner: Owner, id: MessageId) -> Result<Message, MailError> {
+        let mut tx = self.begin(owner).await?;
+        messages::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)
     }
 
     /// Of the caller's organisation or, for operators, of the installation.
@@ -73,11 +85,14 @@ impl Mail {
 
     /// For operators: whoever tries a mail has often just repaired the account.
     pub(super) async fn try_account_now(&self, who: &Principal) -> Result<(), MailError> {
-        if who.is_operator() {
-            let mut tx = self.system().await?;
-            lanes::retry_now(&mut tx, smtp::Account::NAME, self.inner.clock.now()).await?;
-            tx.commit().await?;
-        }
+        if who.is_operator() { self.retry_account().await } else { Ok(()) }
+    }
+
+    /// Lets an account that fails be tried at once.
+    pub async fn retry_account(&self) -> Result<(), MailError> {
+        let mut tx = self.system().await?;
+        lanes::retry_now(&mut tx, smtp::Account::NAME, self.inner.clock.now()).await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -117,7 +132,7 @@ impl Mail {
         Ok(lanes::backlog(&mut tx, owner.org(), self.inner.clock.now()).await?)
     }
 
-    async fn find_message(&self, who: &Principal, id: MessageId) -> Result<(Tx, Owner, Message), MailError> {
+    pub(super) async fn find_message(&self, who: &Principal, id: MessageId) -> Result<(Tx, Owner, Message), MailError> {
         for owner in owners(who) {
             let mut tx = self.begin(owner).await?;
             if let Some(message) = messages::get(&mut tx, owner.org(), id).await? {

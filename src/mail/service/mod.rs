@@ -2,7 +2,11 @@
 
 mod account;
 mod bounces;
+mod bulk;
 mod domains;
+mod export;
+mod files;
+mod import;
 mod limits;
 mod log;
 mod outbox;
@@ -41,6 +45,9 @@ use platform::{
 use storage::{Deletions, Storage};
 
 pub(crate) use bounces::MAILBOX;
+pub use bulk::Changed;
+pub(crate) use files::OpenFile;
+pub use import::{Imported, Rejected};
 pub use unsubscribe::{Preferences, Recipient};
 
 #[cfg(test)]
@@ -147,8 +154,16 @@ pub struct Filter<'a> {
     pub kind: Option<&'a str>,
     /// Whole address.
     pub to: Option<&'a str>,
-    /// Substring of the address, the subject or the error.
+    /// Substring of the address, the subject or the error; or a whole Message-ID.
     pub search: Option<&'a str>,
+    /// Only what came back, or was called spam.
+    pub bounced: bool,
+    /// Substring of the error.
+    pub answer: Option<&'a str>,
+    /// Written at this time or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Written before this time.
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// Filter of suppressions; `None` is no filter.
@@ -168,6 +183,16 @@ pub struct NewSuppression<'a> {
     /// `*`: everything; otherwise a kind.
     pub kind: &'a str,
     pub detail: &'a str,
+}
+
+/// Suppressions to remove; `None` is no filter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unsuppress<'a> {
+    /// Whole address, in lower case.
+    pub address: Option<&'a str>,
+    /// What stands behind the `@`.
+    pub domain: Option<&'a str>,
+    pub reason: Option<Reason>,
 }
 
 impl Mail {

@@ -190,6 +190,19 @@ impl Mail {
         self.try_out(who, owner, Content::Template { name: kinds::TEST.name, data }, to, language).await
     }
 
+    /// As [`Self::send_test`], of the installation, for the command line.
+    pub async fn send_test_at_terminal(&self, to: &Address, language: &str, by: &str) -> Result<MessageId, MailError> {
+        let data = json!({
+            "sender": "holdfast mail test",
+            "at": self.inner.clock.now(),
+            "url": format!("{}/settings/mail", self.inner.public_url),
+        });
+        let content = Content::Template { name: kinds::TEST.name, data };
+        let id = self.write_test(Owner::Installation, content, to, language, by.to_owned()).await?;
+        self.retry_account().await?;
+        Ok(id)
+    }
+
     /// Sends a mail to see what arrives, at once if the caller is an operator.
     pub(super) async fn try_out(
         &self,
@@ -198,6 +211,19 @@ impl Mail {
         content: Content<'_>,
         to: &Address,
         language: &str,
+    ) -> Result<MessageId, MailError> {
+        let id = self.write_test(owner, content, to, language, who.subject()).await?;
+        self.try_account_now(who).await?;
+        Ok(id)
+    }
+
+    async fn write_test(
+        &self,
+        owner: Owner,
+        content: Content<'_>,
+        to: &Address,
+        language: &str,
+        created_by: String,
     ) -> Result<MessageId, MailError> {
         let new = NewMail {
             kind: &kinds::TEST,
@@ -210,12 +236,11 @@ impl Mail {
             idempotency_key: None,
             reply_to: None,
             from: None,
-            created_by: who.subject(),
+            created_by,
         };
         let mut tx = self.begin(owner).await?;
         let id = self.enqueue(&mut tx, owner, &new).await?;
         tx.commit().await?;
-        self.try_account_now(who).await?;
         Ok(id)
     }
 

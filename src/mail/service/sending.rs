@@ -19,7 +19,7 @@ use crate::{
     dkim::{self, DomainKeys},
     events::MessageFailed,
     metrics::{Attempted, MessageOutcome},
-    model::{AttemptOutcome, Reason, State},
+    model::{AttemptOutcome, Reason, State, errors},
     smtp::{Account, Answer, Envelope, Failure},
     store::attempts::{self, SealedKeys, Settled, Taken},
 };
@@ -205,7 +205,7 @@ impl Mail {
             let wait = TimeDelta::from_std(retry_wait(now - since)).unwrap_or_default();
             if now < until { (State::Queued, Some((now + wait).min(until))) } else { (State::Failed, None) }
         };
-        let suppressed = Answer::own("the recipient was suppressed");
+        let suppressed = Answer::own(errors::SUPPRESSED);
         let (answer, outcome, (state, send_at)) = match result {
             Ok(answer) => (answer, AttemptOutcome::Sent, (State::Sent, None)),
             Err(Stopped::Suppressed) => (&suppressed, AttemptOutcome::Suppressed, (State::Suppressed, None)),

@@ -1,8 +1,9 @@
 //! Addresses to which nothing is sent.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Mail, NewSuppression, SuppressionFilter, owners};
+use super::{Mail, NewSuppression, SuppressionFilter, Unsuppress, owners};
 use crate::{
     Address, Kind, MailError, MessageId, Owner, Suppression, SuppressionId,
     model::Reason,
@@ -22,7 +23,16 @@ impl Mail {
         filter: &SuppressionFilter<'_>,
         slice: &Slice,
     ) -> Result<Vec<Suppression>, MailError> {
-        let mut tx = self.begin(self.owner(who, filter.installation)?).await?;
+        self.suppressions_of(self.owner(who, filter.installation)?, filter, slice).await
+    }
+
+    pub(super) async fn suppressions_of(
+        &self,
+        owner: Owner,
+        filter: &SuppressionFilter<'_>,
+        slice: &Slice,
+    ) -> Result<Vec<Suppression>, MailError> {
+        let mut tx = self.begin(owner).await?;
         Ok(suppressions::list(&mut tx, filter, slice).await?)
     }
 
@@ -40,6 +50,11 @@ impl Mail {
         owner: Owner,
         new: &NewSuppression<'_>,
     ) -> Result<Suppression, MailError> {
+        self.suppress(owner, new, &who.subject()).await
+    }
+
+    /// As [`Self::add_suppression`], for the command line.
+    pub async fn suppress(&self, owner: Owner, new: &NewSuppression<'_>, by: &str) -> Result<Suppression, MailError> {
         let address = Address::parse(new.address);
         let mut errors = Vec::new();
         if let Err(error) = &address {
@@ -58,8 +73,7 @@ impl Mail {
         }
         let (Ok(address), true) = (address, errors.is_empty()) else { return Err(MailError::Invalid(errors)) };
         let mut tx = self.begin(owner).await?;
-        let by = who.subject();
-        self.suppress_address(&mut tx, owner, &address, new.kind, Reason::Manual, &detail, None, &by).await?;
+        self.suppress_address(&mut tx, owner, &address, new.kind, Reason::Manual, &detail, None, by).await?;
         let found = suppressions::get(&mut tx, owner.org(), &address.key(), new.kind).await?;
         tx.commit().await?;
         found.ok_or(MailError::NotFound("mail_suppression"))
@@ -75,6 +89,21 @@ impl Mail {
             }
         }
         Err(MailError::NotFound("mail_suppression"))
+    }
+
+    /// Removes suppressions of an owner, or of all (`None`), for the command line. Returns how many.
+    pub async fn unsuppress(
+        &self,
+        owner: Option<Owner>,
+        what: &Unsuppress<'_>,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<u64, MailError> {
+        let mut tx = self.system().await?;
+        let whose = (owner.is_none(), owner.and_then(Owner::org));
+        let removed = suppressions::delete_where(&mut tx, whose, what, since).await?;
+        tx.commit().await?;
+        tracing::info!(removed, by = "cli", "suppressions removed");
+        Ok(removed)
     }
 
     /// Suppresses an address in the caller's transaction; false if it was before.

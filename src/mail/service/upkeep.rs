@@ -15,6 +15,7 @@ use crate::{
     MailError,
     events::MessageFailed,
     metrics::Figures,
+    model::errors::EXPIRED,
     smtp::Account,
     store::{
         attempts, lanes,
@@ -41,8 +42,6 @@ pub(super) const LANES: i64 = 1000;
 const TRIERS: i64 = 3;
 /// Mails that are ended in one transaction.
 const ENDED: i64 = 500;
-/// Begin of the error of mail that waited too long.
-const EXPIRED: &str = "expired: it could not be sent in time, and is of no use any more";
 
 /// What the loop has looked at.
 #[derive(Debug, Default)]

@@ -236,18 +236,58 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter<'_>, slice: &Slice) -
         Row,
         "SELECT id, created_at, org_id, kind, template, language, from_address, from_name, reply_to, to_address, to_name, subject, message_id,
            lane, state, attempts, send_at, expires_at, status, enhanced, error, maybe_sent, sent_at, bounced_at, bounce, idempotency_key, created_by
-         FROM mail_messages WHERE id = ANY (ARRAY(SELECT mail_messages_found($1, $2, $3, $4, $5, $6, $7))) ORDER BY id DESC",
+         FROM mail_messages WHERE id = ANY (ARRAY(SELECT mail_log_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11))) ORDER BY id DESC",
         filter.installation,
         filter.state.map(State::as_str),
         filter.kind,
         filter.to.map(recipient_key),
-        filter.search.map(contains),
-        slice.beyond(),
+        filter.bounced,
+        filter.answer.map(contains),
+        filter.since.map(|since| MessageId::first_at(since).0),
+        message_id_in(filter),
+        pattern(filter),
+        below(filter, slice.beyond()),
         slice.rows(),
     )
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(Message::from).collect())
+}
+
+/// Ids of up to `most` messages below `beyond`, newest first.
+pub async fn found(conn: &mut PgConnection, filter: &Filter<'_>, beyond: Uuid, most: i64) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"SELECT mail_log_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS "id!""#,
+        filter.installation,
+        filter.state.map(State::as_str),
+        filter.kind,
+        filter.to.map(recipient_key),
+        filter.bounced,
+        filter.answer.map(contains),
+        filter.since.map(|since| MessageId::first_at(since).0),
+        message_id_in(filter),
+        pattern(filter),
+        below(filter, beyond),
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A search text that can be a whole Message-ID, as mail servers log it.
+fn message_id_in<'a>(filter: &Filter<'a>) -> Option<&'a str> {
+    let text = filter.search?.trim().trim_matches(['<', '>']);
+    Some(text).filter(|text| text.contains('@'))
+}
+
+/// An error is part of what the search index has.
+fn pattern(filter: &Filter<'_>) -> Option<String> {
+    filter.search.or(filter.answer).map(contains)
+}
+
+/// The rows of a page that ends at `until`.
+fn below(filter: &Filter<'_>, beyond: Uuid) -> Uuid {
+    filter.until.map_or(beyond, |until| beyond.min(MessageId::first_at(until).0))
 }
 
 /// As [`Address::key`] writes it, whatever somebody typed.

@@ -6,6 +6,7 @@ pub mod bounces;
 pub mod branding;
 pub mod domains;
 pub mod lanes;
+pub mod many;
 pub mod messages;
 pub mod preferences;
 pub mod sources;

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    SuppressionFilter,
+    SuppressionFilter, Unsuppress,
     model::{MessageId, Reason, Suppression, SuppressionId},
 };
 use platform::{db::contains, http::Slice, ids::OrgId};
@@ -43,6 +43,43 @@ pub async fn insert(conn: &mut PgConnection, new: &NewRow<'_>) -> sqlx::Result<b
     .execute(conn)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Suppressions to insert together, column by column.
+#[derive(Debug, Default)]
+pub struct NewRows {
+    pub ids: Vec<Uuid>,
+    pub addresses: Vec<String>,
+    pub kinds: Vec<String>,
+    pub reasons: Vec<String>,
+    pub details: Vec<String>,
+}
+
+/// Returns how many were not there before.
+pub async fn insert_all(
+    conn: &mut PgConnection,
+    org: Option<OrgId>,
+    new: &NewRows,
+    created_by: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "INSERT INTO mail_suppressions (id, org_id, address, kind, reason, detail, created_by, created_at)
+         SELECT id, $2, address, kind, reason, detail, $7, $8
+         FROM unnest($1::uuid[], $3::text[], $4::text[], $5::text[], $6::text[]) AS new (id, address, kind, reason, detail)
+         ORDER BY address, kind ON CONFLICT (org_id, address, kind) DO NOTHING",
+        &new.ids,
+        org.map(|org| org.0),
+        &new.addresses,
+        &new.kinds,
+        &new.reasons,
+        &new.details,
+        created_by,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 struct Row {
@@ -138,6 +175,30 @@ pub async fn delete(conn: &mut PgConnection, org: Option<OrgId>, id: Suppression
     .execute(conn)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Deletes what fits: `None` is no filter, and `every_owner` wins over `org`. `domain` is what stands behind the `@`. Returns how many.
+pub async fn delete_where(
+    conn: &mut PgConnection,
+    (every_owner, org): (bool, Option<OrgId>),
+    what: &Unsuppress<'_>,
+    since: Option<DateTime<Utc>>,
+) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "DELETE FROM mail_suppressions
+         WHERE ($1 OR org_id IS NOT DISTINCT FROM $2) AND ($3::text IS NULL OR address = $3)
+           AND ($4::text IS NULL OR split_part(address, '@', -1) = $4) AND ($5::text IS NULL OR reason = $5)
+           AND ($6::timestamptz IS NULL OR created_at >= $6)",
+        every_owner,
+        org.map(|org| org.0),
+        what.address,
+        what.domain,
+        what.reason.map(Reason::as_str),
+        since,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Of all owners.

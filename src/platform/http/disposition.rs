@@ -1,11 +1,25 @@
-//! File name of a part of `multipart/form-data`, in the encodings that real clients use.
+//! `Content-Disposition`: the file name of a download, and of a part of `multipart/form-data` in the encodings that real clients use.
 //!
 //! Browsers send UTF-8 with `"` and line ends percent-encoded (WHATWG HTML, "multipart form data"); curl also writes `\"`; .NET and
 //! PowerShell send an RFC 2047 encoded word plus a correct `filename*` (RFC 5987); others send `filename*` alone.
 
-use axum::http::{HeaderMap, header::CONTENT_DISPOSITION};
+use std::fmt::Write as _;
+
+use axum::http::{HeaderMap, HeaderValue, header::CONTENT_DISPOSITION};
 use encoding_rs::Encoding;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// `attachment` or `inline` with an ASCII file name for old clients and the full one (RFC 6266, RFC 8187).
+pub fn disposition(kind: &'static str, filename: &str) -> HeaderValue {
+    let plain: String = filename
+        .chars()
+        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') { c } else { '_' })
+        .collect();
+    let mut value = format!("{kind}; filename=\"{plain}\"");
+    // Writing to a String cannot fail.
+    let _ = write!(value, "; filename*=UTF-8''{}", utf8_percent_encode(filename, NON_ALPHANUMERIC));
+    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static(kind))
+}
 
 /// File name; `None` if the part is not a file or its name is empty (no file chosen).
 pub fn file_name(headers: &HeaderMap) -> Option<String> {

@@ -29,7 +29,7 @@ mod unread_body;
 mod write_timeout;
 
 pub use config::{Config, OpsConfig};
-pub use disposition::file_name;
+pub use disposition::{disposition, file_name};
 pub use extract::{Json, Path, Query, body_bytes, decode, require_json};
 pub use hosts::{OpsHosts, ops_token, refuse_strangers};
 pub use idempotency::{Idempotency, PURGE_KEYS_EVERY, idempotent};

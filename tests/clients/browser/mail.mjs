@@ -81,6 +81,14 @@ export async function mail(page) {
       await main.getByRole("button", { name: "Preview" }).click();
       await frame.getByText(`${words}, Ada Lovelace`).waitFor();
     }
+    // Another view keeps what is typed.
+    for (const view of ["Dark", "Phone", "Light"]) await main.getByRole("radio", { name: view, exact: true }).check();
+    assert.equal(await page.getByLabel("HTML part").inputValue(), "<h1>Avast, {{ name }}</h1>");
+    await main.getByRole("radio", { name: "Subject and text" }).check();
+    await page.getByLabel("Subject", { exact: true }).fill("Avast, {{ name }}!");
+    await main.getByRole("button", { name: "Preview" }).click();
+    await page.frameLocator("iframe.preview-text").getByRole("heading", { name: "Avast, Ada Lovelace!" }).waitFor();
+    await main.getByRole("radio", { name: "Light", exact: true }).check();
     await page.getByLabel("HTML part").fill("<h1>{{ nobody_knows }}</h1>");
     await main.getByRole("button", { name: "Preview" }).click();
     await frame.locator("li").filter({ hasText: "html" }).waitFor();
@@ -93,6 +101,31 @@ export async function mail(page) {
     await main.getByText("Back to the built-in text").first().click();
     await page.getByRole("dialog").getByRole("button", { name: "Back to the built-in text" }).click();
     await page.getByText("The built-in text is used again").waitFor();
+  });
+
+  await at("many are cancelled after a question with their number, and sent again", async () => {
+    await page.goto(`${url}/settings/mail?state=queued`);
+    await main.getByRole("button", { name: "Cancel all of these" }).click();
+    await main.getByText(/\d+ messages are not sent/).waitFor();
+    await main.getByRole("button", { name: "Cancel all of these" }).click();
+    await page.getByText(/Cancelled: [1-9]/).waitFor();
+    await page.goto(`${url}/settings/mail?state=cancelled`);
+    await main.getByRole("button", { name: "Send all of these again" }).click();
+    await main.getByRole("button", { name: "Send all of these again" }).click();
+    await page.getByText(/Queued again: [1-9]/).waitFor();
+  });
+
+  await at("addresses come from a file, and go into one", async () => {
+    await page.goto(`${url}/settings/mail/suppressions`);
+    await main.getByText("Import addresses", { exact: true }).first().click();
+    const file = { name: "list.csv", mimeType: "text/csv", buffer: Buffer.from("address\nmary@example.com\nnobody\n") };
+    await page.getByLabel("CSV file").setInputFiles(file);
+    await main.getByRole("button", { name: "Import addresses" }).click();
+    await page.getByText("Added: 1. Suppressed before: 0. Lines left out: 1.").waitFor();
+    await page.getByText("Line 3: expected one address").waitFor();
+    const download = page.waitForEvent("download");
+    await main.getByRole("button", { name: "Export as CSV" }).click();
+    assert.equal((await download).suggestedFilename(), "mail-suppressions.csv");
   });
 
   await at("a domain comes with its records", async () => {
@@ -117,7 +150,7 @@ export async function mail(page) {
     await page.getByText("Address removed").waitFor();
   });
   return {
-    mail: "/settings/mail", "mail-nothing-found": "/settings/mail?q=zzzz", "mail-message": `${message}?view=phone`, "mail-text": `${message}?view=text`,
+    mail: "/settings/mail", "mail-nothing-found": "/settings/mail?q=zzzz", "mail-filtered": "/settings/mail?state=queued&since=2026-01-01T00:00", "mail-many": "/settings/mail/many?action=cancel&state=queued", "mail-message": `${message}?view=phone`, "mail-text": `${message}?view=text`,
     "mail-templates": "/settings/mail/templates", "mail-template": "/settings/mail/templates/password_reset", "mail-branding": "/settings/mail/branding",
     "mail-suppressions": "/settings/mail/suppressions", "mail-domains": "/settings/mail/domains", "mail-domain": domain, "mail-sources": "/settings/mail/sources",
   };

@@ -2,6 +2,7 @@
 
 mod api;
 mod bounces;
+mod bulk;
 mod delivery;
 mod encryption;
 mod expiry;
@@ -9,8 +10,10 @@ mod faults;
 mod injection;
 mod killed;
 mod limits;
+mod log;
 mod mailbox;
 mod outbox;
 mod pages;
 mod secrets;
+mod terminal;
 mod unsubscribe;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     api::{id, send},
-    outbox::{enqueue, mail, org},
+    outbox::{enqueue, execute, mail, org},
 };
 use crate::{
     alerting::pages::{open, submit},
@@ -29,14 +29,14 @@ const PAGES: [&str; 7] = [
     "/settings/mail/sources",
 ];
 
-async fn page(client: &Client, path: &str) -> String {
+pub(super) async fn page(client: &Client, path: &str) -> String {
     let answer = open(client, path, "en").await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     answer.text
 }
 
 /// Submits a form that leads to another page, and opens that, with its message.
-async fn follow(client: &Client, path: &str, fields: &[(&str, &str)]) -> String {
+pub(super) async fn follow(client: &Client, path: &str, fields: &[(&str, &str)]) -> String {
     let answer = submit(client, path, fields).await;
     assert_eq!(answer.status, 303, "{path}: {}", answer.text);
     let (to, cookie) = (&answer.headers[header::LOCATION], &answer.headers[header::SET_COOKIE]);
@@ -170,6 +170,20 @@ async fn a_template_is_previewed_as_it_is_typed_then_saved_and_reset() {
     assert!(follow(&admin, &format!("{path}/test"), &[]).await.contains("A test message to"));
     let log = page(&admin, MAIL).await;
     assert!(log.contains("Привет, Ada Lovelace"), "{log}");
+    // Subject and text part, saved and as they are typed.
+    let saved = page(&admin, &format!("{path}/text")).await;
+    assert!(saved.contains("Привет, Ada Lovelace") && saved.contains("На борт"), "{saved}");
+    let typed = [("subject", "Ahoy"), ("html", "<p>x</p>"), ("text", "All <hands>")];
+    let typed = submit(&admin, &format!("{path}/text"), &typed).await;
+    assert!(
+        typed.text.contains("Ahoy") && typed.text.contains("All &") && !typed.text.contains("<hands>"),
+        "{}",
+        typed.text
+    );
+    let whole = page(&admin, "/settings/mail/templates/welcome?language=ru").await;
+    for view in ["html", "dark", "phone", "text"] {
+        assert!(whole.contains(&format!("name=\"view\" value=\"{view}\"")), "{view}: {whole}");
+    }
     let reset = follow(&admin, &format!("{path}/reset"), &[]).await;
     assert!(!reset.contains("Привет, {{ name }}") && reset.contains("The built-in text is used again"), "{reset}");
     let look = [("name", "Harbour"), ("color", "blue")];
@@ -232,6 +246,8 @@ async fn every_page_speaks_russian_and_is_for_administrators() {
     let domain = admin.get("/api/v1/mail/domains").await.expect(200)["data"][0].clone();
     let mut paths = PAGES.map(str::to_owned).to_vec();
     paths.extend([format!("{MAIL}/messages/{}", id(&message)), format!("{MAIL}/domains/{}", id(&domain))]);
+    paths.push(format!("{MAIL}?state=cancelled&since=2026-01-01T00:00&to=ada@example.com"));
+    paths.push(format!("{MAIL}/many?action=cancel&state=queued"));
     for view in ["dark", "phone", "text"] {
         paths.push(format!("{MAIL}/messages/{}?view={view}", id(&message)));
     }
@@ -245,10 +261,111 @@ async fn every_page_speaks_russian_and_is_for_administrators() {
         }
     }
     let member = app.person("default", Role::Member).await;
-    for path in paths.iter().chain(&[format!("{MAIL}/messages/{}/html", id(&message))]) {
+    let more = [
+        format!("{MAIL}/messages/{}/html", id(&message)),
+        format!("{MAIL}/messages/{}/attachments/1", id(&message)),
+        format!("{MAIL}/export"),
+        format!("{MAIL}/many?action=retry&state=failed"),
+        "/settings/mail/suppressions/export".to_owned(),
+        "/settings/mail/templates/welcome/en/text".to_owned(),
+    ];
+    for path in paths.iter().chain(&more) {
         assert_eq!(open(&member, path, "en").await.status, 403, "{path}");
     }
     assert_eq!(submit(&member, "/settings/mail/test", &[]).await.status, 403);
     assert!(!page(&member, "/").await.contains("Mail waits"));
+    app.stop().await;
+}
+
+/// What this program itself says of a mail or of a field is in the language of the page.
+#[tokio::test(flavor = "multi_thread")]
+async fn russian_pages_say_in_russian_what_is_wrong() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let sent = send(&admin, &json!({"to": "ada@example.com", "subject": "Tides", "text": "They turn."})).await;
+    let path = format!("{MAIL}/messages/{}", id(&sent));
+    for (error, words) in [
+        ("expired: it could not be sent in time, and is of no use any more", "потеряло смысл"),
+        (
+            "expired: it could not be sent in time, and is of no use any more; the last attempt: 451 4.3.0 later",
+            "последняя попытка: 451 4.3.0 later",
+        ),
+        ("the process ended during the attempt", "процесс завершился во время попытки"),
+        ("the recipient was suppressed", "адрес получателя был в стоп-листе"),
+        ("550 5.1.1 No such user", "550 5.1.1 No such user"),
+    ] {
+        execute(&app, format!("UPDATE mail_messages SET state = 'failed', error = '{error}'")).await;
+        for at in [path.as_str(), MAIL] {
+            let text = open(&admin, at, "ru").await.text;
+            assert!(text.contains(words), "{at}: {error}: {text}");
+            assert!(!text.contains("could not be sent in time"), "{at}: {text}");
+        }
+    }
+    let in_russian = async |path: &str, fields: &[(&str, &str)]| {
+        let me = admin.get("/api/v1/auth/me").await.expect(200);
+        let csrf = me["user"]["csrf_token"].as_str().unwrap().to_owned();
+        let fields = [&[("csrf", csrf.as_str())], fields].concat();
+        let request = admin.request(Method::POST, path).header(header::ACCEPT_LANGUAGE, "ru");
+        let form = "application/x-www-form-urlencoded";
+        let request = request.header(header::ACCEPT, "text/html").header(header::CONTENT_TYPE, form);
+        admin.send(request.body(serde_html_form::to_string(&fields).unwrap())).await
+    };
+    for (path, fields, words) in [
+        ("/settings/mail/suppressions", vec![("address", "ada")], "нужен один адрес"),
+        ("/settings/mail/suppressions", vec![("address", "ada@not a domain")], "не имя домена"),
+        ("/settings/mail/domains", vec![("domain", "not a domain")], "не имя домена"),
+        ("/settings/mail/branding", vec![("color", "blue")], "нужен цвет"),
+        ("/settings/mail/branding", vec![("logo_url", "http://example.com/a.png")], "https://"),
+        ("/settings/mail/branding", vec![("name", &*"x".repeat(101))], "не больше 100 символов"),
+        (
+            "/settings/mail/templates/welcome/ru",
+            vec![("subject", "x"), ("text", "{{ 1 + 1 }}"), ("html", "<p>x</p>")],
+            "Строка 1:",
+        ),
+    ] {
+        let answer = in_russian(path, &fields).await;
+        assert!(answer.status == 422 && answer.text.contains(words), "{path} {fields:?}: {}", answer.text);
+    }
+    follow(&admin, "/settings/mail/domains", &[("domain", "example.org")]).await;
+    let checks = json!([{
+        "name": "spf", "status": "fail", "host": "example.org", "record": "TXT", "found": [], "expected": "",
+        "detail": "the record is missing: name the servers of your mail provider in it",
+    }]);
+    execute(&app, format!("UPDATE mail_domains SET checks = '{checks}', checked_at = now()")).await;
+    let domain = admin.get("/api/v1/mail/domains").await.expect(200)["data"][0].clone();
+    let shown = open(&admin, &format!("/settings/mail/domains/{}", id(&domain)), "ru").await.text;
+    assert!(shown.contains("записи нет: укажите") && !shown.contains("the record is missing"), "{shown}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_to_a_suppressed_address_says_that_nothing_is_sent() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    admin.post("/api/v1/mail/suppressions", &json!({"address": ADMIN_EMAIL})).await.expect(201);
+    for path in ["/settings/mail/test", "/settings/mail/templates/welcome/en/test"] {
+        let said = follow(&admin, path, &[]).await;
+        assert!(said.contains(&format!("Nothing is sent to {ADMIN_EMAIL}")), "{path}: {said}");
+        assert!(!said.contains("is queued"), "{path}: {said}");
+    }
+    app.stop().await;
+}
+
+/// From a mail of the installation back to the installation's, not to the organisation's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_links_of_a_mail_lead_to_what_belongs_to_its_owner() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    for (whose, back, template) in [
+        ("?whose=installation", "href=\"/settings/mail?whose=installation\"", "language=en&amp;whose=installation\""),
+        ("", "href=\"/settings/mail\"", "language=en\""),
+    ] {
+        follow(&admin, &format!("/settings/mail/test{whose}"), &[]).await;
+        let list = page(&admin, &format!("{MAIL}{whose}")).await;
+        let link = list.split("href=\"").find(|rest| rest.starts_with("/settings/mail/messages/")).unwrap();
+        let shown = page(&admin, link.split('"').next().unwrap()).await.replace("&#38;", "&amp;");
+        let shown = shown.replace("&whose", "&amp;whose");
+        assert!(shown.contains(back) && shown.contains(template), "{whose}: {shown}");
+    }
     app.stop().await;
 }
