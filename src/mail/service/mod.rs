@@ -7,6 +7,7 @@ mod limits;
 mod log;
 mod outbox;
 mod requests;
+mod results;
 mod sending;
 mod sources;
 mod suppressions;
@@ -20,6 +21,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use super::{
     Address, Attachment, Config, DomainId, Kind, MailError, Metrics, Owner,
@@ -27,6 +29,7 @@ use super::{
     dns::Dns,
     model::{Reason, State},
     smtp::Account,
+    store::lanes,
 };
 use crate::bounces::ses::Sns;
 use platform::{
@@ -93,6 +96,7 @@ pub(super) struct Inner {
     /// Makes keys of domains.
     cpu: CpuPool,
     woken: upkeep::Woken,
+    recording: results::Recording,
 }
 
 impl std::ops::Deref for Inner {
@@ -184,6 +188,7 @@ impl Mail {
             keys: Mutex::default(),
             cpu: CpuPool::new(1),
             woken: upkeep::Woken::default(),
+            recording: results::Recording::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -206,6 +211,12 @@ impl Mail {
             Owner::Org(org) => Ok(self.inner.db.tenant(org).await?),
             Owner::Installation => self.system().await,
         }
+    }
+
+    /// The database's time, by which mail is due, is tried again and expires: the clocks of hosts differ, and leases are by the database's, too. A
+    /// test that has moved its clock has moved this one.
+    pub(super) async fn now(&self, conn: &mut PgConnection) -> Result<DateTime<Utc>, MailError> {
+        Ok(self.inner.clock.moved(lanes::clock(conn).await?))
     }
 
     /// For the installation's mail, and for what is about mail of all organisations: lanes, bounces, figures, retention.

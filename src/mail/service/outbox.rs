@@ -65,8 +65,9 @@ impl Mail {
         owner: Owner,
         new: &NewMail<'_>,
     ) -> Result<(MessageId, bool), MailError> {
-        let clock = &self.inner.clock;
-        let (now, id, org) = (clock.now(), MessageId::generate(clock), owner.org());
+        // By the same clock as it is taken by.
+        let now = self.now(conn).await?;
+        let (id, org) = (MessageId::generate(&self.inner.clock), owner.org());
         check(owner, new, now)?;
         if let Some(key) = &new.idempotency_key {
             // Before the limits: a repeated request makes no mail.
@@ -103,6 +104,7 @@ impl Mail {
             subject: &written.subject,
             message_id: &message_id,
             lane: &lane,
+            priority: new.kind.priority(),
             state: if standing.suppressed { State::Suppressed } else { State::Queued },
             send_at: new.send_at.unwrap_or(now).max(now + wait),
             expires_at: new.expires_at,

@@ -7,6 +7,7 @@
 mod connection;
 mod failure;
 mod lines;
+mod refusals;
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -22,9 +23,9 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
 
 pub(super) use connection::Envelope;
-pub(super) use failure::{Answer, Failure};
 #[cfg(test)]
-pub(super) use failure::{Step, judge};
+pub(super) use failure::judge;
+pub(super) use failure::{Answer, Failure, Step};
 
 use super::{Config, Metrics, Security, wire};
 use connection::{Connection, Encryption, Ended};
@@ -132,9 +133,9 @@ impl Account {
         }
     }
 
-    /// The whole conversation up to the recipient, on a connection of its own; nothing is sent.
-    pub async fn rehearse(&self, envelope: &Envelope<'_>) -> Result<Answer, Failure> {
-        let mut connection = self.connect().await?;
+    /// The whole conversation up to the recipient, on a connection of its own; nothing is sent. Err with the step that failed.
+    pub async fn rehearse(&self, envelope: &Envelope<'_>) -> Result<Answer, (Step, Failure)> {
+        let mut connection = self.connect().await.map_err(|failure| (Step::Connect, failure))?;
         let said = connection.rehearse(envelope, &self.limits).await;
         connection.quit().await;
         said
@@ -163,8 +164,8 @@ impl Account {
         };
         match Connection::open(&to, &self.limits, self.metrics.connection()).await {
             // The server takes no more connections than it has of us: the account works, and the mail waits a little.
-            Err(Failure::Account(answer)) if answer.is_temporary() && self.metrics.open_connections() > 0 => {
-                Err(Failure::Before(answer))
+            Err(Failure::Account { answer, .. }) if answer.is_temporary() && self.metrics.open_connections() > 0 => {
+                Err(Failure::Busy(answer))
             }
             opened => opened,
         }
@@ -172,7 +173,7 @@ impl Account {
 
     /// Reads the certificates of the system once.
     async fn encryption(&self) -> Result<&Encryption, Failure> {
-        self.encryption.get_or_try_init(|| self.new_encryption()).await.map_err(Failure::Account)
+        self.encryption.get_or_try_init(|| self.new_encryption()).await.map_err(Failure::account)
     }
 
     async fn new_encryption(&self) -> Result<Encryption, Answer> {
