@@ -21,7 +21,7 @@ use crate::{
     Address, MailError, Signing,
     compose::{self, Outgoing},
     dkim::{self, DomainKeys},
-    smtp::{Account, Answer, Envelope, Failure},
+    smtp::{Account, Answer, Envelope, Failure, Slot},
     store::attempts::{SealedKeys, Taken},
 };
 use jobs::{JobContext, JobError};
@@ -102,15 +102,17 @@ impl Mail {
             let stops = context.cancel.is_cancelled() || self.inner.lifecycle.soft().is_cancelled();
             let is_over = found_all || stops || turn.failure.is_some() || begin.elapsed() > TURN_TIME;
             let free = connections.saturating_sub(flying.len()).min(most - turn.begun);
-            let free = if is_over { 0 } else { free };
-            if free > 0 || !results.ended.is_empty() {
-                let exchanged = self.exchange(context, lane, &results.ended, free).await?;
+            let is_idle = flying.is_empty() && results.ended.is_empty();
+            let slots = if is_over { Vec::new() } else { self.slots(context, account, free, is_idle).await };
+            if !slots.is_empty() || !results.ended.is_empty() {
+                let exchanged = self.exchange(context, lane, &results.ended, slots.len()).await?;
                 results.ended.clear();
                 let Exchanged { taken, now, was_repeated } = exchanged;
-                found_all |= taken.len() < free;
+                found_all |= taken.len() < slots.len();
                 doubtful |= was_repeated;
                 turn.begun += taken.len();
-                flying.extend(taken.into_iter().map(|taken| self.attempt(account, taken, now, admitted)));
+                let begun = taken.into_iter().zip(slots);
+                flying.extend(begun.map(|(taken, slot)| self.attempt(account, slot, taken, now, admitted)));
             }
             let Some(first) = flying.next().await else { break };
             results.ended.push(first);
@@ -127,12 +129,34 @@ impl Mail {
         Ok(turn)
     }
 
-    async fn attempt(&self, account: &Account, taken: Taken, began_at: DateTime<Utc>, admitted: Admitted) -> Ended {
+    /// Connections for up to `most` messages, before these are taken: what is `sending` does not wait for one. A run that has nothing else to do
+    /// waits; the longest waiting one is the next.
+    async fn slots(&self, context: &JobContext, account: &Account, most: usize, waits: bool) -> Vec<Slot> {
+        let mut slots = Vec::new();
+        if waits && most > 0 {
+            tokio::select! {
+                slot = account.slot() => slots.extend(slot),
+                () = context.cancel.cancelled() => return slots,
+                () = self.inner.lifecycle.soft().cancelled() => return slots,
+            }
+        }
+        slots.extend(account.free_slots(most - slots.len()));
+        slots
+    }
+
+    async fn attempt(
+        &self,
+        account: &Account,
+        slot: Slot,
+        taken: Taken,
+        began_at: DateTime<Utc>,
+        admitted: Admitted,
+    ) -> Ended {
         let begin = Instant::now();
         let result = if taken.suppressed {
             Err(Stopped::Suppressed)
         } else {
-            self.send_taken(account, &taken, began_at).await.map_err(Stopped::Failed)
+            self.send_taken(account, &slot, &taken, began_at).await.map_err(Stopped::Failed)
         };
         let is_suspect = admitted == Admitted::Freely && taken.account_failures >= SUSPECT;
         let result = match result {
@@ -144,7 +168,13 @@ impl Mail {
         Ended { taken, began_at, took: begin.elapsed(), result }
     }
 
-    async fn send_taken(&self, account: &Account, taken: &Taken, began_at: DateTime<Utc>) -> Result<Answer, Failure> {
+    async fn send_taken(
+        &self,
+        account: &Account,
+        slot: &Slot,
+        taken: &Taken,
+        began_at: DateTime<Utc>,
+    ) -> Result<Answer, Failure> {
         let (from, own) = match &taken.from_address {
             Some(address) => (Address::new(&taken.from_name, address), false),
             None => {
@@ -158,7 +188,7 @@ impl Mail {
         let from = from.map_err(|error| refused(&error))?;
         let to = Address::new(&taken.to_name, &taken.to_address).map_err(|error| refused(&error))?;
         let raw = self.written(taken, &from, &to, began_at).await?;
-        account.send(&Envelope { from: &from, to: &to, own }, &raw).await
+        account.send(slot, &Envelope { from: &from, to: &to, own }, &raw).await
     }
 
     /// The message, signed as the settings say where its sender's domain has keys.

@@ -10,7 +10,8 @@ mod lines;
 mod refusals;
 
 use std::{
-    sync::{Mutex, PoisonError},
+    iter,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -20,7 +21,7 @@ use lettre::transport::smtp::{
     extension::ClientId,
 };
 use secrecy::ExposeSecret as _;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 pub(super) use connection::Envelope;
 #[cfg(test)]
@@ -48,9 +49,14 @@ pub struct Account {
     ca_file: Option<std::path::PathBuf>,
     limits: Limits,
     encryption: OnceCell<Encryption>,
+    /// One for each connection that there may be.
+    slots: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
     metrics: Metrics,
 }
+
+/// The right to send a mail. There are no more connections than such rights: who has one uses an idle connection before it opens another.
+pub type Slot = OwnedSemaphorePermit;
 
 /// Time limits.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +89,7 @@ impl Account {
                 data: Duration::from_secs(config.data_seconds),
             },
             encryption: OnceCell::new(),
+            slots: Arc::new(Semaphore::new(config.smtp_connections)),
             idle: Mutex::default(),
             metrics,
         })
@@ -103,8 +110,18 @@ impl Account {
         self.credentials.is_some() && self.security == Security::None && !self.is_here()
     }
 
+    /// Waits for a slot. `None` never comes: the slots are not closed.
+    pub async fn slot(&self) -> Option<Slot> {
+        self.slots.clone().acquire_owned().await.ok()
+    }
+
+    /// Up to `most` of the slots that are free now; those who wait for one come first.
+    pub fn free_slots(&self, most: usize) -> Vec<Slot> {
+        iter::repeat_with(|| self.slots.clone().try_acquire_owned()).take(most).map_while(Result::ok).collect()
+    }
+
     /// Sends a mail. If a kept connection turns out to be closed before the content was sent, a new one is tried at once.
-    pub async fn send(&self, envelope: &Envelope<'_>, raw: &[u8]) -> Result<Answer, Failure> {
+    pub async fn send(&self, _slot: &Slot, envelope: &Envelope<'_>, raw: &[u8]) -> Result<Answer, Failure> {
         if let Some(mut kept) = self.take_idle() {
             match kept.send(envelope, raw, &self.limits).await {
                 Ok(answer) => {
@@ -135,6 +152,10 @@ impl Account {
 
     /// The whole conversation up to the recipient, on a connection of its own; nothing is sent. Err with the step that failed.
     pub async fn rehearse(&self, envelope: &Envelope<'_>) -> Result<Answer, (Step, Failure)> {
+        let _slot = self.slot().await;
+        if let Some(idle) = self.take_idle() {
+            idle.quit().await;
+        }
         let mut connection = self.connect().await.map_err(|failure| (Step::Connect, failure))?;
         let said = connection.rehearse(envelope, &self.limits).await;
         connection.quit().await;
