@@ -35,6 +35,10 @@ const BUSY: Duration = Duration::from_secs(30);
 /// Waits of a mail that the account failed at, minutes: others try the account meanwhile.
 const PUT_OFF: [u64; 3] = [1, 5, 15];
 
+const SUPPRESSED: &str = "the recipient was suppressed";
+/// What an organisation reads of a failure of the account.
+const UNUSABLE: &str = "the mail server cannot be used at the moment: all mail waits for it";
+
 /// An attempt that ended.
 pub(super) struct Ended {
     pub taken: Taken,
@@ -193,7 +197,7 @@ impl Mail {
             let next = after(retry_wait(now - since)).min(until);
             if now < until { (State::Queued, Some(next)) } else { (State::Failed, None) }
         };
-        let suppressed = Answer::own("the recipient was suppressed");
+        let suppressed = Answer::own(SUPPRESSED);
         let (answer, outcome, (state, send_at)) = match result {
             Ok(answer) => (answer, AttemptOutcome::Sent, (State::Sent, None)),
             Err(Stopped::Suppressed) => (&suppressed, AttemptOutcome::Suppressed, (State::Suppressed, None)),
@@ -220,7 +224,7 @@ impl Mail {
             outcome,
             status: answer.code.map(i32::from),
             enhanced: answer.enhanced.clone(),
-            answer: answer.shown(),
+            answer: for_owner(taken, result),
             maybe_sent: outcome == AttemptOutcome::Unknown,
             tried: is_tried(result),
             account_failed: matches!(result, Err(Stopped::Failed(Failure::Account { by_mail: true, .. }))),
@@ -268,10 +272,29 @@ impl Mail {
             attempt: settled.attempt,
             outcome: settled.outcome,
             took: ended.took,
-            answer: &settled.answer,
+            answer: &said(&ended.result),
             end,
             now: self.inner.clock.now().timestamp_millis() as f64 / 1000.0,
         });
+    }
+}
+
+/// The answer, or what happened instead.
+fn said(result: &Result<Answer, Stopped>) -> String {
+    match result {
+        Ok(answer) => answer.shown(),
+        Err(Stopped::Suppressed) => SUPPRESSED.to_owned(),
+        Err(Stopped::Failed(failure)) => failure.answer().shown(),
+    }
+}
+
+/// As the message's log shows it. Of the operator's server, account and network an organisation learns that they fail; operators see why.
+fn for_owner(taken: &Taken, result: &Result<Answer, Stopped>) -> String {
+    match result {
+        Err(Stopped::Failed(Failure::Account { .. } | Failure::Busy(_))) if taken.org_id.is_some() => {
+            UNUSABLE.to_owned()
+        }
+        _ => said(result),
     }
 }
 

@@ -176,6 +176,7 @@ impl Mail {
         began_at: DateTime<Utc>,
     ) -> Result<Answer, Failure> {
         let (from, own) = match &taken.from_address {
+            Some(address) if !taken.is_of_own_domain() => return Err(foreign(address)),
             Some(address) => (Address::new(&taken.from_name, address), false),
             None => {
                 // An account has a sender.
@@ -202,9 +203,14 @@ impl Mail {
         let reply_to = taken.reply_to.as_deref().map(Address::parse).transpose().map_err(|error| refused(&error))?;
         let mut files = Vec::new();
         for attachment in &taken.attachments.0 {
-            let content = self.inner.objects.get_bytes(&attachment.object).await.map_err(|error| match error {
-                StorageError::NotFound => refused(&error),
-                error => Failure::Before(Answer::own(format!("an attachment cannot be read: {}", chain(&error)))),
+            let content = self.inner.objects.get_bytes(&attachment.object).await;
+            let content = content.map_err(|error| {
+                // Where files are stored is nothing for the organisation's log of mail.
+                tracing::error!(message_id = %taken.id, error = chain(&error), "an attachment cannot be read");
+                match error {
+                    StorageError::NotFound => lost(&attachment.name),
+                    _ => Failure::Before(Answer::own("an attachment cannot be read at the moment")),
+                }
             })?;
             files.push((attachment, content));
         }
@@ -241,6 +247,21 @@ impl Mail {
         let keys = Arc::new(DomainKeys::new(sealed.domain, sealed.selector, &rsa, &ed25519)?);
         cache().insert(sealed.id, keys.clone());
         Ok(keys)
+    }
+}
+
+/// The domain was verified when the mail was queued; it may belong to somebody else now.
+fn foreign(address: &str) -> Failure {
+    let domain = address.rsplit_once('@').map_or(address, |(_, domain)| domain);
+    let text =
+        format!("{domain} is not a verified domain of this organisation any more: verify it, and send the mail again");
+    Failure::Permanent { answer: Answer::own(text), of_address: false }
+}
+
+fn lost(file: &str) -> Failure {
+    Failure::Permanent {
+        answer: Answer::own(format!("the attachment {file} is not stored any more")),
+        of_address: false,
     }
 }
 
