@@ -49,7 +49,7 @@ pub(crate) use unsubscribe::{Preferences, Recipient};
 #[cfg(test)]
 pub(super) use account::account_wait;
 #[cfg(test)]
-pub(super) use limits::later_by;
+pub(super) use limits::{later_by, most_counted};
 #[cfg(test)]
 pub(super) use outbox::lane;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Content, Mail, NewMail};
+use super::{Content, Mail, NewMail, limits::most_counted};
 use crate::{
     Address, Attachment, MailError, MessageId, Owner, compose, dns,
     jobs::Deliver,
@@ -76,8 +76,8 @@ impl Mail {
             }
         }
         self.check_sender(conn, owner, new.from.as_ref()).await?;
-        let (since, most) = self.counted(now);
-        let standing = messages::standing(conn, org, new.to, new.kind.name, since, most).await?;
+        let most = most_counted(&self.inner.config, new.kind);
+        let standing = messages::standing(conn, org, new.to, new.kind.name, self.counted_since(now), most).await?;
         let wait = self.wait_of(owner, new.kind, &standing)?;
         let (look, written) = self.written_text(conn, owner, new).await?;
         let from_name = match &new.from {

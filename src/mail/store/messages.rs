@@ -129,22 +129,22 @@ pub async fn take_key(
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
     pub suppressed: bool,
-    /// Messages of the organisation in the last hour, `most` at most; 0 for the installation.
+    /// Messages of the organisation in the last hour, as far as they are counted; 0 for the installation.
     pub of_org: i64,
-    /// Messages of this owner to the address in the last hour, `most` at most.
+    /// Messages of this owner to the address in the last hour, as far as they are counted.
     pub to_recipient: i64,
     /// Those of this kind among them.
     pub of_kind: i64,
 }
 
-/// `since` is an id: ids are ordered by time.
+/// `since` is an id: ids are ordered by time. `most`: up to how many messages of the organisation, and of those to the address, are counted.
 pub async fn standing(
     conn: &mut PgConnection,
     org: Option<OrgId>,
     to: &Address,
     kind: &str,
     since: MessageId,
-    most: i64,
+    (most_of_org, most_to_recipient): (i64, i64),
 ) -> sqlx::Result<Standing> {
     sqlx::query_as!(
         Standing,
@@ -153,16 +153,17 @@ pub async fn standing(
                      WHERE s.address = $2 AND s.kind IN ('*', $3) AND s.org_id IS NOT DISTINCT FROM $1) AS "suppressed!",
              (SELECT count(*) FROM (SELECT FROM mail_messages m WHERE m.org_id = $1 AND m.id >= $4 LIMIT $5) few) AS "of_org!",
              (SELECT count(*) FROM (SELECT FROM mail_messages m
-                                    WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 LIMIT $5) few)
+                                    WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 LIMIT $6) few)
                AS "to_recipient!",
              (SELECT count(*) FROM (SELECT FROM mail_messages m
-                                    WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 AND m.kind = $3 LIMIT $5) few)
+                                    WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 AND m.kind = $3 LIMIT $6) few)
                AS "of_kind!""#,
         org.map(|org| org.0),
         to.key(),
         kind,
         since.0,
-        most,
+        most_of_org,
+        most_to_recipient,
     )
     .fetch_one(conn)
     .await
