@@ -43,3 +43,17 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_another_clock_is_moved_as_this_one() {
+        let (system, movable) = (Clock::system(), Clock::movable());
+        let theirs = DateTime::UNIX_EPOCH;
+        movable.advance(TimeDelta::hours(2));
+        assert_eq!(system.moved(theirs), theirs);
+        assert_eq!(movable.moved(theirs), theirs + TimeDelta::hours(2));
+    }
+}

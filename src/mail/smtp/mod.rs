@@ -110,7 +110,7 @@ impl Account {
         self.credentials.is_some() && self.security == Security::None && !self.is_here()
     }
 
-    /// Waits for a slot. `None` never comes: the slots are not closed.
+    /// Waits for a slot; never `None`, since the slots are not closed.
     pub async fn slot(&self) -> Option<Slot> {
         self.slots.clone().acquire_owned().await.ok()
     }

@@ -54,8 +54,8 @@ impl Taken {
     }
 }
 
-/// Takes up to `most` due messages, the most urgent first and of those the oldest; none that is of no use any more. `sender` is the configured one, whose domain a Message-ID gets that
-/// has none yet: it stays so, whatever the settings become.
+/// Takes up to `most` due messages, the most urgent first and of those the oldest; none that is of no use any more. `sender` is the configured
+/// one, whose domain a Message-ID gets that has none yet: it stays so, whatever the settings become.
 pub async fn take(
     conn: &mut PgConnection,
     lane: &str,
