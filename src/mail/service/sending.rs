@@ -175,8 +175,12 @@ impl Mail {
         taken: &Taken,
         began_at: DateTime<Utc>,
     ) -> Result<Answer, Failure> {
+        if taken.org_id.is_some() && taken.from_address.is_some() && !taken.owns_domain {
+            // It was when the mail was written.
+            let text = "the sender's domain is not a verified domain of this organisation any more: check its records on the page Domains";
+            return Err(Failure::Permanent { answer: Answer::own(text), of_address: false });
+        }
         let (from, own) = match &taken.from_address {
-            Some(address) if !taken.is_of_own_domain() => return Err(foreign(address)),
             Some(address) => (Address::new(&taken.from_name, address), false),
             None => {
                 // An account has a sender.
@@ -248,14 +252,6 @@ impl Mail {
         cache().insert(sealed.id, keys.clone());
         Ok(keys)
     }
-}
-
-/// The domain was verified when the mail was queued; it may belong to somebody else now.
-fn foreign(address: &str) -> Failure {
-    let domain = address.rsplit_once('@').map_or(address, |(_, domain)| domain);
-    let text =
-        format!("{domain} is not a verified domain of this organisation any more: verify it, and send the mail again");
-    Failure::Permanent { answer: Answer::own(text), of_address: false }
 }
 
 fn lost(file: &str) -> Failure {

@@ -34,23 +34,19 @@ pub struct Taken {
     pub attachments: Json<Vec<Attachment>>,
     /// The recipient was suppressed after the message was queued, or is for all mail of the installation.
     pub suppressed: bool,
-    /// The sender's domain and its sealed keys, if it is verified; `domain_org`: whose it is.
+    /// The sender's domain and its sealed keys, if it is verified.
     pub domain_id: Option<Uuid>,
-    pub domain_org: Option<Uuid>,
     pub domain: Option<String>,
     pub selector: Option<String>,
     pub rsa_private: Option<Vec<u8>>,
     pub ed25519_private: Option<Vec<u8>>,
+    /// Whether the sender's domain is a verified one of the message's owner.
+    pub owns_domain: bool,
 }
 
 impl Taken {
     pub fn org(&self) -> Option<OrgId> {
         self.org_id.map(OrgId)
-    }
-
-    /// Whether the sender's domain is the owner's: what the installation sends is its operators' affair.
-    pub fn is_of_own_domain(&self) -> bool {
-        self.org_id.is_none() || self.org_id == self.domain_org
     }
 }
 
@@ -85,8 +81,9 @@ pub async fn take(
              EXISTS (SELECT FROM mail_suppressions s WHERE s.address = t.to_key
                        AND (s.org_id IS NOT DISTINCT FROM t.org_id AND s.kind IN ('*', t.kind) OR s.org_id IS NULL AND s.kind = '*'))
                AS "suppressed!",
-             d.id AS "domain_id?", d.org_id AS "domain_org?", d.domain AS "domain?", d.selector AS "selector?", d.rsa_private AS "rsa_private?",
-             d.ed25519_private AS "ed25519_private?"
+             d.id AS "domain_id?", d.domain AS "domain?", d.selector AS "selector?", d.rsa_private AS "rsa_private?",
+             d.ed25519_private AS "ed25519_private?",
+             (d.id IS NOT NULL AND d.org_id IS NOT DISTINCT FROM t.org_id) AS "owns_domain!"
            FROM taken t JOIN mail_bodies b ON b.id = t.id AND b.created_at = t.created_at
              LEFT JOIN mail_domains d ON d.domain = split_part(coalesce(t.from_address, $2), '@', 2) AND d.verified_at IS NOT NULL
                AND (d.org_id = t.org_id OR d.org_id IS NULL)

@@ -120,7 +120,7 @@ async fn mail_from_a_domain_that_is_not_verified_any_more_is_not_sent() {
     execute(&app, "UPDATE mail_domains SET verified_at = NULL".into()).await;
     hurry(&app).await;
     let failed = until_state(&app, id, "failed").await;
-    assert!(failed["error"].as_str().unwrap().contains("a.example is not a verified domain"), "{failed}");
+    assert!(failed["error"].as_str().unwrap().contains("is not a verified domain of this organisation"), "{failed}");
     assert_eq!((smtp.kept().len(), smtp.reached(Step::MailFrom)), (0, 0));
     app.stop().await;
 }
