@@ -30,7 +30,9 @@ pub struct Config {
     pub smtp_ca_file: Option<PathBuf>,
     /// DKIM signatures of mail whose sender's domain has keys here.
     pub dkim: Signing,
-    /// Connections at once for one domain of recipients.
+    /// Connections of a process to the server at once: many servers permit an account ten or twenty, Microsoft 365 three.
+    pub smtp_connections: usize,
+    /// Of these for one domain of recipients.
     pub connections: usize,
     /// Limit for the connection with its greeting and TLS, seconds.
     pub connect_seconds: u64,
@@ -100,6 +102,7 @@ impl Default for Config {
             smtp_password_file: None,
             smtp_ca_file: None,
             dkim: Signing::Auto,
+            smtp_connections: 10,
             connections: 4,
             connect_seconds: 30,
             command_seconds: 60,
@@ -157,6 +160,7 @@ impl Config {
         {
             errors.push("smtp_ca_file", format!("{} cannot be read: {error}", file.display()));
         }
+        errors.range("smtp_connections", self.smtp_connections, 1, 1000);
         errors.range("connections", self.connections, 1, 64);
         errors.range("connect_seconds", self.connect_seconds, 1, 120);
         errors.range("command_seconds", self.command_seconds, 1, 300);

@@ -6,10 +6,13 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 use super::{
-    Account, Backlog, Domain, Mail, MailError, Signing, dns,
+    Account, Domain, Mail, MailError, Signing, dns,
     model::{DnsCheck, DnsStatus},
-    smtp::{Envelope, Failure},
-    store::{domains, lanes},
+    smtp::{Envelope, Failure, Step},
+    store::{
+        domains,
+        lanes::{self, Waiting},
+    },
 };
 use platform::{
     error::chain,
@@ -20,6 +23,8 @@ use platform::{
 const LIMIT: Duration = Duration::from_secs(6);
 /// Mail that waits for longer does so for a reason.
 const LONG: f64 = 15.0 * 60.0;
+/// A few mailboxes are always full.
+const MANY: i64 = 5;
 
 pub fn checks(mail: &Mail) -> Vec<Box<dyn Check>> {
     vec![Box::new(Smtp(mail.clone())), Box::new(Outbox(mail.clone())), Box::new(Domains(mail.clone()))]
@@ -41,10 +46,10 @@ impl Check for Smtp {
     async fn run(&self) -> CheckResult {
         let inner = &self.0.inner;
         let (Some(account), Some(sender)) = (&inner.account, inner.config.sender()) else {
-            return CheckResult::warn(
-                "no SMTP server is configured: mail waits in the outbox",
-                "set mail.smtp_host, mail.from and, if the server wants it, mail.smtp_user and mail.smtp_password_file",
-            );
+            return match all_waiting(&self.0).await {
+                Ok(all) => unset(&all),
+                Err(error) => unreadable(&error),
+            };
         };
         // To the sender itself: an address that the server should know, and nothing is sent.
         let envelope = Envelope { from: &sender, to: &sender, own: true };
@@ -55,7 +60,7 @@ impl Check for Smtp {
                 format!("{server} did not take a mail within {} s", patience.as_secs()),
                 "see whether a firewall is between them; many networks block port 25",
             ),
-            Ok(Err(failure)) => refusal(&server, hostname, &failure),
+            Ok(Err((step, failure))) => refusal(&server, hostname, step, &failure),
             Ok(Ok(_)) if account.exposes_password() => CheckResult::warn(
                 format!("{server} takes mail, but the password is sent to it unencrypted"),
                 "set mail.smtp_security to starttls or tls",
@@ -81,12 +86,15 @@ fn patience(mail: &Mail) -> Duration {
 }
 
 /// A refusal of the sender's own address as recipient says nothing about others: some servers do not take mail for their own users from outside.
-pub(super) fn refusal(server: &str, hostname: &str, failure: &Failure) -> CheckResult {
+/// A server that puts even that off, or is silent, does so with all mail.
+pub(super) fn refusal(server: &str, hostname: &str, step: Step, failure: &Failure) -> CheckResult {
     let answer = failure.answer();
     let said = answer.shown();
     let settings = "compare mail.smtp_host, smtp_port, smtp_security, smtp_user and from with what the provider says";
+    let is_the_servers =
+        answer.code.is_none() || answer.enhanced.as_deref().is_some_and(|code| code.starts_with("4.3."));
     match failure {
-        Failure::Account(_) | Failure::Unknown(_) => {
+        Failure::Account { .. } | Failure::Unknown(_) => {
             let names_hello = ["helo", "ehlo"].iter().any(|word| said.to_lowercase().contains(word));
             let may_mean_it = matches!(answer.code, Some(501 | 504 | 550)) && !dns::is_public(hostname);
             let remedy = match (names_hello, may_mean_it) {
@@ -96,6 +104,14 @@ pub(super) fn refusal(server: &str, hostname: &str, failure: &Failure) -> CheckR
             };
             CheckResult::fail(format!("{server} takes no mail: {said}"), remedy)
         }
+        Failure::Busy(_) => CheckResult::warn(
+            format!("{server} takes no further connection at the moment: {said}"),
+            "set mail.smtp_connections to what the server permits, for all processes together",
+        ),
+        Failure::Before(_) if step != Step::Recipient || is_the_servers => CheckResult::fail(
+            format!("{server} puts all mail off: {said}"),
+            "see the server's own log, its disk and its status page; mail is tried again until mail.retry_hours are over",
+        ),
         Failure::Before(_) | Failure::Permanent { .. } => CheckResult::warn(
             format!("{server} can be signed in to, but refuses mail to the sender's own address: {said}"),
             "send a test mail from the console's page Mail to an address elsewhere",
@@ -113,33 +129,52 @@ impl Check for Outbox {
     }
 
     async fn run(&self) -> CheckResult {
-        let found: Result<_, MailError> = async {
-            let mut tx = self.0.system().await?;
-            let backlog = lanes::whole_backlog(&mut tx, self.0.inner.clock.now()).await?;
-            drop(tx);
-            Ok((backlog, self.0.account().await?))
-        }
-        .await;
+        let found: Result<_, MailError> = async { Ok((all_waiting(&self.0).await?, self.0.account().await?)) }.await;
         match found {
-            Ok((backlog, account)) => waiting(&backlog, &account),
-            Err(error) => {
-                CheckResult::fail(format!("cannot read the outbox: {}", chain(&error)), "see the database check")
-            }
+            Ok((all, account)) => waiting(&all, &account),
+            Err(error) => unreadable(&error),
         }
     }
 }
 
-pub(super) fn waiting(backlog: &Backlog, account: &Account) -> CheckResult {
-    let Backlog { waiting, oldest_seconds, later } = *backlog;
-    let minutes = (oldest_seconds / 60.0).round();
-    let summary = format!("{waiting} mails wait, the oldest for {minutes} minutes; {later} are for later");
+async fn all_waiting(mail: &Mail) -> Result<Waiting, MailError> {
+    let mut tx = mail.system().await?;
+    let now = mail.now(&mut tx).await?;
+    Ok(lanes::waiting(&mut tx, now).await?)
+}
+
+fn unreadable(error: &MailError) -> CheckResult {
+    CheckResult::fail(format!("cannot read the outbox: {}", chain(error)), "see the database check")
+}
+
+/// Without a server. Whoever wants no mail is not told of it for ever: notices and links that wait expire.
+pub(super) fn unset(all: &Waiting) -> CheckResult {
+    if all.lasting == 0 {
+        return CheckResult::pass("no SMTP server is configured, and nobody has asked for mail to be sent");
+    }
+    CheckResult::warn(
+        format!("no SMTP server is configured: {} mails of programs or tests wait in the outbox", all.lasting),
+        "set mail.smtp_host, mail.from and, if the server wants it, mail.smtp_user and mail.smtp_password_file",
+    )
+}
+
+pub(super) fn waiting(all: &Waiting, account: &Account) -> CheckResult {
+    let Waiting { due, oldest_seconds, lasting, put_off, tried_seconds } = *all;
+    let minutes = |seconds: f64| (seconds / 60.0).round();
+    let summary = format!("{due} mails wait, the oldest for {} minutes", minutes(oldest_seconds));
     if let (Some(_), Some(error)) = (account.failing_since, &account.error) {
         return CheckResult::fail(
             format!("{summary}; the SMTP account fails: {error}"),
             "repair what the error says; all mail is sent after that",
         );
     }
-    if oldest_seconds < LONG {
+    if account.configured && put_off >= MANY && tried_seconds >= LONG {
+        return CheckResult::warn(
+            format!("{summary}; the server has put {put_off} off, the oldest for {} minutes", minutes(tried_seconds)),
+            "the console's page Mail shows what it answered; each fails when mail.retry_hours are over",
+        );
+    }
+    if oldest_seconds < LONG || (!account.configured && lasting == 0) {
         return CheckResult::pass(summary);
     }
     let remedy = if account.configured {

@@ -57,6 +57,18 @@ impl Kind {
         }
     }
 
+    /// What is sent first of the mail to a domain: the lowest. Somebody waits for a link; what organisations send by the API, and reports, may be
+    /// thousands.
+    pub fn priority(&self) -> i16 {
+        if self.is_secret() || self.name == TEST.name {
+            0
+        } else if self.name == API.name || self.is_notice() && self.name != ALERT.name {
+            2
+        } else {
+            1
+        }
+    }
+
     const fn transactional(name: &'static str, senders: Senders) -> Self {
         Self { name, class: Class::Transactional, senders }
     }

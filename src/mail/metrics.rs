@@ -10,7 +10,8 @@ use prometheus_client::{
 
 use super::{
     bounces::BounceMetrics,
-    model::{AttemptOutcome, Backlog, MessageId, Reason},
+    model::{AttemptOutcome, MessageId, Reason},
+    store::lanes::Waiting,
 };
 use platform::label_enum;
 
@@ -59,6 +60,8 @@ pub struct Metrics {
     last_success: Figure,
     waiting: Figure,
     oldest: Figure,
+    lasting: Figure,
+    put_off: Figure,
     suppressed: Figure,
     failing: Figure,
 }
@@ -76,7 +79,7 @@ impl Drop for OpenConnection {
 /// What the leader reads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
-    pub backlog: Backlog,
+    pub waiting: Waiting,
     /// Suppressed addresses.
     pub suppressed: i64,
     pub account_failing: bool,
@@ -95,6 +98,8 @@ impl Metrics {
             last_success: Figure::default(),
             waiting: Figure::default(),
             oldest: Figure::default(),
+            lasting: Figure::default(),
+            put_off: Figure::default(),
             suppressed: Figure::default(),
             failing: Figure::default(),
         };
@@ -131,6 +136,11 @@ impl Metrics {
             Unit::Seconds,
             m.oldest.clone(),
         );
+        let lasting =
+            "Mails of those waiting that do not expire: of programs and tests, not notices; exported by the leader";
+        registry.register("waiting_lasting", lasting, m.lasting.clone());
+        let put_off = "Mails that the server has put off, until the next attempt; exported by the leader";
+        registry.register("put_off", put_off, m.put_off.clone());
         registry.register(
             "suppressed_addresses",
             "Addresses to which nothing is sent; exported by the leader",
@@ -238,15 +248,17 @@ impl Metrics {
 
     /// Sets the gauges of whole tables.
     pub(super) fn set(&self, figures: &Figures) {
-        self.waiting.set(figures.backlog.waiting as f64);
-        self.oldest.set(figures.backlog.oldest_seconds);
+        self.waiting.set(figures.waiting.due as f64);
+        self.oldest.set(figures.waiting.oldest_seconds);
+        self.lasting.set(figures.waiting.lasting as f64);
+        self.put_off.set(figures.waiting.put_off as f64);
         self.suppressed.set(figures.suppressed as f64);
         self.failing.set(f64::from(u8::from(figures.account_failing)));
     }
 
     /// Makes the gauges of whole tables unknown: another process exports them, or they were not read yet.
     pub(super) fn forget_figures(&self) {
-        for figure in [&self.waiting, &self.oldest, &self.suppressed, &self.failing] {
+        for figure in [&self.waiting, &self.oldest, &self.lasting, &self.put_off, &self.suppressed, &self.failing] {
             figure.set(f64::NAN);
         }
     }

@@ -1,7 +1,7 @@
 //! Mail: an outbox, and its delivery over SMTP.
 //!
 //! A mail is a row, written in the transaction that made it necessary ([`Mail::enqueue`]), with its text and its Message-ID: every attempt sends
-//! the same mail. Mail to one domain of recipients is a lane; a job per lane sends what is due, oldest first, over a few connections. A
+//! the same mail. Mail to one domain of recipients is a lane; a job per lane sends what is due, links before bulk, over a few connections. A
 //! message goes queued -> sending (committed) -> sent, failed, or queued again. Where the server's answer is not known, because the connection
 //! or the process ended after the content was sent, it is sent again with the same Message-ID, and the row says so. What the server refuses for
 //! now waits for its next attempt and holds up nobody; an account that fails (connection, TLS, sign-in) holds up all of its mail, and one mail

@@ -28,8 +28,12 @@ impl Clock {
     /// The current time in UTC, microsecond precision (PostgreSQL's).
     #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
     pub fn now(&self) -> DateTime<Utc> {
-        let ahead = self.ahead.as_ref().map_or(0, |a| a.load(Ordering::SeqCst));
-        DateTime::from_timestamp_micros(Utc::now().timestamp_micros() + ahead).unwrap_or_default()
+        self.moved(DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default())
+    }
+
+    /// A time of another clock, such as the database's, as far ahead of it as a test has moved this one.
+    pub fn moved(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        at + TimeDelta::microseconds(self.ahead.as_ref().map_or(0, |ahead| ahead.load(Ordering::SeqCst)))
     }
 
     /// Moves a movable clock; no effect on the system clock.
@@ -37,5 +41,19 @@ impl Clock {
         if let (Some(ahead), Some(micros)) = (&self.ahead, by.num_microseconds()) {
             ahead.fetch_add(micros, Ordering::SeqCst);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_another_clock_is_moved_as_this_one() {
+        let (system, movable) = (Clock::system(), Clock::movable());
+        let theirs = DateTime::UNIX_EPOCH;
+        movable.advance(TimeDelta::hours(2));
+        assert_eq!(system.moved(theirs), theirs);
+        assert_eq!(movable.moved(theirs), theirs + TimeDelta::hours(2));
     }
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A mail server for tests and benchmarks: takes mail, and keeps it where it is told to.
 
-    smtp_server.py [--port N] [--folder DIR]
+    smtp_server.py [--port N] [--folder DIR] [--full FILE]
 
     --folder    each message becomes a file there, written to the disk before it is acknowledged
+    --full      while this file exists, mail to everybody is refused for now, as by a server whose disk is full
 
 Prints "listening on HOST:PORT". Mail to nobody@... is refused for good, mail to later@... for now. It encrypts nothing and asks for no
 password. Standard library only.
@@ -17,8 +18,8 @@ NOBODY, LATER = "nobody@", "later@"
 
 
 class Server:
-    def __init__(self, folder=None):
-        self.folder, self.count = folder, 0
+    def __init__(self, folder=None, full=None):
+        self.folder, self.full, self.count = folder, full, 0
 
     async def converse(self, reader, writer):
         try:
@@ -39,6 +40,8 @@ class Server:
                 say("250-mail.test\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SMTPUTF8")
             elif verb == "RCPT" and NOBODY in line:
                 say("550 5.1.1 No such user")
+            elif verb == "RCPT" and self.full is not None and self.full.exists():
+                say("452 4.3.1 Insufficient system storage")
             elif verb == "RCPT" and LATER in line:
                 say("451 4.7.1 Greylisted, try again later")
             elif verb in ("MAIL", "RCPT", "RSET", "NOOP"):
@@ -74,8 +77,9 @@ async def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--full", type=Path)
     args = parser.parse_args()
-    server = await asyncio.start_server(Server(args.folder).converse, "127.0.0.1", args.port, limit=64 << 20, backlog=1024)
+    server = await asyncio.start_server(Server(args.folder, args.full).converse, "127.0.0.1", args.port, limit=64 << 20, backlog=1024)
     print(f"listening on 127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 

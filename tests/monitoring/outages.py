@@ -153,6 +153,24 @@ class MailServerDown(Outage):
         wait_for("what waited is sent", lambda: {self.place.session.call("GET", f"/api/v1/mail/messages/{id}")["state"] for id in self.ids} == {"sent"}, 120)
 
 
+class MailServerFull(Outage):
+    """The disk of the SMTP server is full: it puts off whatever it is given. When there is room again, an operator tries the mails."""
+
+    raises = {"MailNothingSent"}
+    silent = {"MailProviderFailing", "MailQueueStuck", "MailOldestWaiting", "MailBounceRateHigh", "JobRetriesHigh", "JobsDying", "LogErrorsHigh"}
+
+    def cause(self):
+        self.place.mail_full.touch()
+        mail = {"subject": "Kettles", "text": "The kettle is ready."}
+        self.ids = [self.place.session.call("POST", "/api/v1/mail/messages", {"to": f"reader@full{n}.example", **mail})["id"] for n in range(6)]
+
+    def mend(self):
+        self.place.mail_full.unlink()
+        for id in self.ids:
+            self.place.session.call("POST", f"/api/v1/mail/messages/{id}/retry")
+        wait_for("what was put off is sent", lambda: {self.place.session.call("GET", f"/api/v1/mail/messages/{id}")["state"] for id in self.ids} == {"sent"}, 120)
+
+
 class DestinationAway(Outage):
     """One of two destinations of backups is not there when a backup is made."""
 
@@ -306,7 +324,7 @@ class DiskFull(Outage):
 
 
 # Those of backups come last: that a backup failed is told for six hours.
-OUTAGES = [WorkerDead, HoldfastDead, DatabaseFrozen, DatabaseKilled, ProviderDown, MailServerDown, LockHeld, ClockOff, CertificateEnding, MemoryLimit, DiskFull, DestinationAway, JobsDying]
+OUTAGES = [WorkerDead, HoldfastDead, DatabaseFrozen, DatabaseKilled, ProviderDown, MailServerDown, MailServerFull, LockHeld, ClockOff, CertificateEnding, MemoryLimit, DiskFull, DestinationAway, JobsDying]
 
 
 def listen(place, seconds, silenced):

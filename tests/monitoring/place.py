@@ -124,7 +124,7 @@ class Place:
             (folder / name).mkdir()
         self.mock_children = []
         self.mock = start_upstream([sys.executable, str(CLIENTS / "mock_openai.py")], self.mock_children)
-        self.mail_port = free_port()
+        self.mail_port, self.mail_full = free_port(), folder / "mail-full"
         self.start_mail()
         stack.callback(lambda: self.mail.terminate())
         (folder / "mock-key").write_text("mock-key\n")
@@ -152,7 +152,7 @@ class Place:
 
     def start_mail(self):
         """The mail server, on the port that the settings name."""
-        self.mail = subprocess.Popen([sys.executable, str(CLIENTS / "smtp_server.py"), "--port", str(self.mail_port)], stdout=subprocess.PIPE, text=True)
+        self.mail = subprocess.Popen([sys.executable, str(CLIENTS / "smtp_server.py"), "--port", str(self.mail_port), "--full", str(self.mail_full)], stdout=subprocess.PIPE, text=True)
         assert "listening" in self.mail.stdout.readline(), "the mail server did not start"
 
     def several(self):

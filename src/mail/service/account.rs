@@ -9,7 +9,7 @@ use crate::{
     MailError,
     events::MessageFailed,
     metrics::MessageOutcome,
-    smtp::{Account, Answer},
+    smtp::{Account, Answer, Envelope, Failure, Step},
     store::{attempts, lanes},
 };
 use platform::crypto;
@@ -32,8 +32,8 @@ impl Mail {
     /// Begins a run: queues again what a killed one left, and ends what kills one each time. `None` while the account is not to be tried: its
     /// mail is woken when it is.
     pub(super) async fn admit(&self, lane: &str) -> Result<Option<Admitted>, MailError> {
-        let now = self.inner.clock.now();
         let mut tx = self.system().await?;
+        let now = self.now(&mut tx).await?;
         let oldest = now - TimeDelta::hours(self.inner.config.retry_hours.into());
         let cut = attempts::recover(&mut tx, lane, now, oldest).await?;
         let failed: Vec<_> = cut.iter().filter(|cut| cut.failed).collect();
@@ -55,8 +55,8 @@ impl Mail {
 
     /// Notes that the account fails: nothing is sent with it until its next trial.
     pub(super) async fn account_failed(&self, admitted: Admitted, answer: &Answer) -> Result<(), MailError> {
-        let now = self.inner.clock.now();
         let mut tx = self.system().await?;
+        let now = self.now(&mut tx).await?;
         let before = lanes::failing(&mut tx, Account::NAME).await?;
         // Several runs see one failure.
         if admitted == Admitted::Freely && before.is_some() {
@@ -80,15 +80,33 @@ impl Mail {
     /// Gives the right to try the account back: there was no mail to try it with, or none that was to be sent.
     pub(super) async fn account_untried(&self) -> Result<(), MailError> {
         let mut tx = self.system().await?;
-        lanes::retry_now(&mut tx, Account::NAME, self.inner.clock.now()).await?;
+        let now = self.now(&mut tx).await?;
+        lanes::retry_now(&mut tx, Account::NAME, now).await?;
         tx.commit().await?;
         Ok(())
     }
 
+    /// Tries a failing account while no mail waits that could: what failed was cancelled or has expired. As far as a recipient; nothing is sent.
+    pub(super) async fn try_without_mail(&self, account: &Account) -> Result<(), MailError> {
+        let Some(sender) = self.inner.config.sender() else { return Ok(()) };
+        let mut tx = self.system().await?;
+        let now = self.now(&mut tx).await?;
+        let may_try = lanes::may_try(&mut tx, Account::NAME, now, now + TRIAL).await?;
+        tx.commit().await?;
+        if !may_try {
+            return Ok(());
+        }
+        match account.rehearse(&Envelope { from: &sender, to: &sender, own: true }).await {
+            // The server knows the account, whatever it thinks of this recipient.
+            Ok(_) | Err((Step::Recipient, Failure::Permanent { .. })) => self.account_works().await,
+            Err((_, failure)) => self.account_failed(Admitted::ToTry, failure.answer()).await,
+        }
+    }
+
     /// Notes that the account works, and wakes what has waited for it.
     pub(super) async fn account_works(&self) -> Result<(), MailError> {
-        let now = self.inner.clock.now();
         let mut tx = self.system().await?;
+        let now = self.now(&mut tx).await?;
         let has_failed = lanes::works(&mut tx, Account::NAME).await?;
         // What is being sent now is not cut off.
         let waiting = lanes::overdue(&mut tx, now, DateTime::UNIX_EPOCH, LANES).await?;

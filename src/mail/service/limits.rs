@@ -1,11 +1,12 @@
-//! Limits per hour: the API gets an error, notices wait.
+//! Limits per hour: the API gets an error, notices wait. They are counted without a lock: of messages that are written at once, each counts those
+//! that were there before, so that a few more may pass.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Mail;
-use crate::{Kind, MailError, MessageId, Owner, kinds, store::messages::Standing};
+use crate::{Config, Kind, MailError, MessageId, Owner, kinds, store::messages::Standing};
 
 /// Messages are counted up to this many hours' worth; what is beyond that waits as long.
 const MOST_HOURS: i64 = 24;
@@ -15,11 +16,9 @@ const INVITATIONS: i64 = 5;
 const RETRY_AFTER: Duration = Duration::from_mins(10);
 
 impl Mail {
-    /// The first id of the last hour, and up to how many messages are counted.
-    pub(super) fn counted(&self, now: DateTime<Utc>) -> (MessageId, i64) {
-        let config = &self.inner.config;
-        let first = MessageId::first_at(now - TimeDelta::hours(1));
-        (first, config.per_org_per_hour.max(config.per_recipient_per_hour).saturating_mul(MOST_HOURS))
+    /// The first id of the last hour.
+    pub(super) fn counted_since(&self, now: DateTime<Utc>) -> MessageId {
+        MessageId::first_at(now - TimeDelta::hours(1))
     }
 
     /// How long a new message waits for its turn. Err for the API, whose callers wait themselves, and for invitations, whose maker has the link.
@@ -40,6 +39,18 @@ impl Mail {
             return Err(MailError::Limited("with an invitation to this address in an hour", RETRY_AFTER));
         }
         Ok(if kind.is_notice() { of_org.max(to_recipient) } else { to_recipient })
+    }
+}
+
+/// Up to how many messages of the organisation, and of those to the recipient, are counted for a new one of this kind. No more than decide about
+/// it: each mail pays for its count.
+pub(crate) fn most_counted(config: &Config, kind: &Kind) -> (i64, i64) {
+    let Config { per_org_per_hour: of_org, per_recipient_per_hour: to_recipient, .. } = *config;
+    if kind.name == kinds::API.name {
+        (of_org, to_recipient)
+    } else {
+        let of_org = if kind.is_notice() { of_org.saturating_mul(MOST_HOURS) } else { 0 };
+        (of_org, to_recipient.saturating_mul(MOST_HOURS))
     }
 }
 

@@ -11,6 +11,7 @@ mod limits;
 mod log;
 mod outbox;
 mod requests;
+mod results;
 mod sending;
 mod sources;
 mod suppressions;
@@ -24,6 +25,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use super::{
     Address, Attachment, Config, DomainId, Kind, MailError, Metrics, Owner,
@@ -31,6 +33,7 @@ use super::{
     dns::Dns,
     model::{Reason, State},
     smtp::Account,
+    store::lanes,
 };
 use crate::bounces::ses::Sns;
 use platform::{
@@ -53,7 +56,7 @@ pub use unsubscribe::{Preferences, Recipient};
 #[cfg(test)]
 pub(super) use account::account_wait;
 #[cfg(test)]
-pub(super) use limits::later_by;
+pub(super) use limits::{later_by, most_counted};
 #[cfg(test)]
 pub(super) use outbox::lane;
 #[cfg(test)]
@@ -100,6 +103,7 @@ pub(super) struct Inner {
     /// Makes keys of domains.
     cpu: CpuPool,
     woken: upkeep::Woken,
+    recording: results::Recording,
 }
 
 impl std::ops::Deref for Inner {
@@ -209,6 +213,7 @@ impl Mail {
             keys: Mutex::default(),
             cpu: CpuPool::new(1),
             woken: upkeep::Woken::default(),
+            recording: results::Recording::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -231,6 +236,12 @@ impl Mail {
             Owner::Org(org) => Ok(self.inner.db.tenant(org).await?),
             Owner::Installation => self.system().await,
         }
+    }
+
+    /// The database's time, by which mail is due, is tried again and expires: the clocks of hosts differ, and leases are by the database's, too. A
+    /// test that has moved its clock has moved this one.
+    pub(super) async fn now(&self, conn: &mut PgConnection) -> Result<DateTime<Utc>, MailError> {
+        Ok(self.inner.clock.moved(lanes::clock(conn).await?))
     }
 
     /// For the installation's mail, and for what is about mail of all organisations: lanes, bounces, figures, retention.

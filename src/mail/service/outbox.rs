@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Content, Mail, NewMail};
+use super::{Content, Mail, NewMail, limits::most_counted};
 use crate::{
     Address, Attachment, MailError, MessageId, Owner, compose, dns,
     jobs::Deliver,
@@ -65,8 +65,9 @@ impl Mail {
         owner: Owner,
         new: &NewMail<'_>,
     ) -> Result<(MessageId, bool), MailError> {
-        let clock = &self.inner.clock;
-        let (now, id, org) = (clock.now(), MessageId::generate(clock), owner.org());
+        // By the same clock as it is taken by.
+        let now = self.now(conn).await?;
+        let (id, org) = (MessageId::generate(&self.inner.clock), owner.org());
         check(owner, new, now)?;
         if let Some(key) = &new.idempotency_key {
             // Before the limits: a repeated request makes no mail.
@@ -75,8 +76,8 @@ impl Mail {
             }
         }
         self.check_sender(conn, owner, new.from.as_ref()).await?;
-        let (since, most) = self.counted(now);
-        let standing = messages::standing(conn, org, new.to, new.kind.name, since, most).await?;
+        let most = most_counted(&self.inner.config, new.kind);
+        let standing = messages::standing(conn, org, new.to, new.kind.name, self.counted_since(now), most).await?;
         let wait = self.wait_of(owner, new.kind, &standing)?;
         let (look, written) = self.written_text(conn, owner, new).await?;
         let from_name = match &new.from {
@@ -103,6 +104,7 @@ impl Mail {
             subject: &written.subject,
             message_id: &message_id,
             lane: &lane,
+            priority: new.kind.priority(),
             state: if standing.suppressed { State::Suppressed } else { State::Queued },
             send_at: new.send_at.unwrap_or(now).max(now + wait),
             expires_at: new.expires_at,

@@ -10,21 +10,22 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::{Mail, account::Admitted, log::forget_secrets};
+use super::{
+    Mail,
+    account::Admitted,
+    results::{Ended, Exchanged, Results, Stopped},
+};
 use crate::{
-    Address, MailError, MessageId, Owner, Signing,
+    Address, MailError, Signing,
     compose::{self, Outgoing},
     dkim::{self, DomainKeys},
-    events::MessageFailed,
-    metrics::{Attempted, MessageOutcome},
-    model::{AttemptOutcome, Reason, State, errors},
-    smtp::{Account, Answer, Envelope, Failure},
-    store::attempts::{self, SealedKeys, Settled, Taken},
+    smtp::{Account, Answer, Envelope, Failure, Slot},
+    store::attempts::{SealedKeys, Taken},
 };
 use jobs::{JobContext, JobError};
-use platform::{crypto, db::Tx, error::chain};
+use platform::{crypto, error::chain};
 use storage::StorageError;
 
 /// Messages per run of a job: other jobs wait for a worker, too.
@@ -35,24 +36,12 @@ const TURN_TIME: Duration = Duration::from_secs(5);
 /// minutes after the first, then every four hours. Who greylists wants a second attempt after a minute or more.
 const RETRIES: [(i64, u64); 5] = [(30, 1), (200, 5), (900, 15), (3600, 60), (9000, 120)];
 const LAST_RETRY: u64 = 240;
-/// How often results are written again while the database is away, a second apart: an unwritten one means that a mail arrives twice.
-const PATIENCE: u32 = 60;
+/// A mail that the account failed at so often, although it works for others, is refused for something of its own.
+const SUSPECT: i32 = 2;
+/// How often a run looks whether the results of the one before it are recorded.
+const RECORDED: Duration = Duration::from_secs(1);
 /// Purpose of the key that encrypts keys of domains.
 pub(super) const KEYS: &str = "mail.dkim";
-
-/// An attempt that ended.
-struct Ended {
-    taken: Taken,
-    began_at: DateTime<Utc>,
-    took: Duration,
-    result: Result<Answer, Stopped>,
-}
-
-enum Stopped {
-    /// The recipient was suppressed after the mail was queued.
-    Suppressed,
-    Failed(Failure),
-}
 
 /// What a turn came to.
 struct Turn {
@@ -70,6 +59,9 @@ impl Mail {
     /// Sends what is due, oldest first, until nothing is, or others have to have their turn.
     pub(crate) async fn deliver(&self, context: &JobContext, lane: &str) -> Result<(), JobError> {
         let Some(account) = &self.inner.account else { return Ok(()) };
+        if self.inner.recording.has(lane) {
+            return Err(JobError::Snooze(RECORDED));
+        }
         let Some(admitted) = self.admit(lane).await? else { return Ok(()) };
         let Turn { tried, failure, more, .. } = self.turn(context, account, lane, admitted).await?;
         match (failure, admitted) {
@@ -103,29 +95,32 @@ impl Mail {
             Admitted::Freely => (TURN, self.inner.config.connections),
             Admitted::ToTry => (1, 1),
         };
-        let (mut flying, mut ended) = (FuturesUnordered::new(), Vec::new());
+        let (mut flying, mut results) = (FuturesUnordered::new(), Results::new(self, lane));
         let mut turn = Turn { begun: 0, tried: false, failure: None, more: true };
         let (mut found_all, mut doubtful) = (false, false);
         loop {
             let stops = context.cancel.is_cancelled() || self.inner.lifecycle.soft().is_cancelled();
             let is_over = found_all || stops || turn.failure.is_some() || begin.elapsed() > TURN_TIME;
             let free = connections.saturating_sub(flying.len()).min(most - turn.begun);
-            let free = if is_over { 0 } else { free };
-            if free > 0 || !ended.is_empty() {
-                let now = self.inner.clock.now();
-                let (taken, was_repeated) = self.exchange(context, lane, &ended, free, now).await?;
-                ended.clear();
-                found_all |= taken.len() < free;
+            let is_idle = flying.is_empty() && results.ended.is_empty();
+            let slots = if is_over { Vec::new() } else { self.slots(context, account, free, is_idle).await };
+            if !slots.is_empty() || !results.ended.is_empty() {
+                let exchanged = self.exchange(context, lane, &results.ended, slots.len()).await?;
+                results.ended.clear();
+                let Exchanged { taken, now, was_repeated } = exchanged;
+                found_all |= taken.len() < slots.len();
                 doubtful |= was_repeated;
                 turn.begun += taken.len();
-                flying.extend(taken.into_iter().map(|taken| self.attempt(account, taken, now)));
+                let begun = taken.into_iter().zip(slots);
+                flying.extend(begun.map(|(taken, slot)| self.attempt(account, slot, taken, now, admitted)));
             }
             let Some(first) = flying.next().await else { break };
-            ended.push(first);
+            results.ended.push(first);
             // What ended together is recorded together.
             while let Some(Some(next)) = flying.next().now_or_never() {
-                ended.push(next);
+                results.ended.push(next);
             }
+            let ended = &results.ended;
             turn.tried |= ended.iter().any(|ended| !matches!(ended.result, Err(Stopped::Suppressed)));
             turn.failure = turn.failure.or_else(|| ended.iter().find_map(Ended::account_failure));
         }
@@ -134,168 +129,63 @@ impl Mail {
         Ok(turn)
     }
 
-    /// Records results and takes the next messages, in one transaction. While the database is away, results are kept and written again; the flag
-    /// says whether they were.
-    async fn exchange(
-        &self,
-        context: &JobContext,
-        lane: &str,
-        ended: &[Ended],
-        free: usize,
-        now: DateTime<Utc>,
-    ) -> Result<(Vec<Taken>, bool), MailError> {
-        let mut tries = 0;
-        loop {
-            match self.exchange_once(lane, ended, free, now).await {
-                Err(MailError::Db(error)) if error.is_unavailable() && !ended.is_empty() && tries < PATIENCE => {
-                    tries += 1;
-                    tracing::debug!(lane, error = chain(&error), "results of mail cannot be recorded: trying again");
-                    tokio::select! {
-                        () = sleep(Duration::from_secs(1)) => {}
-                        // The last try.
-                        () = context.cancel.cancelled(), if tries < PATIENCE => tries = PATIENCE,
-                    }
-                }
-                done => return Ok((done?, tries > 0)),
+    /// Connections for up to `most` messages, before these are taken: what is `sending` does not wait for one. A run that has nothing else to do
+    /// waits; the longest waiting one is the next.
+    async fn slots(&self, context: &JobContext, account: &Account, most: usize, waits: bool) -> Vec<Slot> {
+        let mut slots = Vec::new();
+        if waits && most > 0 {
+            tokio::select! {
+                slot = account.slot() => slots.extend(slot),
+                () = context.cancel.cancelled() => return slots,
+                () = self.inner.lifecycle.soft().cancelled() => return slots,
             }
         }
+        slots.extend(account.free_slots(most - slots.len()));
+        slots
     }
 
-    async fn exchange_once(
+    async fn attempt(
         &self,
-        lane: &str,
-        ended: &[Ended],
-        free: usize,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Taken>, MailError> {
-        let mut tx = self.system().await?;
-        let mut kept = Vec::new();
-        if !ended.is_empty() {
-            let settled: Vec<Settled> = ended.iter().map(|ended| self.settled(ended)).collect();
-            let taken_over = attempts::settle(&mut tx, &settled, self.inner.clock.now()).await?;
-            for (ended, settled) in ended.iter().zip(settled) {
-                if taken_over.contains(&settled.id) {
-                    self.follow(&mut tx, ended, &settled).await?;
-                    kept.push((ended, settled));
-                } else {
-                    tracing::warn!(message_id = %settled.id, lane, "another run has taken this mail over");
-                }
-            }
-        }
-        let taken = if free > 0 {
-            let sender = self.inner.config.sender().map(|sender| sender.address()).unwrap_or_default();
-            attempts::take(&mut tx, lane, &sender, i64::try_from(free).unwrap_or(i64::MAX), now).await?
-        } else {
-            Vec::new()
-        };
-        tx.commit().await?;
-        for (ended, settled) in kept {
-            self.tell(lane, ended, &settled);
-        }
-        Ok(taken)
-    }
-
-    /// What the result of an attempt makes of its message.
-    fn settled(&self, ended: &Ended) -> Settled {
-        let Ended { taken, began_at, took, result } = ended;
-        let now = self.inner.clock.now();
-        let until = taken.tried_since.unwrap_or(*began_at) + TimeDelta::hours(self.inner.config.retry_hours.into());
-        let again = || {
-            let since = taken.tried_since.unwrap_or(*began_at);
-            let wait = TimeDelta::from_std(retry_wait(now - since)).unwrap_or_default();
-            if now < until { (State::Queued, Some((now + wait).min(until))) } else { (State::Failed, None) }
-        };
-        let suppressed = Answer::own(errors::SUPPRESSED);
-        let (answer, outcome, (state, send_at)) = match result {
-            Ok(answer) => (answer, AttemptOutcome::Sent, (State::Sent, None)),
-            Err(Stopped::Suppressed) => (&suppressed, AttemptOutcome::Suppressed, (State::Suppressed, None)),
-            Err(Stopped::Failed(failure)) => match failure {
-                Failure::Before(answer) => (answer, AttemptOutcome::Deferred, again()),
-                Failure::Permanent { answer, .. } => (answer, AttemptOutcome::Rejected, (State::Failed, None)),
-                Failure::Unknown(answer) => (answer, AttemptOutcome::Unknown, again()),
-                Failure::Account(answer) => (answer, AttemptOutcome::Account, (State::Queued, None)),
-            },
-        };
-        Settled {
-            id: MessageId(taken.id),
-            created_at: taken.created_at,
-            attempt: taken.attempts,
-            began_at: *began_at,
-            state,
-            send_at,
-            outcome,
-            status: answer.code.map(i32::from),
-            enhanced: answer.enhanced.clone(),
-            answer: answer.shown(),
-            maybe_sent: outcome == AttemptOutcome::Unknown,
-            tried: !matches!(outcome, AttemptOutcome::Account | AttemptOutcome::Suppressed),
-            milliseconds: i32::try_from(took.as_millis()).unwrap_or(i32::MAX),
-        }
-    }
-
-    /// What follows from a result, in its transaction.
-    async fn follow(&self, tx: &mut Tx, ended: &Ended, settled: &Settled) -> Result<(), MailError> {
-        let taken = &ended.taken;
-        if matches!(settled.state, State::Sent | State::Failed | State::Suppressed) {
-            forget_secrets(tx, &[(settled.id, taken.kind.as_str())]).await?;
-        }
-        if settled.state == State::Failed {
-            let event = MessageFailed {
-                message_id: settled.id,
-                kind: taken.kind.clone(),
-                status: settled.status,
-                enhanced: settled.enhanced.clone(),
-            };
-            events::publish(tx, &self.inner.clock, taken.org(), &event).await?;
-        }
-        if let Err(Stopped::Failed(Failure::Permanent { of_address: true, .. })) = &ended.result
-            && let Ok(address) = Address::new("", &taken.to_address)
-        {
-            let (owner, detail) = (Owner::of(taken.org()), settled.answer.as_str());
-            self.suppress_address(tx, owner, &address, "*", Reason::HardBounce, detail, Some(settled.id), "mail")
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Counts and logs a result.
-    fn tell(&self, lane: &str, ended: &Ended, settled: &Settled) {
-        let end = match settled.state {
-            State::Sent => Some(MessageOutcome::Sent),
-            State::Failed => Some(MessageOutcome::Failed),
-            State::Suppressed => Some(MessageOutcome::Suppressed),
-            State::Queued | State::Sending | State::Cancelled => None,
-        };
-        self.inner.metrics.attempted(&Attempted {
-            id: settled.id,
-            kind: &ended.taken.kind,
-            lane,
-            attempt: settled.attempt,
-            outcome: settled.outcome,
-            took: ended.took,
-            answer: &settled.answer,
-            end,
-            now: self.inner.clock.now().timestamp_millis() as f64 / 1000.0,
-        });
-    }
-
-    async fn attempt(&self, account: &Account, taken: Taken, began_at: DateTime<Utc>) -> Ended {
+        account: &Account,
+        slot: Slot,
+        taken: Taken,
+        began_at: DateTime<Utc>,
+        admitted: Admitted,
+    ) -> Ended {
         let begin = Instant::now();
         let result = if taken.suppressed {
             Err(Stopped::Suppressed)
         } else {
-            self.send_taken(account, &taken, began_at).await.map_err(Stopped::Failed)
+            self.send_taken(account, &slot, &taken, began_at).await.map_err(Stopped::Failed)
+        };
+        let is_suspect = admitted == Admitted::Freely && taken.account_failures >= SUSPECT;
+        let result = match result {
+            Err(Stopped::Failed(Failure::Account { answer, by_mail: true })) if is_suspect => {
+                Err(Stopped::Failed(Failure::Before(answer)))
+            }
+            result => result,
         };
         Ended { taken, began_at, took: begin.elapsed(), result }
     }
 
-    async fn send_taken(&self, account: &Account, taken: &Taken, began_at: DateTime<Utc>) -> Result<Answer, Failure> {
+    async fn send_taken(
+        &self,
+        account: &Account,
+        slot: &Slot,
+        taken: &Taken,
+        began_at: DateTime<Utc>,
+    ) -> Result<Answer, Failure> {
+        if taken.org_id.is_some() && taken.from_address.is_some() && !taken.owns_domain {
+            // It was when the mail was written.
+            let text = "the sender's domain is not a verified domain of this organisation any more: check its records on the page Domains";
+            return Err(Failure::Permanent { answer: Answer::own(text), of_address: false });
+        }
         let (from, own) = match &taken.from_address {
             Some(address) => (Address::new(&taken.from_name, address), false),
             None => {
                 // An account has a sender.
                 let sender =
-                    self.inner.config.sender().ok_or_else(|| Failure::Account(Answer::own("no sender is set")))?;
+                    self.inner.config.sender().ok_or_else(|| Failure::account(Answer::own("no sender is set")))?;
                 let name = Some(taken.from_name.as_str()).filter(|name| !name.is_empty());
                 (name.map_or(Ok(sender.clone()), |name| sender.named(name)), true)
             }
@@ -303,7 +193,7 @@ impl Mail {
         let from = from.map_err(|error| refused(&error))?;
         let to = Address::new(&taken.to_name, &taken.to_address).map_err(|error| refused(&error))?;
         let raw = self.written(taken, &from, &to, began_at).await?;
-        account.send(&Envelope { from: &from, to: &to, own }, &raw).await
+        account.send(slot, &Envelope { from: &from, to: &to, own }, &raw).await
     }
 
     /// The message, signed as the settings say where its sender's domain has keys.
@@ -317,9 +207,14 @@ impl Mail {
         let reply_to = taken.reply_to.as_deref().map(Address::parse).transpose().map_err(|error| refused(&error))?;
         let mut files = Vec::new();
         for attachment in &taken.attachments.0 {
-            let content = self.inner.objects.get_bytes(&attachment.object).await.map_err(|error| match error {
-                StorageError::NotFound => refused(&error),
-                error => Failure::Before(Answer::own(format!("an attachment cannot be read: {}", chain(&error)))),
+            let content = self.inner.objects.get_bytes(&attachment.object).await;
+            let content = content.map_err(|error| {
+                // Where files are stored is nothing for the organisation's log of mail.
+                tracing::error!(message_id = %taken.id, error = chain(&error), "an attachment cannot be read");
+                match error {
+                    StorageError::NotFound => lost(&attachment.name),
+                    _ => Failure::Before(Answer::own("an attachment cannot be read at the moment")),
+                }
             })?;
             files.push((attachment, content));
         }
@@ -359,12 +254,10 @@ impl Mail {
     }
 }
 
-impl Ended {
-    fn account_failure(&self) -> Option<Answer> {
-        match &self.result {
-            Err(Stopped::Failed(Failure::Account(answer))) => Some(answer.clone()),
-            _ => None,
-        }
+fn lost(file: &str) -> Failure {
+    Failure::Permanent {
+        answer: Answer::own(format!("the attachment {file} is not stored any more")),
+        of_address: false,
     }
 }
 

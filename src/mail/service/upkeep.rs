@@ -24,12 +24,14 @@ use crate::{
     },
 };
 use jobs::{By, Loops};
+use platform::db::Tx;
 
 /// Longest delay until mail that has become due is sent, while there is a leader.
 const WAKE_EVERY: Duration = Duration::from_secs(1);
 /// How often lanes are looked for whose job was lost, and mail that is of no use any more.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
+const COUNT_EVERY: Duration = Duration::from_mins(5);
 const CLOSE_EVERY: Duration = Duration::from_secs(15);
 /// Mail that is due for longer has no job: an operator cancelled it, or it became a dead letter.
 const OVERDUE: TimeDelta = TimeDelta::minutes(1);
@@ -45,7 +47,11 @@ const ENDED: i64 = 500;
 
 /// What the loop has looked at.
 #[derive(Debug, Default)]
-pub(super) struct Woken(Mutex<Looked>);
+pub(super) struct Woken {
+    looked: Mutex<Looked>,
+    /// The list of suppressions, when and how long it was.
+    suppressed: Mutex<Option<(Instant, i64)>>,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Looked {
@@ -84,57 +90,62 @@ impl Mail {
     /// lanes with mail that is due but has no job; at the first look for all that is due, because it may have waited for a server to be
     /// configured.
     async fn wake_due(&self) -> Result<(), MailError> {
-        let now = self.inner.clock.now();
-        let looked = *self.inner.woken.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let looked = *self.inner.woken.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let sweeps = looked.swept.is_none_or(|swept| swept.elapsed() >= SWEEP_EVERY);
-        let due_before = match looked.until {
-            None => Some(now),
-            Some(_) if sweeps => Some(now - OVERDUE),
+        let due_for = match looked.until {
+            None => Some(TimeDelta::zero()),
+            Some(_) if sweeps => Some(OVERDUE),
             Some(_) => None,
         };
         if sweeps {
             self.expire().await?;
         }
-        self.wake_lanes(looked.until, due_before, now).await?;
+        let until = self.wake_lanes(looked.until, due_for).await?;
         let swept = if sweeps { Some(Instant::now()) } else { looked.swept };
-        *self.inner.woken.0.lock().unwrap_or_else(PoisonError::into_inner) = Looked { until: Some(now), swept };
+        *self.inner.woken.looked.lock().unwrap_or_else(PoisonError::into_inner) = Looked { until: Some(until), swept };
         Ok(())
     }
 
     /// Enqueues a job for each lane with mail that is due.
     pub async fn wake_waiting(&self) -> Result<(), MailError> {
-        let now = self.inner.clock.now();
-        self.wake_lanes(None, Some(now), now).await
+        self.wake_lanes(None, Some(TimeDelta::zero())).await.map(drop)
     }
 
-    /// Lanes with mail that has become due after `since`, and those with mail that was due before `due_before`. While the account fails, a few
-    /// lanes when it is to be tried again.
+    /// Lanes with mail that has become due after `since`, and those with mail that is due for longer than `due_for`. While the account fails, a few
+    /// lanes when it is to be tried again. Returns until when it has looked.
     async fn wake_lanes(
         &self,
         since: Option<DateTime<Utc>>,
-        due_before: Option<DateTime<Utc>>,
-        now: DateTime<Utc>,
-    ) -> Result<(), MailError> {
-        if self.inner.account.is_none() {
-            return Ok(());
-        }
+        due_for: Option<TimeDelta>,
+    ) -> Result<DateTime<Utc>, MailError> {
+        let Some(account) = &self.inner.account else { return Ok(self.inner.clock.now()) };
         let mut tx = self.system().await?;
+        let now = self.now(&mut tx).await?;
+        let mut is_idle = false;
         let lanes = match lanes::failing(&mut tx, Account::NAME).await? {
             Some(failing) if failing.retry_at > now => Vec::new(),
-            Some(_) => lanes::overdue(&mut tx, now, now - CUT, TRIERS).await?,
+            Some(_) => {
+                let lanes = lanes::overdue(&mut tx, now, now - CUT, TRIERS).await?;
+                is_idle = lanes.is_empty() && !lanes::has_failed_mail(&mut tx).await?;
+                lanes
+            }
             None => {
                 let mut lanes = Vec::new();
                 if let Some(since) = since {
                     lanes.extend(lanes::fallen_due(&mut tx, since, now).await?);
                 }
-                if let Some(before) = due_before {
-                    lanes.extend(lanes::overdue(&mut tx, before, now - CUT, LANES).await?);
+                if let Some(due_for) = due_for {
+                    lanes.extend(lanes::overdue(&mut tx, now - due_for, now - CUT, LANES).await?);
                 }
                 lanes
             }
         };
         drop(tx);
-        self.wake_each(&lanes).await
+        if is_idle {
+            self.try_without_mail(account).await?;
+        }
+        self.wake_each(&lanes).await?;
+        Ok(now)
     }
 
     /// Each in its own transaction: with the jobs of several in one, this and whoever writes mail to several domains could wait for each other.
@@ -151,7 +162,8 @@ impl Mail {
     pub async fn expire(&self) -> Result<(), MailError> {
         loop {
             let mut tx = self.system().await?;
-            let late = attempts::expire(&mut tx, self.inner.clock.now(), EXPIRED, ENDED).await?;
+            let now = self.now(&mut tx).await?;
+            let late = attempts::expire(&mut tx, now, EXPIRED, ENDED).await?;
             let ended: Vec<_> = late.iter().map(|mail| (mail.id, mail.kind.as_str())).collect();
             forget_secrets(&mut tx, &ended).await?;
             for mail in &late {
@@ -170,15 +182,27 @@ impl Mail {
     /// Reads the tables into the gauges.
     pub async fn refresh_gauges(&self) -> Result<(), MailError> {
         let mut tx = self.system().await?;
+        let now = self.now(&mut tx).await?;
         let figures = Figures {
-            backlog: lanes::whole_backlog(&mut tx, self.inner.clock.now()).await?,
-            suppressed: suppressions::count(&mut tx).await?,
+            waiting: lanes::waiting(&mut tx, now).await?,
+            suppressed: self.count_suppressions(&mut tx).await?,
             // A row of the time when there was an account says nothing.
             account_failing: self.is_configured() && lanes::failing(&mut tx, Account::NAME).await?.is_some(),
         };
         tx.commit().await?;
         self.inner.metrics.set(&figures);
         Ok(())
+    }
+
+    /// Now and then: the list only grows, and nobody waits for the figure.
+    async fn count_suppressions(&self, tx: &mut Tx) -> Result<i64, MailError> {
+        let counted = *self.inner.woken.suppressed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, count)) = counted.filter(|(at, _)| at.elapsed() < COUNT_EVERY) {
+            return Ok(count);
+        }
+        let count = suppressions::count(tx).await?;
+        *self.inner.woken.suppressed.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), count));
+        Ok(count)
     }
 
     pub(crate) async fn maintain(&self) -> Result<Maintained, MailError> {

@@ -63,6 +63,14 @@ pub(super) enum Ended {
     Closed(Failure),
 }
 
+impl Ended {
+    pub fn failure(self) -> Failure {
+        match self {
+            Self::Refused(failure) | Self::Broken(failure) | Self::Closed(failure) => failure,
+        }
+    }
+}
+
 pub(super) struct Connection {
     inner: AsyncSmtpConnection,
     /// Mails sent over it.
@@ -86,14 +94,14 @@ impl Connection {
         let mut inner = timeout(limits.connect, connect(to))
             .await
             .unwrap_or_else(|_| Err(silent("to the connection", limits.connect)))
-            .map_err(|answer| judge(Step::Connect, answer))?;
+            .map_err(|answer| judge(Step::Connect, None, answer))?;
         if let Some(credentials) = to.credentials {
             let signing_in = inner.auth(&[Mechanism::Plain, Mechanism::Login], credentials);
             let signed_in = match timeout(limits.command, signing_in).await {
                 Ok(signed_in) => signed_in.map_err(|error| Answer::of(&error)),
                 Err(_) => Err(silent("to the sign-in", limits.command)),
             };
-            signed_in.map_err(|answer| judge(Step::SignIn, answer))?;
+            signed_in.map_err(|answer| judge(Step::SignIn, None, answer))?;
         }
         Ok(Self { inner, mails: 0, idle_since: Instant::now(), _open: open })
     }
@@ -117,45 +125,41 @@ impl Connection {
     }
 
     /// Sends one mail; the answer that accepted it.
-    pub async fn send(&mut self, envelope: &Envelope<'_>, raw: &[u8], limits: &Limits) -> Result<Answer, Ended> {
+    pub async fn send(&mut self, mail: &Envelope<'_>, raw: &[u8], limits: &Limits) -> Result<Answer, Ended> {
         self.mails += 1;
-        self.address(envelope, !raw.is_ascii(), limits).await?;
-        let go_on = self.step(Step::Data, Data, limits).await?;
+        self.name_sender(mail, !raw.is_ascii(), limits).await?;
+        self.name_recipient(mail, limits).await?;
+        let go_on = self.step(Step::Data, mail, Data, limits).await?;
         if !go_on.has_code(354) {
             // Whether it waits for content now is anybody's guess.
             return Err(Ended::Broken(Failure::Before(said(&go_on))));
         }
         // The client ends the last line itself.
         let content = raw.strip_suffix(b"\r\n").unwrap_or(raw);
+        let judged = |answer| judge(Step::Content, Some(mail), answer);
         match timeout(limits.data, self.inner.message(content)).await {
             Ok(Ok(response)) if response.code().severity == Severity::PositiveCompletion => Ok(said(&response)),
-            Ok(Ok(response)) => Err(Ended::Broken(judge(Step::Content { own: envelope.own }, said(&response)))),
+            Ok(Ok(response)) => Err(Ended::Broken(judged(said(&response)))),
             Ok(Err(error)) => {
                 let answer = Answer::of(&error);
                 let goes_on = answer.code.is_some_and(|code| code != 421);
-                let failure = judge(Step::Content { own: envelope.own }, answer);
+                let failure = judged(answer);
                 Err(if goes_on { Ended::Refused(failure) } else { Ended::Broken(failure) })
             }
-            Err(_) => {
-                Err(Ended::Broken(judge(Step::Content { own: envelope.own }, silent("to the content", limits.data))))
-            }
+            Err(_) => Err(Ended::Broken(judged(silent("to the content", limits.data)))),
         }
     }
 
-    /// As [`Self::send`], but ends before the content.
-    pub async fn rehearse(&mut self, envelope: &Envelope<'_>, limits: &Limits) -> Result<Answer, Failure> {
-        match self.address(envelope, false, limits).await {
-            Ok(answer) => {
-                let _ = self.command(Rset, limits.command).await;
-                Ok(answer)
-            }
-            Err(Ended::Refused(failure) | Ended::Broken(failure) | Ended::Closed(failure)) => Err(failure),
-        }
+    /// As [`Self::send`], but ends before the content. Err with the step that failed.
+    pub async fn rehearse(&mut self, mail: &Envelope<'_>, limits: &Limits) -> Result<Answer, (Step, Failure)> {
+        self.name_sender(mail, false, limits).await.map_err(|ended| (Step::Sender, ended.failure()))?;
+        let answer = self.name_recipient(mail, limits).await.map_err(|ended| (Step::Recipient, ended.failure()))?;
+        let _ = self.command(Rset, limits.command).await;
+        Ok(answer)
     }
 
-    /// Names the sender and the recipient; the answer to the recipient.
-    async fn address(&mut self, envelope: &Envelope<'_>, eight_bit: bool, limits: &Limits) -> Result<Answer, Ended> {
-        let Envelope { from, to, own } = *envelope;
+    async fn name_sender(&mut self, mail: &Envelope<'_>, eight_bit: bool, limits: &Limits) -> Result<(), Ended> {
+        let Envelope { from, to, .. } = *mail;
         let mut parameters = Vec::new();
         let offers = |extension| self.inner.server_info().supports_feature(extension);
         // Bodies are ASCII, so what is not is an address in a header: that of Reply-To.
@@ -173,21 +177,32 @@ impl Connection {
         if eight_bit && offers(Extension::EightBitMime) {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
-        self.step(Step::Sender { own }, Mail::new(Some(compose::plain(from)), parameters), limits).await?;
-        let accepted = self.step(Step::Recipient, Rcpt::new(compose::plain(to), Vec::new()), limits).await?;
-        Ok(said(&accepted))
+        self.step(Step::Sender, mail, Mail::new(Some(compose::plain(from)), parameters), limits).await.map(drop)
+    }
+
+    /// The answer to the recipient.
+    async fn name_recipient(&mut self, mail: &Envelope<'_>, limits: &Limits) -> Result<Answer, Ended> {
+        let command = Rcpt::new(compose::plain(mail.to), Vec::new());
+        self.step(Step::Recipient, mail, command, limits).await.map(|accepted| said(&accepted))
     }
 
     /// A command before the content. After a refusal the transaction is reset, so that the connection can be used for the next mail.
-    async fn step(&mut self, step: Step, command: impl Display, limits: &Limits) -> Result<Response, Ended> {
+    async fn step(
+        &mut self,
+        step: Step,
+        mail: &Envelope<'_>,
+        command: impl Display,
+        limits: &Limits,
+    ) -> Result<Response, Ended> {
+        let judged = |answer| judge(step, Some(mail), answer);
         match self.command(command, limits.command).await {
             Ok(response) => Ok(response),
-            Err(NoAnswer::Silent(answer)) => Err(Ended::Broken(judge(step, answer))),
-            Err(NoAnswer::Broken(answer)) => Err(Ended::Closed(judge(step, answer))),
+            Err(NoAnswer::Silent(answer)) => Err(Ended::Broken(judged(answer))),
+            Err(NoAnswer::Broken(answer)) => Err(Ended::Closed(judged(answer))),
             // Service not available, closing transmission channel.
-            Err(NoAnswer::Refused(answer)) if answer.code == Some(421) => Err(Ended::Closed(judge(step, answer))),
+            Err(NoAnswer::Refused(answer)) if answer.code == Some(421) => Err(Ended::Closed(judged(answer))),
             Err(NoAnswer::Refused(answer)) => {
-                let failure = judge(step, answer);
+                let failure = judged(answer);
                 match self.command(Rset, limits.command).await {
                     Ok(_) => Err(Ended::Refused(failure)),
                     Err(_) => Err(Ended::Broken(failure)),

@@ -2,6 +2,10 @@
 
 use lettre::transport::smtp::Error;
 
+use super::{
+    Envelope,
+    refusals::{self, About},
+};
 use crate::bounces;
 use platform::error::chain;
 
@@ -24,18 +28,14 @@ pub enum Step {
     /// Connection, greeting, TLS.
     Connect,
     SignIn,
-    /// `MAIL FROM`; `own`: with the configured sender.
-    Sender {
-        own: bool,
-    },
+    /// `MAIL FROM`
+    Sender,
     /// `RCPT TO`
     Recipient,
     /// `DATA`
     Data,
-    /// The content, and the answer to it; `own` as above.
-    Content {
-        own: bool,
-    },
+    /// The content, and the answer to it.
+    Content,
 }
 
 /// Why a mail was not sent.
@@ -47,16 +47,25 @@ pub enum Failure {
     Permanent { answer: Answer, of_address: bool },
     /// The content was sent and no answer came: the server may have accepted it.
     Unknown(Answer),
-    /// Concerns every mail of the account, not this one.
-    Account(Answer),
+    /// The server takes no further connection at the moment: neither the mail nor the account is at fault.
+    Busy(Answer),
+    /// Concerns every mail of the account. `by_mail`: it was said to this mail, which may be the only one that hears it.
+    Account { answer: Answer, by_mail: bool },
 }
 
 impl Failure {
+    /// Concerns every mail, whichever is sent.
+    pub fn account(answer: Answer) -> Self {
+        Self::Account { answer, by_mail: false }
+    }
+
     pub fn answer(&self) -> &Answer {
         match self {
-            Self::Before(answer) | Self::Permanent { answer, .. } | Self::Unknown(answer) | Self::Account(answer) => {
-                answer
-            }
+            Self::Before(answer)
+            | Self::Permanent { answer, .. }
+            | Self::Unknown(answer)
+            | Self::Busy(answer)
+            | Self::Account { answer, .. } => answer,
         }
     }
 }
@@ -98,17 +107,31 @@ impl Answer {
     }
 }
 
-/// What a failed step means.
-pub fn judge(step: Step, answer: Answer) -> Failure {
+/// What a failed step means; `mail`: that it was about, from [`Step::Sender`] on.
+pub fn judge(step: Step, mail: Option<&Envelope<'_>>, answer: Answer) -> Failure {
     let Some(code) = answer.code else {
         return match step {
-            Step::Connect | Step::SignIn => Failure::Account(answer),
-            Step::Sender { .. } | Step::Recipient | Step::Data => Failure::Before(answer),
-            Step::Content { .. } => Failure::Unknown(answer),
+            Step::Connect | Step::SignIn => Failure::account(answer),
+            Step::Sender | Step::Recipient | Step::Data => Failure::Before(answer),
+            Step::Content => Failure::Unknown(answer),
         };
     };
-    if is_of_account(step, code, &answer) {
-        return Failure::Account(answer);
+    let said = refusals::plain(&answer.text, mail);
+    if refusals::is_crowded(code, &said) {
+        return Failure::Busy(answer);
+    }
+    if matches!(step, Step::Connect | Step::SignIn) {
+        return Failure::account(answer);
+    }
+    let own = mail.is_none_or(|mail| mail.own);
+    match refusals::about(step, code, answer.enhanced.as_deref(), &said) {
+        // What is said to another sender than the configured one, which an organisation has chosen, is about its mail alone. It waits: the
+        // operator of the server can do something about it.
+        Some(About::Sender) if !own => return Failure::Before(answer),
+        Some(About::Account | About::Sender) => {
+            return Failure::Account { answer, by_mail: !own || step != Step::Sender };
+        }
+        None => {}
     }
     match (step, code) {
         (_, 500..=599) => {
@@ -118,42 +141,9 @@ pub fn judge(step: Step, answer: Answer) -> Failure {
             Failure::Permanent { answer, of_address }
         }
         // An answer that the content cannot have.
-        (Step::Content { .. }, ..400 | 600..) => Failure::Unknown(answer),
+        (Step::Content, ..400 | 600..) => Failure::Unknown(answer),
         _ => Failure::Before(answer),
     }
-}
-
-/// Whether the server would answer this to all mail. What it answers to another sender than the configured one, which an organisation has
-/// chosen, must not hold up the others.
-fn is_of_account(step: Step, code: u16, answer: &Answer) -> bool {
-    let text = answer.text.to_lowercase();
-    match (step, code) {
-        (Step::Connect | Step::SignIn, _)
-        // Not signed in, or not any more (RFC 4954 section 6).
-        | (_, 530 | 534 | 535 | 538)
-        | (Step::Sender { .. }, 454)
-        // The server does not accept the configured sender.
-        | (Step::Sender { own: true }, 550 | 551 | 553 | 554) => true,
-        // Microsoft 365 demands encryption with 451 5.7.3.
-        (Step::Sender { .. } | Step::Recipient, 400..=599) if text.contains("starttls") => true,
-        // Amazon SES takes one signature at most.
-        (Step::Content { own: true }, 500..=599) if text.contains("dkim-signature") => true,
-        (_, 400..=599) => is_quota(answer.enhanced.as_deref(), &text),
-        _ => false,
-    }
-}
-
-/// What Gmail and Microsoft 365 say, to whatever comes next, when the account has sent its share of the day.
-const QUOTA: [&str; 2] = ["5.4.5", "5.1.90"];
-const LIMITS: [&str; 3] = ["limit", "quota", "max emails"];
-const OF_SENDING: [&str; 9] =
-    ["daily", "hourly", "message quota", "messaging", "per day", "per hour", "relay limit", "sending", "submission"];
-const OF_RECEIVING: [&str; 4] = ["mailbox", "receiv", "recipient's", "size"];
-
-/// Whether the account may send no more for now. Most servers have no code for it.
-fn is_quota(enhanced: Option<&str>, text: &str) -> bool {
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    enhanced.is_some_and(|code| QUOTA.contains(&code)) || (has(&LIMITS) && has(&OF_SENDING) && !has(&OF_RECEIVING))
 }
 
 /// `4.7.1` and the like.

@@ -7,9 +7,11 @@
 mod connection;
 mod failure;
 mod lines;
+mod refusals;
 
 use std::{
-    sync::{Mutex, PoisonError},
+    iter,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -19,12 +21,12 @@ use lettre::transport::smtp::{
     extension::ClientId,
 };
 use secrecy::ExposeSecret as _;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 pub(super) use connection::Envelope;
-pub(super) use failure::{Answer, Failure};
 #[cfg(test)]
-pub(super) use failure::{Step, judge};
+pub(super) use failure::judge;
+pub(super) use failure::{Answer, Failure, Step};
 
 use super::{Config, Metrics, Security, wire};
 use connection::{Connection, Encryption, Ended};
@@ -47,9 +49,14 @@ pub struct Account {
     ca_file: Option<std::path::PathBuf>,
     limits: Limits,
     encryption: OnceCell<Encryption>,
+    /// One for each connection that there may be.
+    slots: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
     metrics: Metrics,
 }
+
+/// The right to send a mail. There are no more connections than such rights: who has one uses an idle connection before it opens another.
+pub type Slot = OwnedSemaphorePermit;
 
 /// Time limits.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +89,7 @@ impl Account {
                 data: Duration::from_secs(config.data_seconds),
             },
             encryption: OnceCell::new(),
+            slots: Arc::new(Semaphore::new(config.smtp_connections)),
             idle: Mutex::default(),
             metrics,
         })
@@ -102,8 +110,18 @@ impl Account {
         self.credentials.is_some() && self.security == Security::None && !self.is_here()
     }
 
+    /// Waits for a slot; never `None`, since the slots are not closed.
+    pub async fn slot(&self) -> Option<Slot> {
+        self.slots.clone().acquire_owned().await.ok()
+    }
+
+    /// Up to `most` of the slots that are free now; those who wait for one come first.
+    pub fn free_slots(&self, most: usize) -> Vec<Slot> {
+        iter::repeat_with(|| self.slots.clone().try_acquire_owned()).take(most).map_while(Result::ok).collect()
+    }
+
     /// Sends a mail. If a kept connection turns out to be closed before the content was sent, a new one is tried at once.
-    pub async fn send(&self, envelope: &Envelope<'_>, raw: &[u8]) -> Result<Answer, Failure> {
+    pub async fn send(&self, _slot: &Slot, envelope: &Envelope<'_>, raw: &[u8]) -> Result<Answer, Failure> {
         if let Some(mut kept) = self.take_idle() {
             match kept.send(envelope, raw, &self.limits).await {
                 Ok(answer) => {
@@ -132,9 +150,13 @@ impl Account {
         }
     }
 
-    /// The whole conversation up to the recipient, on a connection of its own; nothing is sent.
-    pub async fn rehearse(&self, envelope: &Envelope<'_>) -> Result<Answer, Failure> {
-        let mut connection = self.connect().await?;
+    /// The whole conversation up to the recipient, on a connection of its own; nothing is sent. Err with the step that failed.
+    pub async fn rehearse(&self, envelope: &Envelope<'_>) -> Result<Answer, (Step, Failure)> {
+        let _slot = self.slot().await;
+        if let Some(idle) = self.take_idle() {
+            idle.quit().await;
+        }
+        let mut connection = self.connect().await.map_err(|failure| (Step::Connect, failure))?;
         let said = connection.rehearse(envelope, &self.limits).await;
         connection.quit().await;
         said
@@ -163,8 +185,8 @@ impl Account {
         };
         match Connection::open(&to, &self.limits, self.metrics.connection()).await {
             // The server takes no more connections than it has of us: the account works, and the mail waits a little.
-            Err(Failure::Account(answer)) if answer.is_temporary() && self.metrics.open_connections() > 0 => {
-                Err(Failure::Before(answer))
+            Err(Failure::Account { answer, .. }) if answer.is_temporary() && self.metrics.open_connections() > 0 => {
+                Err(Failure::Busy(answer))
             }
             opened => opened,
         }
@@ -172,7 +194,7 @@ impl Account {
 
     /// Reads the certificates of the system once.
     async fn encryption(&self) -> Result<&Encryption, Failure> {
-        self.encryption.get_or_try_init(|| self.new_encryption()).await.map_err(Failure::Account)
+        self.encryption.get_or_try_init(|| self.new_encryption()).await.map_err(Failure::account)
     }
 
     async fn new_encryption(&self) -> Result<Encryption, Answer> {

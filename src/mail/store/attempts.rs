@@ -25,6 +25,8 @@ pub struct Taken {
     pub subject: String,
     pub message_id: String,
     pub attempts: i32,
+    /// How often the account failed at this mail.
+    pub account_failures: i32,
     pub tried_since: Option<DateTime<Utc>>,
     pub text: String,
     pub html: Option<String>,
@@ -38,6 +40,8 @@ pub struct Taken {
     pub selector: Option<String>,
     pub rsa_private: Option<Vec<u8>>,
     pub ed25519_private: Option<Vec<u8>>,
+    /// Whether the sender's domain is a verified one of the message's owner.
+    pub owns_domain: bool,
 }
 
 impl Taken {
@@ -46,8 +50,8 @@ impl Taken {
     }
 }
 
-/// Takes up to `most` due messages, oldest first; none that is of no use any more. `sender` is the configured one, whose domain a Message-ID gets that
-/// has none yet: it stays so, whatever the settings become.
+/// Takes up to `most` due messages, the most urgent first and of those the oldest; none that is of no use any more. `sender` is the configured
+/// one, whose domain a Message-ID gets that has none yet: it stays so, whatever the settings become.
 pub async fn take(
     conn: &mut PgConnection,
     lane: &str,
@@ -60,7 +64,7 @@ pub async fn take(
         r#"WITH due AS (
              SELECT id, created_at FROM mail_messages
              WHERE lane = $1 AND state = 'queued' AND send_at <= $3 AND (expires_at IS NULL OR expires_at > $3)
-             ORDER BY send_at LIMIT $4 FOR UPDATE SKIP LOCKED
+             ORDER BY priority, send_at LIMIT $4 FOR UPDATE SKIP LOCKED
            ), taken AS (
              UPDATE mail_messages m SET state = 'sending', attempts = m.attempts + 1,
                message_id = replace(m.message_id, $5, '@' || split_part($2, '@', 2))
@@ -72,17 +76,18 @@ pub async fn take(
            )
            SELECT t.id AS "id!", t.created_at AS "created_at!", t.org_id, t.kind AS "kind!", t.from_address, t.from_name AS "from_name!",
              t.reply_to, t.to_address AS "to_address!", t.to_name AS "to_name!", t.subject AS "subject!", t.message_id AS "message_id!",
-             t.attempts AS "attempts!", t.tried_since, b.text AS "text!", b.html,
+             t.attempts AS "attempts!", t.account_failures AS "account_failures!", t.tried_since, b.text AS "text!", b.html,
              b.headers AS "headers!: Json<BTreeMap<String, String>>", b.attachments AS "attachments!: Json<Vec<Attachment>>",
              EXISTS (SELECT FROM mail_suppressions s WHERE s.address = t.to_key
                        AND (s.org_id IS NOT DISTINCT FROM t.org_id AND s.kind IN ('*', t.kind) OR s.org_id IS NULL AND s.kind = '*'))
                AS "suppressed!",
              d.id AS "domain_id?", d.domain AS "domain?", d.selector AS "selector?", d.rsa_private AS "rsa_private?",
-             d.ed25519_private AS "ed25519_private?"
+             d.ed25519_private AS "ed25519_private?",
+             (d.id IS NOT NULL AND d.org_id IS NOT DISTINCT FROM t.org_id) AS "owns_domain!"
            FROM taken t JOIN mail_bodies b ON b.id = t.id AND b.created_at = t.created_at
              LEFT JOIN mail_domains d ON d.domain = split_part(coalesce(t.from_address, $2), '@', 2) AND d.verified_at IS NOT NULL
                AND (d.org_id = t.org_id OR d.org_id IS NULL)
-           ORDER BY t.send_at, t.id"#,
+           ORDER BY t.priority, t.send_at, t.id"#,
         lane,
         sender,
         now,
@@ -111,10 +116,13 @@ pub struct Settled {
     pub maybe_sent: bool,
     /// Whether the mail itself was tried: from the first such attempt on its time runs.
     pub tried: bool,
+    /// The account failed when the server had been told of this mail.
+    pub account_failed: bool,
     pub milliseconds: i32,
 }
 
-/// Records results. Returns the messages whose result was taken: not those that another run has taken over meanwhile.
+/// Records results. Returns the messages whose result was taken: not those that another run has taken over meanwhile. That a mail was sent is also
+/// recorded if [`recover`] has queued it again, as long as nobody has begun a further attempt.
 pub async fn settle(conn: &mut PgConnection, settled: &[Settled], now: DateTime<Utc>) -> sqlx::Result<Vec<MessageId>> {
     let ids: Vec<Uuid> = settled.iter().map(|s| s.id.0).collect();
     let created: Vec<DateTime<Utc>> = settled.iter().map(|s| s.created_at).collect();
@@ -128,12 +136,14 @@ pub async fn settle(conn: &mut PgConnection, settled: &[Settled], now: DateTime<
     let answers: Vec<String> = settled.iter().map(|s| s.answer.clone()).collect();
     let maybe_sent: Vec<bool> = settled.iter().map(|s| s.maybe_sent).collect();
     let tried: Vec<bool> = settled.iter().map(|s| s.tried).collect();
+    let account_failed: Vec<bool> = settled.iter().map(|s| s.account_failed).collect();
     let milliseconds: Vec<i32> = settled.iter().map(|s| s.milliseconds).collect();
     let kept = sqlx::query_scalar!(
         r#"WITH said AS (
              SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::text[],
-                 $8::integer[], $9::text[], $10::text[], $11::boolean[], $12::boolean[], $13::integer[])
-               AS s (id, created_at, attempt, began_at, state, send_at, outcome, status, enhanced, answer, maybe_sent, tried, milliseconds)
+                 $8::integer[], $9::text[], $10::text[], $11::boolean[], $12::boolean[], $13::integer[], $15::boolean[])
+               AS s (id, created_at, attempt, began_at, state, send_at, outcome, status, enhanced, answer, maybe_sent, tried, milliseconds,
+                 account_failed)
            ), noted AS (
              UPDATE mail_attempts a SET ended_at = $14, outcome = s.outcome, status = s.status, answer = s.answer, milliseconds = s.milliseconds
              FROM said s WHERE a.message_id = s.id AND a.created_at = s.created_at AND a.attempt = s.attempt
@@ -141,8 +151,10 @@ pub async fn settle(conn: &mut PgConnection, settled: &[Settled], now: DateTime<
            UPDATE mail_messages m SET state = s.state, send_at = coalesce(s.send_at, m.send_at), status = s.status, enhanced = s.enhanced,
              error = CASE WHEN s.state <> 'sent' THEN s.answer END, maybe_sent = m.maybe_sent OR s.maybe_sent,
              tried_since = CASE WHEN s.tried THEN coalesce(m.tried_since, s.began_at) ELSE m.tried_since END,
-             sent_at = CASE WHEN s.state = 'sent' THEN $14::timestamptz END
-           FROM said s WHERE m.id = s.id AND m.created_at = s.created_at AND m.state = 'sending' AND m.attempts = s.attempt
+             sent_at = CASE WHEN s.state = 'sent' THEN $14::timestamptz END,
+             account_failures = m.account_failures + s.account_failed::integer
+           FROM said s WHERE m.id = s.id AND m.created_at = s.created_at AND m.attempts = s.attempt
+             AND (m.state = 'sending' OR m.state = 'queued' AND s.state = 'sent')
            RETURNING m.id AS "id!""#,
         &ids,
         &created,
@@ -158,6 +170,7 @@ pub async fn settle(conn: &mut PgConnection, settled: &[Settled], now: DateTime<
         &tried,
         &milliseconds,
         now,
+        &account_failed,
     )
     .fetch_all(conn)
     .await?;

@@ -6,6 +6,11 @@ use sqlx::PgConnection;
 use crate::model::Backlog;
 use platform::ids::OrgId;
 
+/// The database's clock.
+pub async fn clock(conn: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(conn).await
+}
+
 /// Lanes with mail whose time came after `since`, up to `now`: scheduled mail, and next attempts. Mail that is sent at once has a job of its own.
 pub async fn fallen_due(
     conn: &mut PgConnection,
@@ -22,8 +27,8 @@ pub async fn fallen_due(
     .await
 }
 
-/// Up to `most` lanes with mail that has been due since before `before`, or that was being sent before `cut`: their job is lost. From one lane to
-/// the next by index, however much mail each has.
+/// Up to `most` lanes with mail that has been due since before `before`, those with the oldest first, and all with mail that was being sent before
+/// `cut`: their job is lost. Costs what is due, by index alone, and nothing for what is for later.
 pub async fn overdue(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
@@ -31,14 +36,8 @@ pub async fn overdue(
     most: i64,
 ) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
-        r#"WITH RECURSIVE lanes AS (
-             (SELECT lane FROM mail_messages WHERE state = 'queued' ORDER BY lane LIMIT 1)
-             UNION ALL
-             SELECT (SELECT m.lane FROM mail_messages m WHERE m.state = 'queued' AND m.lane > lanes.lane ORDER BY m.lane LIMIT 1)
-             FROM lanes WHERE lanes.lane IS NOT NULL
-           )
-           (SELECT lanes.lane AS "lane!" FROM lanes
-            WHERE EXISTS (SELECT FROM mail_messages m WHERE m.state = 'queued' AND m.lane = lanes.lane AND m.send_at <= $1) LIMIT $3)
+        r#"(SELECT lane AS "lane!" FROM mail_messages WHERE state = 'queued' AND send_at <= $1
+            GROUP BY lane ORDER BY min(send_at) LIMIT $3)
            UNION
            SELECT m.lane FROM mail_messages m JOIN mail_attempts a
              ON a.message_id = m.id AND a.created_at = m.created_at AND a.attempt = m.attempts
@@ -48,6 +47,15 @@ pub async fn overdue(
         most,
     )
     .fetch_all(conn)
+    .await
+}
+
+/// Whether mail waits at which the account has failed: it tries the account when it is due.
+pub async fn has_failed_mail(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM mail_messages WHERE state = 'queued' AND account_failures > 0) AS "has!""#
+    )
+    .fetch_one(conn)
     .await
 }
 
@@ -66,14 +74,31 @@ pub async fn backlog(conn: &mut PgConnection, org: Option<OrgId>, now: DateTime<
     .await
 }
 
-/// As [`backlog`], of all owners.
-pub async fn whole_backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Backlog> {
+/// What waits, of all owners. Read by index alone: mail for later is not looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waiting {
+    /// Mails whose time has come.
+    pub due: i64,
+    /// How long the oldest of them has waited, seconds.
+    pub oldest_seconds: f64,
+    /// Those of them that wait for as long as it takes: mail of programs and tests. Notices and links expire.
+    pub lasting: i64,
+    /// Mails that the server has put off, for the next attempt.
+    pub put_off: i64,
+    /// How long the oldest of them is tried, seconds.
+    pub tried_seconds: f64,
+}
+
+pub async fn waiting(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Waiting> {
     sqlx::query_as!(
-        Backlog,
-        r#"SELECT count(*) FILTER (WHERE send_at <= $1) AS "waiting!",
-             coalesce(extract(epoch FROM $1 - min(send_at) FILTER (WHERE send_at <= $1)), 0)::float8 AS "oldest_seconds!",
-             count(*) FILTER (WHERE send_at > $1) AS "later!"
-           FROM mail_messages WHERE state = 'queued'"#,
+        Waiting,
+        r#"SELECT d.due AS "due!", d.oldest AS "oldest_seconds!", d.lasting AS "lasting!", p.put_off AS "put_off!",
+             p.tried AS "tried_seconds!"
+           FROM (SELECT count(*) AS due, count(*) FILTER (WHERE expires_at IS NULL) AS lasting,
+                   coalesce(extract(epoch FROM $1 - min(send_at)), 0)::float8 AS oldest
+                 FROM mail_messages WHERE state = 'queued' AND send_at <= $1) d,
+             (SELECT count(*) AS put_off, coalesce(extract(epoch FROM $1 - min(tried_since)), 0)::float8 AS tried
+              FROM mail_messages WHERE state = 'queued' AND tried_since IS NOT NULL) p"#,
         now,
     )
     .fetch_one(conn)

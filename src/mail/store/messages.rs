@@ -31,6 +31,8 @@ pub struct NewMessage<'a> {
     pub subject: &'a str,
     pub message_id: &'a str,
     pub lane: &'a str,
+    /// See [`crate::Kind::priority`].
+    pub priority: i16,
     pub state: State,
     pub send_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
@@ -49,8 +51,8 @@ pub async fn insert(conn: &mut PgConnection, new: &NewMessage<'_>) -> sqlx::Resu
            INSERT INTO mail_bodies (id, created_at, org_id, text, html, headers, attachments) VALUES ($1, $2, $3, $18, $19, $20, $21)
          )
          INSERT INTO mail_messages (id, created_at, org_id, kind, template, language, from_address, from_name, reply_to, to_address, to_name,
-           subject, message_id, lane, state, send_at, idempotency_key, created_by, to_key, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $22, $23, $24)",
+           subject, message_id, lane, state, send_at, idempotency_key, created_by, to_key, expires_at, priority)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $22, $23, $24, $25)",
         new.id.0,
         new.now,
         new.org.map(|org| org.0),
@@ -75,6 +77,7 @@ pub async fn insert(conn: &mut PgConnection, new: &NewMessage<'_>) -> sqlx::Resu
         new.created_by,
         new.to.key(),
         new.expires_at,
+        new.priority,
     )
     .execute(conn)
     .await
@@ -126,22 +129,22 @@ pub async fn take_key(
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
     pub suppressed: bool,
-    /// Messages of the organisation in the last hour, `most` at most; 0 for the installation.
+    /// Messages of the organisation in the last hour, as far as they are counted; 0 for the installation.
     pub of_org: i64,
-    /// Messages of this owner to the address in the last hour, `most` at most.
+    /// Messages of this owner to the address in the last hour, as far as they are counted.
     pub to_recipient: i64,
     /// Those of this kind among them.
     pub of_kind: i64,
 }
 
-/// `since` is an id: ids are ordered by time.
+/// `since` is an id: ids are ordered by time. `most`: up to how many messages of the organisation, and of those to the address, are counted.
 pub async fn standing(
     conn: &mut PgConnection,
     org: Option<OrgId>,
     to: &Address,
     kind: &str,
     since: MessageId,
-    most: i64,
+    (most_of_org, most_to_recipient): (i64, i64),
 ) -> sqlx::Result<Standing> {
     sqlx::query_as!(
         Standing,
@@ -150,16 +153,17 @@ pub async fn standing(
                      WHERE s.address = $2 AND s.kind IN ('*', $3) AND s.org_id IS NOT DISTINCT FROM $1) AS "suppressed!",
              (SELECT count(*) FROM (SELECT FROM mail_messages m WHERE m.org_id = $1 AND m.id >= $4 LIMIT $5) few) AS "of_org!",
              (SELECT count(*) FROM (SELECT FROM mail_messages m
-                                    WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 LIMIT $5) few)
+                                    WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 LIMIT $6) few)
                AS "to_recipient!",
              (SELECT count(*) FROM (SELECT FROM mail_messages m
-                                    WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 AND m.kind = $3 LIMIT $5) few)
+                                    WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 AND m.kind = $3 LIMIT $6) few)
                AS "of_kind!""#,
         org.map(|org| org.0),
         to.key(),
         kind,
         since.0,
-        most,
+        most_of_org,
+        most_to_recipient,
     )
     .fetch_one(conn)
     .await
@@ -383,7 +387,7 @@ pub async fn delete_texts(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result
 /// Queues a message again; false if it is being sent, was sent, is of no use any more, or has no text any more.
 pub async fn requeue(conn: &mut PgConnection, id: MessageId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "UPDATE mail_messages m SET state = 'queued', send_at = $2, tried_since = NULL
+        "UPDATE mail_messages m SET state = 'queued', send_at = $2, tried_since = NULL, account_failures = 0
          WHERE id = $1 AND state IN ('queued', 'failed', 'suppressed', 'cancelled') AND (expires_at IS NULL OR expires_at > $2)
            AND EXISTS (SELECT FROM mail_bodies b WHERE b.id = m.id AND b.created_at = m.created_at AND b.text <> '')",
         id.0,

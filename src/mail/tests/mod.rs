@@ -1,12 +1,14 @@
+mod refusals;
 mod writing;
 
 use chrono::{DateTime, TimeDelta};
 
 use super::{
-    Account, Address, Backlog, BadAddress, Config, KINDS, Kind, Owner, Signing, dns, doctor, kinds,
+    Account, Address, BadAddress, Config, KINDS, Kind, Owner, Signing, dns, doctor, kinds,
     model::{DnsCheck, DnsRecord, DnsStatus},
-    service::{account_wait, lane, later_by, retry_wait},
-    smtp::{Answer, Failure, Step, judge},
+    service::{account_wait, lane, later_by, most_counted, retry_wait},
+    smtp::{Answer, Envelope, Step, judge},
+    store::lanes::Waiting,
 };
 use platform::{config::ConfigErrors, health::Status, ids::OrgId};
 
@@ -78,6 +80,30 @@ fn a_lane_is_a_domain_of_recipients() {
     assert_ne!(lane(&address("a@example.com")), lane(&address("a@mail.example.com")));
 }
 
+/// Each mail pays for its count, however high the limits are.
+#[test]
+fn no_more_is_counted_than_decides() {
+    let config = Config { per_org_per_hour: 1_000_000, per_recipient_per_hour: 30, ..Config::default() };
+    assert_eq!(most_counted(&config, &kinds::API), (1_000_000, 30));
+    assert_eq!(most_counted(&config, &kinds::ALERT), (24_000_000, 720));
+    assert_eq!(most_counted(&config, &kinds::PASSWORD_RESET), (0, 720));
+}
+
+#[test]
+fn links_go_before_alerts_and_these_before_bulk() {
+    for (kind, priority) in [
+        (&kinds::INVITATION, 0),
+        (&kinds::PASSWORD_RESET, 0),
+        (&kinds::NEW_DEVICE, 1),
+        (&kinds::ALERT, 1),
+        (&kinds::API, 2),
+        (&kinds::DIGEST, 2),
+        (&kinds::WEEKLY_REPORT, 2),
+    ] {
+        assert_eq!(kind.priority(), priority, "{}", kind.name);
+    }
+}
+
 #[test]
 fn kinds_have_names_of_their_own() {
     for (at, kind) in KINDS.iter().enumerate() {
@@ -120,122 +146,6 @@ fn attempts_come_less_and_less_often() {
 fn what_is_beyond_a_limit_waits_for_its_hour() {
     for (count, hours) in [(0, 0), (999, 0), (1000, 1), (1999, 1), (10_000, 10)] {
         assert_eq!(later_by(count, 1000), TimeDelta::hours(hours), "{count}");
-    }
-}
-
-/// What a failure is to the mail: `now`, `bad` (and `address`), `unknown`, `account`.
-fn verdict(step: Step, code: u16, text: &str) -> &'static str {
-    match judge(step, Answer::new(code, text)) {
-        Failure::Before(_) => "now",
-        Failure::Permanent { of_address: true, .. } => "address",
-        Failure::Permanent { .. } => "bad",
-        Failure::Unknown(_) => "unknown",
-        Failure::Account(_) => "account",
-    }
-}
-
-/// Answers as Postfix, Exim, Exchange, Gmail, SES and others give them.
-#[test]
-fn answers_of_servers_are_told_apart() {
-    use Step::{Connect, Data, Recipient, Sender, SignIn};
-    let own = Sender { own: true };
-    let content = Step::Content { own: true };
-    for (step, code, text, expected) in [
-        (Connect, 554, "5.7.1 Service unavailable; Client host blocked using zen.spamhaus.org", "account"),
-        (Connect, 421, "4.7.0 Too many connections", "account"),
-        (SignIn, 535, "5.7.8 Error: authentication failed: UGFzc3dvcmQ6", "account"),
-        (SignIn, 454, "4.7.0 Temporary authentication failure", "account"),
-        (own, 530, "5.7.0 Must issue a STARTTLS command first", "account"),
-        (own, 530, "5.7.1 Authentication required", "account"),
-        (Recipient, 530, "SMTP authentication is required.", "account"),
-        (own, 553, "5.7.1 <a@b>: Sender address rejected: not owned by user x", "account"),
-        (Sender { own: false }, 553, "5.7.1 <a@b>: Sender address rejected: not owned by user x", "bad"),
-        (own, 452, "4.3.1 Insufficient system storage", "now"),
-        (own, 421, "4.4.2 mail.example.com Error: timeout exceeded", "now"),
-        (Recipient, 450, "4.2.0 <a@b>: Recipient address rejected: Greylisted, see http://postgrey.example", "now"),
-        (Recipient, 451, "4.7.1 Greylisting in action, please come back later", "now"),
-        (Recipient, 421, "4.7.28 Our system has detected an unusual rate of unsolicited mail", "now"),
-        (Recipient, 452, "4.2.2 The email account that you tried to reach is over quota", "now"),
-        (Recipient, 550, "5.1.1 <a@b>: Recipient address rejected: User unknown in virtual mailbox table", "address"),
-        (Recipient, 550, "5.1.1 The email account that you tried to reach does not exist.", "address"),
-        (
-            Recipient,
-            550,
-            "5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
-            "address",
-        ),
-        (Recipient, 550, "No such user here", "address"),
-        (Recipient, 554, "5.7.1 <a@b>: Relay access denied", "bad"),
-        (Recipient, 550, "relay not permitted", "bad"),
-        (Recipient, 553, "Sender address rejected: not owned by user x", "bad"),
-        (Recipient, 550, "Message blocked: see our list", "bad"),
-        (Recipient, 550, "5.7.1 Service refused: our policy", "bad"),
-        (Recipient, 552, "5.2.2 Mailbox full", "bad"),
-        (Data, 554, "5.5.1 Error: no valid recipients", "bad"),
-        (Data, 354, "End data with <CR><LF>.<CR><LF>", "now"),
-        (content, 554, "5.7.1 Message rejected: spam", "bad"),
-        (content, 554, "Message rejected: Email address is not verified.", "bad"),
-        (content, 552, "5.3.4 Message size exceeds fixed limit", "bad"),
-        (content, 451, "4.3.0 Error: queue file write error", "now"),
-        // After the content nobody knows whom a server means.
-        (content, 550, "5.1.1 User unknown", "bad"),
-        (Data, 550, "5.1.1 User unknown", "bad"),
-        (content, 554, "5.0.0 Message rejected as spam", "bad"),
-        (content, 554, "Message not allowed - [299]", "bad"),
-        (Recipient, 550, "ip in prison", "bad"),
-        (Recipient, 550, "5.0.0 Unknown user", "address"),
-        (Recipient, 550, "5.2.1 The user you are trying to contact is receiving mail too quickly.", "bad"),
-        (Recipient, 550, "5.2.1 The email account that you tried to reach is disabled.", "address"),
-    ] {
-        assert_eq!(verdict(step, code, text), expected, "{step:?} {code} {text}");
-    }
-    let silence = || Answer::own("no answer to a command within 60 s");
-    for (step, expected) in [
-        (Connect, Failure::Account(silence())),
-        (SignIn, Failure::Account(silence())),
-        (own, Failure::Before(silence())),
-        (Recipient, Failure::Before(silence())),
-        (Data, Failure::Before(silence())),
-        (content, Failure::Unknown(silence())),
-    ] {
-        assert_eq!(judge(step, silence()), expected, "{step:?}");
-    }
-    assert_eq!(Answer::new(550, "5.1.1 no\r\nsuch\0 user").shown(), "550 5.1.1 no such user", "one line, no NUL");
-    assert_eq!(Answer::new(550, "5.1.1 x").enhanced.as_deref(), Some("5.1.1"));
-    assert_eq!(Answer::new(550, "127.0.0.1 is blocked").enhanced, None);
-    assert_eq!(Answer::own("x".repeat(5000)).text.len(), 1000);
-}
-
-/// What the server would answer to all mail, whatever code it has for it, and what is only alike.
-#[test]
-fn what_concerns_the_account_is_no_fault_of_a_mail() {
-    use Step::{Data, Recipient, Sender};
-    let own = Sender { own: true };
-    let (content, of_others) = (Step::Content { own: true }, Step::Content { own: false });
-    for (step, code, text, expected) in [
-        // The account has sent its share.
-        (content, 550, "5.4.5 Daily user sending limit exceeded.", "account"),
-        (Recipient, 550, "5.4.5 Daily user sending limit exceeded.", "account"),
-        (content, 550, "5.1.90 Your message can't be sent because you've reached your daily limit", "account"),
-        (Recipient, 550, "5.1.90 Your message can't be sent because you've reached your daily limit", "account"),
-        (content, 554, "5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed", "account"),
-        (content, 550, "5.7.233 Your tenant exceeded its daily limit for sending to external recipients", "account"),
-        (Recipient, 552, "Daily sending quota exceeded", "account"),
-        (Recipient, 550, "Domain a.example has exceeded the max emails per hour (100/100) allowed.", "account"),
-        (Data, 550, "5.7.1 Daily SMTP relay limit exceeded for customer.", "account"),
-        (content, 454, "Throttling failure: Daily message quota exceeded.", "account"),
-        (content, 454, "Throttling failure: Maximum sending rate exceeded.", "now"),
-        // A limit of the recipient is none of the account.
-        (Recipient, 550, "5.2.121 The recipient's per hour message receive limit was exceeded", "bad"),
-        (Recipient, 552, "5.2.2 The mailbox has exceeded its daily limit", "bad"),
-        (content, 552, "5.2.3 Your message exceeded our message size limits for sending", "bad"),
-        (content, 554, "Transaction failed: Duplicate header 'DKIM-Signature'.", "account"),
-        (of_others, 554, "Transaction failed: Duplicate header 'DKIM-Signature'.", "bad"),
-        (own, 451, "5.7.3 STARTTLS is required to send mail", "account"),
-        (Recipient, 451, "5.7.3 STARTTLS is required to send mail", "account"),
-        (own, 550, "5.7.10 Encryption needed: use STARTTLS", "account"),
-    ] {
-        assert_eq!(verdict(step, code, text), expected, "{step:?} {code} {text}");
     }
 }
 
@@ -328,7 +238,8 @@ fn a_name_that_only_this_host_knows_is_none() {
 #[test]
 fn doctor_knows_a_refusal_of_the_name_from_others() {
     let judged = |hostname: &str, code, text: &str| {
-        doctor::refusal("mail.example.com:587", hostname, &judge(Step::Connect, Answer::new(code, text)))
+        let failure = judge(Step::Connect, None, Answer::new(code, text));
+        doctor::refusal("mail.example.com:587", hostname, Step::Connect, &failure)
     };
     for (hostname, code, text, is_name) in [
         ("127.0.0.1", 501, "5.5.2 invalid HELO", true),
@@ -380,14 +291,61 @@ fn doctor_tells_a_slow_outbox_from_a_broken_account() {
         retry_at: None,
         error: None,
     };
-    let backlog = |minutes: f64| Backlog { waiting: 3, oldest_seconds: minutes * 60.0, later: 1 };
-    assert_eq!(doctor::waiting(&Backlog::default(), &works).status, Status::Pass);
+    let backlog = |minutes: f64| Waiting { due: 3, oldest_seconds: minutes * 60.0, lasting: 1, ..Waiting::default() };
+    assert_eq!(doctor::waiting(&Waiting::default(), &works).status, Status::Pass);
     assert_eq!(doctor::waiting(&backlog(5.0), &works).status, Status::Pass);
     assert_eq!(doctor::waiting(&backlog(20.0), &works).status, Status::Warn);
     let fails =
         Account { failing_since: Some(DateTime::UNIX_EPOCH), error: Some("535 5.7.8 wrong".into()), ..works.clone() };
     let found = doctor::waiting(&backlog(5.0), &fails);
     assert!(found.status == Status::Fail && found.summary.contains("535 5.7.8"), "{found:?}");
+    // Nothing is due, because the server puts off whatever it is given.
+    let put_off = |count, minutes: f64| Waiting { put_off: count, tried_seconds: minutes * 60.0, ..Waiting::default() };
+    let found = doctor::waiting(&put_off(40, 200.0), &works);
+    assert!(found.status == Status::Warn && found.summary.contains("put 40 off"), "{found:?}");
+    for few in [put_off(4, 200.0), put_off(40, 2.0)] {
+        assert_eq!(doctor::waiting(&few, &works).status, Status::Pass, "{few:?}");
+    }
     let missing = Account { configured: false, ..works };
     assert!(doctor::waiting(&backlog(20.0), &missing).remedy.unwrap().contains("mail.smtp_host"));
+}
+
+/// An installation that wants no mail has notices that wait and expire, and no warning that never ends.
+#[test]
+fn doctor_warns_without_a_server_once_somebody_asked_for_mail() {
+    let missing = Account {
+        configured: false,
+        server: String::new(),
+        from: String::new(),
+        failing_since: None,
+        retry_at: None,
+        error: None,
+    };
+    let waiting = |lasting| Waiting { due: 7, oldest_seconds: 80_000.0, lasting, ..Waiting::default() };
+    for (lasting, status) in [(0, Status::Pass), (2, Status::Warn)] {
+        assert_eq!(doctor::unset(&waiting(lasting)).status, status, "{lasting}");
+        assert_eq!(doctor::waiting(&waiting(lasting), &missing).status, status, "{lasting}");
+    }
+}
+
+#[test]
+fn doctor_tells_a_server_that_puts_everything_off_from_one_that_refuses_its_own_address() {
+    let sender = address("holdfast@example.com");
+    let mail = Envelope { from: &sender, to: &sender, own: true };
+    let judged = |step, answer| {
+        let failure = judge(step, Some(&mail), answer);
+        doctor::refusal("mail.example.com:587", "ai.example.com", step, &failure)
+    };
+    for (step, answer, status, words) in [
+        (Step::Sender, Answer::new(421, "4.4.2 later"), Status::Fail, "puts all mail off"),
+        (Step::Sender, Answer::new(452, "4.3.1 Insufficient system storage"), Status::Fail, "takes no mail"),
+        (Step::Recipient, Answer::own("no answer to a command within 60 s"), Status::Fail, "puts all mail off"),
+        (Step::Recipient, Answer::new(452, "4.3.1 Insufficient system storage"), Status::Fail, "puts all mail off"),
+        (Step::Recipient, Answer::new(451, "4.7.1 Greylisted"), Status::Warn, "the sender's own address"),
+        (Step::Recipient, Answer::new(550, "5.1.1 no such user"), Status::Warn, "the sender's own address"),
+        (Step::Connect, Answer::new(421, "4.7.0 too many connections"), Status::Warn, "no further connection"),
+    ] {
+        let found = judged(step, answer);
+        assert!(found.status == status && found.summary.contains(words), "{step:?}: {found:?}");
+    }
 }

@@ -51,11 +51,11 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("auth/upkeep.rs", "purge", "retention"),
     ("llm/jobs.rs", "remove_batches", "retention"),
     ("llm/service/mod.rs", "cost_between", "the report of the installation"),
-    ("mail/doctor.rs", "Domains::run Outbox::run", "checks of all mail"),
+    ("mail/doctor.rs", "Domains::run all_waiting", "checks of all mail"),
     // A lane is a domain of recipients, whosever the mails are; the SMTP account sends the mail of all.
     (
         "mail/service/account.rs",
-        "admit account_failed account_untried account_works",
+        "admit account_failed account_untried account_works try_without_mail",
         "the account is the installation's",
     ),
     ("mail/service/log.rs", "account retry_account", "as these"),
@@ -63,7 +63,8 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("mail/service/suppressions.rs", "unsuppress", "an operator's work, on the command line"),
     ("mail/service/mod.rs", "begin", "mail of the installation, which has no organisation"),
     ("mail/service/mod.rs", "system", "for the functions of this room that are listed here"),
-    ("mail/service/sending.rs", "deliver exchange_once", "the next mail of a lane, whosever it is"),
+    ("mail/service/results.rs", "exchange_once", "the next mail of a lane, whosever it is"),
+    ("mail/service/sending.rs", "deliver", "as this"),
     ("mail/service/sources.rs", "known_source use_token", "the address of a webhook says whose it is"),
     ("mail/service/upkeep.rs", "wake_lanes wake_each expire", "lanes of all organisations"),
     ("mail/service/upkeep.rs", "refresh_gauges", "gauges"),

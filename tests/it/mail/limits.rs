@@ -352,7 +352,10 @@ async fn what_waits_is_counted() {
         execute(&app, "UPDATE mail_messages SET send_at = now() - interval '10 minutes'".into()).await;
         app.app.mail.refresh_gauges().await.unwrap();
         let oldest = app.metric("holdfast_mail_oldest_waiting_seconds");
-        app.metric("holdfast_mail_waiting") == 1.0 && (590.0..700.0).contains(&oldest)
+        app.metric("holdfast_mail_waiting") == 1.0
+            && (590.0..700.0).contains(&oldest)
+            && app.metric("holdfast_mail_put_off") == 1.0
+            && app.metric("holdfast_mail_waiting_lasting") == 1.0
     };
     until("the gauges do not say so", is_counted).await;
     app.kill().await;

@@ -7,6 +7,7 @@ mod delivery;
 mod encryption;
 mod expiry;
 mod faults;
+mod holding;
 mod injection;
 mod killed;
 mod limits;
