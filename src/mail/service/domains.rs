@@ -1,5 +1,7 @@
 //! Domains that mail is sent from: their keys, and what the DNS says about them.
 
+use chrono::{DateTime, Utc};
+
 use super::{Mail, owners, sending::KEYS};
 use crate::{
     Address, Domain, DomainId, MailError, Owner,
@@ -9,11 +11,14 @@ use crate::{
     store::domains::{self, NewDomain},
 };
 use platform::{
+    crypto,
     db::{DbError, Tx},
     http::{Principal, Slice},
 };
 
 const MOST_DOMAINS: i64 = 20;
+/// Of selectors: names in the DNS know no capitals.
+const LETTERS: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
 
 fn missing() -> MailError {
     MailError::NotFound("mail_domain")
@@ -49,8 +54,7 @@ impl Mail {
         let seal = |private: &[u8]| self.inner.master_key.seal(KEYS, id.0.as_bytes(), private);
         let keys =
             NewKeys { rsa_private: seal(&keys.rsa_private)?, ed25519_private: seal(&keys.ed25519_private)?, ..keys };
-        // Another selector for each day, so that the former keys can stay in the DNS for a while.
-        let selector = format!("hf{}", now.format("%Y%m%d"));
+        let selector = new_selector(now);
         let row = NewDomain { id, org: owner.org(), domain: address.domain(), selector: &selector, keys: &keys, now };
         let mut tx = self.begin(owner).await?;
         if domains::count(&mut tx, owner.org()).await? >= MOST_DOMAINS {
@@ -136,6 +140,13 @@ impl Mail {
         }
         Err(missing())
     }
+}
+
+/// Another selector for each pair of keys, so that the former keys can stay in the DNS for a while. Not by the day alone: who makes new keys on the
+/// same day would publish them under a name for which resolvers still give the former ones.
+pub(crate) fn new_selector(now: DateTime<Utc>) -> String {
+    let letter = |_| char::from(LETTERS[crypto::random_below(LETTERS.len())]);
+    format!("hf{}{}", now.format("%Y%m%d"), (0..4).map(letter).collect::<String>())
 }
 
 /// Names of the checks of the two keys.

@@ -46,6 +46,8 @@ pub(crate) use unsubscribe::{Preferences, Recipient};
 #[cfg(test)]
 pub(super) use account::account_wait;
 #[cfg(test)]
+pub(super) use domains::new_selector;
+#[cfg(test)]
 pub(super) use limits::later_by;
 #[cfg(test)]
 pub(super) use outbox::lane;

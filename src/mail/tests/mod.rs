@@ -1,3 +1,4 @@
+mod domains;
 mod writing;
 
 use chrono::{DateTime, TimeDelta};
