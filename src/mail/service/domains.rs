@@ -1,6 +1,7 @@
 //! Domains that mail is sent from: their keys, and what the DNS says about them.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use super::{Mail, owners, sending::KEYS};
 use crate::{
@@ -22,6 +23,10 @@ const LETTERS: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
 
 fn missing() -> MailError {
     MailError::NotFound("mail_domain")
+}
+
+fn exists() -> MailError {
+    MailError::Conflict("mail_domain_exists", "this domain is there already: delete it for new keys")
 }
 
 impl Mail {
@@ -49,6 +54,8 @@ impl Mail {
         let domain = domain.trim().trim_start_matches('@');
         let address = Address::new("", &format!("postmaster@{domain}"))
             .map_err(|error| MailError::invalid("/domain", "invalid", error.to_string()))?;
+        // Before the keys, which one thread makes for everybody.
+        self.check_new_domain(&mut *self.begin(owner).await?, owner, address.domain()).await?;
         let keys = self.inner.cpu.run(dkim::generate).await??;
         let (id, now) = (DomainId::generate(&self.inner.clock), self.inner.clock.now());
         let seal = |private: &[u8]| self.inner.master_key.seal(KEYS, id.0.as_bytes(), private);
@@ -57,18 +64,24 @@ impl Mail {
         let selector = new_selector(now);
         let row = NewDomain { id, org: owner.org(), domain: address.domain(), selector: &selector, keys: &keys, now };
         let mut tx = self.begin(owner).await?;
-        if domains::count(&mut tx, owner.org()).await? >= MOST_DOMAINS {
-            return Err(MailError::TooMany(MOST_DOMAINS, "domains"));
-        }
+        self.check_new_domain(&mut tx, owner, address.domain()).await?;
         if !domains::insert(&mut tx, &row).await? {
-            return Err(MailError::Conflict(
-                "mail_domain_exists",
-                "this domain is there already: delete it for new keys",
-            ));
+            return Err(exists());
         }
         let added = domains::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
         tx.commit().await?;
         Ok(added)
+    }
+
+    /// Err if the owner has as many domains as it may have, or this one.
+    async fn check_new_domain(&self, conn: &mut PgConnection, owner: Owner, domain: &str) -> Result<(), MailError> {
+        if domains::named(conn, owner.org(), domain).await?.is_some() {
+            return Err(exists());
+        }
+        if domains::count(conn, owner.org()).await? >= MOST_DOMAINS {
+            return Err(MailError::TooMany(MOST_DOMAINS, "domains"));
+        }
+        Ok(())
     }
 
     /// Looks into the DNS now.

@@ -3,6 +3,7 @@
 mod api;
 mod bounces;
 mod delivery;
+mod domains;
 mod encryption;
 mod expiry;
 mod faults;
