@@ -4,8 +4,8 @@
 //! (SHA-256), bounces, complaints and rejects. Not supported: raw message delivery, which has no signature.
 //!
 //! The certificate is fetched from the address in the message, which must be one of SNS: that TLS connection is what vouches for it. It is
-//! kept, because it changes once a year. SNS signs the topics of all its customers, so the secret in our address and, if the user names it,
-//! the topic say whose message it is.
+//! kept, because it changes once a year. SNS signs the topics of all its customers, so the secret in our address and the topic, which the user
+//! names, say whose message it is.
 
 use std::{
     collections::HashMap,
@@ -62,7 +62,7 @@ impl Sns {
         Self { client, keys: Arc::default() }
     }
 
-    /// The message, if its signature holds. `topic`: the only topic that is believed; empty: any.
+    /// The message, if its signature holds. `topic`: the only topic that is believed.
     pub(super) async fn open(&self, topic: &str, report: &Report<'_>) -> Result<Message, ApiError> {
         let message: Value = http::decode(report.body)?;
         let signed = Signed::read(&message, topic)?;
@@ -136,7 +136,7 @@ impl Signed {
         let must = |name: &'static str| get(name).ok_or(Unsigned::Missing(name));
         let kind = must("/Type")?;
         let given = must("/TopicArn")?;
-        if !topic.is_empty() && topic != given {
+        if topic != given {
             return Err(Unsigned::OtherTopic(given.to_owned()));
         }
         let is_version_2 = match must("/SignatureVersion")? {
@@ -145,7 +145,7 @@ impl Signed {
             _ => return Err(Unsigned::Missing("a known SignatureVersion")),
         };
         let certificate = must("/SigningCertURL")?;
-        if !is_sns(certificate) || certificate.rsplit_once('.').is_none_or(|(_, ending)| ending != "pem") {
+        if !is_certificate(certificate) {
             return Err(Unsigned::ForeignAddress(certificate.to_owned()));
         }
         // In this order; a subject is signed where there is one.
@@ -196,6 +196,13 @@ fn is_sns(url: &str) -> bool {
     region.is_some_and(|region| {
         region.len() >= 3 && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     })
+}
+
+/// Whether this is where SNS keeps its certificates. Nothing else at SNS is: an address with a query is answered with what its caller wrote.
+fn is_certificate(url: &str) -> bool {
+    let path = url.strip_prefix("https://").and_then(|rest| rest.split_once('/')).map(|(_, path)| path);
+    let number = path.and_then(|path| path.strip_prefix("SimpleNotificationService-")?.strip_suffix(".pem"));
+    is_sns(url) && number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 /// The public key (`SubjectPublicKeyInfo`) of a certificate in PEM.

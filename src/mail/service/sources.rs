@@ -28,7 +28,7 @@ impl Mail {
     }
 
     /// `secret`: SendGrid's verification key, Mailgun's webhook signing key, Resend's `whsec_...`; the ARN of the only SNS topic that is believed
-    /// (SES, may be empty); `user:password` (Postmark, may be empty). The answer has the address, which is shown only once.
+    /// (SES); `user:password` (Postmark, may be empty). The answer has the address, which is shown only once.
     pub async fn add_source(
         &self,
         who: &Principal,

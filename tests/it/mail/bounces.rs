@@ -271,7 +271,7 @@ async fn an_unknown_address_is_404_and_a_known_one_takes_only_what_a_provider_se
     assert!(!kept.contains(token) && !kept.contains(KEY) && !kept.contains(&hex::encode(KEY)), "{kept}");
     // A secret of the wrong form is refused when it is added.
     for (provider, secret) in
-        [("sendgrid", "SG.key"), ("resend", "re_1"), ("mailgun", ""), ("ses", "topic"), ("postmark", "x")]
+        [("sendgrid", "SG.key"), ("resend", "re_1"), ("mailgun", ""), ("ses", "topic"), ("ses", ""), ("postmark", "x")]
     {
         let refused = admin.post(SOURCES, &json!({"provider": provider, "secret": secret})).await;
         assert_eq!(refused.expect(422)["errors"][0]["pointer"], "/secret", "{provider}");
@@ -450,13 +450,14 @@ async fn sns_is_believed_at_its_own_addresses_only() {
         json!({}),
         json!({"SigningCertURL": format!("{}/x.pem", app.base_url)}),
         json!({"SigningCertURL": "https://169.254.169.254/x.pem"}),
+        json!({"SigningCertURL": "https://sns.eu-west-1.amazonaws.com/?Action=ListTopics&x=.pem"}),
         json!({"TopicArn": "arn:aws:sns:eu-west-1:999999999999:bounces", "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/x.pem"}),
         json!({"Type": "SubscriptionConfirmation", "SubscribeURL": format!("{}/", app.base_url), "Token": "t"}),
         json!({"Signature": null}),
     ] {
         post(&app, &path, &message(&changes)).await.problem(401, "unauthorized");
     }
-    assert_eq!(reports(&app, "ses", "unsigned"), 6.0);
+    assert_eq!(reports(&app, "ses", "unsigned"), 7.0);
     app.stop().await;
 }
 
