@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::Mail;
 use crate::{
-    Address, MailError,
+    Address, Kind, MailError,
     bounces::{Bounce, BounceKind, IgnoredBounce},
     events::MessageBounced,
     model::{Bounced, Owner, Reason},
@@ -138,6 +138,17 @@ impl Mail {
             BounceKind::Soft => return Ok(()),
             BounceKind::Hard => (Reason::HardBounce, "*"),
             BounceKind::Complaint => (Reason::Complaint, "*"),
+            BounceKind::Unsubscribe
+                if Kind::named(&message.kind).is_some_and(|kind| !kind.ends_when_unsubscribed()) =>
+            {
+                tracing::warn!(
+                    message_id = %message.id,
+                    kind = message.kind,
+                    "a recipient used the provider's link to unsubscribe from mail about an account, which is sent in any case: switch that \
+                     link off at the provider"
+                );
+                return Ok(());
+            }
             BounceKind::Unsubscribe => (Reason::Unsubscribed, message.kind.as_str()),
         };
         let address = Address::new("", &message.to_address);

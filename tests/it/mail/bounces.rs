@@ -172,6 +172,27 @@ async fn each_kind_of_report_has_its_consequence() {
     app.stop().await;
 }
 
+/// Services put a link of their own into every mail, also into one about an account.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_providers_unsubscription_ends_no_mail_about_an_account() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let org = org(&app, "default").await;
+    let path = source(&admin, "mailgun", KEY, false).await;
+    for kind in ["password_reset", "invitation", "new_device", "digest", "api"] {
+        sent(&app, Some(org), kind, &format!("{kind}@example.com"), "1 hour").await;
+        execute(&app, format!("UPDATE mail_messages SET kind = '{kind}' WHERE message_id = '{kind}@example.org'"))
+            .await;
+        let body = mailgun(&app, KEY, kind, NOW, &event(&app, kind, kind, &json!({"event": "unsubscribed"})));
+        assert_eq!(post(&app, &path, &body).await.status, 200);
+    }
+    // Notices, and what the organisation sends on its own.
+    let wanted = ["default/api@example.com/api/unsubscribed", "default/digest@example.com/digest/unsubscribed"];
+    assert_eq!(suppressed(&app).await, wanted);
+    assert_eq!(counted(&app, "unsubscribe"), 5.0, "each is counted");
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_report_is_refused_and_counted() {
     let app = TestApp::start().await;
