@@ -38,7 +38,8 @@ pub(crate) enum Taken {
 
 impl Mail {
     /// Records a bounce. A source of an organisation counts for mail of that organisation alone. One of the installation, whose SMTP account sends
-    /// the mail of all, counts for any Message-ID that is ours; without one, for the installation's own mail.
+    /// the mail of all, counts for any Message-ID that is ours, and for any mail that its server answered with the provider's id; without either, for
+    /// the installation's own mail.
     pub(crate) async fn bounced(&self, owner: Owner, source: &str, bounce: &Bounce) -> Result<Taken, MailError> {
         let taken = self.record(owner, source, bounce).await?;
         let metrics = &self.inner.metrics.bounces;

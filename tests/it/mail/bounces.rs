@@ -359,6 +359,43 @@ async fn without_a_message_id_the_last_mail_to_the_address_counts_unless_it_is_t
     app.stop().await;
 }
 
+/// The installation's account sends the mail of all, so its service reports about the mail of all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_with_the_services_own_id_counts_for_mail_of_any_organisation() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    app.other_org("other").await;
+    let (ours, theirs) = (org(&app, "default").await, org(&app, "other").await);
+    let path = source(&admin, "postmark", "hook:secret", true).await;
+    let signed = |request: RequestBuilder| request.basic_auth("hook", Some("secret"));
+    let record = |id: i64, provider_id: &str| {
+        json!({"RecordType": "Bounce", "ID": id, "Type": "HardBounce", "Email": "ann@example.com", "MessageID": provider_id,
+            "Details": "smtp;550 5.1.1 no such user", "BouncedAt": app.clock.now().to_rfc3339()})
+        .to_string()
+    };
+    sent(&app, Some(ours), "ours", "ann@example.com", "3 hours").await;
+    sent(&app, Some(theirs), "theirs", "ann@example.com", "2 hours").await;
+    execute(
+        &app,
+        "INSERT INTO mail_attempts (message_id, attempt, created_at, org_id, began_at, ended_at, outcome, answer)
+         SELECT id, 1, created_at, org_id, created_at, created_at, 'sent', '250 2.0.0 Ok: queued as id-of-' || split_part(message_id, '@', 1)
+         FROM mail_messages"
+            .into(),
+    )
+    .await;
+    // An id that no answer had is about mail of another system: the last mail to the address is somebody else's.
+    assert_eq!(post_with(&app, &path, &record(1, "id-of-nothing"), signed).await.status, 200);
+    assert_eq!((ignored(&app, "unmatched"), suppressed(&app).await.len()), (1.0, 0));
+    assert_eq!(post_with(&app, &path, &record(2, "id-of-ours"), signed).await.status, 200);
+    assert_eq!((mark(&app, "ours").await.as_deref(), mark(&app, "theirs").await), (Some("hard"), None));
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/hard_bounce"]);
+    // A source of one organisation learns nothing of the other's mail, whatever id it names.
+    let own = source(&admin, "postmark", "hook:secret", false).await;
+    assert_eq!(post_with(&app, &own, &record(3, "id-of-theirs"), signed).await.status, 200);
+    assert_eq!(mark(&app, "theirs").await, None);
+    app.stop().await;
+}
+
 /// A Message-ID that is not ours is about mail of another system, unless the server's answer shows that the provider has replaced ours.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_of_sendgrid_is_read_event_by_event() {
