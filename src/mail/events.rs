@@ -35,7 +35,7 @@ pub struct MessageBounced {
     pub message_id: MessageId,
     /// Kind of the mail, such as `welcome`.
     pub kind: String,
-    /// `hard`, `soft` or `complaint`
+    /// `hard`, `refused`, `soft` or `complaint`
     pub bounce: Bounced,
     /// Enhanced status code, such as `5.1.1`; may be empty.
     pub status: String,

@@ -94,6 +94,8 @@ text_enum! {
         Hard = "hard",
         /// A temporary problem at the recipient.
         Soft = "soft",
+        /// Refused for its sender or its content: a policy, spam, no authentication.
+        Refused = "refused",
         /// The recipient called it spam.
         Complaint = "complaint",
     }

@@ -24,7 +24,7 @@ use rustls::{
 };
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, enhanced, hard, message_id, text, time};
+use super::{Bounce, BounceKind, Report, Unsigned, enhanced, hard, message_id, refusal, text, time};
 use platform::{
     error::{ApiError, chain},
     http,
@@ -241,7 +241,12 @@ fn bounce(event: &Value, kind: BounceKind, part: &str, recipient: &Value) -> Opt
     let said = said.or_else(|| get("/complaintFeedbackType")).or_else(|| get("/bounceSubType")).unwrap_or_default();
     let code = text(recipient, "/status").and_then(|status| enhanced(&status)).or_else(|| enhanced(&said));
     // "Permanent" is also what a server refused for its policy.
-    let kind = if kind == BounceKind::Hard { hard(code.as_deref()) } else { kind };
+    let kind = match kind {
+        BounceKind::Hard => hard(code.as_deref()),
+        // With a subtype such as ContentRejected.
+        BounceKind::Soft => refusal(code.as_deref(), &format!("{} {said}", get("/bounceSubType").unwrap_or_default())),
+        kind => kind,
+    };
     let status = text(recipient, "/status").or(code).or_else(|| get("/bounceType"));
     let provider_id = text(event, "/mail/messageId");
     let report = get("/feedbackId").or_else(|| provider_id.clone()).unwrap_or_default();

@@ -40,6 +40,7 @@ mail-state-suppressed = suppressed
 mail-state-cancelled = cancelled
 mail-bounced-hard = bounced
 mail-bounced-soft = bounced, temporary
+mail-bounced-refused = refused by policy
 mail-bounced-complaint = marked as spam
 mail-kind-verify = Address confirmation
 mail-kind-welcome = Welcome

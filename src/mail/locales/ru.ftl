@@ -40,6 +40,7 @@ mail-state-suppressed = адрес в стоп-листе
 mail-state-cancelled = отменено
 mail-bounced-hard = возврат
 mail-bounced-soft = временный возврат
+mail-bounced-refused = отклонено по правилам получателя
 mail-bounced-complaint = отмечено как спам
 mail-kind-verify = Подтверждение адреса
 mail-kind-welcome = Приветствие

@@ -136,7 +136,7 @@ impl Mail {
         bounce: &Bounce,
     ) -> Result<(), MailError> {
         let (reason, kind) = match bounce.kind {
-            BounceKind::Soft => return Ok(()),
+            BounceKind::Soft | BounceKind::Refused => return Ok(()),
             BounceKind::Hard => (Reason::HardBounce, "*"),
             BounceKind::Complaint => (Reason::Complaint, "*"),
             BounceKind::Unsubscribe
@@ -165,6 +165,7 @@ fn marked_as(kind: BounceKind) -> Option<Bounced> {
     match kind {
         BounceKind::Hard => Some(Bounced::Hard),
         BounceKind::Soft => Some(Bounced::Soft),
+        BounceKind::Refused => Some(Bounced::Refused),
         BounceKind::Complaint => Some(Bounced::Complaint),
         BounceKind::Unsubscribe => None,
     }

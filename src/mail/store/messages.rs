@@ -362,11 +362,12 @@ pub async fn cancel(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<bool
     Ok(done.rows_affected() > 0)
 }
 
-/// Notes that a message came back; false if it did before: something worse replaces what is known (soft, hard, complaint).
+/// Notes that a message came back; false if it did before: something worse replaces what is known (soft, refused, hard, complaint).
 pub async fn bounced(conn: &mut PgConnection, id: MessageId, kind: Bounced, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "UPDATE mail_messages SET bounce = $2, bounced_at = $3
-         WHERE id = $1 AND (bounce IS NULL OR bounce = 'soft' AND $2 <> 'soft' OR bounce = 'hard' AND $2 = 'complaint')",
+         WHERE id = $1 AND (bounce IS NULL OR bounce = 'soft' AND $2 <> 'soft' OR bounce = 'refused' AND $2 IN ('hard', 'complaint')
+           OR bounce = 'hard' AND $2 = 'complaint')",
         id.0,
         kind.as_str(),
         now,

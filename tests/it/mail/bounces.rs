@@ -151,6 +151,7 @@ async fn each_kind_of_report_has_its_consequence() {
     let path = source(&admin, "mailgun", KEY, false).await;
     for (name, changes) in [
         ("soft", json!({"delivery-status": {"code": 552, "enhanced-code": "5.2.2", "message": "full"}})),
+        ("refused", json!({"delivery-status": {"code": 550, "enhanced-code": "5.7.26", "message": "unauthenticated"}})),
         ("later", json!({"severity": "temporary"})),
         ("unsubscribed", json!({"event": "unsubscribed"})),
         ("delivered", json!({"event": "delivered"})),
@@ -161,14 +162,25 @@ async fn each_kind_of_report_has_its_consequence() {
     }
     assert_eq!(suppressed(&app).await, ["default/unsubscribed@example.com/alert/unsubscribed"]);
     assert_eq!(mark(&app, "soft").await.as_deref(), Some("soft"));
+    assert_eq!(mark(&app, "refused").await.as_deref(), Some("refused"));
     for name in ["later", "unsubscribed", "delivered"] {
         assert_eq!(mark(&app, name).await, None, "{name}");
     }
+    assert_eq!(counted(&app, "refused"), 1.0);
     assert_eq!((counted(&app, "soft"), counted(&app, "unsubscribe"), counted(&app, "hard")), (1.0, 1.0, 0.0));
     // A hard bounce after a soft one counts.
     let hard = mailgun(&app, KEY, "token-hard", NOW, &event(&app, "hard", "soft", &json!({})));
     assert_eq!(post(&app, &path, &hard).await.status, 200);
     assert_eq!(mark(&app, "soft").await.as_deref(), Some("hard"));
+    // One after a refusal as well; a soft one changes nothing then.
+    for (token, changes, marked) in [
+        ("full", json!({"delivery-status": {"code": 552, "enhanced-code": "5.2.2", "message": "full"}}), "refused"),
+        ("gone", json!({}), "hard"),
+    ] {
+        let body = mailgun(&app, KEY, token, NOW, &event(&app, token, "refused", &changes));
+        assert_eq!(post(&app, &path, &body).await.status, 200);
+        assert_eq!(mark(&app, "refused").await.as_deref(), Some(marked));
+    }
     app.stop().await;
 }
 

@@ -170,6 +170,10 @@ fn each_notification_is_what_it_says() {
         (json!({"/bounce/bounceSubType": "OnAccountSuppressionList"}), Some(BounceKind::Hard)),
         (json!({"/bounce/bounceSubType": "UnsubscribedRecipient"}), Some(BounceKind::Unsubscribe)),
         (json!({"/bounce/bounceType": "Transient", "/bounce/bounceSubType": "MailboxFull"}), Some(BounceKind::Soft)),
+        (
+            json!({"/bounce/bounceType": "Transient", "/bounce/bounceSubType": "ContentRejected"}),
+            Some(BounceKind::Refused),
+        ),
         (json!({"/bounce/bounceType": "Undetermined"}), Some(BounceKind::Soft)),
         (complaint(json!("abuse")), Some(BounceKind::Complaint)),
         (complaint(json!(null)), Some(BounceKind::Complaint)),
@@ -179,7 +183,7 @@ fn each_notification_is_what_it_says() {
         (json!({"/notificationType": null, "/eventType": "DeliveryDelay"}), None),
         (
             json!({"/notificationType": null, "/eventType": "Reject", "/reject": {"reason": "Bad content"}}),
-            Some(BounceKind::Soft),
+            Some(BounceKind::Refused),
         ),
     ] {
         let bounces = read(&notification(&changes).to_string()).unwrap();
@@ -188,7 +192,7 @@ fn each_notification_is_what_it_says() {
     let policy =
         json!([{"emailAddress": "jane@example.com", "status": "5.7.1", "diagnosticCode": "smtp; 550 5.7.1 blocked"}]);
     let refused = read(&notification(&json!({"/bounce/bouncedRecipients": policy})).to_string()).unwrap();
-    assert_eq!(told(&refused), [(BounceKind::Soft, "5.7.1", Some("jane@example.com"))], "not the address");
+    assert_eq!(told(&refused), [(BounceKind::Refused, "5.7.1", Some("jane@example.com"))], "not the address");
     let two = json!([{"emailAddress": "jane@example.com"}, {"emailAddress": "richard@example.com"}]);
     let both = read(&notification(&json!({"/bounce/bouncedRecipients": two})).to_string()).unwrap();
     assert_eq!(
