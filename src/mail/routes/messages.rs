@@ -20,6 +20,9 @@ use platform::{
     text_enum,
 };
 
+/// Bytes of a mail to send, as JSON: attachments of 10 MiB are a third longer in base64.
+pub(super) const MOST_BYTES: usize = 15 << 20;
+
 text_enum! {
     /// Language of a mail.
     #[schema(as = MailLanguage)]
@@ -97,7 +100,7 @@ pub(super) struct SendMail {
     reply_to: Option<String>,
     /// Not before this time, at most 30 days ahead; default: now.
     send_at: Option<DateTime<Utc>>,
-    /// At most 20 files, within the limit of a request's size.
+    /// At most 20 files with 10 MiB (10,485,760 bytes) together.
     #[serde(default)]
     #[schema(max_items = 20)]
     attachments: Vec<SendAttachment>,
@@ -124,10 +127,11 @@ fn bytes() -> String {
 ///
 /// The answer comes when the mail is in the outbox; its state and every attempt are in the log. `Idempotency-Key` belongs to the mail as well:
 /// as long as the log is kept, a request with the key (here at most 200 characters) of an earlier mail makes no other one, and gets 200 with
-/// the earlier one.
+/// the earlier one. The request has at most 15 MiB (15,728,640 bytes), whatever `server.max_body_bytes` says.
 #[utoipa::path(post, path = "/api/v1/mail/messages", tag = "Mail", request_body = SendMail,
     responses((status = 201, body = Message), (status = 200, body = Message, description = "The mail of an earlier request with this key"),
-        (status = 403), (status = 422), (status = 429, description = "Too many mails of the organisation or to this recipient")))]
+        (status = 403), (status = 413, description = "Larger than 15 MiB"), (status = 422),
+        (status = 429, description = "Too many mails of the organisation or to this recipient")))]
 pub(super) async fn send_mail(
     State(mail): State<Mail>,
     Auth(who): Auth,

@@ -6,9 +6,13 @@ mod sources;
 mod suppressions;
 mod templates;
 
+use axum::extract::DefaultBodyLimit;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 use super::{Mail, Owner};
 use platform::{
@@ -19,7 +23,11 @@ use platform::{
 /// The routes of this capability.
 pub fn router() -> OpenApiRouter<Mail> {
     OpenApiRouter::new()
-        .routes(idempotent(routes!(messages::list_mail_messages, messages::send_mail)))
+        .routes(
+            // Outside of `idempotent`, which reads the body.
+            idempotent(routes!(messages::list_mail_messages, messages::send_mail))
+                .layer(DefaultBodyLimit::max(messages::MOST_BYTES)),
+        )
         .routes(routes!(messages::get_mail_message))
         .routes(routes!(messages::retry_mail_message))
         .routes(routes!(messages::cancel_mail_message))

@@ -1,5 +1,6 @@
 //! What programs do with mail. No server is configured: mail waits.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use holdfast::platform::http::Role;
 use reqwest::Method;
@@ -136,6 +137,32 @@ async fn what_is_wrong_with_a_mail_is_said_field_by_field() {
     admin.post(MESSAGES, &with(json!({"cc": "b@example.com"}))).await.problem(400, "invalid_value");
     admin.post(MESSAGES, &with(json!({"language": "de"}))).await.problem(400, "invalid_value");
     assert_eq!(recipients(&admin, "kind=api").await, Vec::<String>::new(), "nothing of it is sent");
+    app.stop().await;
+}
+
+/// Other requests have the limit of the server, 2 MiB.
+#[tokio::test(flavor = "multi_thread")]
+async fn attachments_may_have_ten_mebibytes() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let with = |bytes: &[usize]| {
+        let files: Vec<_> = bytes
+            .iter()
+            .map(|bytes| json!({"name": "a.bin", "content": STANDARD.encode(vec![7_u8; *bytes])}))
+            .collect();
+        let mut body = order("ada@example.com");
+        body["attachments"] = files.into();
+        body
+    };
+    let sent = send(&admin, &with(&[10 << 20])).await;
+    let detail = admin.get(&format!("{MESSAGES}/{}", id(&sent))).await.expect(200);
+    assert_eq!(detail["attachments"][0]["size"], 10 << 20);
+    // With a key, whose guard reads the body first.
+    send_with_key(&admin, &with(&[5 << 20, 4 << 20]), "large").await.expect(201);
+    assert_eq!(errors(&admin.post(MESSAGES, &with(&[6 << 20, 5 << 20])).await)[0].0, "/attachments");
+    admin.post(MESSAGES, &with(&[12 << 20])).await.problem(413, "payload_too_large");
+    let long = json!({"address": "ada@example.com", "detail": "x".repeat(3 << 20)});
+    admin.post(SUPPRESSIONS, &long).await.problem(413, "payload_too_large");
     app.stop().await;
 }
 
