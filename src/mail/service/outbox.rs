@@ -19,7 +19,7 @@ use crate::{
     smtp::Account,
     store::{
         domains,
-        messages::{self, NewMessage},
+        messages::{self, Keyed, NewMessage},
     },
 };
 use jobs::Enqueue;
@@ -45,6 +45,22 @@ struct Written {
     html: Option<String>,
 }
 
+/// A mail in the outbox.
+pub(super) struct Queued {
+    pub id: MessageId,
+    /// False: the owner had a mail with this idempotency key, and it is that one.
+    pub is_new: bool,
+    /// That earlier mail was made of another request.
+    pub is_another: bool,
+}
+
+impl Queued {
+    fn before(first: &Keyed, digest: Option<[u8; 32]>) -> Self {
+        let is_another = digest.is_some_and(|digest| first.digest.as_deref() != Some(digest.as_slice()));
+        Self { id: first.id, is_new: false, is_another }
+    }
+}
+
 impl Mail {
     /// Writes the mail into the outbox in the caller's transaction and enqueues its lane's job. A suppressed recipient gives a row in state
     /// `suppressed`. Who writes several mails in a transaction does so in the order of their recipients' domains: two transactions with another
@@ -55,23 +71,24 @@ impl Mail {
         owner: Owner,
         new: &NewMail<'_>,
     ) -> Result<MessageId, MailError> {
-        self.write(conn, owner, new).await.map(|(id, _)| id)
+        self.write(conn, owner, new, None).await.map(|queued| queued.id)
     }
 
-    /// As [`Self::enqueue`]; false: the owner had a mail with this idempotency key, and it is that one.
+    /// As [`Self::enqueue`]. `digest`: of the request that `new` is made of.
     pub(super) async fn write(
         &self,
         conn: &mut PgConnection,
         owner: Owner,
         new: &NewMail<'_>,
-    ) -> Result<(MessageId, bool), MailError> {
+        digest: Option<[u8; 32]>,
+    ) -> Result<Queued, MailError> {
         let clock = &self.inner.clock;
         let (now, id, org) = (clock.now(), MessageId::generate(clock), owner.org());
         check(owner, new, now)?;
         if let Some(key) = &new.idempotency_key {
             // Before the limits: a repeated request makes no mail.
             if let Some(first) = messages::keyed(conn, org, key).await? {
-                return Ok((first, false));
+                return Ok(Queued::before(&first, digest));
             }
         }
         self.check_sender(conn, owner, new.from.as_ref()).await?;
@@ -115,9 +132,10 @@ impl Mail {
         };
         // Last, so that a caller who goes on after an error leaves no key without a mail.
         if let Some(key) = row.idempotency_key {
-            let first = messages::take_key(conn, org, key, id, now).await?;
-            if first != id {
-                return Ok((first, false));
+            let keyed = Keyed { id, digest: digest.map(|digest| digest.to_vec()) };
+            let first = messages::take_key(conn, org, key, &keyed, now).await?;
+            if first.id != id {
+                return Ok(Queued::before(&first, digest));
             }
         }
         messages::insert(conn, &row).await?;
@@ -127,7 +145,7 @@ impl Mail {
         } else if row.send_at <= now {
             self.wake(conn, org, &lane).await?;
         }
-        Ok((id, true))
+        Ok(Queued { id, is_new: true, is_another: false })
     }
 
     /// Enqueues a job that sends what is due in this lane, unless one waits to start. Not while nothing can be sent: the mail waits.

@@ -4,9 +4,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Content, Mail, NewMail};
+use super::{Content, Mail, NewMail, outbox::Queued};
 use crate::{Address, Attachment, MailError, Message, MessageId, Owner, kinds, render::example};
-use platform::{error::FieldError, http::Principal, names::tidy};
+use platform::{crypto, error::FieldError, http::Principal};
 
 /// A mail as it was asked for; nothing of it is checked yet.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +43,7 @@ pub struct Sent {
     pub message: Message,
     /// False: the organisation had a mail with this idempotency key, and it is that one.
     pub is_new: bool,
-    /// That earlier mail has another recipient or content than the request.
+    /// That earlier mail was made of another request.
     pub is_another: bool,
 }
 
@@ -73,10 +73,9 @@ impl Mail {
             created_by: who.subject(),
         };
         let mut tx = self.begin(owner).await?;
-        let (id, is_new) = self.write(&mut tx, owner, &new).await?;
+        let Queued { id, is_new, is_another } = self.write(&mut tx, owner, &new, Some(request.digest())).await?;
         tx.commit().await?;
         let message = self.get(who, id).await?.message;
-        let is_another = !is_new && !request.is_of(&to, &message);
         Ok(Sent { message, is_new, is_another })
     }
 
@@ -143,12 +142,29 @@ impl MailRequest {
         })
     }
 
-    /// Whether `message` is what a request like this one made.
-    fn is_of(&self, to: &Address, message: &Message) -> bool {
-        let is_subject = |subject: &String| tidy(subject) == tidy(&message.subject);
-        message.to_address.eq_ignore_ascii_case(&to.address())
-            && message.template == self.template
-            && self.subject.as_ref().is_none_or(is_subject)
+    /// Tells one request from another: of all its fields, but for the key.
+    fn digest(&self) -> [u8; 32] {
+        let mut data = self.data.clone();
+        if let Some(data) = &mut data {
+            // Their order means nothing.
+            data.sort_all_objects();
+        }
+        let file = |file: &GivenFile| json!([file.name, file.content_type, crypto::sha256_hex(&file.content)]);
+        let files: Vec<Value> = self.attachments.iter().map(file).collect();
+        let whole = json!([
+            self.to,
+            self.subject,
+            self.text,
+            self.html,
+            self.template,
+            data,
+            self.language,
+            self.from,
+            self.reply_to,
+            self.send_at,
+            files
+        ]);
+        crypto::sha256(whole.to_string())
     }
 }
 

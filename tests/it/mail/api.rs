@@ -183,6 +183,41 @@ async fn a_key_makes_one_mail_as_long_as_the_log_is_kept() {
     app.stop().await;
 }
 
+/// A program that uses a key twice learns it, instead of being told that its mail was sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_another_content_is_refused() {
+    let app = TestApp::start().await;
+    let body = json!({"to": "ada@example.com", "subject": "Your order", "text": "Monday.", "html": "<p>Monday.</p>",
+        "attachments": [{"name": "a.txt", "content_type": "text/plain", "content": "YQ=="}]});
+    let changes = [
+        json!({"to": "Ada <ada@example.com>"}),
+        json!({"text": "Tuesday."}),
+        json!({"html": null}),
+        json!({"reply_to": "shop@example.com"}),
+        json!({"send_at": (app.clock.now() + TimeDelta::hours(26)).to_rfc3339()}),
+        json!({"attachments": [{"name": "a.txt", "content_type": "text/plain", "content": "Yg=="}]}),
+        json!({"attachments": []}),
+    ];
+    let admin = app.admin().await;
+    for key in 0..changes.len() {
+        send_with_key(&admin, &body, &key.to_string()).await.expect(201);
+    }
+    // The answers of the requests themselves are kept for a day.
+    app.clock.advance(TimeDelta::hours(25));
+    let admin = app.admin().await;
+    for (key, change) in changes.iter().enumerate() {
+        let mut other = body.clone();
+        for (field, value) in change.as_object().unwrap() {
+            other[field] = value.clone();
+        }
+        let answer = send_with_key(&admin, &other, &key.to_string()).await;
+        answer.problem(422, "idempotency_key_reused");
+    }
+    app.clock.advance(TimeDelta::hours(25));
+    send_with_key(&app.admin().await, &body, "0").await.expect(200);
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suppressed_address_gets_nothing_until_it_is_removed() {
     let app = TestApp::start().await;
