@@ -14,6 +14,8 @@ use platform::config::{ConfigErrors, secret};
 pub struct Config {
     /// Sender: `Holdfast <holdfast@example.com>`. While it or `smtp_host` is empty, mail waits in the outbox.
     pub from: String,
+    /// Where servers send bounces to (the envelope's sender, `MAIL FROM`), for mail from every sender. Empty: to the sender of each mail.
+    pub bounce_address: String,
     /// Name that EHLO gives; empty: the host of `server.public_url`.
     pub hostname: String,
     /// SMTP server. Empty: nothing is sent, mail waits in the outbox.
@@ -91,6 +93,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             from: String::new(),
+            bounce_address: String::new(),
             hostname: String::new(),
             smtp_host: String::new(),
             smtp_port: 0,
@@ -125,14 +128,17 @@ impl Config {
     pub fn validate(&mut self, errors: &mut ConfigErrors) {
         secret::resolve(&mut self.smtp_password, self.smtp_password_file.as_deref(), "smtp_password_file", errors);
         secret::resolve(&mut self.imap_password, self.imap_password_file.as_deref(), "imap_password_file", errors);
-        match Address::parse(&self.from) {
-            _ if self.from.is_empty() => {}
-            Err(error) => errors.push("from", error.to_string()),
-            // All mail would fail at servers without SMTPUTF8, which are most.
-            Ok(sender) if sender.needs_smtputf8() => {
-                errors.push("from", "use an address with ASCII characters before the @: most servers refuse others");
+        for (setting, text) in [("from", &self.from), ("bounce_address", &self.bounce_address)] {
+            match Address::parse(text) {
+                _ if text.is_empty() => {}
+                Err(error) => errors.push(setting, error.to_string()),
+                // All mail would fail at servers without SMTPUTF8, which are most.
+                Ok(address) if address.needs_smtputf8() => {
+                    let text = "use an address with ASCII characters before the @: most servers refuse others";
+                    errors.push(setting, text);
+                }
+                Ok(_) => {}
             }
-            Ok(_) => {}
         }
         for (setting, name) in
             [("hostname", &self.hostname), ("smtp_host", &self.smtp_host), ("imap_host", &self.imap_host)]
@@ -176,6 +182,11 @@ impl Config {
     /// The sender; `None` if it is not set.
     pub fn sender(&self) -> Option<Address> {
         Address::parse(&self.from).ok()
+    }
+
+    /// `bounce_address`; `None` if it is not set.
+    pub fn bounces_to(&self) -> Option<Address> {
+        Address::parse(&self.bounce_address).ok()
     }
 
     /// Whether mail can be sent.

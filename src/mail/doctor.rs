@@ -47,7 +47,8 @@ impl Check for Smtp {
             );
         };
         // To the sender itself: an address that the server should know, and nothing is sent.
-        let envelope = Envelope { from: &sender, to: &sender, own: true };
+        let bounces = inner.config.bounces_to();
+        let envelope = Envelope { from: &sender, to: &sender, own: true, bounces: bounces.as_ref() };
         let server = account.server();
         let (patience, hostname) = (patience(&self.0), inner.hostname.as_str());
         match timeout(patience, account.rehearse(&envelope)).await {

@@ -303,7 +303,8 @@ impl Mail {
         let from = from.map_err(|error| refused(&error))?;
         let to = Address::new(&taken.to_name, &taken.to_address).map_err(|error| refused(&error))?;
         let raw = self.written(taken, &from, &to, began_at).await?;
-        account.send(&Envelope { from: &from, to: &to, own }, &raw).await
+        let bounces = self.inner.config.bounces_to();
+        account.send(&Envelope { from: &from, to: &to, own, bounces: bounces.as_ref() }, &raw).await
     }
 
     /// The message, signed as the settings say where its sender's domain has keys.

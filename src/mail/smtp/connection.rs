@@ -34,6 +34,8 @@ pub struct Envelope<'a> {
     pub to: &'a Address,
     /// Whether `from` is the configured sender.
     pub own: bool,
+    /// Where the server sends bounces to (`MAIL FROM`); `None`: to `from`. Configured, so its refusal concerns all mail.
+    pub bounces: Option<&'a Address>,
 }
 
 /// Where to connect.
@@ -155,7 +157,8 @@ impl Connection {
 
     /// Names the sender and the recipient; the answer to the recipient.
     async fn address(&mut self, envelope: &Envelope<'_>, eight_bit: bool, limits: &Limits) -> Result<Answer, Ended> {
-        let Envelope { from, to, own } = *envelope;
+        let Envelope { to, .. } = *envelope;
+        let (from, own) = envelope.bounces.map_or((envelope.from, envelope.own), |bounces| (bounces, true));
         let mut parameters = Vec::new();
         let offers = |extension| self.inner.server_info().supports_feature(extension);
         // Bodies are ASCII, so what is not is an address in a header: that of Reply-To.

@@ -246,6 +246,18 @@ fn a_sender_that_most_servers_refuse_is_no_setting() {
 }
 
 #[test]
+fn bounces_go_to_an_address_that_every_server_takes() {
+    for (address, is_valid) in
+        [("", true), ("bounces@example.com", true), ("bounces", false), ("возврат@example.com", false)]
+    {
+        let mut errors = ConfigErrors::default();
+        let mut config = Config { bounce_address: address.to_owned(), ..Config::default() };
+        config.validate(&mut errors);
+        assert_eq!(errors.is_empty(), is_valid, "{address}");
+    }
+}
+
+#[test]
 fn amazon_ses_gets_no_signature_unless_the_operator_wants_one() {
     let signing = |host: &str, dkim| Config { smtp_host: host.to_owned(), dkim, ..Config::default() }.signing();
     for host in [

@@ -50,6 +50,26 @@ async fn a_mail_arrives_once_as_it_was_written() {
     app.stop().await;
 }
 
+/// Whoever is the sender: reports about the mail of organisations come to the mailbox that is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn bounces_of_all_mail_are_sent_to_the_configured_address() {
+    let smtp = Smtp::start().await;
+    let app = start_with(&smtp, &[("HOLDFAST_MAIL__BOUNCE_ADDRESS", "bounces@example.com")]).await;
+    let owner = Owner::Org(org(&app).await);
+    app.app.mail.make_domain(owner, "harbour.example").await.unwrap();
+    execute(&app, "UPDATE mail_domains SET verified_at = now()".into()).await;
+    let to = Address::parse("ada@example.org").unwrap();
+    let from = Address::parse("Harbour <tides@harbour.example>").unwrap();
+    for (from, shown) in [(None, "holdfast@example.com"), (Some(from), "tides@harbour.example")] {
+        let id = enqueue(&app, owner, &NewMail { from, ..mail(&to, "Tides") }).await.unwrap();
+        until_state(&app, id, "sent").await;
+        let kept = smtp.kept().pop().unwrap();
+        assert_eq!((kept.from.as_str(), kept.mailbox("From").1.as_str()), ("bounces@example.com", shown));
+    }
+    smtp.check_conversations();
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_makes_one_mail_however_often_it_is_used() {
     let smtp = Smtp::start().await;
