@@ -107,6 +107,12 @@ pub fn dkim(name: &str, expected: &DnsRecord, found: Found) -> DnsCheck {
     check(name, (expected.host.as_str(), "TXT"), found, &expected.value, judged)
 }
 
+/// A record that may be missing, but not be wrong.
+pub fn optional(check: DnsCheck) -> DnsCheck {
+    let is_missing = check.status == DnsStatus::Fail && check.found.is_empty();
+    if is_missing { DnsCheck { status: DnsStatus::Warn, ..check } } else { check }
+}
+
 /// Judges the SPF record. Which servers it should name, only the operator and the provider know.
 pub fn spf(domain: &str, found: Found) -> DnsCheck {
     let found = found.map(|records| {

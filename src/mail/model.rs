@@ -261,7 +261,7 @@ pub struct Domain {
     pub installation: bool,
     pub domain: String,
     pub selector: String,
-    /// When its records first had its keys; null: mail is not sent from it yet.
+    /// When its RSA record first had its key; null: mail is not sent from it.
     pub verified_at: Option<DateTime<Utc>>,
     /// The records to publish: name and value.
     pub records: Vec<DnsRecord>,

@@ -120,7 +120,7 @@ class Sender:
     def add_domain(self, domain):
         """The domain with its keys; {name: TXT record}. Its owner would publish them: there is no name server here that could say so."""
         made = self.api.call("POST", "/api/v1/mail/domains", {"domain": domain, "installation": True})
-        self.sql(f"UPDATE mail_domains SET verified_at = now() WHERE domain = '{domain}'")
+        self.sql(f"UPDATE mail_domains SET verified_at = now(), ed25519_published = true WHERE domain = '{domain}'")
         return {record["host"]: record["value"] for record in made["records"]}
 
     def sql(self, statement):

@@ -178,7 +178,7 @@ mail-domains-checked = Last check
 mail-domains-never = not yet
 mail-domains-verified = verified
 mail-domains-not-verified = not verified
-mail-domains-not-verified-text = Mail is sent from this domain once a check has found both DKIM records.
+mail-domains-not-verified-text = Mail is sent from this domain once a check has found the RSA record of DKIM.
 mail-domains-check = Check the records
 mail-domains-was-checked = Records checked
 mail-domains-delete = Remove
@@ -206,7 +206,7 @@ mail-domains-what-dmarc = DMARC: what receivers do with mail that proves neither
 mail-domains-what-reverse = Reverse name of the sending server's address
 mail-domains-do-spf = Receivers cannot tell that your mail server may send for this domain. Add it to the SPF record; a domain has only one.
 mail-domains-do-dkim-rsa = Signatures cannot be verified. Publish the record as it stands, and no other of its name; providers that split long values join them again.
-mail-domains-do-dkim-ed25519 = Receivers that know Ed25519 ignore this signature until the record is there. The RSA one is enough for delivery.
+mail-domains-do-dkim-ed25519 = Mail is signed with this key, too, once the record is there. The RSA one is enough for delivery: some DNS providers take no such record.
 mail-domains-do-dmarc = Large providers require this record of everybody who sends much mail. Begin with p=none, and read the reports.
 mail-domains-do-reverse = The provider of the server sets this name, not your DNS provider. It must be the name in mail.hostname and lead back to the same address.
 

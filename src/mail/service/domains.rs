@@ -95,9 +95,11 @@ impl Mail {
     /// As [`Self::check_domain`], for the command line.
     pub async fn look_up(&self, owner: Owner, domain: &Domain) -> Result<Domain, MailError> {
         let checks = self.dns_checks(domain).await;
-        let verified = keys_are_published(&checks);
+        let (rsa, ed25519) = (status(&checks, RSA), status(&checks, ED25519));
+        let has_ed25519 = (ed25519 != DnsStatus::Unknown).then_some(ed25519 == DnsStatus::Pass);
+        let verified = rsa == DnsStatus::Pass;
         let mut tx = self.begin(owner).await?;
-        match domains::checked(&mut tx, domain.id, &checks, verified, self.inner.clock.now()).await {
+        match domains::checked(&mut tx, domain.id, &checks, verified, has_ed25519, self.inner.clock.now()).await {
             Ok(()) => {}
             Err(error) if platform::db::constraint(&error) == Some("mail_domains_domain_key") => {
                 let text = "another organisation of this installation has shown that it controls this domain";
@@ -136,8 +138,8 @@ impl Mail {
             dns.reverse(host),
         );
         vec![
-            dns::dkim(DKIM[0], rsa, rsa_found),
-            dns::dkim(DKIM[1], ed25519, ed25519_found),
+            dns::dkim(RSA, rsa, rsa_found),
+            dns::optional(dns::dkim(ED25519, ed25519, ed25519_found)),
             dns::spf(name, spf),
             dns::dmarc(name, dmarc),
             dns::reverse(host, reverse),
@@ -162,11 +164,12 @@ pub(crate) fn new_selector(now: DateTime<Utc>) -> String {
     format!("hf{}{}", now.format("%Y%m%d"), (0..4).map(letter).collect::<String>())
 }
 
-/// Names of the checks of the two keys.
-const DKIM: [&str; 2] = ["dkim_rsa", "dkim_ed25519"];
+/// Names of the checks of the two keys. The RSA one shows that the owner controls the domain; Ed25519 is for those receivers who know it, and some
+/// DNS providers take no such record. Mail is signed with it only while its record is there: a signature whose key is not there is worse than none for
+/// some receivers.
+const RSA: &str = "dkim_rsa";
+const ED25519: &str = "dkim_ed25519";
 
-/// Both: a signature whose key is not there is worse than none for some receivers.
-fn keys_are_published(checks: &[DnsCheck]) -> bool {
-    let is_right = |name: &&str| checks.iter().any(|check| check.name == **name && check.status == DnsStatus::Pass);
-    DKIM.iter().all(is_right)
+fn status(checks: &[DnsCheck], name: &str) -> DnsStatus {
+    checks.iter().find(|check| check.name == name).map_or(DnsStatus::Unknown, |check| check.status)
 }

@@ -338,7 +338,10 @@ impl Mail {
             attachments: files,
         };
         let raw = compose::mime(&outgoing).map_err(|error| refused(&error))?;
-        let signing = self.inner.config.signing();
+        let signing = match self.inner.config.signing() {
+            Signing::Auto | Signing::Both if !taken.has_ed25519 => Signing::Rsa,
+            signing => signing,
+        };
         let Some(sealed) = taken.keys().filter(|_| signing != Signing::None) else { return Ok(raw) };
         // Unsigned mail of a domain whose policy demands a signature would be refused, or be called spam.
         let unsigned =

@@ -125,22 +125,25 @@ pub async fn named(conn: &mut PgConnection, org: Option<OrgId>, domain: &str) ->
     Ok(row.map(Domain::from))
 }
 
-/// Stores what a look into the DNS found. `verified`: the records have the keys. Violates `mail_domains_domain_key` if another owner has shown
+/// Stores what a look into the DNS found. `verified`: the RSA record has its key. `ed25519`: whether the other has; `None`: nobody knows, as before. Violates `mail_domains_domain_key` if another owner has shown
 /// that it controls the domain.
 pub async fn checked(
     conn: &mut PgConnection,
     id: DomainId,
     checks: &[DnsCheck],
     verified: bool,
+    ed25519: Option<bool>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE mail_domains SET checks = $2, checked_at = $4, verified_at = CASE WHEN $3 THEN coalesce(verified_at, $4) ELSE verified_at END
+        "UPDATE mail_domains SET checks = $2, checked_at = $4, verified_at = CASE WHEN $3 THEN coalesce(verified_at, $4) ELSE verified_at END,
+           ed25519_published = coalesce($5, ed25519_published)
          WHERE id = $1",
         id.0,
         Json(checks) as _,
         verified,
         now,
+        ed25519,
     )
     .execute(conn)
     .await

@@ -197,11 +197,17 @@ async fn domains_of_other_scripts_are_sent_in_ascii_and_local_parts_with_smtputf
 /// Some services refuse a mail with two, or with any.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_has_the_signatures_that_the_settings_name() {
-    for (setting, wanted) in [("auto", vec!["ed25519", "rsa"]), ("rsa", vec!["rsa"]), ("none", vec![])] {
+    // And whether the record of the Ed25519 key is there.
+    for (setting, published, wanted) in [
+        ("auto", true, vec!["ed25519", "rsa"]),
+        ("both", false, vec!["rsa"]),
+        ("rsa", true, vec!["rsa"]),
+        ("none", true, vec![]),
+    ] {
         let smtp = Smtp::start().await;
         let app = start_with(&smtp, &[("HOLDFAST_MAIL__DKIM", setting)]).await;
         app.app.mail.make_domain(Owner::Installation, "example.com").await.unwrap();
-        execute(&app, "UPDATE mail_domains SET verified_at = now()".into()).await;
+        execute(&app, format!("UPDATE mail_domains SET verified_at = now(), ed25519_published = {published}")).await;
         let id = send(&app, "ada@example.org", "Hello").await;
         until_state(&app, id, "sent").await;
         let signatures = smtp.kept()[0].headers("DKIM-Signature");
