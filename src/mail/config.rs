@@ -1,6 +1,6 @@
 //! `[mail]`
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ pub struct Config {
     pub smtp_ca_file: Option<PathBuf>,
     /// DKIM signatures of mail whose sender's domain has keys here.
     pub dkim: Signing,
+    /// Name server that is asked for the records of senders' domains: `9.9.9.9` or `192.0.2.1:5353`. Empty: those of this host.
+    pub dns_server: String,
     /// Connections at once for one domain of recipients.
     pub connections: usize,
     /// Limit for the connection with its greeting and TLS, seconds.
@@ -103,6 +105,7 @@ impl Default for Config {
             smtp_password_file: None,
             smtp_ca_file: None,
             dkim: Signing::Auto,
+            dns_server: String::new(),
             connections: 4,
             connect_seconds: 30,
             command_seconds: 60,
@@ -163,6 +166,12 @@ impl Config {
         {
             errors.push("smtp_ca_file", format!("{} cannot be read: {error}", file.display()));
         }
+        if !self.dns_server.is_empty() && self.dns_server().is_none() {
+            errors.push(
+                "dns_server",
+                "expected an IP address, with a port if it is not 53: 192.0.2.1:5353 or [2001:db8::1]:5353",
+            );
+        }
         errors.range("connections", self.connections, 1, 64);
         errors.range("connect_seconds", self.connect_seconds, 1, 120);
         errors.range("command_seconds", self.command_seconds, 1, 300);
@@ -192,6 +201,12 @@ impl Config {
     /// Whether mail can be sent.
     pub fn is_configured(&self) -> bool {
         !self.smtp_host.is_empty() && self.sender().is_some()
+    }
+
+    /// `dns_server`; `None` if it is not set.
+    pub fn dns_server(&self) -> Option<SocketAddr> {
+        let with_port = self.dns_server.parse().ok();
+        with_port.or_else(|| Some(SocketAddr::new(self.dns_server.parse().ok()?, 53)))
     }
 
     /// `dkim`, with `auto` resolved.

@@ -3,10 +3,11 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::model::{Bounced, MessageId};
+use super::model::{Bounced, DomainId, MessageId};
 use events::{Event, EventType};
 
-pub const EVENTS: &[EventType] = &[EventType::of::<MessageFailed>(), EventType::of::<MessageBounced>()];
+pub const EVENTS: &[EventType] =
+    &[EventType::of::<MessageFailed>(), EventType::of::<MessageBounced>(), EventType::of::<DomainWithdrawn>()];
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EventMailFailed)]
@@ -46,5 +47,21 @@ impl Event for MessageBounced {
     const ABOUT: &'static str = "A mail that was sent came back, or its recipient called it spam.";
     fn key(&self) -> String {
         self.message_id.to_string()
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventMailDomainWithdrawn)]
+pub struct DomainWithdrawn {
+    pub domain_id: DomainId,
+    pub domain: String,
+}
+
+impl Event for DomainWithdrawn {
+    const TOPIC: &'static str = "mail.domain.withdrawn";
+    const ABOUT: &'static str = "A domain is not verified any more: its DKIM record was missing for three days, or another organisation has \
+                                 shown that the domain is its own. Mail is not sent from it.";
+    fn key(&self) -> String {
+        self.domain_id.to_string()
     }
 }

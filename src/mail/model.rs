@@ -263,6 +263,8 @@ pub struct Domain {
     pub selector: String,
     /// When its RSA record first had its key; null: mail is not sent from it.
     pub verified_at: Option<DateTime<Utc>>,
+    /// Since when that record has not been found any more; null: it was there at the last look. After three days the domain is not verified.
+    pub failing_since: Option<DateTime<Utc>>,
     /// The records to publish: name and value.
     pub records: Vec<DnsRecord>,
     /// Of the last look into the DNS; empty before the first.

@@ -32,7 +32,7 @@ pub static ROOM: Room = Room {
     nav: &[NavItem::new(Section::Settings, "/settings/mail", "mail-title", "mail").role(Role::Admin)],
     locale: Some(console::locale!("mail")),
     queues: &["mail", "system"],
-    schedules: &["mail.maintain", "mail.purge"],
+    schedules: &["mail.check_domains", "mail.maintain", "mail.purge"],
     events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("mail", Metrics::register))),

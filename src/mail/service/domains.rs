@@ -1,6 +1,7 @@
 //! Domains that mail is sent from: their keys, and what the DNS says about them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::join_all;
 use sqlx::PgConnection;
 
 use super::{Mail, owners, sending::KEYS};
@@ -8,8 +9,9 @@ use crate::{
     Address, Domain, DomainId, MailError, Owner,
     dkim::{self, NewKeys},
     dns,
+    events::DomainWithdrawn,
     model::{DnsCheck, DnsStatus},
-    store::domains::{self, NewDomain},
+    store::domains::{self, Checked, NewDomain, Standing},
 };
 use platform::{
     crypto,
@@ -18,11 +20,23 @@ use platform::{
 };
 
 const MOST_DOMAINS: i64 = 20;
+/// How often verified domains are checked again.
+const EVERY: TimeDelta = TimeDelta::hours(20);
+/// How long a record may be missing: an accident at the DNS provider is repaired by then.
+const GRACE: TimeDelta = TimeDelta::days(3);
+/// Domains that one job checks, and at once: an hour later the next job follows.
+const MOST_CHECKED: i64 = 500;
+const AT_ONCE: usize = 8;
 /// Of selectors: names in the DNS know no capitals.
 const LETTERS: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
 
 fn missing() -> MailError {
     MailError::NotFound("mail_domain")
+}
+
+fn taken() -> MailError {
+    let text = "another organisation of this installation has shown that it controls this domain";
+    MailError::Conflict("mail_domain_taken", text)
 }
 
 fn exists() -> MailError {
@@ -95,24 +109,99 @@ impl Mail {
     /// As [`Self::check_domain`], for the command line.
     pub async fn look_up(&self, owner: Owner, domain: &Domain) -> Result<Domain, MailError> {
         let checks = self.dns_checks(domain).await;
-        let (rsa, ed25519) = (status(&checks, RSA), status(&checks, ED25519));
-        let has_ed25519 = (ed25519 != DnsStatus::Unknown).then_some(ed25519 == DnsStatus::Pass);
-        let verified = rsa == DnsStatus::Pass;
+        if let Some(checked) = self.judge(owner, domain, &checks).await? {
+            return Ok(checked);
+        }
+        // Whoever had the domain before may have sold it.
+        if !self.is_given_up(&domain.domain).await? {
+            return Err(taken());
+        }
+        self.judge(owner, domain, &checks).await?.ok_or_else(taken)
+    }
+
+    /// Stores what the DNS said; `None` if another owner has shown that it controls the domain.
+    async fn judge(&self, owner: Owner, domain: &Domain, checks: &[DnsCheck]) -> Result<Option<Domain>, MailError> {
+        let (now, rsa, ed25519) = (self.inner.clock.now(), status(checks, RSA), status(checks, ED25519));
         let mut tx = self.begin(owner).await?;
-        match domains::checked(&mut tx, domain.id, &checks, verified, has_ed25519, self.inner.clock.now()).await {
+        let Standing { verified_at: before, failing_since } =
+            domains::standing(&mut tx, domain.id).await?.ok_or_else(missing)?;
+        let (verified_at, failing_since) = after_look(before, failing_since, rsa, now);
+        let row = Checked {
+            checks,
+            verified_at,
+            failing_since,
+            ed25519: (ed25519 != DnsStatus::Unknown).then_some(ed25519 == DnsStatus::Pass),
+            now,
+        };
+        match domains::checked(&mut tx, domain.id, &row).await {
             Ok(()) => {}
-            Err(error) if platform::db::constraint(&error) == Some("mail_domains_domain_key") => {
-                let text = "another organisation of this installation has shown that it controls this domain";
-                return Err(MailError::Conflict("mail_domain_taken", text));
-            }
+            Err(error) if platform::db::constraint(&error) == Some("mail_domains_domain_key") => return Ok(None),
             Err(error) => return Err(DbError::from(error).into()),
+        }
+        if before.is_some() && verified_at.is_none() {
+            self.withdrawn(&mut tx, owner, domain).await?;
         }
         let checked = domains::get(&mut tx, owner.org(), domain.id).await?.ok_or_else(missing)?;
         tx.commit().await?;
-        if domain.verified_at.is_none() && checked.verified_at.is_some() {
+        if before.is_none() && verified_at.is_some() {
             tracing::info!(domain_id = %domain.id, domain = checked.domain, "mail domain verified");
         }
-        Ok(checked)
+        Ok(Some(checked))
+    }
+
+    /// Whether the owner who has shown that it controls this domain does so no longer: its record is not there. It is not verified then.
+    async fn is_given_up(&self, name: &str) -> Result<bool, MailError> {
+        let mut tx = self.system().await?;
+        let former = domains::verified(&mut tx, name).await?;
+        tx.commit().await?;
+        let Some((owner, former)) = former else { return Ok(true) };
+        let checks = self.dns_checks(&former).await;
+        if status(&checks, RSA) != DnsStatus::Fail {
+            return Ok(false);
+        }
+        let mut tx = self.begin(owner).await?;
+        let row = Checked {
+            checks: &checks,
+            verified_at: None,
+            failing_since: None,
+            ed25519: None,
+            now: self.inner.clock.now(),
+        };
+        domains::checked(&mut tx, former.id, &row).await?;
+        self.withdrawn(&mut tx, owner, &former).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Says that a domain is not verified any more.
+    async fn withdrawn(&self, conn: &mut PgConnection, owner: Owner, domain: &Domain) -> Result<(), MailError> {
+        let event = DomainWithdrawn { domain_id: domain.id, domain: domain.domain.clone() };
+        events::publish(conn, &self.inner.clock, owner.org(), &event).await?;
+        let org = owner.org().map(|org| org.to_string());
+        tracing::warn!(
+            domain_id = %domain.id,
+            domain = domain.domain,
+            org_id = org,
+            "mail domain is not verified any more: its DKIM record is not in the DNS; mail is not sent from it"
+        );
+        Ok(())
+    }
+
+    /// Checks the verified domains again that were not checked for a day; returns how many.
+    pub async fn check_domains(&self) -> Result<usize, MailError> {
+        let mut tx = self.system().await?;
+        let due = domains::unchecked(&mut tx, self.inner.clock.now() - EVERY, MOST_CHECKED).await?;
+        tx.commit().await?;
+        for some in due.chunks(AT_ONCE) {
+            for looked in join_all(some.iter().map(|(owner, domain)| self.look_up(*owner, domain))).await {
+                match looked {
+                    // It may have been deleted meanwhile.
+                    Ok(_) | Err(MailError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(due.len())
     }
 
     pub async fn delete_domain(&self, who: &Principal, id: DomainId) -> Result<(), MailError> {
@@ -169,6 +258,25 @@ pub(crate) fn new_selector(now: DateTime<Utc>) -> String {
 /// some receivers.
 const RSA: &str = "dkim_rsa";
 const ED25519: &str = "dkim_ed25519";
+
+/// What a look into the DNS makes of a domain: since when it is verified, and since when its record is missing.
+pub(crate) fn after_look(
+    verified_at: Option<DateTime<Utc>>,
+    failing_since: Option<DateTime<Utc>>,
+    rsa: DnsStatus,
+    now: DateTime<Utc>,
+) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    match (rsa, verified_at) {
+        (DnsStatus::Pass | DnsStatus::Warn, _) => (verified_at.or(Some(now)), None),
+        // No answer says nothing.
+        (DnsStatus::Unknown, _) => (verified_at, failing_since),
+        (DnsStatus::Fail, None) => (None, None),
+        (DnsStatus::Fail, Some(_)) => match failing_since.unwrap_or(now) {
+            since if now - since >= GRACE => (None, None),
+            since => (verified_at, Some(since)),
+        },
+    }
+}
 
 fn status(checks: &[DnsCheck], name: &str) -> DnsStatus {
     checks.iter().find(|check| check.name == name).map_or(DnsStatus::Unknown, |check| check.status)

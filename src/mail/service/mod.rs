@@ -46,7 +46,7 @@ pub(crate) use unsubscribe::{Preferences, Recipient};
 #[cfg(test)]
 pub(super) use account::account_wait;
 #[cfg(test)]
-pub(super) use domains::new_selector;
+pub(super) use domains::{after_look, new_selector};
 #[cfg(test)]
 pub(super) use limits::later_by;
 #[cfg(test)]
@@ -175,6 +175,7 @@ pub struct NewSuppression<'a> {
 impl Mail {
     pub fn new(deps: Deps) -> Self {
         let hostname = hostname(&deps.config, &deps.public_url);
+        let dns = Dns::new(deps.config.dns_server());
         let account = Account::new(&deps.config, &hostname, deps.metrics.clone());
         deps.metrics.configured(account.is_some());
         let inner = Inner {
@@ -182,7 +183,7 @@ impl Mail {
             deps,
             account,
             hostname,
-            dns: Dns::default(),
+            dns,
             keys: Mutex::default(),
             cpu: CpuPool::new(1),
             woken: upkeep::Woken::default(),

@@ -290,6 +290,11 @@ impl Mail {
     }
 
     async fn send_taken(&self, account: &Account, taken: &Taken, began_at: DateTime<Utc>) -> Result<Answer, Failure> {
+        if taken.org_id.is_some() && taken.from_address.is_some() && !taken.owns_domain {
+            // It was when the mail was written.
+            let text = "the sender's domain is not a verified domain of this organisation any more: check its records on the page Domains";
+            return Err(Failure::Permanent { answer: Answer::own(text), of_address: false });
+        }
         let (from, own) = match &taken.from_address {
             Some(address) => (Address::new(&taken.from_name, address), false),
             None => {

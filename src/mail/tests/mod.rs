@@ -258,6 +258,24 @@ fn bounces_go_to_an_address_that_every_server_takes() {
 }
 
 #[test]
+fn a_name_server_is_an_address_with_or_without_a_port() {
+    let server = |text: &str| Config { dns_server: text.to_owned(), ..Config::default() }.dns_server();
+    for (text, address) in [
+        ("9.9.9.9", Some("9.9.9.9:53")),
+        ("127.0.0.1:5353", Some("127.0.0.1:5353")),
+        ("2001:db8::1", Some("[2001:db8::1]:53")),
+        ("[2001:db8::1]:5353", Some("[2001:db8::1]:5353")),
+        ("", None),
+        ("dns.example.com", None),
+    ] {
+        assert_eq!(server(text), address.map(|address| address.parse().unwrap()), "{text}");
+    }
+    let mut errors = ConfigErrors::default();
+    Config { dns_server: "dns.example.com".to_owned(), ..Config::default() }.validate(&mut errors);
+    assert!(errors.to_string().contains("dns_server"), "{errors}");
+}
+
+#[test]
 fn amazon_ses_gets_no_signature_unless_the_operator_wants_one() {
     let signing = |host: &str, dkim| Config { smtp_host: host.to_owned(), dkim, ..Config::default() }.signing();
     for host in [

@@ -50,6 +50,8 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("auth/upkeep.rs", "purge", "retention"),
     ("llm/jobs.rs", "remove_batches", "retention"),
     ("mail/doctor.rs", "Domains::run Outbox::run", "checks of all mail"),
+    ("mail/service/domains.rs", "check_domains", "verified domains of all owners are checked again"),
+    ("mail/service/domains.rs", "is_given_up", "a domain that its former owner has given up, whoever that is"),
     // A lane is a domain of recipients, whosever the mails are; the SMTP account sends the mail of all.
     (
         "mail/service/account.rs",
