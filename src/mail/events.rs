@@ -6,8 +6,28 @@ use utoipa::ToSchema;
 use super::model::{Bounced, DomainId, MessageId};
 use events::{Event, EventType};
 
-pub const EVENTS: &[EventType] =
-    &[EventType::of::<MessageFailed>(), EventType::of::<MessageBounced>(), EventType::of::<DomainWithdrawn>()];
+pub const EVENTS: &[EventType] = &[
+    EventType::of::<MessageSent>(),
+    EventType::of::<MessageFailed>(),
+    EventType::of::<MessageBounced>(),
+    EventType::of::<DomainWithdrawn>(),
+];
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventMailSent)]
+pub struct MessageSent {
+    pub message_id: MessageId,
+    /// 1: accepted at once.
+    pub attempts: i32,
+}
+
+impl Event for MessageSent {
+    const TOPIC: &'static str = "mail.message.sent";
+    const ABOUT: &'static str = "The mail server has accepted a mail that was sent by the API. It may still bounce.";
+    fn key(&self) -> String {
+        self.message_id.to_string()
+    }
+}
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EventMailFailed)]

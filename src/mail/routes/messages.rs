@@ -16,7 +16,7 @@ use crate::{
 };
 use platform::{
     error::ApiError,
-    http::{Auth, Json, ListQuery, Page, Path, Query, Scope},
+    http::{Auth, Json, ListQuery, Page, Path, Principal, Query, Scope},
     text_enum,
 };
 
@@ -169,7 +169,18 @@ pub(super) async fn send_mail(
     Ok((status, Json(sent.message)))
 }
 
+/// Administrators reach every mail; whoever may only send reaches what it has sent itself.
+async fn reach(mail: &Mail, who: &Principal, id: MessageId) -> Result<(), ApiError> {
+    if who.require(Scope::ADMIN).is_ok() {
+        return Ok(());
+    }
+    who.require(SEND)?;
+    Ok(mail.check_own(who, id).await?)
+}
+
 /// A mail with its text and its attempts
+///
+/// A key with the scope `mail_send` reads the mails that it has sent itself.
 #[utoipa::path(get, path = "/api/v1/mail/messages/{id}", tag = "Mail", params(("id" = MessageId, Path)),
     responses((status = 200, body = MessageDetail), (status = 403), (status = 404)))]
 pub(super) async fn get_mail_message(
@@ -177,7 +188,7 @@ pub(super) async fn get_mail_message(
     Auth(who): Auth,
     Path(id): Path<MessageId>,
 ) -> Result<Json<MessageDetail>, ApiError> {
-    who.require(Scope::ADMIN)?;
+    reach(&mail, &who, id).await?;
     Ok(Json(mail.get(&who, id).await?))
 }
 
@@ -196,6 +207,8 @@ pub(super) async fn retry_mail_message(
 }
 
 /// Cancel a queued mail
+///
+/// A key with the scope `mail_send` cancels the mails that it has sent itself.
 #[utoipa::path(post, path = "/api/v1/mail/messages/{id}/cancel", tag = "Mail", params(("id" = MessageId, Path)),
     responses((status = 200, body = Message), (status = 403), (status = 404), (status = 409)))]
 pub(super) async fn cancel_mail_message(
@@ -203,6 +216,6 @@ pub(super) async fn cancel_mail_message(
     Auth(who): Auth,
     Path(id): Path<MessageId>,
 ) -> Result<Json<Message>, ApiError> {
-    who.require(Scope::ADMIN)?;
+    reach(&mail, &who, id).await?;
     Ok(Json(mail.cancel(&who, id).await?))
 }

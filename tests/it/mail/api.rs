@@ -68,10 +68,9 @@ async fn a_program_sends_mail_and_an_administrator_sees_what_becomes_of_it() {
         (&json!("Ada@example.com"), &json!("Ada Lovelace"), &json!("queued"), &json!("api"), &json!(0)),
     );
     send(&shop, &order("bob@example.com")).await;
-    // Whoever only sends reads nothing.
-    for path in [MESSAGES.to_owned(), format!("{MESSAGES}/{}", id(&sent)), SUPPRESSIONS.to_owned(), DOMAINS.to_owned()]
-    {
-        shop.get(&path).await.problem(403, "forbidden");
+    // Whoever only sends reads nothing else.
+    for path in [MESSAGES, SUPPRESSIONS, DOMAINS] {
+        shop.get(path).await.problem(403, "forbidden");
     }
     let detail = admin.get(&format!("{MESSAGES}/{}", id(&sent))).await.expect(200);
     assert_eq!((&detail["text"], &detail["html"]), (&body["text"], &body["html"]));
@@ -95,6 +94,34 @@ async fn a_program_sends_mail_and_an_administrator_sees_what_becomes_of_it() {
     admin.post(&format!("{path}/cancel"), &json!({})).await.problem(409, "mail_state");
     let again = admin.post(&format!("{path}/retry"), &json!({})).await.expect(202);
     assert_eq!((&again["state"], &again["message_id"]), (&json!("queued"), &sent["message_id"]));
+    app.stop().await;
+}
+
+/// A program need not hold a key that may change members and domains to learn what became of its mail.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_sends_reads_and_cancels_its_own_mail_alone() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let (shop, other) = (with_scope(&admin, "mail_send").await, with_scope(&admin, "mail_send").await);
+    let later = (app.clock.now() + TimeDelta::hours(1)).to_rfc3339();
+    let mut body = order("ada@example.com");
+    body["send_at"] = later.into();
+    let sent = send(&shop, &body).await;
+    let path = format!("{MESSAGES}/{}", id(&sent));
+    let seen = shop.get(&path).await.expect(200);
+    assert_eq!((&seen["state"], &seen["text"]), (&json!("queued"), &json!("It arrives on Monday.")));
+    let foreign = [send(&admin, &order("bob@example.com")).await, send(&other, &order("eve@example.com")).await];
+    for foreign in foreign.iter().map(id) {
+        shop.get(&format!("{MESSAGES}/{foreign}")).await.problem(404, "mail_message_not_found");
+        shop.post(&format!("{MESSAGES}/{foreign}/cancel"), &json!({})).await.problem(404, "mail_message_not_found");
+    }
+    // To try again is for people who look into it.
+    shop.post(&format!("{path}/retry"), &json!({})).await.problem(403, "forbidden");
+    let inference = with_scope(&admin, "inference").await;
+    inference.get(&path).await.problem(403, "forbidden");
+    inference.post(&format!("{path}/cancel"), &json!({})).await.problem(403, "forbidden");
+    let cancelled = shop.post(&format!("{path}/cancel"), &json!({})).await.expect(200);
+    assert_eq!(cancelled["state"], "cancelled");
     app.stop().await;
 }
 

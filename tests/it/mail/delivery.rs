@@ -50,6 +50,22 @@ async fn a_mail_arrives_once_as_it_was_written() {
     app.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_are_told_that_their_mail_was_accepted() {
+    let smtp = Smtp::start().await;
+    let app = start(&smtp).await;
+    let (owner, to) = (Owner::Org(org(&app).await), Address::parse("ada@example.org").unwrap());
+    for kind in [&kinds::API, &kinds::WELCOME] {
+        let id = enqueue(&app, owner, &NewMail { kind, ..mail(&to, "Hello") }).await.unwrap();
+        until_state(&app, id, "sent").await;
+        let told = format!(
+            "SELECT count(*) FROM events WHERE topic = 'mail.message.sent' AND payload ->> 'message_id' = '{id}'"
+        );
+        assert_eq!(number(&app, &told).await, i64::from(kind.name == "api"), "{}", kind.name);
+    }
+    app.stop().await;
+}
+
 /// Whoever is the sender: reports about the mail of organisations come to the mailbox that is read.
 #[tokio::test(flavor = "multi_thread")]
 async fn bounces_of_all_mail_are_sent_to_the_configured_address() {
