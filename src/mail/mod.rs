@@ -11,7 +11,7 @@
 //! bounces and complaints suppress the recipient's address for the message's owner.
 //!
 //! Owns `mail_messages`, `mail_bodies`, `mail_attempts`, `mail_keys`, `mail_accounts`, `mail_suppressions`, `mail_templates`, `mail_branding`,
-//! `mail_domains`, `mail_bounce_sources`, `mail_bounce_tokens`, `mail_bounces`. Jobs: `mail.deliver`, `mail.check_domains`, `mail.maintain`, `mail.purge`. Metrics:
+//! `mail_own_templates`, `mail_domains`, `mail_bounce_sources`, `mail_bounce_tokens`, `mail_bounces`. Jobs: `mail.deliver`, `mail.check_domains`, `mail.maintain`, `mail.purge`. Metrics:
 //! `holdfast_mail_*`. Checks: `mail.smtp`, `mail.outbox`, `mail.domains`.
 
 pub mod address;
@@ -50,7 +50,7 @@ pub use metrics::Metrics;
 pub use model::*;
 pub use module::{ROOM, SEND, build};
 pub use render::{
-    Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, RenderError, Rendered, TEMPLATES, Template,
-    TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
+    Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, OwnTemplate, OwnTemplateSummary, OwnText,
+    RenderError, Rendered, TEMPLATES, Template, TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
 };
 pub use service::{Content, Deps, Filter, Mail, NewMail, NewSuppression, SuppressionFilter};

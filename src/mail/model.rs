@@ -12,6 +12,7 @@ id_type!(MessageId, "A mail in the outbox.");
 id_type!(SuppressionId, "An address to which nothing is sent.");
 id_type!(DomainId, "A domain that mail is sent from.");
 id_type!(SourceId, "A provider that reports bounces.");
+id_type!(OwnTemplateId, "A template that an organisation has named and written itself.");
 id_type!(TemplateId, "A template that an organisation has changed.");
 
 /// Owner of mail, suppressions, domains, templates and bounce sources.

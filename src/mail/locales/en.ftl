@@ -127,6 +127,20 @@ mail-template-was-reset = The built-in text is used again
 mail-template-test = Send me a test
 mail-template-test-hint = The saved text with example data, to { $address }.
 
+# Own templates
+mail-own-templates = Own templates
+mail-own-templates-text = For mail that your programs send by the API: they name the template and give its fields.
+mail-own-template-new = New template
+mail-own-template-name = Name
+mail-own-template-name-hint = By which programs name it: lower-case letters, digits, dots, hyphens and underscores.
+mail-own-template-example = Example
+mail-own-template-example-hint = JSON: a value for each field. The template uses no other fields, and the preview shows these.
+mail-own-template-no-text = no text in this language
+mail-own-template-delete = Delete
+mail-own-template-delete-ask = Programs that use this template get an error from now on. Mail that was made of it is sent.
+mail-own-template-deleted = Template deleted
+error-mail-own-template-exists = There is a template of this name already.
+
 # Branding
 mail-branding-lead = How mail of this organisation looks
 mail-branding-name = Name

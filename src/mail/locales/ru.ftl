@@ -127,6 +127,20 @@ mail-template-was-reset = Снова используется встроенны
 mail-template-test = Отправить себе тестовое письмо
 mail-template-test-hint = Сохранённый текст с данными для примера, на { $address }.
 
+# Свои шаблоны
+mail-own-templates = Свои шаблоны
+mail-own-templates-text = Для писем, которые ваши программы отправляют через API: они называют шаблон и передают его поля.
+mail-own-template-new = Новый шаблон
+mail-own-template-name = Имя
+mail-own-template-name-hint = По нему шаблон называют программы: строчные латинские буквы, цифры, точки, дефисы и подчёркивания.
+mail-own-template-example = Пример
+mail-own-template-example-hint = JSON: значение каждого поля. Других полей в шаблоне нет, и предпросмотр показывает эти значения.
+mail-own-template-no-text = на этом языке текста нет
+mail-own-template-delete = Удалить
+mail-own-template-delete-ask = Программы, которые используют этот шаблон, с этого момента получают ошибку. Уже созданные по нему письма отправляются.
+mail-own-template-deleted = Шаблон удалён
+error-mail-own-template-exists = Шаблон с таким именем уже есть.
+
 # Оформление
 mail-branding-lead = Как выглядят письма этой организации
 mail-branding-name = Название

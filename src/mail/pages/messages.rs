@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Images, SHOWN, Whose, Words as _, document, words};
 use crate::{
     Account, Address, Attachment, Attempt, AttemptOutcome, Backlog, Bounced, Filter, KINDS, Mail, MailError, Message,
-    MessageDetail, MessageId, State as MailState, kinds, routes::owner,
+    MessageDetail, MessageId, State as MailState, kinds, render::TemplateInfo, routes::owner,
 };
 use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
 use platform::{
@@ -101,6 +101,11 @@ impl List<'_> {
 }
 
 impl Show<'_> {
+    /// Whether a template is the organisation's own.
+    fn is_own(&self, template: &str) -> bool {
+        TemplateInfo::find(template).is_err()
+    }
+
     fn state(&self) -> String {
         state(self.shell, self.detail.message.state)
     }

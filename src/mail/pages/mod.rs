@@ -2,6 +2,7 @@
 
 mod domains;
 mod messages;
+mod own_templates;
 mod sources;
 mod suppressions;
 mod templates;
@@ -45,6 +46,12 @@ pub fn router() -> Router<Mail> {
         .route("/settings/mail/templates/{name}/{language}/html", get(templates::saved_html).post(templates::html))
         .route("/settings/mail/templates/{name}/{language}/reset", post(templates::reset))
         .route("/settings/mail/templates/{name}/{language}/test", post(templates::test))
+        .route("/settings/mail/own-templates", get(own_templates::new).post(own_templates::add))
+        .route("/settings/mail/own-templates/html", post(own_templates::new_html))
+        .route("/settings/mail/own-templates/{id}", get(own_templates::show).post(own_templates::save))
+        .route("/settings/mail/own-templates/{id}/html", get(own_templates::saved_html).post(own_templates::html))
+        .route("/settings/mail/own-templates/{id}/delete", post(own_templates::delete))
+        .route("/settings/mail/own-templates/{id}/test", post(own_templates::test))
         .route("/settings/mail/branding", get(templates::branding).post(templates::save_branding))
         .route("/settings/mail/domains", get(domains::list).post(domains::add))
         .route("/settings/mail/domains/{id}", get(domains::show))

@@ -86,7 +86,7 @@ pub(super) struct SendMail {
     /// For readers without HTML.
     text: Option<String>,
     html: Option<String>,
-    /// Name of a template, instead of `subject`, `text` and `html`.
+    /// Name of a template of the organisation's own (`/api/v1/mail/own-templates`), instead of `subject`, `text` and `html`.
     template: Option<String>,
     /// Values of the template's fields.
     #[schema(value_type = Option<Object>)]

@@ -2,6 +2,7 @@
 
 mod domains;
 mod messages;
+mod own_templates;
 mod sources;
 mod suppressions;
 mod templates;
@@ -36,6 +37,12 @@ pub fn router() -> OpenApiRouter<Mail> {
         .routes(routes!(templates::list_mail_templates))
         .routes(routes!(templates::get_mail_template, templates::save_mail_template, templates::reset_mail_template))
         .routes(routes!(templates::preview_mail_template))
+        .routes(idempotent(routes!(own_templates::list_own_mail_templates, own_templates::add_own_mail_template)))
+        .routes(routes!(
+            own_templates::get_own_mail_template,
+            own_templates::save_own_mail_template,
+            own_templates::delete_own_mail_template
+        ))
         .routes(routes!(templates::get_mail_branding, templates::save_mail_branding))
         .routes(idempotent(routes!(domains::list_mail_domains, domains::add_mail_domain)))
         .routes(routes!(domains::get_mail_domain, domains::delete_mail_domain))

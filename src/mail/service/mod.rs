@@ -6,6 +6,7 @@ mod domains;
 mod limits;
 mod log;
 mod outbox;
+mod own_templates;
 mod requests;
 mod sending;
 mod sources;
@@ -54,6 +55,7 @@ pub(super) use outbox::lane;
 #[cfg(test)]
 pub(super) use sending::retry_wait;
 
+pub(super) use own_templates::{MOST as MOST_OWN, with_text};
 pub(super) use requests::{GivenFile, MailRequest};
 
 /// Dependencies of the service.
@@ -136,8 +138,20 @@ pub struct NewMail<'a> {
 /// The text of a mail.
 #[derive(Clone, Debug)]
 pub enum Content<'a> {
-    Template { name: &'a str, data: serde_json::Value },
-    Raw { subject: &'a str, text: &'a str, html: Option<&'a str> },
+    Template {
+        name: &'a str,
+        data: serde_json::Value,
+    },
+    /// Of the owner's own.
+    Own {
+        name: &'a str,
+        data: serde_json::Value,
+    },
+    Raw {
+        subject: &'a str,
+        text: &'a str,
+        html: Option<&'a str>,
+    },
 }
 
 /// Filter of messages; `None` is no filter.

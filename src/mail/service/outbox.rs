@@ -111,7 +111,10 @@ impl Mail {
             now,
             org,
             kind: new.kind.name,
-            template: if let Content::Template { name, .. } = new.content { Some(name) } else { None },
+            template: match new.content {
+                Content::Template { name, .. } | Content::Own { name, .. } => Some(name),
+                Content::Raw { .. } => None,
+            },
             language: new.language,
             from: new.from.as_ref(),
             from_name: &from_name,
@@ -249,6 +252,12 @@ impl Mail {
                 let written =
                     Written { subject: tidy(subject), text: (*text).to_owned(), html: html.map(str::to_owned) };
                 Ok((self.branding_of(conn, owner).await?, written))
+            }
+            Content::Own { name, data } => {
+                let (look, rendered) = self.rendered_own(conn, owner, new.language, name, data).await?;
+                let written =
+                    Written { subject: tidy(&rendered.subject), text: rendered.text, html: Some(rendered.html) };
+                Ok((look, written))
             }
             Content::Template { name, data } => {
                 let mut data = data.clone();

@@ -15,7 +15,8 @@ pub struct MailRequest {
     pub subject: Option<String>,
     pub text: Option<String>,
     pub html: Option<String>,
-    /// Instead of `subject`, `text` and `html`.
+    /// One of the organisation's own, instead of `subject`, `text` and `html`. Holdfast's are about accounts and this installation: a mail that looks
+    /// like them, from the same sender, would be believed.
     pub template: Option<String>,
     /// Fields of the template.
     pub data: Option<Value>,
@@ -125,7 +126,7 @@ impl MailRequest {
             if !data.is_object() {
                 wrong("data", "invalid", "expected an object with the template's fields");
             }
-            return Some(Content::Template { name, data });
+            return Some(Content::Own { name, data });
         }
         if self.data.is_some() {
             wrong("data", "only_with_template", "fields are those of a template: name it in `template`");

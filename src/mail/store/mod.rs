@@ -7,6 +7,7 @@ pub mod branding;
 pub mod domains;
 pub mod lanes;
 pub mod messages;
+pub mod own_templates;
 pub mod preferences;
 pub mod sources;
 pub mod suppressions;

@@ -6,11 +6,13 @@ use holdfast::platform::http::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::outbox::execute;
 use crate::support::app::{Answer, Client, TestApp};
 
 pub(super) const MESSAGES: &str = "/api/v1/mail/messages";
 const SUPPRESSIONS: &str = "/api/v1/mail/suppressions";
 const WELCOME: &str = "/api/v1/mail/templates/welcome/en";
+const OWN: &str = "/api/v1/mail/own-templates";
 const BRANDING: &str = "/api/v1/mail/branding";
 const DOMAINS: &str = "/api/v1/mail/domains";
 const SOURCES: &str = "/api/v1/mail/sources";
@@ -151,7 +153,7 @@ async fn what_is_wrong_with_a_mail_is_said_field_by_field() {
         (with(json!({"data": {}})), vec![("/data", "only_with_template")]),
         (with(json!({"template": "welcome"})), vec![("/subject", "not_with_template"), ("/text", "not_with_template")]),
         (json!({"to": "ada@example.com", "template": "welcome", "data": []}), vec![("/data", "invalid")]),
-        (json!({"to": "ada@example.com", "template": "nothing"}), vec![("/template", "cannot_render")]),
+        (json!({"to": "ada@example.com", "template": "nothing"}), vec![("/template", "unknown")]),
         (with(json!({"attachments": file("%", "text/plain")})), vec![("/attachments/0/content", "invalid")]),
         (with(json!({"attachments": file("YQ==", "text")})), vec![("/attachments/0/content_type", "invalid")]),
     ] {
@@ -310,23 +312,131 @@ async fn templates_and_their_look_are_the_organisations_own() {
     assert_eq!(look.expect(200)["name"], "Harbour");
     assert_eq!(stranger.get(BRANDING).await.expect(200)["name"], "Holdfast");
     assert_eq!(errors(&admin.put(BRANDING, &json!({"color": "blue"})).await)[0].0, "/color");
-    let data = json!({"name": "Ada", "email": "ada@example.com", "organisation": "Harbour", "url": "https://example.com/login"});
-    let sent = send(&admin, &json!({"to": "ada@example.com", "template": "welcome", "data": data})).await;
-    assert_eq!(
-        (&sent["subject"], &sent["template"], &sent["from_name"]),
-        (&json!("Ahoy Ada"), &json!("welcome"), &json!("The harbour"))
-    );
-    let detail = admin.get(&format!("{MESSAGES}/{}", id(&sent))).await.expect(200);
-    assert!(
-        detail["html"].as_str().unwrap().contains("Harbour")
-            && detail["text"].as_str().unwrap().contains("Welcome to Harbour."),
-        "{detail}"
-    );
+    let test = admin.post("/api/v1/mail/templates/welcome/en/preview", &mine).await.expect(200);
+    assert!(test["html"].as_str().unwrap().contains("Harbour"), "{test}");
     admin.delete(WELCOME).await.expect(204);
     assert_eq!(changed(&admin).await, [false, false]);
     for path in ["/api/v1/mail/templates/nothing/en", "/api/v1/mail/templates/welcome/de"] {
         admin.get(path).await.problem(404, "mail_template_not_found");
     }
+    app.stop().await;
+}
+
+fn shipped() -> Value {
+    json!({"name": "order-shipped", "example": {"name": "Ada", "items": [{"title": "Kettle"}], "track_url": "https://example.com/t/1"},
+        "texts": {"en": {
+            "subject": "On its way, {{ name }}",
+            "text": "{% for item in items %}{{ item.title }}\n{% endfor %}{{ track_url }}",
+            "html": "<p>{{ name }}</p>{{ button(\"Track it\", track_url) }}"}}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_sends_by_a_template_of_its_organisations_own() {
+    let app = TestApp::start().await;
+    let (admin, stranger) = (app.admin().await, app.other_org("strangers").await);
+    let shop = with_scope(&admin, "mail_send").await;
+    let made = admin.post(OWN, &shipped()).await.expect(201);
+    admin.put(BRANDING, &json!({"name": "Harbour", "from_name": "The harbour"})).await.expect(200);
+    admin.post(OWN, &shipped()).await.problem(409, "mail_own_template_exists");
+    let data = json!({"name": "<b>Eve</b>", "items": [{"title": "Kettle"}, {"title": "Cup"}], "track_url": "https://example.com/t/2"});
+    let by = |name: &str, data: &Value| json!({"to": "ada@example.com", "template": name, "data": data});
+    let sent = send(&shop, &by("order-shipped", &data)).await;
+    assert_eq!(
+        (&sent["template"], &sent["subject"], &sent["from_name"]),
+        (&json!("order-shipped"), &json!("On its way, <b>Eve</b>"), &json!("The harbour"))
+    );
+    let detail = admin.get(&format!("{MESSAGES}/{}", id(&sent))).await.expect(200);
+    let (text, html) = (detail["text"].as_str().unwrap(), detail["html"].as_str().unwrap());
+    assert!(text.contains("Kettle\nCup\nhttps://example.com/t/2"), "{text}");
+    assert!(html.contains("&lt;b&gt;Eve&lt;/b&gt;") && html.contains("https://example.com/t/2"), "{html}");
+    assert!(html.contains("<!doctype html>") && html.contains("Harbour"), "in its layout: {html}");
+    // A field that is missing, a link that is none, a language that it has no text in, a template of somebody else.
+    for (client, body, wrong) in [
+        (&shop, by("order-shipped", &json!({"name": "Ada"})), ("/template", "cannot_render")),
+        (
+            &shop,
+            by("order-shipped", &json!({"name": "A", "items": [], "track_url": "javascript:alert(1)"})),
+            ("/template", "cannot_render"),
+        ),
+        (
+            &shop,
+            json!({"to": "ada@example.com", "template": "order-shipped", "data": data, "language": "ru"}),
+            ("/language", "unknown"),
+        ),
+        (
+            &shop,
+            by("order-shipped", &json!({"name": "A\u{0}", "items": [], "track_url": "https://example.com"})),
+            ("/data", "invalid"),
+        ),
+        (&stranger, by("order-shipped", &data), ("/template", "unknown")),
+    ] {
+        let found = errors(&client.post(MESSAGES, &body).await);
+        assert_eq!(found[0], (wrong.0.to_owned(), wrong.1.to_owned()), "{body}");
+    }
+    // Its next version, with a second language.
+    let path = format!("{OWN}/{}", id(&made));
+    let mut next = shipped();
+    next["texts"]["ru"] = json!({"subject": "Уже в пути", "text": "Скоро", "html": "<p>Скоро</p>"});
+    assert_eq!(admin.put(&path, &next).await.expect(200)["texts"]["ru"]["subject"], "Уже в пути");
+    let listed = admin.get(OWN).await.expect(200);
+    assert_eq!(
+        (&listed["data"][0]["name"], &listed["data"][0]["languages"]),
+        (&json!("order-shipped"), &json!(["en", "ru"]))
+    );
+    let russian = json!({"to": "ada@example.com", "template": "order-shipped", "data": data, "language": "ru"});
+    assert_eq!(send(&shop, &russian).await["subject"], "Уже в пути");
+    // Others neither see nor change it, and a key that sends changes nothing.
+    stranger.get(&path).await.problem(404, "mail_own_template_not_found");
+    stranger.put(&path, &next).await.problem(404, "mail_own_template_not_found");
+    stranger.delete(&path).await.problem(404, "mail_own_template_not_found");
+    shop.post(OWN, &shipped()).await.problem(403, "forbidden");
+    shop.delete(&path).await.problem(403, "forbidden");
+    admin.delete(&path).await.expect(204);
+    assert_eq!(errors(&shop.post(MESSAGES, &by("order-shipped", &data)).await)[0].1, "unknown");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_an_own_template_is_said_part_by_part() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let with = |pointer: &str, value: Value| {
+        let mut body = shipped();
+        *body.pointer_mut(pointer).unwrap() = value;
+        body
+    };
+    for (body, wrong) in [
+        (with("/name", json!("Order shipped")), "/name"),
+        (with("/name", json!("")), "/name"),
+        (with("/name", json!("x".repeat(64))), "/name"),
+        // One of Holdfast's.
+        (with("/name", json!("password_reset")), "/name"),
+        (with("/example", json!([])), "/example"),
+        (with("/example", json!({"brand": "Mine"})), "/example"),
+        (with("/example", json!({"a b": 1})), "/example"),
+        (with("/example", json!({"name": "x".repeat(17_000)})), "/example"),
+        (with("/example", json!({"name": "a\u{0}b"})), "/example"),
+        (with("/texts", json!({})), "/texts"),
+        (with("/texts", json!({"de": shipped()["texts"]["en"]})), "/texts/de"),
+        (with("/texts/en/subject", json!("{{ nobody_knows }}")), "/texts/en/subject"),
+        (with("/texts/en/text", json!("{% include 'x' %}")), "/texts/en/text"),
+        (with("/texts/en/html", json!("<script>alert(1)</script>")), "/texts/en/html"),
+        (with("/texts/en/html", json!("x".repeat(65_537))), "/texts/en/html"),
+        (with("/texts/en/html", json!("")), "/texts/en/html"),
+        (with("/texts/en/text", json!("{% for a in 'x' %}{% for b in items %}{{ b }}{% endfor %}")), "/texts/en/text"),
+    ] {
+        let found = errors(&admin.post(OWN, &body).await);
+        assert_eq!(found.iter().map(|(pointer, _)| pointer.as_str()).collect::<Vec<_>>(), [wrong], "{found:?}");
+    }
+    assert_eq!(admin.get(OWN).await.expect(200)["data"], json!([]));
+    execute(
+        &app,
+        "INSERT INTO mail_own_templates (id, org_id, name, example, texts, updated_by, updated_at)
+         SELECT gen_random_uuid(), o.id, 't' || n, '{}', '{}', 'x', now() FROM organisations o, generate_series(1, 100) AS n"
+            .into(),
+    )
+    .await;
+    admin.post(OWN, &shipped()).await.problem(409, "too_many");
     app.stop().await;
 }
 
@@ -358,7 +468,7 @@ async fn everything_but_sending_is_for_administrators() {
     let admin = app.admin().await;
     let all = [MESSAGES, SUPPRESSIONS, "/api/v1/mail/templates", WELCOME, BRANDING, DOMAINS, SOURCES];
     for other in [app.person("default", Role::Member).await, with_scope(&admin, "inference").await] {
-        for path in all {
+        for path in all.into_iter().chain([OWN]) {
             other.get(path).await.problem(403, "forbidden");
         }
         other.post(MESSAGES, &order("ada@example.com")).await.problem(403, "forbidden");
