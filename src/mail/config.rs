@@ -14,6 +14,8 @@ use platform::config::{ConfigErrors, secret};
 pub struct Config {
     /// Sender: `Holdfast <holdfast@example.com>`. While it or `smtp_host` is empty, mail waits in the outbox.
     pub from: String,
+    /// Whether organisations may send mail by the API as `from`, too. Otherwise only from domains that they have verified.
+    pub shared_sender: bool,
     /// Where servers send bounces to (the envelope's sender, `MAIL FROM`), for mail from every sender. Empty: to the sender of each mail.
     pub bounce_address: String,
     /// Name that EHLO gives; empty: the host of `server.public_url`.
@@ -95,6 +97,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             from: String::new(),
+            shared_sender: false,
             bounce_address: String::new(),
             hostname: String::new(),
             smtp_host: String::new(),

@@ -100,7 +100,7 @@ def serve(folder):
 
 def run_inside(script, args, folder, settings):
     """Runs a script of this folder on an appliance that has these settings of [mail]."""
-    common = {"FROM": f"Holdfast <{SENDER}>", "SMTP_HOST": "127.0.0.1"}
+    common = {"FROM": f"Holdfast <{SENDER}>", "SMTP_HOST": "127.0.0.1", "SHARED_SENDER": "true"}
     environment = {**os.environ, "MAIL_FOLDER": str(folder), **{f"HOLDFAST_MAIL__{name}": value for name, value in {**common, **settings}.items()}}
     command = [sys.executable, str(CLIENTS / "with_appliance.py"), "--binary", args.binary, "--models", args.models, "--", sys.executable, str(script), "--inside"]
     return subprocess.run(command, env=environment).returncode

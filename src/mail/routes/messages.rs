@@ -94,7 +94,8 @@ pub(super) struct SendMail {
     /// Of the template; default `en`.
     #[serde(default)]
     language: Language,
-    /// An address at a domain that the organisation has verified; default: the installation's sender.
+    /// An address at a domain that the organisation has verified. May be left out where the installation's sender is shared
+    /// (`mail.shared_sender`).
     from: Option<String>,
     /// Where answers go to; default: that of the branding.
     reply_to: Option<String>,

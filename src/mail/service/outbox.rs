@@ -91,7 +91,7 @@ impl Mail {
                 return Ok(Queued::before(&first, digest));
             }
         }
-        self.check_sender(conn, owner, new.from.as_ref()).await?;
+        self.check_sender(conn, owner, new).await?;
         let (since, most) = self.counted(now);
         let standing = messages::standing(conn, org, new.to, new.kind.name, since, most).await?;
         let wait = self.wait_of(owner, new.kind, &standing)?;
@@ -291,14 +291,18 @@ impl Mail {
         headers
     }
 
-    /// An organisation sends from a domain that it has verified, or as the configured sender.
-    async fn check_sender(
-        &self,
-        conn: &mut PgConnection,
-        owner: Owner,
-        from: Option<&Address>,
-    ) -> Result<(), MailError> {
-        let (Owner::Org(org), Some(from)) = (owner, from) else { return Ok(()) };
+    /// An organisation sends by the API from a domain that it has verified. As the configured sender only if the settings say so: its mail would have
+    /// the installation's name, signature and reputation. Mail that Holdfast writes about an organisation has that sender always.
+    async fn check_sender(&self, conn: &mut PgConnection, owner: Owner, new: &NewMail<'_>) -> Result<(), MailError> {
+        let Owner::Org(org) = owner else { return Ok(()) };
+        let Some(from) = &new.from else {
+            if new.kind.name != kinds::API.name || self.inner.config.shared_sender {
+                return Ok(());
+            }
+            let detail = "expected an address at a domain that this organisation has verified (Settings, Mail, Domains); an operator may also let \
+                          organisations send as the installation (mail.shared_sender)";
+            return Err(MailError::invalid("/from", "required", detail));
+        };
         let domain = domains::named(conn, Some(org), from.domain()).await?;
         if domain.is_some_and(|domain| domain.verified_at.is_some()) {
             return Ok(());

@@ -169,6 +169,30 @@ async fn what_is_wrong_with_a_mail_is_said_field_by_field() {
     app.stop().await;
 }
 
+/// Its mail would have the name, the signature and the reputation of the installation, whoever wrote it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisation_without_a_domain_does_not_send_as_the_installation() {
+    let app = TestApp::start_with(&[("HOLDFAST_MAIL__SHARED_SENDER", "false")]).await;
+    let admin = app.admin().await;
+    let shop = with_scope(&admin, "mail_send").await;
+    assert_eq!(
+        errors(&shop.post(MESSAGES, &order("ada@example.com")).await),
+        [("/from".to_owned(), "required".to_owned())]
+    );
+    let mut body = order("ada@example.com");
+    body["from"] = json!("Shop <shop@example.org>");
+    assert_eq!(errors(&shop.post(MESSAGES, &body).await)[0].1, "not_verified");
+    admin.post(DOMAINS, &json!({"domain": "example.org"})).await.expect(201);
+    execute(&app, "UPDATE mail_domains SET verified_at = now()".into()).await;
+    assert_eq!(send(&shop, &body).await["from_address"], "shop@example.org");
+    assert_eq!(errors(&shop.post(MESSAGES, &order("ada@example.com")).await)[0].1, "required");
+    // Mail about an account has no other sender.
+    let link = json!({"email": "new@example.com", "role": "member"});
+    admin.post("/api/v1/members/links", &link).await.expect(201);
+    assert_eq!(recipients(&admin, "kind=invitation").await, ["new@example.com"]);
+    app.stop().await;
+}
+
 /// Other requests have the limit of the server, 2 MiB.
 #[tokio::test(flavor = "multi_thread")]
 async fn attachments_may_have_ten_mebibytes() {
