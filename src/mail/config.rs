@@ -50,6 +50,8 @@ pub struct Config {
     pub per_org_per_hour: i64,
     /// Mails to one address in an hour; the API refuses more, notices wait.
     pub per_recipient_per_hour: i64,
+    /// Attachments of an organisation in a day, MiB; the API refuses more.
+    pub attachment_mib_per_org_per_day: i64,
     /// Retention of the log with the texts, days (whole weeks are dropped). Mail that waits is kept.
     pub retention_days: i32,
     /// IMAP server of the mailbox that bounces come to; empty: none.
@@ -116,6 +118,7 @@ impl Default for Config {
             retry_hours: 48,
             per_org_per_hour: 1000,
             per_recipient_per_hour: 30,
+            attachment_mib_per_org_per_day: 1024,
             retention_days: 90,
             imap_host: String::new(),
             imap_port: 0,
@@ -182,6 +185,7 @@ impl Config {
         errors.range("retry_hours", self.retry_hours, 1, 24 * 14);
         errors.range("per_org_per_hour", self.per_org_per_hour, 1, 1_000_000);
         errors.range("per_recipient_per_hour", self.per_recipient_per_hour, 1, 100_000);
+        errors.range("attachment_mib_per_org_per_day", self.attachment_mib_per_org_per_day, 1, 1 << 20);
         errors.range("retention_days", self.retention_days, 7, 3650);
         if self.imap_folder.trim().is_empty() || self.imap_folder.chars().any(char::is_control) {
             errors.push("imap_folder", "expected the name of a folder, such as INBOX");

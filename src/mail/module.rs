@@ -18,6 +18,7 @@ pub static ROOM: Room = Room {
     tables: &[
         Table::watched("mail_attempts"),
         Table::watched("mail_bodies"),
+        Table::watched("mail_files"),
         Table::watched("mail_keys"),
         Table::watched("mail_messages"),
         Table::small("mail_accounts"),
@@ -33,7 +34,7 @@ pub static ROOM: Room = Room {
     nav: &[NavItem::new(Section::Settings, "/settings/mail", "mail-title", "mail").role(Role::Admin)],
     locale: Some(console::locale!("mail")),
     queues: &["mail", "system"],
-    schedules: &["mail.check_domains", "mail.maintain", "mail.purge"],
+    schedules: &["mail.check_domains", "mail.drop_files", "mail.maintain", "mail.purge"],
     events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("mail", Metrics::register))),

@@ -3,6 +3,7 @@
 mod account;
 mod bounces;
 mod domains;
+mod files;
 mod limits;
 mod log;
 mod outbox;

@@ -1,16 +1,14 @@
 //! Writing mail into the outbox.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
-use bytes::Bytes;
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::{Content, Mail, NewMail};
 use crate::{
-    Address, Attachment, MailError, MessageId, Owner, compose, dns,
+    Address, MailError, MessageId, Owner, dns,
     jobs::Deliver,
     kinds,
     metrics::MessageOutcome,
@@ -19,11 +17,11 @@ use crate::{
     smtp::Account,
     store::{
         domains,
-        messages::{self, Keyed, NewMessage},
+        messages::{self, Keyed, NewMessage, Standing},
     },
 };
 use jobs::Enqueue;
-use platform::{crypto, error::FieldError, http::Principal, ids::OrgId, names::tidy};
+use platform::{error::FieldError, http::Principal, ids::OrgId, names::tidy};
 
 /// How far ahead a mail can be scheduled: its row is kept from now on.
 const LATEST: TimeDelta = TimeDelta::days(30);
@@ -32,7 +30,7 @@ const LONGEST_TEXT: usize = 1 << 20;
 const LONGEST_KEY: usize = 200;
 const MOST_ATTACHMENTS: usize = 20;
 /// All attachments of a mail together: providers take 10 to 25 MB, and base64 adds a third.
-const MOST_BYTES: u64 = 10 << 20;
+pub(super) const MOST_BYTES: u64 = 10 << 20;
 
 /// Why an address cannot be a sender or a Reply-To.
 pub(super) const NOT_ASCII: &str =
@@ -43,6 +41,15 @@ struct Written {
     subject: String,
     text: String,
     html: Option<String>,
+}
+
+/// A mail that may be written.
+struct Ready {
+    standing: Standing,
+    /// Until it may be sent.
+    wait: TimeDelta,
+    look: BrandingSettings,
+    written: Written,
 }
 
 /// A mail in the outbox.
@@ -84,18 +91,10 @@ impl Mail {
     ) -> Result<Queued, MailError> {
         let clock = &self.inner.clock;
         let (now, id, org) = (clock.now(), MessageId::generate(clock), owner.org());
-        check(owner, new, now)?;
-        if let Some(key) = &new.idempotency_key {
-            // Before the limits: a repeated request makes no mail.
-            if let Some(first) = messages::keyed(conn, org, key).await? {
-                return Ok(Queued::before(&first, digest));
-            }
-        }
-        self.check_sender(conn, owner, new).await?;
-        let (since, most) = self.counted(now);
-        let standing = messages::standing(conn, org, new.to, new.kind.name, since, most).await?;
-        let wait = self.wait_of(owner, new.kind, &standing)?;
-        let (look, written) = self.written_text(conn, owner, new).await?;
+        let Ready { standing, wait, look, written } = match self.prepare(conn, owner, new, digest, now).await? {
+            ControlFlow::Continue(ready) => ready,
+            ControlFlow::Break(before) => return Ok(before),
+        };
         let from_name = match &new.from {
             Some(from) => from.name().to_owned(),
             None => tidy(look.from_name.as_deref().unwrap_or_default()),
@@ -142,6 +141,7 @@ impl Mail {
             }
         }
         messages::insert(conn, &row).await?;
+        self.take_files(conn, &new.attachments).await?;
         if row.state == State::Suppressed {
             self.inner.metrics.ended(MessageOutcome::Suppressed, 1);
             tracing::info!(message_id = %id, kind = row.kind, "mail not sent: its recipient is suppressed");
@@ -149,6 +149,45 @@ impl Mail {
             self.wake(conn, org, &lane).await?;
         }
         Ok(Queued { id, is_new: true, is_another: false })
+    }
+
+    /// Everything that can be wrong with a mail, without writing it. A mail of an earlier request with its idempotency key, if there is one.
+    pub(super) async fn rehearse(
+        &self,
+        owner: Owner,
+        new: &NewMail<'_>,
+        digest: Option<[u8; 32]>,
+    ) -> Result<Option<Queued>, MailError> {
+        let mut tx = self.begin(owner).await?;
+        match self.prepare(&mut tx, owner, new, digest, self.inner.clock.now()).await? {
+            ControlFlow::Continue(_) => Ok(None),
+            ControlFlow::Break(before) => Ok(Some(before)),
+        }
+    }
+
+    /// What is written of a mail, if it may be; or the earlier one with its idempotency key.
+    async fn prepare(
+        &self,
+        conn: &mut PgConnection,
+        owner: Owner,
+        new: &NewMail<'_>,
+        digest: Option<[u8; 32]>,
+        now: DateTime<Utc>,
+    ) -> Result<ControlFlow<Queued, Ready>, MailError> {
+        let org = owner.org();
+        check(owner, new, now)?;
+        if let Some(key) = &new.idempotency_key {
+            // Before the limits: a repeated request makes no mail.
+            if let Some(first) = messages::keyed(conn, org, key).await? {
+                return Ok(ControlFlow::Break(Queued::before(&first, digest)));
+            }
+        }
+        self.check_sender(conn, owner, new).await?;
+        let (since, most) = self.counted(now);
+        let standing = messages::standing(conn, org, new.to, new.kind.name, since, most).await?;
+        let wait = self.wait_of(owner, new.kind, &standing)?;
+        let (look, written) = self.written_text(conn, owner, new).await?;
+        Ok(ControlFlow::Continue(Ready { standing, wait, look, written }))
     }
 
     /// Enqueues a job that sends what is due in this lane, unless one waits to start. Not while nothing can be sent: the mail waits.
@@ -165,34 +204,6 @@ impl Mail {
         let job = Deliver { lane: lane.to_owned() };
         jobs::enqueue(conn, &self.inner.clock, org, &job, &options).await?;
         Ok(())
-    }
-
-    /// Stores a file that a mail is sent with.
-    pub async fn keep_attachment(
-        &self,
-        owner: Owner,
-        name: &str,
-        content_type: &str,
-        content: Bytes,
-    ) -> Result<Attachment, MailError> {
-        let (name, size) = (tidy(name), content.len() as u64);
-        let mut errors = Vec::new();
-        if name.is_empty() || name.chars().count() > 200 {
-            errors.push(FieldError::new("/name", "invalid", "a file has a name of 1 to 200 characters"));
-        }
-        if !compose::is_content_type(content_type) {
-            errors.push(FieldError::new("/content_type", "invalid", "expected a media type such as application/pdf"));
-        }
-        if size > MOST_BYTES {
-            errors.push(FieldError::new("/content", "too_large", format!("at most {MOST_BYTES} bytes")));
-        }
-        if !errors.is_empty() {
-            return Err(MailError::Invalid(errors));
-        }
-        let object =
-            format!("{}{}/{}", folder(owner), week(self.inner.clock.now()), Uuid::from_bytes(crypto::random_bytes()));
-        self.inner.objects.put(&object, content).await?;
-        Ok(Attachment { name, content_type: content_type.to_owned(), size, object })
     }
 
     /// Sends the template `test`, in which whoever is signed in is the sender.
@@ -375,7 +386,7 @@ pub(crate) fn lane(to: &Address) -> String {
 }
 
 /// Folder of an owner's attachments.
-fn folder(owner: Owner) -> String {
+pub(super) fn folder(owner: Owner) -> String {
     owner.org().map_or_else(|| "installation/".to_owned(), |org| format!("{org}/"))
 }
 

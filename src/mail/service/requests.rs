@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Content, Mail, NewMail, outbox::Queued};
+use super::{Content, Mail, NewMail, files::NewFile, outbox::Queued};
 use crate::{Address, Attachment, MailError, Message, MessageId, Owner, kinds, render::example};
 use platform::{crypto, error::FieldError, http::Principal};
 
@@ -60,12 +60,13 @@ impl Mail {
             return Err(MailError::Invalid(errors));
         };
         let owner = Owner::Org(who.org_id);
-        let new = NewMail {
+        let files = decoded(&request.attachments)?;
+        let mut new = NewMail {
             kind: &kinds::API,
             to: &to,
             language: request.language,
             content,
-            attachments: self.keep_files(owner, &request.attachments).await?,
+            attachments: files.iter().map(|file| file.planned(owner)).collect(),
             send_at: request.send_at,
             expires_at: None,
             idempotency_key: request.idempotency_key.clone(),
@@ -73,25 +74,29 @@ impl Mail {
             from,
             created_by: who.subject(),
         };
+        let digest = Some(request.digest());
+        if !files.is_empty() {
+            // A request that is refused stores nothing.
+            if let Some(before) = self.rehearse(owner, &new, digest).await? {
+                return self.sent(who, &before).await;
+            }
+            new.attachments = self.keep_files(owner, files).await?;
+        }
         let mut tx = self.begin(owner).await?;
-        let Queued { id, is_new, is_another } = self.write(&mut tx, owner, &new, Some(request.digest())).await?;
+        let queued = self.write(&mut tx, owner, &new, digest).await?;
         tx.commit().await?;
-        let message = self.get(who, id).await?.message;
-        Ok(Sent { message, is_new, is_another })
+        self.sent(who, &queued).await
     }
 
-    /// Stores the files of a mail. Those of a mail that is refused after all are removed with what is as old as they are.
-    async fn keep_files(&self, owner: Owner, files: &[GivenFile]) -> Result<Vec<Attachment>, MailError> {
+    async fn sent(&self, who: &Principal, queued: &Queued) -> Result<Sent, MailError> {
+        let Queued { id, is_new, is_another } = *queued;
+        Ok(Sent { message: self.get(who, id).await?.message, is_new, is_another })
+    }
+
+    async fn keep_files(&self, owner: Owner, files: Vec<NewFile>) -> Result<Vec<Attachment>, MailError> {
         let mut kept = Vec::new();
-        for (index, GivenFile { name, content_type, content }) in files.iter().enumerate() {
-            let content = STANDARD
-                .decode(content)
-                .map_err(|error| MailError::invalid("/content", "invalid", format!("it is not base64: {error}")));
-            let stored = match content {
-                Ok(content) => self.keep_attachment(owner, name, content_type, content.into()).await,
-                Err(error) => Err(error),
-            };
-            kept.push(stored.map_err(|error| of_file(index, error))?);
+        for (index, file) in files.into_iter().enumerate() {
+            kept.push(self.store_file(owner, file).await.map_err(|error| of_file(index, error))?);
         }
         Ok(kept)
     }
@@ -167,6 +172,17 @@ impl MailRequest {
         ]);
         crypto::sha256(whole.to_string())
     }
+}
+
+/// The files of a request, or what is wrong with one.
+fn decoded(files: &[GivenFile]) -> Result<Vec<NewFile>, MailError> {
+    let decode = |GivenFile { name, content_type, content }: &GivenFile| {
+        let content = STANDARD
+            .decode(content)
+            .map_err(|error| MailError::invalid("/content", "invalid", format!("it is not base64: {error}")))?;
+        NewFile::new(name, content_type, content.into())
+    };
+    files.iter().enumerate().map(|(index, file)| decode(file).map_err(|error| of_file(index, error))).collect()
 }
 
 /// With pointers that begin at the mail.

@@ -5,6 +5,7 @@ pub mod attempts;
 pub mod bounces;
 pub mod branding;
 pub mod domains;
+pub mod files;
 pub mod lanes;
 pub mod messages;
 pub mod own_templates;

@@ -2,12 +2,19 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
-use holdfast::platform::http::Role;
+use holdfast::{
+    mail::{Address, MailError, NewMail, Owner},
+    platform::http::Role,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::outbox::execute;
-use crate::support::app::{Answer, Client, TestApp};
+use super::outbox::{enqueue, execute, mail, number, org};
+use crate::support::{
+    app::{Answer, Client, TestApp},
+    documents::files,
+    wait::until,
+};
 
 pub(super) const MESSAGES: &str = "/api/v1/mail/messages";
 const SUPPRESSIONS: &str = "/api/v1/mail/suppressions";
@@ -190,6 +197,91 @@ async fn an_organisation_without_a_domain_does_not_send_as_the_installation() {
     let link = json!({"email": "new@example.com", "role": "member"});
     admin.post("/api/v1/members/links", &link).await.expect(201);
     assert_eq!(recipients(&admin, "kind=invitation").await, ["new@example.com"]);
+    app.stop().await;
+}
+
+fn with_file(to: &str, bytes: usize) -> Value {
+    let mut body = order(to);
+    body["attachments"] = json!([{"name": "a.bin", "content": STANDARD.encode(vec![7_u8; bytes])}]);
+    body
+}
+
+/// Otherwise whoever has used up its mails could go on to fill the store, and each backup of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_files_of_a_refused_mail_are_not_stored() {
+    let app = TestApp::start_with(&[("HOLDFAST_MAIL__PER_ORG_PER_HOUR", "1")]).await;
+    let admin = app.admin().await;
+    let stored = async || {
+        (files(&app.data_dir.join("objects/mail")).len(), number(&app, "SELECT count(*) FROM mail_files").await)
+    };
+    let with = |field: &str, value: Value| {
+        let mut body = with_file("ada@example.com", 10);
+        body[field] = value;
+        body
+    };
+    let many: Vec<Value> = (0..21).map(|_| json!({"name": "a.bin", "content": "YQ=="})).collect();
+    for body in [
+        with("from", json!("shop@example.com")),
+        with("send_at", json!((app.clock.now() + TimeDelta::days(31)).to_rfc3339())),
+        with("attachments", json!(many)),
+        with("subject", json!("x".repeat(501))),
+        with("attachments", json!([{"name": "a.bin", "content": "YQ=="}, {"name": "b.bin", "content": "%"}])),
+        json!({"to": "ada@example.com", "template": "nothing", "attachments": with_file("", 10)["attachments"]}),
+    ] {
+        admin.post(MESSAGES, &body).await.expect(422);
+    }
+    assert_eq!(stored().await, (0, 0));
+    send_with_key(&admin, &with_file("ada@example.com", 10), "order-1").await.expect(201);
+    assert_eq!(stored().await, (1, 1));
+    admin.post(MESSAGES, &with_file("bob@example.com", 10)).await.expect(429);
+    // The answers of requests are kept for a day.
+    app.clock.advance(TimeDelta::hours(25));
+    let admin = app.admin().await;
+    send_with_key(&admin, &with_file("ada@example.com", 10), "order-1").await.expect(200);
+    send_with_key(&admin, &with_file("ada@example.com", 11), "order-1").await.problem(422, "idempotency_key_reused");
+    assert_eq!(stored().await.0, 1);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisations_attachments_have_a_limit_for_a_day() {
+    let app = TestApp::start_with(&[("HOLDFAST_MAIL__ATTACHMENT_MIB_PER_ORG_PER_DAY", "1")]).await;
+    let (admin, other) = (app.admin().await, app.other_org("other").await);
+    send(&admin, &with_file("ada@example.com", 600 << 10)).await;
+    admin.post(MESSAGES, &with_file("bob@example.com", 600 << 10)).await.expect(429);
+    assert_eq!(recipients(&admin, "kind=api").await, ["ada@example.com"]);
+    send(&admin, &with_file("bob@example.com", 400 << 10)).await;
+    send(&other, &with_file("bob@example.com", 600 << 10)).await;
+    app.clock.advance(TimeDelta::hours(25));
+    send(&app.admin().await, &with_file("bob@example.com", 600 << 10)).await;
+    app.stop().await;
+}
+
+/// Its process was killed before the mail was written, or a room thought better of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_no_mail_was_made_of_is_deleted_after_an_hour() {
+    let app = TestApp::start().await;
+    let owner = Owner::Org(org(&app).await);
+    let keep =
+        async |name: &str| app.app.mail.keep_attachment(owner, name, "text/plain", "Hello".into()).await.unwrap();
+    let (used, unused) = (keep("used.txt").await, keep("unused.txt").await);
+    let to = Address::parse("ada@example.com").unwrap();
+    let new = NewMail { attachments: vec![used.clone()], ..mail(&to, "Hello") };
+    enqueue(&app, owner, &new).await.unwrap();
+    let stored = || files(&app.data_dir.join("objects/mail")).len();
+    assert_eq!((app.app.mail.drop_unused().await.unwrap(), stored()), (0, 2));
+    app.clock.advance(TimeDelta::minutes(61));
+    // The job does the same, at its time.
+    app.app.mail.drop_unused().await.unwrap();
+    until("the file is there still", async || stored() == 1).await;
+    let late = enqueue(&app, owner, &NewMail { attachments: vec![unused], ..mail(&to, "Hello") }).await;
+    assert!(matches!(late, Err(MailError::Invalid(_))), "{late:?}");
+    let again = enqueue(&app, owner, &NewMail { attachments: vec![used], ..mail(&to, "Hello") }).await;
+    assert!(again.is_ok(), "several mails may have one file: {again:?}");
+    // Its row counts for a day; the file stays as long as its mail.
+    app.clock.advance(TimeDelta::hours(25));
+    app.app.mail.drop_unused().await.unwrap();
+    assert_eq!((stored(), number(&app, "SELECT count(*) FROM mail_files").await), (1, 0));
     app.stop().await;
 }
 
