@@ -107,21 +107,24 @@ pub(super) struct SendMail {
     attachments: Vec<SendAttachment>,
 }
 
-/// A file to send with a mail.
+/// A file to send with a mail: either `content`, or `knowledge_base` and `document`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SendAttachment {
+    /// Default for a document: its own.
     #[schema(example = "order.pdf", max_length = 200)]
-    name: String,
-    #[serde(default = "bytes")]
-    #[schema(example = "application/pdf", default = "application/octet-stream")]
-    content_type: String,
+    name: Option<String>,
+    /// Default: `application/octet-stream`; for a document its own.
+    #[schema(example = "application/pdf")]
+    content_type: Option<String>,
     /// Base64 (RFC 4648 section 4).
-    content: String,
-}
-
-fn bytes() -> String {
-    "application/octet-stream".to_owned()
+    content: Option<String>,
+    /// Id of a knowledge base of the organisation. Needs the right to read it: for a key also the scope `knowledge_read`.
+    #[schema(format = Uuid)]
+    knowledge_base: Option<String>,
+    /// Id of a document in it: its original is copied, as it is now.
+    #[schema(format = Uuid)]
+    document: Option<String>,
 }
 
 /// Send a mail
@@ -143,7 +146,10 @@ pub(super) async fn send_mail(
     let SendMail { to, subject, text, html, template, data, language, from, reply_to, send_at, attachments } = body;
     // Its form was checked by `idempotent`.
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
-    let file = |SendAttachment { name, content_type, content }| GivenFile { name, content_type, content };
+    let file = |file: SendAttachment| {
+        let SendAttachment { name, content_type, content, knowledge_base, document } = file;
+        GivenFile { name, content_type, content, knowledge_base, document }
+    };
     let request = MailRequest {
         to,
         subject,

@@ -1,6 +1,6 @@
 //! Files that mails are sent with. They are stored before their mail is written, so each is noted first: one that no mail takes is deleted again.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::TimeDelta;
@@ -12,7 +12,13 @@ use super::{
     outbox::{MOST_BYTES, folder, week},
 };
 use crate::{Attachment, MailError, Owner, compose, store::files};
-use platform::{crypto, error::FieldError, names::tidy};
+use platform::{
+    crypto,
+    error::{ApiError, FieldError},
+    http::Principal,
+    names::tidy,
+};
+use storage::{Object, SharedFiles};
 
 /// How long a file waits for its mail.
 const UNUSED: TimeDelta = TimeDelta::hours(1);
@@ -28,12 +34,23 @@ pub(super) struct NewFile {
     name: String,
     content_type: String,
     size: u64,
-    content: Bytes,
+    content: FileContent,
+}
+
+/// Where its bytes are.
+pub(super) enum FileContent {
+    Bytes(Bytes),
+    /// In the store, as a file of another room.
+    Stored(Object),
 }
 
 impl NewFile {
-    pub fn new(name: &str, content_type: &str, content: Bytes) -> Result<Self, MailError> {
-        let (name, size) = (tidy(name), content.len() as u64);
+    pub fn new(name: &str, content_type: &str, content: FileContent) -> Result<Self, MailError> {
+        let name = tidy(name);
+        let size = match &content {
+            FileContent::Bytes(bytes) => bytes.len() as u64,
+            FileContent::Stored(object) => object.size,
+        };
         let mut errors = Vec::new();
         if name.is_empty() || name.chars().count() > 200 {
             errors.push(FieldError::new("/name", "invalid", "a file has a name of 1 to 200 characters"));
@@ -62,6 +79,34 @@ impl NewFile {
 }
 
 impl Mail {
+    /// Lets the API attach files of another room, which the caller may read there. The first call counts.
+    pub fn attaches_from(&self, files: Arc<dyn SharedFiles>) {
+        let _ = self.inner.shared_files.set(files);
+    }
+
+    /// A document that the caller may read, to be sent under this name and as this type; `None`: its own.
+    pub(super) async fn open_document(
+        &self,
+        who: &Principal,
+        (base, document): (&str, &str),
+        name: Option<&str>,
+        content_type: Option<&str>,
+    ) -> Result<NewFile, MailError> {
+        let opened = match self.inner.shared_files.get() {
+            Some(files) => files.open(who, base, document).await.map_err(refused)?,
+            None => None,
+        };
+        let Some(file) = opened else {
+            return Err(MailError::invalid(
+                "/document",
+                "not_found",
+                "this organisation has no such document in that knowledge base",
+            ));
+        };
+        let (name, content_type) = (name.unwrap_or(&file.name), content_type.unwrap_or(&file.content_type));
+        NewFile::new(name, content_type, FileContent::Stored(file.object))
+    }
+
     /// Stores a file for mails that are written within an hour; what no mail has by then is deleted.
     pub async fn keep_attachment(
         &self,
@@ -70,7 +115,7 @@ impl Mail {
         content_type: &str,
         content: Bytes,
     ) -> Result<Attachment, MailError> {
-        self.store_file(owner, NewFile::new(name, content_type, content)?).await
+        self.store_file(owner, NewFile::new(name, content_type, FileContent::Bytes(content))?).await
     }
 
     pub(super) async fn store_file(&self, owner: Owner, file: NewFile) -> Result<Attachment, MailError> {
@@ -87,7 +132,13 @@ impl Mail {
         }
         files::insert(&mut tx, owner.org(), &stored.object, size, now).await?;
         tx.commit().await?;
-        self.inner.objects.put(&stored.object, file.content).await?;
+        match file.content {
+            FileContent::Bytes(bytes) => self.inner.objects.put(&stored.object, bytes).await?,
+            // A copy: what becomes of the other room's file is nothing to the mail.
+            FileContent::Stored(object) => {
+                self.inner.objects.put_stream(&stored.object, object.stream, stored.size).await.map(drop)?;
+            }
+        }
         Ok(stored)
     }
 
@@ -126,4 +177,8 @@ impl Mail {
             dropped += unused.len();
         }
     }
+}
+
+fn refused(error: ApiError) -> MailError {
+    MailError::Refused(Box::new(error))
 }

@@ -18,7 +18,7 @@ mod upkeep;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use chrono::{DateTime, Utc};
@@ -40,7 +40,7 @@ use platform::{
     lifecycle::Lifecycle,
     pools::CpuPool,
 };
-use storage::{Deletions, Storage};
+use storage::{Deletions, SharedFiles, Storage};
 
 pub(crate) use bounces::MAILBOX;
 pub(crate) use unsubscribe::{Preferences, Recipient};
@@ -98,6 +98,8 @@ pub(super) struct Inner {
     /// Makes keys of domains.
     cpu: CpuPool,
     woken: upkeep::Woken,
+    /// Files of another room, which the API attaches.
+    shared_files: OnceLock<Arc<dyn SharedFiles>>,
 }
 
 impl std::ops::Deref for Inner {
@@ -202,6 +204,7 @@ impl Mail {
             keys: Mutex::default(),
             cpu: CpuPool::new(1),
             woken: upkeep::Woken::default(),
+            shared_files: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }

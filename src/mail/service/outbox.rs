@@ -28,7 +28,7 @@ const LATEST: TimeDelta = TimeDelta::days(30);
 const LONGEST_SUBJECT: usize = 500;
 const LONGEST_TEXT: usize = 1 << 20;
 const LONGEST_KEY: usize = 200;
-const MOST_ATTACHMENTS: usize = 20;
+pub(super) const MOST_ATTACHMENTS: usize = 20;
 /// All attachments of a mail together: providers take 10 to 25 MB, and base64 adds a third.
 pub(super) const MOST_BYTES: u64 = 10 << 20;
 

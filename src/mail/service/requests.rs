@@ -4,7 +4,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Content, Mail, NewMail, files::NewFile, outbox::Queued};
+use super::{
+    Content, Mail, NewMail,
+    files::{FileContent, NewFile},
+    outbox::{MOST_ATTACHMENTS, Queued},
+};
 use crate::{Address, Attachment, MailError, Message, MessageId, Owner, kinds, render::example};
 use platform::{crypto, error::FieldError, http::Principal};
 
@@ -29,13 +33,15 @@ pub struct MailRequest {
     pub idempotency_key: Option<String>,
 }
 
-/// A file to send with a mail.
-#[derive(Clone, Debug)]
+/// A file to send with a mail: its content, or a document.
+#[derive(Clone, Debug, Default)]
 pub struct GivenFile {
-    pub name: String,
-    pub content_type: String,
+    pub name: Option<String>,
+    pub content_type: Option<String>,
     /// Base64.
-    pub content: String,
+    pub content: Option<String>,
+    pub knowledge_base: Option<String>,
+    pub document: Option<String>,
 }
 
 /// The mail of a [`MailRequest`].
@@ -60,7 +66,7 @@ impl Mail {
             return Err(MailError::Invalid(errors));
         };
         let owner = Owner::Org(who.org_id);
-        let files = decoded(&request.attachments)?;
+        let files = self.opened(who, &request.attachments).await?;
         let mut new = NewMail {
             kind: &kinds::API,
             to: &to,
@@ -91,6 +97,38 @@ impl Mail {
     async fn sent(&self, who: &Principal, queued: &Queued) -> Result<Sent, MailError> {
         let Queued { id, is_new, is_another } = *queued;
         Ok(Sent { message: self.get(who, id).await?.message, is_new, is_another })
+    }
+
+    /// The files of a request, or what is wrong with one.
+    async fn opened(&self, who: &Principal, given: &[GivenFile]) -> Result<Vec<NewFile>, MailError> {
+        if given.len() > MOST_ATTACHMENTS {
+            return Err(MailError::invalid("/attachments", "too_large", format!("at most {MOST_ATTACHMENTS} files")));
+        }
+        let mut files = Vec::new();
+        for (index, file) in given.iter().enumerate() {
+            files.push(self.opened_one(who, file).await.map_err(|error| of_file(index, error))?);
+        }
+        Ok(files)
+    }
+
+    async fn opened_one(&self, who: &Principal, given: &GivenFile) -> Result<NewFile, MailError> {
+        let (name, content_type) = (given.name.as_deref(), given.content_type.as_deref());
+        match (&given.content, &given.knowledge_base, &given.document) {
+            (Some(content), None, None) => {
+                let content = STANDARD
+                    .decode(content)
+                    .map_err(|error| MailError::invalid("/content", "invalid", format!("it is not base64: {error}")))?;
+                let content_type = content_type.unwrap_or("application/octet-stream");
+                NewFile::new(name.unwrap_or_default(), content_type, FileContent::Bytes(content.into()))
+            }
+            (None, Some(base), Some(document)) => {
+                self.open_document(who, (base.as_str(), document.as_str()), name, content_type).await
+            }
+            _ => {
+                let detail = "expected `content` (base64), or `knowledge_base` and `document`";
+                Err(MailError::invalid("", "invalid", detail))
+            }
+        }
     }
 
     async fn keep_files(&self, owner: Owner, files: Vec<NewFile>) -> Result<Vec<Attachment>, MailError> {
@@ -155,7 +193,10 @@ impl MailRequest {
             // Their order means nothing.
             data.sort_all_objects();
         }
-        let file = |file: &GivenFile| json!([file.name, file.content_type, crypto::sha256_hex(&file.content)]);
+        let hash = |content: &String| crypto::sha256_hex(content);
+        let file = |GivenFile { name, content_type, content, knowledge_base, document }: &GivenFile| {
+            json!([name, content_type, content.as_ref().map(hash), knowledge_base, document])
+        };
         let files: Vec<Value> = self.attachments.iter().map(file).collect();
         let whole = json!([
             self.to,
@@ -172,17 +213,6 @@ impl MailRequest {
         ]);
         crypto::sha256(whole.to_string())
     }
-}
-
-/// The files of a request, or what is wrong with one.
-fn decoded(files: &[GivenFile]) -> Result<Vec<NewFile>, MailError> {
-    let decode = |GivenFile { name, content_type, content }: &GivenFile| {
-        let content = STANDARD
-            .decode(content)
-            .map_err(|error| MailError::invalid("/content", "invalid", format!("it is not base64: {error}")))?;
-        NewFile::new(name, content_type, content.into())
-    };
-    files.iter().enumerate().map(|(index, file)| decode(file).map_err(|error| of_file(index, error))).collect()
 }
 
 /// With pointers that begin at the mail.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::outbox::{enqueue, execute, mail, number, org};
 use crate::support::{
     app::{Answer, Client, TestApp},
-    documents::files,
+    documents::{add_document, files, make_base, wait_for_document},
     wait::until,
 };
 
@@ -282,6 +282,61 @@ async fn a_file_that_no_mail_was_made_of_is_deleted_after_an_hour() {
     app.clock.advance(TimeDelta::hours(25));
     app.app.mail.drop_unused().await.unwrap();
     assert_eq!((stored(), number(&app, "SELECT count(*) FROM mail_files").await), (1, 0));
+    app.stop().await;
+}
+
+/// A copy of it: what becomes of the document is nothing to the mail.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_of_the_organisations_knowledge_can_be_attached() {
+    let app = TestApp::start().await;
+    let (admin, stranger) = (app.admin().await, app.other_org("strangers").await);
+    let text = b"# Tides\n\nThe tide turns at noon.\n";
+    let base = make_base(&admin, "Harbour").await;
+    let document = add_document(&admin, &base, "tides.md", text).await;
+    wait_for_document(&admin, &base, &document).await;
+    let with = |attachment: Value| {
+        let mut body = order("ada@example.com");
+        body["attachments"] = json!([attachment]);
+        body
+    };
+    let tides = with(json!({"knowledge_base": base, "document": document}));
+    let sent = send(&admin, &tides).await;
+    let named =
+        json!({"knowledge_base": base, "document": document, "name": "Прилив.txt", "content_type": "text/plain"});
+    let renamed = send(&admin, &with(named)).await;
+    for (mail, name, kind) in [(&sent, "tides.md", "text/markdown"), (&renamed, "Прилив.txt", "text/plain")] {
+        let detail = admin.get(&format!("{MESSAGES}/{}", id(mail))).await.expect(200);
+        assert_eq!(detail["attachments"], json!([{"name": name, "content_type": kind, "size": text.len()}]));
+    }
+    // A key that sends does not read what it may not read.
+    let with_key = async |scopes: Value| {
+        let key = admin.post("/api/v1/api-keys", &json!({"name": "k", "scopes": scopes})).await.expect(201);
+        admin.with_key(key["secret"].as_str().unwrap())
+    };
+    let sender = with_key(json!(["mail_send"])).await;
+    sender.post(MESSAGES, &tides).await.problem(403, "forbidden");
+    let both = with_key(json!(["mail_send", "knowledge_read"])).await;
+    send(&both, &tides).await;
+    let missing = ("/attachments/0/document".to_owned(), "not_found".to_owned());
+    assert_eq!(errors(&stranger.post(MESSAGES, &tides).await), [missing.clone()]);
+    for other in
+        [json!({"knowledge_base": document, "document": document}), json!({"knowledge_base": base, "document": "x"})]
+    {
+        assert_eq!(errors(&admin.post(MESSAGES, &with(other)).await), [missing.clone()]);
+    }
+    for odd in [
+        json!({"name": "a.txt"}),
+        json!({"document": document}),
+        json!({"content": "YQ==", "knowledge_base": base, "document": document}),
+    ] {
+        let wrong = ("/attachments/0".to_owned(), "invalid".to_owned());
+        assert_eq!(errors(&admin.post(MESSAGES, &with(odd)).await), [wrong]);
+    }
+    admin.delete(&format!("/api/v1/knowledge-bases/{base}/documents/{document}")).await.expect(204);
+    let kept = files(&app.data_dir.join("objects/mail"));
+    assert_eq!(kept.len(), 3);
+    assert!(kept.iter().all(|file| std::fs::read(file).unwrap() == text), "{kept:?}");
+    app.wait_for_jobs().await;
     app.stop().await;
 }
 
