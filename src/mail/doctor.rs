@@ -22,7 +22,12 @@ const LIMIT: Duration = Duration::from_secs(6);
 const LONG: f64 = 15.0 * 60.0;
 
 pub fn checks(mail: &Mail) -> Vec<Box<dyn Check>> {
-    vec![Box::new(Smtp(mail.clone())), Box::new(Outbox(mail.clone())), Box::new(Domains(mail.clone()))]
+    vec![
+        Box::new(Smtp(mail.clone())),
+        Box::new(Outbox(mail.clone())),
+        Box::new(Domains(mail.clone())),
+        Box::new(Bounces(mail.clone())),
+    ]
 }
 
 /// Does the server take mail?
@@ -183,6 +188,42 @@ impl Check for Domains {
                 Err(_) => CheckResult::warn("the name servers did not answer", "see /etc/resolv.conf of this host"),
             },
         }
+    }
+}
+
+/// Can the mailbox of bounces be read?
+struct Bounces(Mail);
+
+#[async_trait]
+impl Check for Bounces {
+    fn name(&self) -> &'static str {
+        "mail.bounces"
+    }
+
+    fn limit(&self) -> Duration {
+        patience(&self.0) + Duration::from_secs(1)
+    }
+
+    async fn run(&self) -> CheckResult {
+        let config = &self.0.inner.config;
+        if config.imap_host.is_empty() {
+            return CheckResult::pass("no mailbox of bounces is configured (mail.imap_host)");
+        }
+        let (patience, server) = (patience(&self.0), format!("{}:{}", config.imap_host, config.imap_port()));
+        let said = match timeout(patience, self.0.try_mailbox()).await {
+            Ok(Ok(())) => {
+                return CheckResult::pass(format!(
+                    "the mailbox of bounces at {server} can be read as {}",
+                    config.imap_user
+                ));
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => format!("no answer within {} s", patience.as_secs()),
+        };
+        CheckResult::fail(
+            format!("the mailbox of bounces at {server} cannot be read: {said}"),
+            "compare mail.imap_host, imap_port, imap_security, imap_user, imap_folder and the password with what the provider says",
+        )
     }
 }
 

@@ -361,3 +361,16 @@ pub struct SourceWithUrl {
     /// Address that the provider posts to.
     pub url: String,
 }
+
+/// The mailbox that bounces come to, and how reading it goes.
+#[derive(Clone, Debug)]
+pub struct MailboxState {
+    /// `host:port`
+    pub server: String,
+    pub user: String,
+    /// When it was last read to its end.
+    pub read_at: Option<DateTime<Utc>>,
+    /// `None` while it can be read.
+    pub failing_since: Option<DateTime<Utc>>,
+    pub error: Option<String>,
+}

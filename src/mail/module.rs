@@ -27,6 +27,7 @@ pub static ROOM: Room = Room {
         Table::small("mail_bounces"),
         Table::small("mail_branding"),
         Table::small("mail_domains"),
+        Table::small("mail_mailboxes"),
         Table::small("mail_own_templates"),
         Table::small("mail_suppressions"),
         Table::small("mail_templates"),

@@ -228,6 +228,13 @@ mail-domains-do-reverse = The provider of the server sets this name, not your DN
 
 # Bounce sources
 mail-sources-lead = Providers that report here which mail bounced, was marked as spam, or whose recipients unsubscribed
+mail-mailbox = Mailbox of bounces
+mail-mailbox-read = is read
+mail-mailbox-failing = cannot be read
+mail-mailbox-never = not read yet
+mail-mailbox-server = Server and user
+mail-mailbox-read-at = Last read
+mail-mailbox-failing-since = Fails since
 mail-sources-none = No bounce reports yet
 mail-sources-none-text = Add your mail provider and give it the address that is shown. Mail that bounces is then seen here, and nothing more goes to addresses that do not exist.
 mail-sources-new = Add a provider

@@ -7,6 +7,7 @@ pub mod branding;
 pub mod domains;
 pub mod files;
 pub mod lanes;
+pub mod mailboxes;
 pub mod messages;
 pub mod own_templates;
 pub mod preferences;

@@ -64,6 +64,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("mail/service/mod.rs", "system", "for the functions of this room that are listed here"),
     ("mail/service/sending.rs", "deliver exchange_once", "the next mail of a lane, whosever it is"),
     ("mail/service/sources.rs", "known_source use_token", "the address of a webhook says whose it is"),
+    ("mail/service/sources.rs", "mailbox note_mailbox", "the mailbox of bounces is the installation's"),
     ("mail/service/suppressions.rs", "takes", "what the organisation and the installation suppress"),
     ("mail/service/upkeep.rs", "wake_lanes wake_each expire", "lanes of all organisations"),
     ("mail/service/upkeep.rs", "refresh_gauges", "gauges"),

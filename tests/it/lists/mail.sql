@@ -21,3 +21,4 @@ INSERT INTO mail_bounces (id, org_id, source, provider_event_id, kind, status, d
 INSERT INTO mail_own_templates (id, org_id, name, example, texts, updated_by, updated_at)
   SELECT pg_temp.id(n), '$org', 't' || n, '{}', '{"en": {"subject": "x", "text": "x", "html": "x"}}', 'x', now() FROM n;
 INSERT INTO mail_files (object, org_id, size, used, created_at) VALUES ('$org/20261130/x', '$org', 1, true, now());
+INSERT INTO mail_mailboxes (mailbox, read_at) VALUES ('another', now());
