@@ -1,9 +1,9 @@
 //! [`Mail`]: the rules.
 
 mod account;
+mod attachments;
 mod bounces;
 mod domains;
-mod files;
 mod limits;
 mod log;
 mod outbox;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Content, Mail, NewMail,
-    files::{FileContent, NewFile},
+    attachments::{FileContent, NewFile},
     outbox::{MOST_ATTACHMENTS, Queued},
 };
 use crate::{Address, Attachment, MailError, Message, MessageId, Owner, kinds, render::example};

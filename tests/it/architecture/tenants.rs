@@ -52,7 +52,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("mail/doctor.rs", "Domains::run Outbox::run", "checks of all mail"),
     ("mail/service/domains.rs", "check_domains", "verified domains of all owners are checked again"),
     ("mail/service/domains.rs", "is_given_up", "a domain that its former owner has given up, whoever that is"),
-    ("mail/service/files.rs", "drop_unused", "files of all organisations that no mail was made of"),
+    ("mail/service/attachments.rs", "drop_unused", "files of all organisations that no mail was made of"),
     // A lane is a domain of recipients, whosever the mails are; the SMTP account sends the mail of all.
     (
         "mail/service/account.rs",
