@@ -41,6 +41,7 @@ class MailServer:
             "HOLDFAST_MAIL__SMTP_HOST": "127.0.0.1",
             "HOLDFAST_MAIL__SMTP_PORT": self.port,
             "HOLDFAST_MAIL__SMTP_SECURITY": "none",
+            "HOLDFAST_MAIL__SHARED_SENDER": "true",
         }
 
     def stop(self):

@@ -34,9 +34,10 @@ DASHBOARD = Dashboard(
         row("What comes back"),
         timeseries("Bounces by kind", "What comes back, and why?", "short", (increase(BOUNCES, "kind"), "{{kind}}"), bars=True),
         timeseries("Share refused or bounced for good in a day", "How much mail goes to addresses that do not work?", "percentunit", (ratio(f"""({day(BOUNCES, 'kind="hard"')} + {day(MESSAGES, 'outcome="failed"')})""", day(MESSAGES, 'outcome=~"sent|failed"')), "refused or bounced"), limits=above(0.05), alerts=("MailBounceRateHigh",)),
+        timeseries("Share refused for sender or content in a day", "How much mail do receivers refuse that the mail service took?", "percentunit", (ratio(day(BOUNCES, 'kind="refused"'), day(MESSAGES, 'outcome="sent"')), "refused"), limits=above(0.1), alerts=("MailBounceRateHigh",)),
         timeseries("Share of complaints in a day", "How much mail do recipients call spam?", "percentunit", (ratio(day(BOUNCES, 'kind="complaint"'), day(MESSAGES, 'outcome="sent"')), "complaints"), limits=above(0.003), alerts=("MailBounceRateHigh",)),
         timeseries("New suppressions by reason", "Which addresses get nothing more, and why?", "short", (increase(SUPPRESSIONS, "reason"), "{{reason}}"), bars=True, alerts=("MailSuppressionsGrowing",)),
-        timeseries("Reports of providers by outcome", "Are reports of bounces understood?", "short", (increase(REPORTS, "source, outcome"), "{{source}}: {{outcome}}"), bars=True, details="logs"),
+        timeseries("Reports of providers by outcome", "Are reports of bounces understood?", "short", (increase(REPORTS, "source, outcome"), "{{source}}: {{outcome}}"), bars=True, alerts=("MailBouncesNotTaken",), details="logs"),
         timeseries("Bounces without effect by reason", "Which reports change nothing, and why?", "short", (increase(IGNORED, "reason"), "{{reason}}"), bars=True),
     ],
 )

@@ -1,5 +1,7 @@
 //! The rooms, in the order in which the console shows them; and how each is built, in the order of their dependencies.
 
+use std::sync::Arc;
+
 use super::{Config, Families, Runtime, Stores};
 use agents::Agents;
 use alerting::Alerting;
@@ -165,6 +167,7 @@ impl Rooms {
         let (webhooks, of_webhooks) =
             webhooks::build(context, &config.webhooks, event_types(), config.alerting.receivers())?;
         let (mail, of_mail) = mail::build(context, &config.mail, &storage, deletions.clone())?;
+        mail.attaches_from(Arc::new(knowledge.clone()));
         let (alerting, of_alerting) = alerting::build(context, &config.alerting, webhooks.clone());
         let needs = notices::Needs {
             auth: auth.clone(),

@@ -61,7 +61,7 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Look into the DNS; mail is signed once both keys are there. Exits 1 if a record is missing or wrong.
+    /// Look into the DNS; mail is signed once the RSA key is there. Exits 1 if a record is missing or wrong.
     #[command(after_help = "Examples:\n  holdfast mail domain check\n  holdfast mail domain check example.com --json")]
     Check {
         /// Default: the domain of `mail.from`.

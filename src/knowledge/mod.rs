@@ -28,6 +28,7 @@ pub mod pages;
 mod participant;
 pub mod routes;
 mod service;
+mod shared;
 mod store;
 #[cfg(test)]
 mod tests;

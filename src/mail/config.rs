@@ -1,6 +1,6 @@
 //! `[mail]`
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,10 @@ use platform::config::{ConfigErrors, secret};
 pub struct Config {
     /// Sender: `Holdfast <holdfast@example.com>`. While it or `smtp_host` is empty, mail waits in the outbox.
     pub from: String,
+    /// Whether organisations may send mail by the API as `from`, too. Otherwise only from domains that they have verified.
+    pub shared_sender: bool,
+    /// Where servers send bounces to (the envelope's sender, `MAIL FROM`), for mail from every sender. Empty: to the sender of each mail.
+    pub bounce_address: String,
     /// Name that EHLO gives; empty: the host of `server.public_url`.
     pub hostname: String,
     /// SMTP server. Empty: nothing is sent, mail waits in the outbox.
@@ -30,6 +34,8 @@ pub struct Config {
     pub smtp_ca_file: Option<PathBuf>,
     /// DKIM signatures of mail whose sender's domain has keys here.
     pub dkim: Signing,
+    /// Name server that is asked for the records of senders' domains: `9.9.9.9` or `192.0.2.1:5353`. Empty: those of this host.
+    pub dns_server: String,
     /// Connections of a process to the server at once: many servers permit an account ten or twenty, Microsoft 365 three.
     pub smtp_connections: usize,
     /// Of these for one domain of recipients.
@@ -46,6 +52,8 @@ pub struct Config {
     pub per_org_per_hour: i64,
     /// Mails to one address in an hour; the API refuses more, notices wait.
     pub per_recipient_per_hour: i64,
+    /// Attachments of an organisation in a day, MiB; the API refuses more.
+    pub attachment_mib_per_org_per_day: i64,
     /// Retention of the log with the texts, days (whole weeks are dropped). Mail that waits is kept.
     pub retention_days: i32,
     /// IMAP server of the mailbox that bounces come to; empty: none.
@@ -93,6 +101,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             from: String::new(),
+            shared_sender: false,
+            bounce_address: String::new(),
             hostname: String::new(),
             smtp_host: String::new(),
             smtp_port: 0,
@@ -103,6 +113,7 @@ impl Default for Config {
             smtp_ca_file: None,
             dkim: Signing::Auto,
             smtp_connections: 10,
+            dns_server: String::new(),
             connections: 4,
             connect_seconds: 30,
             command_seconds: 60,
@@ -110,6 +121,7 @@ impl Default for Config {
             retry_hours: 48,
             per_org_per_hour: 1000,
             per_recipient_per_hour: 30,
+            attachment_mib_per_org_per_day: 1024,
             retention_days: 90,
             imap_host: String::new(),
             imap_port: 0,
@@ -128,14 +140,17 @@ impl Config {
     pub fn validate(&mut self, errors: &mut ConfigErrors) {
         secret::resolve(&mut self.smtp_password, self.smtp_password_file.as_deref(), "smtp_password_file", errors);
         secret::resolve(&mut self.imap_password, self.imap_password_file.as_deref(), "imap_password_file", errors);
-        match Address::parse(&self.from) {
-            _ if self.from.is_empty() => {}
-            Err(error) => errors.push("from", error.to_string()),
-            // All mail would fail at servers without SMTPUTF8, which are most.
-            Ok(sender) if sender.needs_smtputf8() => {
-                errors.push("from", "use an address with ASCII characters before the @: most servers refuse others");
+        for (setting, text) in [("from", &self.from), ("bounce_address", &self.bounce_address)] {
+            match Address::parse(text) {
+                _ if text.is_empty() => {}
+                Err(error) => errors.push(setting, error.to_string()),
+                // All mail would fail at servers without SMTPUTF8, which are most.
+                Ok(address) if address.needs_smtputf8() => {
+                    let text = "use an address with ASCII characters before the @: most servers refuse others";
+                    errors.push(setting, text);
+                }
+                Ok(_) => {}
             }
-            Ok(_) => {}
         }
         for (setting, name) in
             [("hostname", &self.hostname), ("smtp_host", &self.smtp_host), ("imap_host", &self.imap_host)]
@@ -161,6 +176,12 @@ impl Config {
             errors.push("smtp_ca_file", format!("{} cannot be read: {error}", file.display()));
         }
         errors.range("smtp_connections", self.smtp_connections, 1, 1000);
+        if !self.dns_server.is_empty() && self.dns_server().is_none() {
+            errors.push(
+                "dns_server",
+                "expected an IP address, with a port if it is not 53: 192.0.2.1:5353 or [2001:db8::1]:5353",
+            );
+        }
         errors.range("connections", self.connections, 1, 64);
         errors.range("connect_seconds", self.connect_seconds, 1, 120);
         errors.range("command_seconds", self.command_seconds, 1, 300);
@@ -168,6 +189,7 @@ impl Config {
         errors.range("retry_hours", self.retry_hours, 1, 24 * 14);
         errors.range("per_org_per_hour", self.per_org_per_hour, 1, 1_000_000);
         errors.range("per_recipient_per_hour", self.per_recipient_per_hour, 1, 100_000);
+        errors.range("attachment_mib_per_org_per_day", self.attachment_mib_per_org_per_day, 1, 1 << 20);
         errors.range("retention_days", self.retention_days, 7, 3650);
         if self.imap_folder.trim().is_empty() || self.imap_folder.chars().any(char::is_control) {
             errors.push("imap_folder", "expected the name of a folder, such as INBOX");
@@ -182,9 +204,20 @@ impl Config {
         Address::parse(&self.from).ok()
     }
 
+    /// `bounce_address`; `None` if it is not set.
+    pub fn bounces_to(&self) -> Option<Address> {
+        Address::parse(&self.bounce_address).ok()
+    }
+
     /// Whether mail can be sent.
     pub fn is_configured(&self) -> bool {
         !self.smtp_host.is_empty() && self.sender().is_some()
+    }
+
+    /// `dns_server`; `None` if it is not set.
+    pub fn dns_server(&self) -> Option<SocketAddr> {
+        let with_port = self.dns_server.parse().ok();
+        with_port.or_else(|| Some(SocketAddr::new(self.dns_server.parse().ok()?, 53)))
     }
 
     /// `dkim`, with `auto` resolved.

@@ -1,8 +1,16 @@
 //! What the DNS says about a domain that mail is sent from: DKIM, SPF, DMARC; and whether this host's name and address agree.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use hickory_resolver::{TokioResolver, net::NetError, proto::rr::RData};
+use hickory_resolver::{
+    TokioResolver,
+    config::{NameServerConfig, ResolverConfig},
+    net::{NetError, runtime::TokioRuntimeProvider},
+    proto::rr::RData,
+};
 use tokio::sync::OnceCell;
 
 use super::model::{DnsCheck, DnsRecord, DnsStatus};
@@ -11,14 +19,21 @@ use platform::error::chain;
 /// An answer comes sooner, or not at all.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The name servers of this host.
-#[derive(Default)]
-pub struct Dns(OnceCell<TokioResolver>);
+/// The name servers of this host, or the one that is configured.
+pub struct Dns {
+    server: Option<SocketAddr>,
+    resolver: OnceCell<TokioResolver>,
+}
 
 /// Records of a name; `Err`: the name server did not answer.
 pub type Found = Result<Vec<String>, String>;
 
 impl Dns {
+    /// `None`: those of this host.
+    pub fn new(server: Option<SocketAddr>) -> Self {
+        Self { server, resolver: OnceCell::new() }
+    }
+
     /// TXT records; none if the name does not exist.
     pub async fn txt(&self, name: &str) -> Found {
         let resolver = self.resolver().await?;
@@ -58,7 +73,10 @@ impl Dns {
 
     async fn resolver(&self) -> Result<&TokioResolver, String> {
         let build = async {
-            let mut builder = TokioResolver::builder_tokio()?;
+            let mut builder = match self.server {
+                Some(server) => TokioResolver::builder_with_config(only(server), TokioRuntimeProvider::default()),
+                None => TokioResolver::builder_tokio()?,
+            };
             let options = builder.options_mut();
             options.timeout = TIMEOUT;
             options.attempts = 1;
@@ -66,8 +84,14 @@ impl Dns {
             options.cache_size = 0;
             builder.build()
         };
-        self.0.get_or_try_init(|| build).await.map_err(|error: NetError| chain(&error))
+        self.resolver.get_or_try_init(|| build).await.map_err(|error: NetError| chain(&error))
     }
+}
+
+fn only(server: SocketAddr) -> ResolverConfig {
+    let mut config = NameServerConfig::udp_and_tcp(server.ip());
+    config.connections.iter_mut().for_each(|connection| connection.port = server.port());
+    ResolverConfig::from_name_servers(vec![config])
 }
 
 fn pointer(data: &RData) -> Option<String> {
@@ -105,6 +129,12 @@ pub fn dkim(name: &str, expected: &DnsRecord, found: Found) -> DnsCheck {
         Ok(_) => (DnsStatus::Fail, "the record has another key".to_owned()),
     };
     check(name, (expected.host.as_str(), "TXT"), found, &expected.value, judged)
+}
+
+/// A record that may be missing, but not be wrong.
+pub fn optional(check: DnsCheck) -> DnsCheck {
+    let is_missing = check.status == DnsStatus::Fail && check.found.is_empty();
+    if is_missing { DnsCheck { status: DnsStatus::Warn, ..check } } else { check }
 }
 
 /// Judges the SPF record. Which servers it should name, only the operator and the provider know.

@@ -27,7 +27,12 @@ const LONG: f64 = 15.0 * 60.0;
 const MANY: i64 = 5;
 
 pub fn checks(mail: &Mail) -> Vec<Box<dyn Check>> {
-    vec![Box::new(Smtp(mail.clone())), Box::new(Outbox(mail.clone())), Box::new(Domains(mail.clone()))]
+    vec![
+        Box::new(Smtp(mail.clone())),
+        Box::new(Outbox(mail.clone())),
+        Box::new(Domains(mail.clone())),
+        Box::new(Bounces(mail.clone())),
+    ]
 }
 
 /// Does the server take mail?
@@ -52,7 +57,8 @@ impl Check for Smtp {
             };
         };
         // To the sender itself: an address that the server should know, and nothing is sent.
-        let envelope = Envelope { from: &sender, to: &sender, own: true };
+        let bounces = inner.config.bounces_to();
+        let envelope = Envelope { from: &sender, to: &sender, own: true, bounces: bounces.as_ref() };
         let server = account.server();
         let (patience, hostname) = (patience(&self.0), inner.hostname.as_str());
         match timeout(patience, account.rehearse(&envelope)).await {
@@ -220,12 +226,49 @@ impl Check for Domains {
     }
 }
 
+/// Can the mailbox of bounces be read?
+struct Bounces(Mail);
+
+#[async_trait]
+impl Check for Bounces {
+    fn name(&self) -> &'static str {
+        "mail.bounces"
+    }
+
+    fn limit(&self) -> Duration {
+        patience(&self.0) + Duration::from_secs(1)
+    }
+
+    async fn run(&self) -> CheckResult {
+        let config = &self.0.inner.config;
+        if config.imap_host.is_empty() {
+            return CheckResult::pass("no mailbox of bounces is configured (mail.imap_host)");
+        }
+        let (patience, server) = (patience(&self.0), format!("{}:{}", config.imap_host, config.imap_port()));
+        let said = match timeout(patience, self.0.try_mailbox()).await {
+            Ok(Ok(())) => {
+                return CheckResult::pass(format!(
+                    "the mailbox of bounces at {server} can be read as {}",
+                    config.imap_user
+                ));
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => format!("no answer within {} s", patience.as_secs()),
+        };
+        CheckResult::fail(
+            format!("the mailbox of bounces at {server} cannot be read: {said}"),
+            "compare mail.imap_host, imap_port, imap_security, imap_user, imap_folder and the password with what the provider says",
+        )
+    }
+}
+
 pub(super) fn records(domain: &str, verified: bool, signing: Signing, checks: &[DnsCheck]) -> CheckResult {
     let is_needed = |check: &&DnsCheck| match check.name.as_str() {
         // Of consequence for those only who send by themselves.
         "reverse" => false,
         "dkim_rsa" => signing != Signing::None,
-        "dkim_ed25519" => !matches!(signing, Signing::None | Signing::Rsa),
+        // Without it mail is signed with RSA alone, which everybody understands.
+        "dkim_ed25519" => false,
         _ => true,
     };
     let wrong = checks.iter().filter(|check| check.status != DnsStatus::Pass).filter(is_needed);

@@ -45,6 +45,9 @@ pub enum MailError {
     Conflict(&'static str, &'static str),
     #[error("at most {0} {1}")]
     TooMany(i64, &'static str),
+    /// By the room whose file was asked for.
+    #[error(transparent)]
+    Refused(Box<ApiError>),
 }
 
 platform::from_sqlx!(MailError);
@@ -74,6 +77,7 @@ impl From<MailError> for ApiError {
             MailError::Invalid(errors) => Self::validation(errors),
             MailError::Limited(_, wait) => Self { detail: error.to_string(), ..Self::too_many(wait) },
             MailError::Conflict(code, detail) => Self::conflict(code, detail),
+            MailError::Refused(error) => *error,
             MailError::TooMany(..) => Self::conflict("too_many", error.to_string()),
             error @ (MailError::Seal(_)
             | MailError::Dkim(_)

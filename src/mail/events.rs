@@ -3,10 +3,31 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::model::{Bounced, MessageId};
+use super::model::{Bounced, DomainId, MessageId};
 use events::{Event, EventType};
 
-pub const EVENTS: &[EventType] = &[EventType::of::<MessageFailed>(), EventType::of::<MessageBounced>()];
+pub const EVENTS: &[EventType] = &[
+    EventType::of::<MessageSent>(),
+    EventType::of::<MessageFailed>(),
+    EventType::of::<MessageBounced>(),
+    EventType::of::<DomainWithdrawn>(),
+];
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventMailSent)]
+pub struct MessageSent {
+    pub message_id: MessageId,
+    /// 1: accepted at once.
+    pub attempts: i32,
+}
+
+impl Event for MessageSent {
+    const TOPIC: &'static str = "mail.message.sent";
+    const ABOUT: &'static str = "The mail server has accepted a mail that was sent by the API. It may still bounce.";
+    fn key(&self) -> String {
+        self.message_id.to_string()
+    }
+}
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EventMailFailed)]
@@ -35,7 +56,7 @@ pub struct MessageBounced {
     pub message_id: MessageId,
     /// Kind of the mail, such as `welcome`.
     pub kind: String,
-    /// `hard`, `soft` or `complaint`
+    /// `hard`, `refused`, `soft` or `complaint`
     #[schema(inline)]
     pub bounce: Bounced,
     /// Enhanced status code, such as `5.1.1`; may be empty.
@@ -47,5 +68,21 @@ impl Event for MessageBounced {
     const ABOUT: &'static str = "A mail that was sent came back, or its recipient called it spam.";
     fn key(&self) -> String {
         self.message_id.to_string()
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventMailDomainWithdrawn)]
+pub struct DomainWithdrawn {
+    pub domain_id: DomainId,
+    pub domain: String,
+}
+
+impl Event for DomainWithdrawn {
+    const TOPIC: &'static str = "mail.domain.withdrawn";
+    const ABOUT: &'static str = "A domain is not verified any more: its DKIM record was missing for three days, or another organisation has \
+                                 shown that the domain is its own. Mail is not sent from it.";
+    fn key(&self) -> String {
+        self.domain_id.to_string()
     }
 }

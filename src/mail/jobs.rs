@@ -45,6 +45,28 @@ impl Job for Purge {
     const BACKOFF: Duration = Duration::from_mins(1);
 }
 
+/// Looks for the records of verified domains again.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CheckDomains {}
+
+impl Job for CheckDomains {
+    const KIND: &'static str = "mail.check_domains";
+    const QUEUE: &'static str = "system";
+    const TIMEOUT: Duration = Duration::from_mins(20);
+}
+
+/// Deletes files that no mail was made of.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DropFiles {}
+
+impl Job for DropFiles {
+    const KIND: &'static str = "mail.drop_files";
+    const QUEUE: &'static str = "system";
+    /// While a backup runs, nothing is deleted.
+    const MAX_ATTEMPTS: i32 = 10;
+    const BACKOFF: Duration = Duration::from_mins(1);
+}
+
 /// Registers what runs these jobs, and their schedules.
 pub fn register(registry: &mut Registry, mail: &Mail) -> Result<(), JobsError> {
     let this = mail.clone();
@@ -75,6 +97,30 @@ pub fn register(registry: &mut Registry, mail: &Mail) -> Result<(), JobsError> {
             Ok(())
         }
     });
+    let this = mail.clone();
+    registry.register::<CheckDomains, _, _>(move |_, _| {
+        let this = this.clone();
+        async move {
+            let checked = this.check_domains().await?;
+            if checked > 0 {
+                tracing::info!(checked, "records of mail domains checked");
+            }
+            Ok(())
+        }
+    });
+    let this = mail.clone();
+    registry.register::<DropFiles, _, _>(move |_, _| {
+        let this = this.clone();
+        async move {
+            let dropped = this.drop_unused().await?;
+            if dropped > 0 {
+                tracing::info!(dropped, "files deleted that no mail was made of");
+            }
+            Ok(())
+        }
+    });
+    registry.schedule(DropFiles::KIND, Cron::parse("53 * * * *", "UTC")?, CatchUp::One, &DropFiles {})?;
+    registry.schedule(CheckDomains::KIND, Cron::parse("11 * * * *", "UTC")?, CatchUp::One, &CheckDomains {})?;
     registry.schedule(Maintain::KIND, Cron::parse("47 * * * *", "UTC")?, CatchUp::One, &Maintain {})?;
     registry.schedule(Purge::KIND, Cron::parse("23 3 * * *", "UTC")?, CatchUp::One, &Purge {})
 }

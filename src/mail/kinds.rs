@@ -42,6 +42,12 @@ impl Kind {
         self.class == Class::Notice
     }
 
+    /// Whether a wish to get no more of it ends it that a provider reports, whose own link is in every mail. Not what concerns the recipient's
+    /// account: nobody who clicks there means to do without a password reset, and no page of ours would show it.
+    pub fn ends_when_unsubscribed(&self) -> bool {
+        self.is_notice() || self.name == API.name
+    }
+
     /// Whether it has a link that opens an account, which only its recipient may read.
     pub fn is_secret(&self) -> bool {
         is_secret(self.name)

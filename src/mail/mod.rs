@@ -10,9 +10,10 @@
 //! What comes back (bounces, complaints, unsubscriptions) is reported by webhooks of providers, or as mail to a mailbox that the leader reads; hard
 //! bounces and complaints suppress the recipient's address for the message's owner.
 //!
-//! Owns `mail_messages`, `mail_bodies`, `mail_attempts`, `mail_keys`, `mail_accounts`, `mail_suppressions`, `mail_templates`, `mail_branding`,
-//! `mail_domains`, `mail_bounce_sources`, `mail_bounce_tokens`, `mail_bounces`. Jobs: `mail.deliver`, `mail.maintain`, `mail.purge`. Metrics:
-//! `holdfast_mail_*`. Checks: `mail.smtp`, `mail.outbox`, `mail.domains`.
+//! Owns `mail_messages`, `mail_bodies`, `mail_files`, `mail_attempts`, `mail_keys`, `mail_accounts`, `mail_suppressions`, `mail_templates`,
+//! `mail_own_templates`, `mail_branding`, `mail_domains`, `mail_bounce_sources`, `mail_bounce_tokens`, `mail_bounces`, `mail_mailboxes`. Jobs:
+//! `mail.deliver`, `mail.check_domains`, `mail.drop_files`, `mail.maintain`, `mail.purge`. Metrics: `holdfast_mail_*`. Checks: `mail.smtp`,
+//! `mail.outbox`, `mail.domains`, `mail.bounces`.
 
 pub mod address;
 mod bounces;
@@ -51,8 +52,8 @@ pub use metrics::Metrics;
 pub use model::*;
 pub use module::{ROOM, SEND, build};
 pub use render::{
-    Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, RenderError, Rendered, TEMPLATES, Template,
-    TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
+    Branding, BrandingChanges, BrandingSettings, LANGUAGES, Override, OwnTemplate, OwnTemplateSummary, OwnText,
+    RenderError, Rendered, TEMPLATES, Template, TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
 };
 pub use service::{
     Changed, Content, Deps, Filter, Imported, Mail, NewMail, NewSuppression, Preferences, Recipient, Rejected,

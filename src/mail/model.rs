@@ -13,6 +13,7 @@ id_type!(MessageId, "A mail in the outbox.");
 id_type!(SuppressionId, "An address to which nothing is sent.");
 id_type!(DomainId, "A domain that mail is sent from.");
 id_type!(SourceId, "A provider that reports bounces.");
+id_type!(OwnTemplateId, "A template that an organisation has named and written itself.");
 id_type!(TemplateId, "A template that an organisation has changed.");
 
 impl MessageId {
@@ -103,6 +104,8 @@ text_enum! {
         Hard = "hard",
         /// A temporary problem at the recipient.
         Soft = "soft",
+        /// Refused for its sender or its content: a policy, spam, no authentication.
+        Refused = "refused",
         /// The recipient called it spam.
         Complaint = "complaint",
     }
@@ -279,8 +282,10 @@ pub struct Domain {
     pub installation: bool,
     pub domain: String,
     pub selector: String,
-    /// When its records first had its keys; null: mail is not sent from it yet.
+    /// When its RSA record first had its key; null: mail is not sent from it.
     pub verified_at: Option<DateTime<Utc>>,
+    /// Since when that record has not been found any more; null: it was there at the last look. After three days the domain is not verified.
+    pub failing_since: Option<DateTime<Utc>>,
     /// The records to publish: name and value.
     pub records: Vec<DnsRecord>,
     /// Of the last look into the DNS; empty before the first.
@@ -375,4 +380,17 @@ pub struct SourceWithUrl {
     pub source: Source,
     /// Address that the provider posts to.
     pub url: String,
+}
+
+/// The mailbox that bounces come to, and how reading it goes.
+#[derive(Clone, Debug)]
+pub struct MailboxState {
+    /// `host:port`
+    pub server: String,
+    pub user: String,
+    /// When it was last read to its end.
+    pub read_at: Option<DateTime<Utc>>,
+    /// `None` while it can be read.
+    pub failing_since: Option<DateTime<Utc>>,
+    pub error: Option<String>,
 }

@@ -13,6 +13,7 @@ mod error;
 mod metrics;
 mod participant;
 mod service;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -23,3 +24,4 @@ pub use error::StorageError;
 pub use metrics::Metrics;
 pub use participant::{Captured, Counts, Participant, ParticipantError};
 pub use service::{Entry, Object, Outside, Storage, Stored};
+pub use shared::{SharedFile, SharedFiles};

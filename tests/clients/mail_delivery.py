@@ -100,7 +100,7 @@ def serve(folder):
 
 def run_inside(script, args, folder, settings):
     """Runs a script of this folder on an appliance that has these settings of [mail]."""
-    common = {"FROM": f"Holdfast <{SENDER}>", "SMTP_HOST": "127.0.0.1"}
+    common = {"FROM": f"Holdfast <{SENDER}>", "SMTP_HOST": "127.0.0.1", "SHARED_SENDER": "true"}
     environment = {**os.environ, "MAIL_FOLDER": str(folder), **{f"HOLDFAST_MAIL__{name}": value for name, value in {**common, **settings}.items()}}
     command = [sys.executable, str(CLIENTS / "with_appliance.py"), "--binary", args.binary, "--models", args.models, "--", sys.executable, str(script), "--inside"]
     return subprocess.run(command, env=environment).returncode
@@ -120,7 +120,7 @@ class Sender:
     def add_domain(self, domain):
         """The domain with its keys; {name: TXT record}. Its owner would publish them: there is no name server here that could say so."""
         made = self.api.call("POST", "/api/v1/mail/domains", {"domain": domain, "installation": True})
-        self.sql(f"UPDATE mail_domains SET verified_at = now() WHERE domain = '{domain}'")
+        self.sql(f"UPDATE mail_domains SET verified_at = now(), ed25519_published = true WHERE domain = '{domain}'")
         return {record["host"]: record["value"] for record in made["records"]}
 
     def sql(self, statement):

@@ -74,6 +74,7 @@ def write_config(folder, mock, smollm2):
     text += f'\n[backup.destinations.near]\nurl = "{folder / "backups"}"\n'
     # As Alertmanager has it.
     text += '\n[alerting]\ntoken = "alertmanager-of-these-tests"\n'
+    text += "\n[mail]\nshared_sender = true\n"
     path = folder / "holdfast.toml"
     path.write_text(text)
     return path

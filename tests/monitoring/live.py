@@ -81,6 +81,7 @@ def settings(sink, alertmanager, mail=None):
         "HOLDFAST_MAIL__SMTP_HOST": ("[mail]", "127.0.0.1"),
         "HOLDFAST_MAIL__SMTP_PORT": ("[mail]", mail),
         "HOLDFAST_MAIL__SMTP_SECURITY": ("[mail]", "none"),
+        "HOLDFAST_MAIL__SHARED_SENDER": ("shared_sender =", "true"),
     }
     return {name: value for name, (mark, value) in wanted.items() if mark in known and (mail or mark != "[mail]")}
 

@@ -143,6 +143,7 @@ class Place:
             "HOLDFAST_MAIL__SMTP_HOST": "127.0.0.1",
             "HOLDFAST_MAIL__SMTP_PORT": str(self.mail_port),
             "HOLDFAST_MAIL__SMTP_SECURITY": "none",
+            "HOLDFAST_MAIL__SHARED_SENDER": "true",
             # Alerts of other outages would be mail, too.
             "HOLDFAST_NOTICES__ENABLED": "false",
             "HOLDFAST_BACKUP__RECIPIENTS": RECIPIENT,

@@ -17,31 +17,28 @@ const AFTER: [&str; 6] =
     ["unknown", "not found", "does not exist", "doesn't exist", "is disabled", "has been disabled"];
 const WHOLE: [&str; 4] =
     ["invalid recipient", "invalid mailbox", "not a valid mailbox", "no mailbox here by that name"];
-/// Words of refusals that are about the sender, the content or the moment, whatever else they say.
-const DOUBTS: [&str; 22] = [
+/// Words of refusals that are about the sender or the content, whatever else they say.
+const POLICY: [&str; 17] = [
+    "attachment",
     "authent",
     "block",
     "content",
     "denied",
     "dkim",
     "dmarc",
-    "dns",
     "junk",
     "listed",
     "policy",
     "prison",
     "prohibit",
-    "quickly",
-    " rate",
     "relay",
     "reputation",
     "sender",
     "spam",
     "spf",
-    "temporar",
-    "too many",
-    "too much",
 ];
+/// Words of refusals for the moment.
+const MOMENT: [&str; 6] = ["dns", "quickly", " rate", "temporar", "too many", "too much"];
 
 /// Whether a permanent refusal of the recipient, with this enhanced status code (RFC 3463) and text, says that the address does not work. A full
 /// mailbox, a message that is too large, a quota and a refusal for policy or content say nothing about the next message.
@@ -59,16 +56,37 @@ pub(crate) fn is_of_address(enhanced: Option<&str>, said: &str) -> bool {
 
 /// Kind of a permanent failure with this enhanced status code and text.
 pub(super) fn failure(enhanced: Option<&str>, said: &str) -> BounceKind {
-    if is_of_address(enhanced, said) { BounceKind::Hard } else { BounceKind::Soft }
+    if is_of_address(enhanced, said) { BounceKind::Hard } else { refusal(enhanced, said) }
 }
 
-/// Kind of what a provider calls a hard bounce: soft if the answer that it passes on speaks of something else than the address, such as a full
+/// Kind of a permanent failure that says nothing against the address: refused if it is about the sender or the content, which the next mail has as
+/// well; soft if it is about a full mailbox, a limit or a server that does not work.
+pub(super) fn refusal(enhanced: Option<&str>, said: &str) -> BounceKind {
+    let is_refused = match enhanced {
+        Some(code) if is_policy(code) => true,
+        Some(code) if ["4.", "5.2.", "5.3.", "5.4."].iter().any(|begin| code.starts_with(begin)) => false,
+        _ => contains(&POLICY, &plain(said)),
+    };
+    if is_refused { BounceKind::Refused } else { BounceKind::Soft }
+}
+
+/// Kind of what a provider calls a hard bounce: another one if the answer that it passes on speaks of something else than the address, such as a full
 /// mailbox, the content or a policy.
 pub(super) fn hard(enhanced: Option<&str>) -> BounceKind {
     let Some(code) = enhanced.filter(|code| *code != DISABLED) else { return BounceKind::Hard };
-    let of_sender = ["5.1.7", "5.1.8", "5.1.90", "5.4.5"].contains(&code);
-    let of_other = ["4.", "5.2.", "5.3.", "5.6.", "5.7."].iter().any(|begin| code.starts_with(begin));
-    if of_sender || of_other { BounceKind::Soft } else { BounceKind::Hard }
+    let is_limit = ["5.1.90", "5.4.5"].contains(&code);
+    if is_policy(code) {
+        BounceKind::Refused
+    } else if is_limit || ["4.", "5.2.", "5.3."].iter().any(|begin| code.starts_with(begin)) {
+        BounceKind::Soft
+    } else {
+        BounceKind::Hard
+    }
+}
+
+/// The content (5.6), security and policy (5.7, and 4.7 where it was for good in the end), a bad sender.
+fn is_policy(code: &str) -> bool {
+    ["4.7.", "5.6.", "5.7."].iter().any(|begin| code.starts_with(begin)) || ["5.1.7", "5.1.8"].contains(&code)
 }
 
 fn plain(said: &str) -> String {
@@ -84,5 +102,9 @@ fn names_unknown(said: &str) -> bool {
 }
 
 fn is_doubtful(said: &str) -> bool {
-    DOUBTS.iter().any(|word| said.contains(word))
+    contains(&POLICY, said) || contains(&MOMENT, said)
+}
+
+fn contains(words: &[&str], said: &str) -> bool {
+    words.iter().any(|word| said.contains(word))
 }

@@ -115,8 +115,9 @@ pub(crate) fn checked_secret(provider: Provider, secret: &str) -> Result<&str, &
         Provider::Mailgun => (!secret.is_empty(), "expected the HTTP webhook signing key"),
         Provider::Resend => (resend::is_secret(secret), "expected the webhook's signing secret, whsec_..."),
         Provider::Ses => (
-            secret.is_empty() || (secret.starts_with("arn:aws") && secret.contains(":sns:")),
-            "expected the ARN of the SNS topic, such as arn:aws:sns:eu-west-1:123456789012:bounces, or nothing",
+            // Without it, whoever learns our address could subscribe a topic of his own.
+            secret.starts_with("arn:aws") && secret.contains(":sns:"),
+            "expected the ARN of the SNS topic, such as arn:aws:sns:eu-west-1:123456789012:bounces",
         ),
         Provider::Postmark => (
             secret.is_empty()

@@ -25,6 +25,7 @@ use crate::{
     wire::{self, WireError},
 };
 use jobs::{By, Loops};
+use platform::error::chain;
 
 const EVERY: Duration = Duration::from_secs(60);
 /// For all that is read at once: the server may answer each command just in time.
@@ -78,24 +79,46 @@ impl Mail {
         });
     }
 
-    /// Reads what is new in the mailbox.
+    /// Reads what is new in the mailbox, and notes whether it could.
     pub async fn read_mailbox(&self) -> Result<Mailbox, MailboxError> {
-        timeout(LONGEST, self.converse()).await.map_err(|_| MailboxError::Timeout("the whole mailbox"))?
+        let read = timeout(LONGEST, self.converse()).await;
+        let read = read.unwrap_or(Err(MailboxError::Timeout("the whole mailbox")));
+        if read.is_err() {
+            self.inner.metrics.bounces.failed(ReportSource::Mailbox);
+        }
+        let noted = self.note_mailbox(read.as_ref().err().map(|error| chain(error)).as_deref()).await;
+        // Why it could not be read says more.
+        let read = read?;
+        noted?;
+        Ok(read)
+    }
+
+    /// Whether the mailbox can be read: signs in and opens the folder.
+    pub(crate) async fn try_mailbox(&self) -> Result<(), MailboxError> {
+        let limit = Duration::from_secs(self.inner.config.command_seconds);
+        let mut session = self.sign_in(limit).await?;
+        within(limit, "opening the folder", session.select(&self.inner.config.imap_folder)).await?;
+        let _ = timeout(limit, session.logout()).await;
+        Ok(())
     }
 
     async fn converse(&self) -> Result<Mailbox, MailboxError> {
-        let config = &self.inner.config;
-        let connect = Duration::from_secs(config.connect_seconds);
-        let limit = Duration::from_secs(config.command_seconds);
-        let client = timeout(connect, open(config)).await.map_err(|_| MailboxError::Timeout("connecting"))??;
-        let password = config.imap_password.as_ref().map_or("", ExposeSecret::expose_secret);
-        let signing_in = timeout(limit, client.login(&config.imap_user, password)).await;
-        let signed_in = signing_in.map_err(|_| MailboxError::Timeout("signing in"))?;
-        let mut session = signed_in.map_err(|(error, _)| error)?;
+        let limit = Duration::from_secs(self.inner.config.command_seconds);
+        let mut session = self.sign_in(limit).await?;
         let read = self.read_unseen(&mut session, limit).await?;
         // What matters is done.
         let _ = timeout(limit, session.logout()).await;
         Ok(read)
+    }
+
+    async fn sign_in(&self, limit: Duration) -> Result<Session<Stream>, MailboxError> {
+        let config = &self.inner.config;
+        let connect = Duration::from_secs(config.connect_seconds);
+        let client = timeout(connect, open(config)).await.map_err(|_| MailboxError::Timeout("connecting"))??;
+        let password = config.imap_password.as_ref().map_or("", ExposeSecret::expose_secret);
+        let signing_in = timeout(limit, client.login(&config.imap_user, password)).await;
+        let signed_in = signing_in.map_err(|_| MailboxError::Timeout("signing in"))?;
+        Ok(signed_in.map_err(|(error, _)| error)?)
     }
 
     async fn read_unseen(&self, session: &mut Session<Stream>, limit: Duration) -> Result<Mailbox, MailboxError> {

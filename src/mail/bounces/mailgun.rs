@@ -6,7 +6,9 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, failure, message_id, text, time};
+use super::{
+    Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, failure, message_id, refusal, text, time,
+};
 use platform::{crypto, error::ApiError, http};
 
 /// Requests that fail are repeated for eight hours. Tokens are remembered for longer than this.
@@ -47,7 +49,7 @@ fn bounce(event: &Value) -> Option<Bounce> {
     let kind = match get("/event")?.as_str() {
         "failed" if get("/severity").as_deref() == Some("temporary") => return None,
         "failed" => failed(event, &reason, enhanced.as_deref(), &said),
-        "rejected" => BounceKind::Soft,
+        "rejected" => BounceKind::Refused,
         "complained" => BounceKind::Complaint,
         "unsubscribed" => BounceKind::Unsubscribe,
         _ => return None,
@@ -75,7 +77,7 @@ fn failed(event: &Value, reason: &str, enhanced: Option<&str>, said: &str) -> Bo
         ("suppress-bounce", _) => BounceKind::Hard,
         ("suppress-complaint", _) => BounceKind::Complaint,
         ("suppress-unsubscribe", _) => BounceKind::Unsubscribe,
-        (_, Some("soft")) => BounceKind::Soft,
+        (_, Some("soft")) => refusal(enhanced, said),
         // The code says nothing of the address, but Outlook.com answers so for users that do not exist.
         ("bounce", Some("hard")) if enhanced == Some("5.5.0") => BounceKind::Hard,
         _ => failure(enhanced, said),

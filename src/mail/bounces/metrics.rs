@@ -46,7 +46,7 @@ label_enum! {
         Unknown = "unknown",
         /// Its form is wrong. A mail stays in its folder, marked as read and flagged.
         Unreadable = "unreadable",
-        /// The database or the provider did not answer: the provider repeats it.
+        /// The database or the provider did not answer: the provider repeats it. Or the mailbox could not be read.
         Failed = "failed",
     }
 }
@@ -130,6 +130,11 @@ impl BounceMetrics {
         } else {
             tracing::warn!(source, outcome = outcome.as_str(), reason, "report about mail that was sent is refused");
         }
+    }
+
+    /// Records that the mailbox could not be read. Its loop logs it.
+    pub(crate) fn failed(&self, source: ReportSource) {
+        self.reports.get_or_create(&ReportLabels { source, outcome: ReportOutcome::Failed }).inc();
     }
 
     /// Records a mail that is no report.

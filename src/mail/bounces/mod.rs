@@ -30,7 +30,7 @@ use crate::Mail;
 use platform::{crypto, error::ApiError, text_enum};
 
 pub(crate) use evidence::is_of_address;
-use evidence::{failure, hard};
+use evidence::{failure, hard, refusal};
 pub(crate) use hooks::{Known, checked_secret};
 pub use metrics::BounceMetrics;
 pub(crate) use metrics::{IgnoredBounce, ReportSource};
@@ -48,6 +48,8 @@ text_enum! {
         Hard = "hard",
         /// This message was not delivered; the next may be.
         Soft = "soft",
+        /// Refused for its sender or its content (a policy, spam, no authentication): the address may work, and the next message is like this one.
+        Refused = "refused",
         /// The recipient marked the message as spam: nothing more is sent there.
         Complaint = "complaint",
         /// The recipient wants no more mail of this kind.

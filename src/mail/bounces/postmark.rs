@@ -6,7 +6,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, hard, text, time};
+use super::{Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, hard, refusal, text, time};
 use platform::{crypto, error::ApiError, http};
 
 /// `password` is `user:password`; empty: the address is enough.
@@ -34,6 +34,7 @@ fn bounce(record: &Value) -> Option<Bounce> {
     let kind = match record_type.as_str() {
         "Bounce" => match of_type(&get("/Type")?)? {
             BounceKind::Hard => hard(enhanced(&detail).as_deref()),
+            BounceKind::Soft => refusal(enhanced(&detail).as_deref(), &detail),
             kind => kind,
         },
         "SpamComplaint" => BounceKind::Complaint,
@@ -63,6 +64,7 @@ fn bounce(record: &Value) -> Option<Bounce> {
 fn of_type(name: &str) -> Option<BounceKind> {
     Some(match name {
         "HardBounce" | "BadEmailAddress" | "ManuallyDeactivated" => BounceKind::Hard,
+        "Blocked" | "DMARCPolicy" | "SpamNotification" | "VirusNotification" => BounceKind::Refused,
         "SpamComplaint" => BounceKind::Complaint,
         "Unsubscribe" => BounceKind::Unsubscribe,
         "Transient"

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, address, enhanced, hard, message_id, pasted, text, time};
+use super::{Bounce, BounceKind, Report, Unsigned, address, enhanced, hard, message_id, pasted, refusal, text, time};
 use platform::{crypto, error::ApiError, http};
 
 /// As the libraries of Svix have it: each attempt is signed anew.
@@ -45,13 +45,15 @@ pub(super) fn read(report: &Report<'_>) -> Result<Vec<Bounce>, ApiError> {
 /// `None` for events that are none: delivered, delayed (it is tried again), opened, clicked, ...
 fn kind(event: &Value) -> Option<BounceKind> {
     Some(match text(event, "/type")?.as_str() {
-        "email.bounced" => match text(event, "/data/bounce/type").as_deref() {
-            None | Some("Permanent") => {
-                let said = text(event, "/data/bounce/message").unwrap_or_default();
-                hard(enhanced(&said).as_deref())
+        "email.bounced" => {
+            let get = |name: &str| text(event, name).unwrap_or_default();
+            let said = get("/data/bounce/message");
+            match text(event, "/data/bounce/type").as_deref() {
+                None | Some("Permanent") => hard(enhanced(&said).as_deref()),
+                // With a subtype such as ContentRejected.
+                Some(_) => refusal(enhanced(&said).as_deref(), &format!("{} {said}", get("/data/bounce/subType"))),
             }
-            Some(_) => BounceKind::Soft,
-        },
+        }
         // Resend did not try: the address is on its list.
         "email.suppressed" => BounceKind::Hard,
         "email.failed" => BounceKind::Soft,

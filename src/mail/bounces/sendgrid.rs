@@ -9,7 +9,8 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::{
-    Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, failure, hard, message_id, pasted, text, time,
+    Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, failure, hard, message_id, pasted, refusal, text,
+    time,
 };
 use platform::{error::ApiError, http};
 
@@ -65,13 +66,13 @@ fn bounce(event: &Value) -> Option<Bounce> {
 
 /// `type` is `bounce`, or `blocked` for a refusal that is not about the address; the classification is newer and more exact.
 fn bounced(event: &Value, enhanced: Option<&str>, reason: &str) -> BounceKind {
-    let is_blocked = text(event, "/type").is_some_and(|kind| kind != "bounce");
-    match text(event, "/bounce_classification").as_deref() {
-        _ if is_blocked => BounceKind::Soft,
-        Some("Invalid Address") => hard(enhanced),
-        None | Some("Unclassified" | "Mailbox Unavailable") => failure(enhanced, reason),
+    let other_type = text(event, "/type").filter(|kind| kind != "bounce");
+    match (other_type, text(event, "/bounce_classification").as_deref()) {
+        (Some(kind), _) => refusal(enhanced, &format!("{kind} {reason}")),
+        (None, Some("Invalid Address")) => hard(enhanced),
+        (None, None | Some("Unclassified" | "Mailbox Unavailable")) => failure(enhanced, reason),
         // Content, Reputation, Frequency or Volume Too High, Technical Failure.
-        Some(_) => BounceKind::Soft,
+        (None, Some(class)) => refusal(enhanced, &format!("{class} {reason}")),
     }
 }
 
@@ -81,6 +82,6 @@ fn dropped(reason: &str) -> BounceKind {
         "bounced address" | "invalid" => BounceKind::Hard,
         "spam reporting address" => BounceKind::Complaint,
         "unsubscribed address" => BounceKind::Unsubscribe,
-        _ => BounceKind::Soft,
+        reason => refusal(None, reason),
     }
 }

@@ -4,8 +4,8 @@
 //! (SHA-256), bounces, complaints and rejects. Not supported: raw message delivery, which has no signature.
 //!
 //! The certificate is fetched from the address in the message, which must be one of SNS: that TLS connection is what vouches for it. It is
-//! kept, because it changes once a year. SNS signs the topics of all its customers, so the secret in our address and, if the user names it,
-//! the topic say whose message it is.
+//! kept, because it changes once a year. SNS signs the topics of all its customers, so the secret in our address and the topic, which the user
+//! names, say whose message it is.
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ use rustls::{
 };
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, enhanced, hard, message_id, text, time};
+use super::{Bounce, BounceKind, Report, Unsigned, enhanced, hard, message_id, refusal, text, time};
 use platform::{
     error::{ApiError, chain},
     http,
@@ -62,7 +62,7 @@ impl Sns {
         Self { client, keys: Arc::default() }
     }
 
-    /// The message, if its signature holds. `topic`: the only topic that is believed; empty: any.
+    /// The message, if its signature holds. `topic`: the only topic that is believed.
     pub(super) async fn open(&self, topic: &str, report: &Report<'_>) -> Result<Message, ApiError> {
         let message: Value = http::decode(report.body)?;
         let signed = Signed::read(&message, topic)?;
@@ -136,7 +136,7 @@ impl Signed {
         let must = |name: &'static str| get(name).ok_or(Unsigned::Missing(name));
         let kind = must("/Type")?;
         let given = must("/TopicArn")?;
-        if !topic.is_empty() && topic != given {
+        if topic != given {
             return Err(Unsigned::OtherTopic(given.to_owned()));
         }
         let is_version_2 = match must("/SignatureVersion")? {
@@ -145,7 +145,7 @@ impl Signed {
             _ => return Err(Unsigned::Missing("a known SignatureVersion")),
         };
         let certificate = must("/SigningCertURL")?;
-        if !is_sns(certificate) || certificate.rsplit_once('.').is_none_or(|(_, ending)| ending != "pem") {
+        if !is_certificate(certificate) {
             return Err(Unsigned::ForeignAddress(certificate.to_owned()));
         }
         // In this order; a subject is signed where there is one.
@@ -198,6 +198,13 @@ fn is_sns(url: &str) -> bool {
     })
 }
 
+/// Whether this is where SNS keeps its certificates. Nothing else at SNS is: an address with a query is answered with what its caller wrote.
+fn is_certificate(url: &str) -> bool {
+    let path = url.strip_prefix("https://").and_then(|rest| rest.split_once('/')).map(|(_, path)| path);
+    let number = path.and_then(|path| path.strip_prefix("SimpleNotificationService-")?.strip_suffix(".pem"));
+    is_sns(url) && number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
 /// The public key (`SubjectPublicKeyInfo`) of a certificate in PEM.
 pub(super) fn public_key(pem: &[u8]) -> Result<Vec<u8>, Unsigned> {
     let certificate = CertificateDer::from_pem_slice(pem).map_err(|_| Unsigned::Missing("the certificate"))?;
@@ -234,7 +241,12 @@ fn bounce(event: &Value, kind: BounceKind, part: &str, recipient: &Value) -> Opt
     let said = said.or_else(|| get("/complaintFeedbackType")).or_else(|| get("/bounceSubType")).unwrap_or_default();
     let code = text(recipient, "/status").and_then(|status| enhanced(&status)).or_else(|| enhanced(&said));
     // "Permanent" is also what a server refused for its policy.
-    let kind = if kind == BounceKind::Hard { hard(code.as_deref()) } else { kind };
+    let kind = match kind {
+        BounceKind::Hard => hard(code.as_deref()),
+        // With a subtype such as ContentRejected.
+        BounceKind::Soft => refusal(code.as_deref(), &format!("{} {said}", get("/bounceSubType").unwrap_or_default())),
+        kind => kind,
+    };
     let status = text(recipient, "/status").or(code).or_else(|| get("/bounceType"));
     let provider_id = text(event, "/mail/messageId");
     let report = get("/feedbackId").or_else(|| provider_id.clone()).unwrap_or_default();

@@ -63,6 +63,7 @@ mail-state-suppressed = suppressed
 mail-state-cancelled = cancelled
 mail-bounced-hard = bounced
 mail-bounced-soft = bounced, temporary
+mail-bounced-refused = refused by policy
 mail-bounced-complaint = marked as spam
 mail-kind-verify = Address confirmation
 mail-kind-welcome = Welcome
@@ -155,6 +156,20 @@ mail-template-was-reset = The built-in text is used again
 mail-template-test = Send me a test
 mail-template-test-hint = The saved text with example data, to { $address }.
 
+# Own templates
+mail-own-templates = Own templates
+mail-own-templates-text = For mail that your programs send by the API: they name the template and give its fields.
+mail-own-template-new = New template
+mail-own-template-name = Name
+mail-own-template-name-hint = By which programs name it: lower-case letters, digits, dots, hyphens and underscores.
+mail-own-template-example = Example
+mail-own-template-example-hint = JSON: a value for each field. The template uses no other fields, and the preview shows these.
+mail-own-template-no-text = no text in this language
+mail-own-template-delete = Delete
+mail-own-template-delete-ask = Programs that use this template get an error from now on. Mail that was made of it is sent.
+mail-own-template-deleted = Template deleted
+error-mail-own-template-exists = There is a template of this name already.
+
 # Branding
 mail-branding-lead = How mail of this organisation looks
 mail-branding-name = Name
@@ -212,7 +227,9 @@ mail-domains-checked = Last check
 mail-domains-never = not yet
 mail-domains-verified = verified
 mail-domains-not-verified = not verified
-mail-domains-not-verified-text = Mail is sent from this domain once a check has found both DKIM records.
+mail-domains-not-verified-text = Mail is sent from this domain once a check has found the RSA record of DKIM.
+mail-domains-failing = record missing
+mail-domains-failing-text = If the RSA record of DKIM does not come back within three days, no more mail is sent from this domain. It has been missing since
 mail-domains-check = Check the records
 mail-domains-was-checked = Records checked
 mail-domains-delete = Remove
@@ -240,18 +257,25 @@ mail-domains-what-dmarc = DMARC: what receivers do with mail that proves neither
 mail-domains-what-reverse = Reverse name of the sending server's address
 mail-domains-do-spf = Receivers cannot tell that your mail server may send for this domain. Add it to the SPF record; a domain has only one.
 mail-domains-do-dkim-rsa = Signatures cannot be verified. Publish the record as it stands, and no other of its name; providers that split long values join them again.
-mail-domains-do-dkim-ed25519 = Receivers that know Ed25519 ignore this signature until the record is there. The RSA one is enough for delivery.
+mail-domains-do-dkim-ed25519 = Mail is signed with this key, too, once the record is there. The RSA one is enough for delivery: some DNS providers take no such record.
 mail-domains-do-dmarc = Large providers require this record of everybody who sends much mail. Begin with p=none, and read the reports.
 mail-domains-do-reverse = The provider of the server sets this name, not your DNS provider. It must be the name in mail.hostname and lead back to the same address.
 
 # Bounce sources
 mail-sources-lead = Providers that report here which mail bounced, was marked as spam, or whose recipients unsubscribed
+mail-mailbox = Mailbox of bounces
+mail-mailbox-read = is read
+mail-mailbox-failing = cannot be read
+mail-mailbox-never = not read yet
+mail-mailbox-server = Server and user
+mail-mailbox-read-at = Last read
+mail-mailbox-failing-since = Fails since
 mail-sources-none = No bounce reports yet
 mail-sources-none-text = Add your mail provider and give it the address that is shown. Mail that bounces is then seen here, and nothing more goes to addresses that do not exist.
 mail-sources-new = Add a provider
 mail-sources-provider = Provider
 mail-sources-secret = Signing secret
-mail-sources-secret-hint = SendGrid: the verification key. Mailgun: the HTTP webhook signing key. Resend: whsec_… Amazon SES: the ARN of the topic, may be empty. Postmark: user:password, may be empty.
+mail-sources-secret-hint = SendGrid: the verification key. Mailgun: the HTTP webhook signing key. Resend: whsec_… Amazon SES: the ARN of the topic. Postmark: user:password, may be empty.
 mail-sources-made = Provider added
 mail-sources-once = Give the provider this address for its webhooks. It is shown only once: copy it now.
 mail-sources-last = Last report

@@ -65,6 +65,7 @@ mail-state-suppressed = адрес в стоп-листе
 mail-state-cancelled = отменено
 mail-bounced-hard = возврат
 mail-bounced-soft = временный возврат
+mail-bounced-refused = отклонено по правилам получателя
 mail-bounced-complaint = отмечено как спам
 mail-kind-verify = Подтверждение адреса
 mail-kind-welcome = Приветствие
@@ -157,6 +158,20 @@ mail-template-was-reset = Снова используется встроенны
 mail-template-test = Отправить себе тестовое письмо
 mail-template-test-hint = Сохранённый текст с данными для примера, на { $address }.
 
+# Свои шаблоны
+mail-own-templates = Свои шаблоны
+mail-own-templates-text = Для писем, которые ваши программы отправляют через API: они называют шаблон и передают его поля.
+mail-own-template-new = Новый шаблон
+mail-own-template-name = Имя
+mail-own-template-name-hint = По нему шаблон называют программы: строчные латинские буквы, цифры, точки, дефисы и подчёркивания.
+mail-own-template-example = Пример
+mail-own-template-example-hint = JSON: значение каждого поля. Других полей в шаблоне нет, и предпросмотр показывает эти значения.
+mail-own-template-no-text = на этом языке текста нет
+mail-own-template-delete = Удалить
+mail-own-template-delete-ask = Программы, которые используют этот шаблон, с этого момента получают ошибку. Уже созданные по нему письма отправляются.
+mail-own-template-deleted = Шаблон удалён
+error-mail-own-template-exists = Шаблон с таким именем уже есть.
+
 # Оформление
 mail-branding-lead = Как выглядят письма этой организации
 mail-branding-name = Название
@@ -214,7 +229,9 @@ mail-domains-checked = Последняя проверка
 mail-domains-never = ещё не было
 mail-domains-verified = подтверждён
 mail-domains-not-verified = не подтверждён
-mail-domains-not-verified-text = Почта отправляется с этого домена, когда проверка найдёт обе записи DKIM.
+mail-domains-not-verified-text = Почта отправляется с этого домена, когда проверка найдёт запись DKIM с ключом RSA.
+mail-domains-failing = запись пропала
+mail-domains-failing-text = Если запись DKIM с ключом RSA не вернётся за три дня, почта с этого домена больше не отправляется. Записи нет с
 mail-domains-check = Проверить записи
 mail-domains-was-checked = Записи проверены
 mail-domains-delete = Удалить
@@ -242,18 +259,25 @@ mail-domains-what-dmarc = DMARC: что делать с письмами, кот
 mail-domains-what-reverse = Обратное имя адреса отправляющего сервера
 mail-domains-do-spf = Получатели не видят, что ваш почтовый сервер может отправлять от имени домена. Добавьте его в запись SPF; у домена она только одна.
 mail-domains-do-dkim-rsa = Подписи нельзя проверить. Опубликуйте запись без изменений; других записей с этим именем быть не должно. Если провайдер делит длинное значение на части, в ответе DNS они снова соединяются.
-mail-domains-do-dkim-ed25519 = Пока записи нет, получатели не учитывают эту подпись. Для доставки достаточно подписи RSA.
+mail-domains-do-dkim-ed25519 = Когда запись появится, письма будут подписаны и этим ключом. Для доставки достаточно ключа RSA: некоторые DNS-провайдеры такую запись не принимают.
 mail-domains-do-dmarc = Крупные провайдеры требуют эту запись от всех, кто отправляет много писем. Начните с p=none и читайте отчёты.
 mail-domains-do-reverse = Это имя задаёт провайдер сервера, а не DNS-провайдер. Оно должно совпадать с mail.hostname и вести обратно на тот же адрес.
 
 # Возвраты
 mail-sources-lead = Провайдеры, которые сообщают сюда, какие письма вернулись, отмечены как спам или чьи получатели отписались
+mail-mailbox = Почтовый ящик для возвратов
+mail-mailbox-read = читается
+mail-mailbox-failing = не читается
+mail-mailbox-never = ещё не читался
+mail-mailbox-server = Сервер и пользователь
+mail-mailbox-read-at = Прочитан
+mail-mailbox-failing-since = Ошибка с
 mail-sources-none = Сообщений о возвратах пока нет
 mail-sources-none-text = Добавьте своего почтового провайдера и укажите у него адрес, который будет показан. Тогда возвраты видны здесь, и на несуществующие адреса больше ничего не отправляется.
 mail-sources-new = Добавить провайдера
 mail-sources-provider = Провайдер
 mail-sources-secret = Секрет подписи
-mail-sources-secret-hint = SendGrid: ключ проверки. Mailgun: ключ подписи HTTP-вебхуков. Resend: whsec_… Amazon SES: ARN темы, можно оставить пустым. Postmark: user:password, можно оставить пустым.
+mail-sources-secret-hint = SendGrid: ключ проверки. Mailgun: ключ подписи HTTP-вебхуков. Resend: whsec_… Amazon SES: ARN темы. Postmark: user:password, можно оставить пустым.
 mail-sources-made = Провайдер добавлен
 mail-sources-once = Укажите этот адрес в настройках вебхуков у провайдера. Он показывается только один раз: скопируйте его сейчас.
 mail-sources-last = Последнее сообщение

@@ -140,6 +140,7 @@ impl DnsStatus {
 /// Badge that says whether mail is sent from the domain.
 fn verified(shell: &Shell, domain: &Domain) -> (&'static str, String) {
     let (tone, key) = match domain.verified_at {
+        Some(_) if domain.failing_since.is_some() => ("error", "mail-domains-failing"),
         Some(_) => ("ok", "mail-domains-verified"),
         None => ("warn", "mail-domains-not-verified"),
     };

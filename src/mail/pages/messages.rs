@@ -11,6 +11,7 @@ use super::{Images, SHOWN, Whose, Words as _, document, said, words};
 use crate::{
     Account, Address, Attachment, Attempt, AttemptOutcome, Backlog, Bounced, Filter, Kind, Mail, MailError, Message,
     MessageDetail, MessageId, Owner, State as MailState, kinds,
+    render::TemplateInfo,
     routes::{owner, served},
 };
 use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
@@ -171,6 +172,11 @@ impl List<'_> {
 }
 
 impl Show<'_> {
+    /// Whether a template is the organisation's own.
+    fn is_own(&self, template: &str) -> bool {
+        TemplateInfo::find(template).is_err()
+    }
+
     fn state(&self) -> String {
         state(self.shell, self.detail.message.state)
     }

@@ -3,6 +3,7 @@
 mod bulk;
 mod domains;
 mod messages;
+mod own_templates;
 mod said;
 mod sources;
 mod suppressions;
@@ -57,6 +58,12 @@ pub fn router() -> Router<Mail> {
         .route("/settings/mail/templates/{name}/{language}/text", get(templates::saved_text).post(templates::text))
         .route("/settings/mail/templates/{name}/{language}/reset", post(templates::reset))
         .route("/settings/mail/templates/{name}/{language}/test", post(templates::test))
+        .route("/settings/mail/own-templates", get(own_templates::new).post(own_templates::add))
+        .route("/settings/mail/own-templates/html", post(own_templates::new_html))
+        .route("/settings/mail/own-templates/{id}", get(own_templates::show).post(own_templates::save))
+        .route("/settings/mail/own-templates/{id}/html", get(own_templates::saved_html).post(own_templates::html))
+        .route("/settings/mail/own-templates/{id}/delete", post(own_templates::delete))
+        .route("/settings/mail/own-templates/{id}/test", post(own_templates::test))
         .route("/settings/mail/branding", get(templates::branding).post(templates::save_branding))
         .route("/settings/mail/domains", get(domains::list).post(domains::add))
         .route("/settings/mail/domains/{id}", get(domains::show))

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use super::{SHOWN, said};
-use crate::{Mail, Provider, Source, SourceId, routes::owner};
+use crate::{Mail, MailboxState, Provider, Source, SourceId, routes::owner};
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
 use platform::{
     error::{ApiError, FieldError},
@@ -42,6 +42,8 @@ struct List<'a> {
     /// Of the installation, for operators.
     installation: Vec<Source>,
     operator: bool,
+    /// For operators: the installation's mailbox of bounces.
+    mailbox: Option<MailboxState>,
     /// Address of the one that was made just now: shown only once.
     address: String,
     pager: Pager,
@@ -55,6 +57,16 @@ impl List<'_> {
         let all =
             [(String::new(), &self.sources), (self.shell.t("mail-whose-installation").to_string(), &self.installation)];
         all.into_iter().filter(|(_, list)| !list.is_empty()).map(|(heading, list)| (heading, list.as_slice())).collect()
+    }
+
+    /// Badge of the mailbox.
+    fn mailbox_state(&self, mailbox: &MailboxState) -> (&'static str, String) {
+        let (tone, key) = match (mailbox.failing_since, mailbox.read_at) {
+            (Some(_), _) => ("error", "mail-mailbox-failing"),
+            (None, Some(_)) => ("ok", "mail-mailbox-read"),
+            (None, None) => ("neutral", "mail-mailbox-never"),
+        };
+        (tone, self.shell.t(key).to_string())
     }
 
     fn is_empty(&self) -> bool {
@@ -80,10 +92,11 @@ async fn render(
     } else {
         Vec::new()
     };
+    let mailbox = if operator { mail.mailbox().await? } else { None };
     let pager = Pager::new(PATH, &[], &query, page.next_cursor.as_deref());
     let is_refused = refused.is_some();
     let (form, errors) = refused.unwrap_or_default();
-    let page = List { shell, sources: page.data, installation, operator, address, pager, form, errors };
+    let page = List { shell, sources: page.data, installation, operator, mailbox, address, pager, form, errors };
     if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 

@@ -13,15 +13,16 @@ use super::{Images, Whose, Words as _, document, messages::tested, said, words};
 use crate::{
     Address, Mail, MailError,
     render::{
-        BrandingChanges, BrandingSettings, Field, LANGUAGES, Override, Rendered, Template as MailTemplate,
-        TemplateDetail, TemplateInfo, example,
+        BrandingChanges, BrandingSettings, Field, LANGUAGES, Override, OwnTemplateSummary, Rendered,
+        Template as MailTemplate, TemplateDetail, TemplateInfo, example,
     },
     routes::owner,
+    service::MOST_OWN,
 };
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Shell, escape};
 use platform::{
     error::ApiError,
-    http::{Path, Query},
+    http::{Path, Query, Slice},
 };
 
 const PATH: &str = "/settings/mail/templates";
@@ -32,6 +33,8 @@ const BRANDING: &str = "/settings/mail/branding";
 struct List<'a> {
     shell: &'a Shell,
     rows: Vec<MailTemplate>,
+    /// Of the organisation's own.
+    own: Vec<OwnTemplateSummary>,
     whose: Whose,
     operator: bool,
 }
@@ -143,7 +146,12 @@ pub(super) struct Language {
 pub(super) async fn list(shell: Shell, State(mail): State<Mail>, Query(whose): Query<Whose>) -> PageResult {
     let owner = owner(&mail, shell.principal(), whose.is_installation())?;
     let (rows, operator) = (mail.templates(owner).await?, shell.principal().is_operator());
-    shell.render(&List { shell: &shell, rows, whose, operator })
+    let own = if whose.is_installation() {
+        Vec::new()
+    } else {
+        mail.own_templates(shell.principal(), &Slice::first(MOST_OWN)).await?
+    };
+    shell.render(&List { shell: &shell, rows, own, whose, operator })
 }
 
 /// The page of a template; `refused`: with what was typed, and what is wrong with it.
@@ -266,7 +274,7 @@ fn letter(rendered: &Rendered) -> Response {
 }
 
 /// What is wrong with a text, as a document for the frame.
-fn wrong(shell: &Shell, error: &ApiError) -> Response {
+pub(super) fn wrong(shell: &Shell, error: &ApiError) -> Response {
     let words = |detail: &str| said::detail(shell, detail).unwrap_or_else(|| detail.to_owned());
     let each =
         error.errors.iter().map(|field| format!("{}: {}", field.pointer.trim_start_matches('/'), words(&field.detail)));

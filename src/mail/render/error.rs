@@ -11,7 +11,7 @@ pub enum RenderError {
     #[error("{0} is not an address that begins with https:// or http://")]
     BadLink(String),
     #[error("template {template} ({language}), {fault}")]
-    Template { template: &'static str, language: &'static str, fault: Fault },
+    Template { template: String, language: &'static str, fault: Fault },
 }
 
 /// A part of a template.

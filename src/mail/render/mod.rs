@@ -19,6 +19,7 @@ mod guard;
 mod inline;
 mod markup;
 mod model;
+mod own;
 mod secret;
 mod subject;
 #[cfg(test)]
@@ -33,6 +34,8 @@ pub use colors::is_color;
 pub use error::{Fault, Part, RenderError};
 pub use examples::example;
 pub use model::{Override, Rendered, Template, TemplateDetail, TemplateField, TemplateVersion};
+
+pub use own::{OwnTemplate, OwnTemplateSummary, OwnText, check_own, render_own};
 
 use engine::Piece;
 
@@ -66,7 +69,7 @@ pub fn render(
         }
     };
     document(lang, source, context, branding, link.as_deref()).map_err(|fault| RenderError::Template {
-        template: template.name,
+        template: template.name.to_owned(),
         language: lang.code(),
         fault,
     })

@@ -3,7 +3,10 @@
 use console::Lang;
 use serde_json::{Value, json};
 
-use super::{Branding, Fault, Override, Part, RenderError, Rendered, TEMPLATES, TemplateInfo, check, example, render};
+use super::{
+    Branding, Fault, Override, Part, RenderError, Rendered, TEMPLATES, TemplateInfo, check, check_own, example, render,
+    render_own,
+};
 use crate::kinds::KINDS;
 
 const LOGO: &str = "https://example.com/logo.png";
@@ -506,4 +509,33 @@ fn a_template_does_not_get_the_link_that_opens_an_account() {
         ..TemplateInfo::find("welcome").unwrap().built_in(Lang::En)
     };
     assert!(render("welcome", "en", &example("welcome"), &branding(), Some(&over)).is_ok());
+}
+
+#[test]
+fn an_own_template_has_the_fields_of_its_example_and_the_same_guards() {
+    let text = |html: &str| Override { subject: "S".to_owned(), text: "T".to_owned(), html: html.to_owned() };
+    let example = json!({"order": "17", "track_url": "https://example.com/17"});
+    let faults = |html: &str| -> Vec<String> {
+        check_own(Lang::En, &text(html), &example, &branding()).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        faults("<p>{{ order }} {{ brand.name }} {{ lang }}</p>{{ button('x', track_url) }}"),
+        Vec::<String>::new()
+    );
+    for (html, said) in [
+        ("<p>{{ name }}</p>", "there is no variable `name`"),
+        ("<script>1</script>", "script"),
+        ("<p>{{ order|safe }}</p>", "always escaped"),
+        ("{% include 'x' %}", "include"),
+        ("", "empty"),
+    ] {
+        assert!(faults(html).concat().contains(said), "{html}: {:?}", faults(html));
+    }
+    let own = |data: &Value| render_own("order-shipped", Lang::En, &text("<p>{{ order }}</p>"), data, &branding());
+    let rendered = own(&json!({"order": "<i>", "brand": {"name": "Another"}})).unwrap();
+    assert!(!rendered.html.contains("<i>") && rendered.html.contains("&lt;i&gt;"), "{}", rendered.html);
+    assert!(!rendered.html.contains("Another") && rendered.html.contains(LOGO), "{}", rendered.html);
+    assert!(matches!(own(&json!({"order": "1", "x_url": "javascript:1"})), Err(RenderError::BadLink(_))));
+    let missing = own(&json!({})).unwrap_err().to_string();
+    assert!(missing.contains("order-shipped") && missing.contains("does not exist"), "{missing}");
 }

@@ -16,9 +16,12 @@ use crate::{
 };
 use platform::{
     error::ApiError,
-    http::{Auth, Json, ListQuery, Page, Path, Query, Scope},
+    http::{Auth, Json, ListQuery, Page, Path, Principal, Query, Scope},
     text_enum,
 };
+
+/// Bytes of a mail to send, as JSON: attachments of 10 MiB are a third longer in base64.
+pub(super) const MOST_BYTES: usize = 15 << 20;
 
 text_enum! {
     /// Language of a mail.
@@ -102,7 +105,7 @@ pub(super) struct SendMail {
     /// For readers without HTML.
     text: Option<String>,
     html: Option<String>,
-    /// Name of a template, instead of `subject`, `text` and `html`.
+    /// Name of a template of the organisation's own (`/api/v1/mail/own-templates`), instead of `subject`, `text` and `html`.
     template: Option<String>,
     /// Values of the template's fields.
     #[schema(value_type = Option<Object>)]
@@ -110,43 +113,48 @@ pub(super) struct SendMail {
     /// Of the template; default `en`.
     #[serde(default)]
     language: Language,
-    /// An address at a domain that the organisation has verified; default: the installation's sender.
+    /// An address at a domain that the organisation has verified. May be left out where the installation's sender is shared
+    /// (`mail.shared_sender`).
     from: Option<String>,
     /// Where answers go to; default: that of the branding.
     reply_to: Option<String>,
     /// Not before this time, at most 30 days ahead; default: now.
     send_at: Option<DateTime<Utc>>,
-    /// At most 20 files, within the limit of a request's size.
+    /// At most 20 files with 10 MiB (10,485,760 bytes) together.
     #[serde(default)]
     #[schema(max_items = 20)]
     attachments: Vec<SendAttachment>,
 }
 
-/// A file to send with a mail.
+/// A file to send with a mail: either `content`, or `knowledge_base` and `document`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SendAttachment {
+    /// Default for a document: its own.
     #[schema(example = "order.pdf", max_length = 200)]
-    name: String,
-    #[serde(default = "bytes")]
-    #[schema(example = "application/pdf", default = "application/octet-stream")]
-    content_type: String,
+    name: Option<String>,
+    /// Default: `application/octet-stream`; for a document its own.
+    #[schema(example = "application/pdf")]
+    content_type: Option<String>,
     /// Base64 (RFC 4648 section 4).
-    content: String,
-}
-
-fn bytes() -> String {
-    "application/octet-stream".to_owned()
+    content: Option<String>,
+    /// Id of a knowledge base of the organisation. Needs the right to read it: for a key also the scope `knowledge_read`.
+    #[schema(format = Uuid)]
+    knowledge_base: Option<String>,
+    /// Id of a document in it: its original is copied, as it is now.
+    #[schema(format = Uuid)]
+    document: Option<String>,
 }
 
 /// Send a mail
 ///
 /// The answer comes when the mail is in the outbox; its state and every attempt are in the log. `Idempotency-Key` belongs to the mail as well:
 /// as long as the log is kept, a request with the key (here at most 200 characters) of an earlier mail makes no other one, and gets 200 with
-/// the earlier one.
+/// the earlier one. The request has at most 15 MiB (15,728,640 bytes), whatever `server.max_body_bytes` says.
 #[utoipa::path(post, path = "/api/v1/mail/messages", tag = "Mail", request_body = SendMail,
     responses((status = 201, body = Message), (status = 200, body = Message, description = "The mail of an earlier request with this key"),
-        (status = 403), (status = 422), (status = 429, description = "Too many mails of the organisation or to this recipient")))]
+        (status = 403), (status = 413, description = "Larger than 15 MiB"), (status = 422),
+        (status = 429, description = "Too many mails of the organisation or to this recipient")))]
 pub(super) async fn send_mail(
     State(mail): State<Mail>,
     Auth(who): Auth,
@@ -157,7 +165,10 @@ pub(super) async fn send_mail(
     let SendMail { to, subject, text, html, template, data, language, from, reply_to, send_at, attachments } = body;
     // Its form was checked by `idempotent`.
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
-    let file = |SendAttachment { name, content_type, content }| GivenFile { name, content_type, content };
+    let file = |file: SendAttachment| {
+        let SendAttachment { name, content_type, content, knowledge_base, document } = file;
+        GivenFile { name, content_type, content, knowledge_base, document }
+    };
     let request = MailRequest {
         to,
         subject,
@@ -184,7 +195,18 @@ pub(super) async fn send_mail(
     Ok((status, Json(sent.message)))
 }
 
+/// Administrators reach every mail; whoever may only send reaches what it has sent itself.
+async fn reach(mail: &Mail, who: &Principal, id: MessageId) -> Result<(), ApiError> {
+    if who.require(Scope::ADMIN).is_ok() {
+        return Ok(());
+    }
+    who.require(SEND)?;
+    Ok(mail.check_own(who, id).await?)
+}
+
 /// A mail with its text and its attempts
+///
+/// A key with the scope `mail_send` reads the mails that it has sent itself.
 #[utoipa::path(get, path = "/api/v1/mail/messages/{id}", tag = "Mail", params(("id" = MessageId, Path)),
     responses((status = 200, body = MessageDetail), (status = 403), (status = 404)))]
 pub(super) async fn get_mail_message(
@@ -192,7 +214,7 @@ pub(super) async fn get_mail_message(
     Auth(who): Auth,
     Path(id): Path<MessageId>,
 ) -> Result<Json<MessageDetail>, ApiError> {
-    who.require(Scope::ADMIN)?;
+    reach(&mail, &who, id).await?;
     Ok(Json(mail.get(&who, id).await?))
 }
 
@@ -211,6 +233,8 @@ pub(super) async fn retry_mail_message(
 }
 
 /// Cancel a queued mail
+///
+/// A key with the scope `mail_send` cancels the mails that it has sent itself.
 #[utoipa::path(post, path = "/api/v1/mail/messages/{id}/cancel", tag = "Mail", params(("id" = MessageId, Path)),
     responses((status = 200, body = Message), (status = 403), (status = 404), (status = 409)))]
 pub(super) async fn cancel_mail_message(
@@ -218,6 +242,6 @@ pub(super) async fn cancel_mail_message(
     Auth(who): Auth,
     Path(id): Path<MessageId>,
 ) -> Result<Json<Message>, ApiError> {
-    who.require(Scope::ADMIN)?;
+    reach(&mail, &who, id).await?;
     Ok(Json(mail.cancel(&who, id).await?))
 }

@@ -4,13 +4,18 @@ mod bulk;
 mod domains;
 mod files;
 mod messages;
+mod own_templates;
 mod sources;
 mod suppressions;
 mod templates;
 
+use axum::extract::DefaultBodyLimit;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 use super::{Mail, Owner};
 use platform::{
@@ -27,7 +32,11 @@ pub(super) const LARGEST_IMPORT: usize = 8 << 20;
 /// The routes of this capability.
 pub fn router() -> OpenApiRouter<Mail> {
     OpenApiRouter::new()
-        .routes(idempotent(routes!(messages::list_mail_messages, messages::send_mail)))
+        .routes(
+            // Outside of `idempotent`, which reads the body.
+            idempotent(routes!(messages::list_mail_messages, messages::send_mail))
+                .layer(DefaultBodyLimit::max(messages::MOST_BYTES)),
+        )
         .routes(routes!(messages::get_mail_message))
         .routes(routes!(messages::retry_mail_message))
         .routes(routes!(messages::cancel_mail_message))
@@ -42,6 +51,12 @@ pub fn router() -> OpenApiRouter<Mail> {
         .routes(routes!(templates::list_mail_templates))
         .routes(routes!(templates::get_mail_template, templates::save_mail_template, templates::reset_mail_template))
         .routes(routes!(templates::preview_mail_template))
+        .routes(idempotent(routes!(own_templates::list_own_mail_templates, own_templates::add_own_mail_template)))
+        .routes(routes!(
+            own_templates::get_own_mail_template,
+            own_templates::save_own_mail_template,
+            own_templates::delete_own_mail_template
+        ))
         .routes(routes!(templates::get_mail_branding, templates::save_mail_branding))
         .routes(idempotent(routes!(domains::list_mail_domains, domains::add_mail_domain)))
         .routes(routes!(domains::get_mail_domain, domains::delete_mail_domain))

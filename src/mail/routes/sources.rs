@@ -29,7 +29,7 @@ pub(super) async fn list_mail_sources(
 /// A provider that is to report bounces.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"provider": "ses"}))]
+#[schema(example = json!({"provider": "ses", "secret": "arn:aws:sns:eu-west-1:123456789012:bounces"}))]
 pub(super) struct AddSource {
     provider: Provider,
     /// What its reports are verified with: the verification key of SendGrid, the signing key of Mailgun, the `whsec_` secret of Resend, the

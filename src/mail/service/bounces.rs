@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::Mail;
 use crate::{
-    Address, MailError,
+    Address, Kind, MailError,
     bounces::{Bounce, BounceKind, IgnoredBounce},
     events::MessageBounced,
     model::{Bounced, Owner, Reason},
@@ -38,7 +38,8 @@ pub(crate) enum Taken {
 
 impl Mail {
     /// Records a bounce. A source of an organisation counts for mail of that organisation alone. One of the installation, whose SMTP account sends
-    /// the mail of all, counts for any Message-ID that is ours; without one, for the installation's own mail.
+    /// the mail of all, counts for any Message-ID that is ours, and for any mail that its server answered with the provider's id; without either, for
+    /// the installation's own mail.
     pub(crate) async fn bounced(&self, owner: Owner, source: &str, bounce: &Bounce) -> Result<Taken, MailError> {
         let taken = self.record(owner, source, bounce).await?;
         let metrics = &self.inner.metrics.bounces;
@@ -80,7 +81,7 @@ impl Mail {
             tx.commit().await?;
             return Ok(Taken::Duplicate);
         }
-        self.suppress(&mut tx, source, &message, bounce).await?;
+        self.suppress_recipient(&mut tx, source, &message, bounce).await?;
         if let Some(kind) = marked_as(bounce.kind) {
             let event = MessageBounced {
                 message_id: message.id,
@@ -127,7 +128,7 @@ impl Mail {
     }
 
     /// Suppresses the message's own recipient: the address in a report may be one that it was forwarded to.
-    async fn suppress(
+    async fn suppress_recipient(
         &self,
         conn: &mut PgConnection,
         source: &str,
@@ -135,9 +136,20 @@ impl Mail {
         bounce: &Bounce,
     ) -> Result<(), MailError> {
         let (reason, kind) = match bounce.kind {
-            BounceKind::Soft => return Ok(()),
+            BounceKind::Soft | BounceKind::Refused => return Ok(()),
             BounceKind::Hard => (Reason::HardBounce, "*"),
             BounceKind::Complaint => (Reason::Complaint, "*"),
+            BounceKind::Unsubscribe
+                if Kind::named(&message.kind).is_some_and(|kind| !kind.ends_when_unsubscribed()) =>
+            {
+                tracing::warn!(
+                    message_id = %message.id,
+                    kind = message.kind,
+                    "a recipient used the provider's link to unsubscribe from mail about an account, which is sent in any case: switch that \
+                     link off at the provider"
+                );
+                return Ok(());
+            }
             BounceKind::Unsubscribe => (Reason::Unsubscribed, message.kind.as_str()),
         };
         let address = Address::new("", &message.to_address);
@@ -153,6 +165,7 @@ fn marked_as(kind: BounceKind) -> Option<Bounced> {
     match kind {
         BounceKind::Hard => Some(Bounced::Hard),
         BounceKind::Soft => Some(Bounced::Soft),
+        BounceKind::Refused => Some(Bounced::Refused),
         BounceKind::Complaint => Some(Bounced::Complaint),
         BounceKind::Unsubscribe => None,
     }

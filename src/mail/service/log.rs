@@ -52,6 +52,14 @@ impl Mail {
         messages::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)
     }
 
+    /// Err unless the caller has sent this mail by the API.
+    pub(crate) async fn check_own(&self, who: &Principal, id: MessageId) -> Result<(), MailError> {
+        let mut tx = self.begin(Owner::Org(who.org_id)).await?;
+        let message = messages::get(&mut tx, Some(who.org_id), id).await?;
+        let is_own = message.is_some_and(|mail| mail.kind == kinds::API.name && mail.created_by == who.subject());
+        if is_own { Ok(()) } else { Err(missing()) }
+    }
+
     /// Of the caller's organisation or, for operators, of the installation.
     pub async fn get(&self, who: &Principal, id: MessageId) -> Result<MessageDetail, MailError> {
         let (mut tx, _, message) = self.find_message(who, id).await?;

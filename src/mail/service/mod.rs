@@ -1,6 +1,7 @@
 //! [`Mail`]: the rules.
 
 mod account;
+mod attachments;
 mod bounces;
 mod bulk;
 mod domains;
@@ -10,6 +11,7 @@ mod import;
 mod limits;
 mod log;
 mod outbox;
+mod own_templates;
 mod requests;
 mod results;
 mod sending;
@@ -21,7 +23,7 @@ mod upkeep;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use chrono::{DateTime, Utc};
@@ -45,7 +47,7 @@ use platform::{
     lifecycle::Lifecycle,
     pools::CpuPool,
 };
-use storage::{Deletions, Storage};
+use storage::{Deletions, SharedFiles, Storage};
 
 pub(crate) use bounces::MAILBOX;
 pub use bulk::Changed;
@@ -56,12 +58,15 @@ pub use unsubscribe::{Preferences, Recipient};
 #[cfg(test)]
 pub(super) use account::account_wait;
 #[cfg(test)]
+pub(super) use domains::{after_look, new_selector};
+#[cfg(test)]
 pub(super) use limits::{later_by, most_counted};
 #[cfg(test)]
 pub(super) use outbox::lane;
 #[cfg(test)]
 pub(super) use sending::retry_wait;
 
+pub(super) use own_templates::{MOST as MOST_OWN, with_text};
 pub(super) use requests::{GivenFile, MailRequest};
 
 /// Dependencies of the service.
@@ -104,6 +109,8 @@ pub(super) struct Inner {
     cpu: CpuPool,
     woken: upkeep::Woken,
     recording: results::Recording,
+    /// Files of another room, which the API attaches.
+    shared_files: OnceLock<Arc<dyn SharedFiles>>,
 }
 
 impl std::ops::Deref for Inner {
@@ -145,8 +152,20 @@ pub struct NewMail<'a> {
 /// The text of a mail.
 #[derive(Clone, Debug)]
 pub enum Content<'a> {
-    Template { name: &'a str, data: serde_json::Value },
-    Raw { subject: &'a str, text: &'a str, html: Option<&'a str> },
+    Template {
+        name: &'a str,
+        data: serde_json::Value,
+    },
+    /// Of the owner's own.
+    Own {
+        name: &'a str,
+        data: serde_json::Value,
+    },
+    Raw {
+        subject: &'a str,
+        text: &'a str,
+        html: Option<&'a str>,
+    },
 }
 
 /// Filter of messages; `None` is no filter.
@@ -202,6 +221,7 @@ pub struct Unsuppress<'a> {
 impl Mail {
     pub fn new(deps: Deps) -> Self {
         let hostname = hostname(&deps.config, &deps.public_url);
+        let dns = Dns::new(deps.config.dns_server());
         let account = Account::new(&deps.config, &hostname, deps.metrics.clone());
         deps.metrics.configured(account.is_some());
         let inner = Inner {
@@ -209,11 +229,12 @@ impl Mail {
             deps,
             account,
             hostname,
-            dns: Dns::default(),
+            dns,
             keys: Mutex::default(),
             cpu: CpuPool::new(1),
             woken: upkeep::Woken::default(),
             recording: results::Recording::default(),
+            shared_files: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -1,16 +1,14 @@
 //! Writing mail into the outbox.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
-use bytes::Bytes;
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::{Content, Mail, NewMail, limits::most_counted};
 use crate::{
-    Address, Attachment, MailError, MessageId, Owner, compose, dns,
+    Address, MailError, MessageId, Owner, dns,
     jobs::Deliver,
     kinds,
     metrics::MessageOutcome,
@@ -19,20 +17,20 @@ use crate::{
     smtp::Account,
     store::{
         domains,
-        messages::{self, NewMessage},
+        messages::{self, Keyed, NewMessage, Standing},
     },
 };
 use jobs::Enqueue;
-use platform::{crypto, error::FieldError, http::Principal, ids::OrgId, names::tidy};
+use platform::{error::FieldError, http::Principal, ids::OrgId, names::tidy};
 
 /// How far ahead a mail can be scheduled: its row is kept from now on.
 const LATEST: TimeDelta = TimeDelta::days(30);
 const LONGEST_SUBJECT: usize = 500;
 const LONGEST_TEXT: usize = 1 << 20;
 const LONGEST_KEY: usize = 200;
-const MOST_ATTACHMENTS: usize = 20;
+pub(super) const MOST_ATTACHMENTS: usize = 20;
 /// All attachments of a mail together: providers take 10 to 25 MB, and base64 adds a third.
-const MOST_BYTES: u64 = 10 << 20;
+pub(super) const MOST_BYTES: u64 = 10 << 20;
 
 /// Why an address cannot be a sender or a Reply-To.
 pub(super) const NOT_ASCII: &str =
@@ -45,6 +43,31 @@ struct Written {
     html: Option<String>,
 }
 
+/// A mail that may be written.
+struct Ready {
+    standing: Standing,
+    /// Until it may be sent.
+    wait: TimeDelta,
+    look: BrandingSettings,
+    written: Written,
+}
+
+/// A mail in the outbox.
+pub(super) struct Queued {
+    pub id: MessageId,
+    /// False: the owner had a mail with this idempotency key, and it is that one.
+    pub is_new: bool,
+    /// That earlier mail was made of another request.
+    pub is_another: bool,
+}
+
+impl Queued {
+    fn before(first: &Keyed, digest: Option<[u8; 32]>) -> Self {
+        let is_another = digest.is_some_and(|digest| first.digest.as_deref() != Some(digest.as_slice()));
+        Self { id: first.id, is_new: false, is_another }
+    }
+}
+
 impl Mail {
     /// Writes the mail into the outbox in the caller's transaction and enqueues its lane's job. A suppressed recipient gives a row in state
     /// `suppressed`. Who writes several mails in a transaction does so in the order of their recipients' domains: two transactions with another
@@ -55,31 +78,24 @@ impl Mail {
         owner: Owner,
         new: &NewMail<'_>,
     ) -> Result<MessageId, MailError> {
-        self.write(conn, owner, new).await.map(|(id, _)| id)
+        self.write(conn, owner, new, None).await.map(|queued| queued.id)
     }
 
-    /// As [`Self::enqueue`]; false: the owner had a mail with this idempotency key, and it is that one.
+    /// As [`Self::enqueue`]. `digest`: of the request that `new` is made of.
     pub(super) async fn write(
         &self,
         conn: &mut PgConnection,
         owner: Owner,
         new: &NewMail<'_>,
-    ) -> Result<(MessageId, bool), MailError> {
+        digest: Option<[u8; 32]>,
+    ) -> Result<Queued, MailError> {
         // By the same clock as it is taken by.
         let now = self.now(conn).await?;
         let (id, org) = (MessageId::generate(&self.inner.clock), owner.org());
-        check(owner, new, now)?;
-        if let Some(key) = &new.idempotency_key {
-            // Before the limits: a repeated request makes no mail.
-            if let Some(first) = messages::keyed(conn, org, key).await? {
-                return Ok((first, false));
-            }
-        }
-        self.check_sender(conn, owner, new.from.as_ref()).await?;
-        let most = most_counted(&self.inner.config, new.kind);
-        let standing = messages::standing(conn, org, new.to, new.kind.name, self.counted_since(now), most).await?;
-        let wait = self.wait_of(owner, new.kind, &standing)?;
-        let (look, written) = self.written_text(conn, owner, new).await?;
+        let Ready { standing, wait, look, written } = match self.prepare(conn, owner, new, digest, now).await? {
+            ControlFlow::Continue(ready) => ready,
+            ControlFlow::Break(before) => return Ok(before),
+        };
         let from_name = match &new.from {
             Some(from) => from.name().to_owned(),
             None => tidy(look.from_name.as_deref().unwrap_or_default()),
@@ -95,7 +111,10 @@ impl Mail {
             now,
             org,
             kind: new.kind.name,
-            template: if let Content::Template { name, .. } = new.content { Some(name) } else { None },
+            template: match new.content {
+                Content::Template { name, .. } | Content::Own { name, .. } => Some(name),
+                Content::Raw { .. } => None,
+            },
             language: new.language,
             from: new.from.as_ref(),
             from_name: &from_name,
@@ -117,19 +136,61 @@ impl Mail {
         };
         // Last, so that a caller who goes on after an error leaves no key without a mail.
         if let Some(key) = row.idempotency_key {
-            let first = messages::take_key(conn, org, key, id, now).await?;
-            if first != id {
-                return Ok((first, false));
+            let keyed = Keyed { id, digest: digest.map(|digest| digest.to_vec()) };
+            let first = messages::take_key(conn, org, key, &keyed, now).await?;
+            if first.id != id {
+                return Ok(Queued::before(&first, digest));
             }
         }
         messages::insert(conn, &row).await?;
+        self.take_files(conn, &new.attachments).await?;
         if row.state == State::Suppressed {
             self.inner.metrics.ended(MessageOutcome::Suppressed, 1);
             tracing::info!(message_id = %id, kind = row.kind, "mail not sent: its recipient is suppressed");
         } else if row.send_at <= now {
             self.wake(conn, org, &lane).await?;
         }
-        Ok((id, true))
+        Ok(Queued { id, is_new: true, is_another: false })
+    }
+
+    /// Everything that can be wrong with a mail, without writing it. A mail of an earlier request with its idempotency key, if there is one.
+    pub(super) async fn rehearse(
+        &self,
+        owner: Owner,
+        new: &NewMail<'_>,
+        digest: Option<[u8; 32]>,
+    ) -> Result<Option<Queued>, MailError> {
+        let mut tx = self.begin(owner).await?;
+        let now = self.now(&mut tx).await?;
+        match self.prepare(&mut tx, owner, new, digest, now).await? {
+            ControlFlow::Continue(_) => Ok(None),
+            ControlFlow::Break(before) => Ok(Some(before)),
+        }
+    }
+
+    /// What is written of a mail, if it may be; or the earlier one with its idempotency key.
+    async fn prepare(
+        &self,
+        conn: &mut PgConnection,
+        owner: Owner,
+        new: &NewMail<'_>,
+        digest: Option<[u8; 32]>,
+        now: DateTime<Utc>,
+    ) -> Result<ControlFlow<Queued, Ready>, MailError> {
+        let org = owner.org();
+        check(owner, new, now)?;
+        if let Some(key) = &new.idempotency_key {
+            // Before the limits: a repeated request makes no mail.
+            if let Some(first) = messages::keyed(conn, org, key).await? {
+                return Ok(ControlFlow::Break(Queued::before(&first, digest)));
+            }
+        }
+        self.check_sender(conn, owner, new).await?;
+        let most = most_counted(&self.inner.config, new.kind);
+        let standing = messages::standing(conn, org, new.to, new.kind.name, self.counted_since(now), most).await?;
+        let wait = self.wait_of(owner, new.kind, &standing)?;
+        let (look, written) = self.written_text(conn, owner, new).await?;
+        Ok(ControlFlow::Continue(Ready { standing, wait, look, written }))
     }
 
     /// Enqueues a job that sends what is due in this lane, unless one waits to start. Not while nothing can be sent: the mail waits.
@@ -146,34 +207,6 @@ impl Mail {
         let job = Deliver { lane: lane.to_owned() };
         jobs::enqueue(conn, &self.inner.clock, org, &job, &options).await?;
         Ok(())
-    }
-
-    /// Stores a file that a mail is sent with.
-    pub async fn keep_attachment(
-        &self,
-        owner: Owner,
-        name: &str,
-        content_type: &str,
-        content: Bytes,
-    ) -> Result<Attachment, MailError> {
-        let (name, size) = (tidy(name), content.len() as u64);
-        let mut errors = Vec::new();
-        if name.is_empty() || name.chars().count() > 200 {
-            errors.push(FieldError::new("/name", "invalid", "a file has a name of 1 to 200 characters"));
-        }
-        if !compose::is_content_type(content_type) {
-            errors.push(FieldError::new("/content_type", "invalid", "expected a media type such as application/pdf"));
-        }
-        if size > MOST_BYTES {
-            errors.push(FieldError::new("/content", "too_large", format!("at most {MOST_BYTES} bytes")));
-        }
-        if !errors.is_empty() {
-            return Err(MailError::Invalid(errors));
-        }
-        let object =
-            format!("{}{}/{}", folder(owner), week(self.inner.clock.now()), Uuid::from_bytes(crypto::random_bytes()));
-        self.inner.objects.put(&object, content).await?;
-        Ok(Attachment { name, content_type: content_type.to_owned(), size, object })
     }
 
     /// Sends the template `test`, in which whoever is signed in is the sender.
@@ -259,6 +292,12 @@ impl Mail {
                     Written { subject: tidy(subject), text: (*text).to_owned(), html: html.map(str::to_owned) };
                 Ok((self.branding_of(conn, owner).await?, written))
             }
+            Content::Own { name, data } => {
+                let (look, rendered) = self.rendered_own(conn, owner, new.language, name, data).await?;
+                let written =
+                    Written { subject: tidy(&rendered.subject), text: rendered.text, html: Some(rendered.html) };
+                Ok((look, written))
+            }
             Content::Template { name, data } => {
                 let mut data = data.clone();
                 if new.kind.is_notice()
@@ -291,14 +330,18 @@ impl Mail {
         headers
     }
 
-    /// An organisation sends from a domain that it has verified, or as the configured sender.
-    async fn check_sender(
-        &self,
-        conn: &mut PgConnection,
-        owner: Owner,
-        from: Option<&Address>,
-    ) -> Result<(), MailError> {
-        let (Owner::Org(org), Some(from)) = (owner, from) else { return Ok(()) };
+    /// An organisation sends by the API from a domain that it has verified. As the configured sender only if the settings say so: its mail would have
+    /// the installation's name, signature and reputation. Mail that Holdfast writes about an organisation has that sender always.
+    async fn check_sender(&self, conn: &mut PgConnection, owner: Owner, new: &NewMail<'_>) -> Result<(), MailError> {
+        let Owner::Org(org) = owner else { return Ok(()) };
+        let Some(from) = &new.from else {
+            if new.kind.name != kinds::API.name || self.inner.config.shared_sender {
+                return Ok(());
+            }
+            let detail = "expected an address at a domain that this organisation has verified (Settings, Mail, Domains); an operator may also let \
+                          organisations send as the installation (mail.shared_sender)";
+            return Err(MailError::invalid("/from", "required", detail));
+        };
         let domain = domains::named(conn, Some(org), from.domain()).await?;
         if domain.is_some_and(|domain| domain.verified_at.is_some()) {
             return Ok(());
@@ -371,7 +414,7 @@ pub(crate) fn lane(to: &Address) -> String {
 }
 
 /// Folder of an owner's attachments.
-fn folder(owner: Owner) -> String {
+pub(super) fn folder(owner: Owner) -> String {
     owner.org().map_or_else(|| "installation/".to_owned(), |org| format!("{org}/"))
 }
 

@@ -4,9 +4,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Content, Mail, NewMail};
+use super::{
+    Content, Mail, NewMail,
+    attachments::{FileContent, NewFile},
+    outbox::{MOST_ATTACHMENTS, Queued},
+};
 use crate::{Address, Attachment, MailError, Message, MessageId, Owner, kinds, render::example};
-use platform::{error::FieldError, http::Principal, names::tidy};
+use platform::{crypto, error::FieldError, http::Principal};
 
 /// A mail as it was asked for; nothing of it is checked yet.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +19,8 @@ pub struct MailRequest {
     pub subject: Option<String>,
     pub text: Option<String>,
     pub html: Option<String>,
-    /// Instead of `subject`, `text` and `html`.
+    /// One of the organisation's own, instead of `subject`, `text` and `html`. Holdfast's are about accounts and this installation: a mail that looks
+    /// like them, from the same sender, would be believed.
     pub template: Option<String>,
     /// Fields of the template.
     pub data: Option<Value>,
@@ -28,13 +33,15 @@ pub struct MailRequest {
     pub idempotency_key: Option<String>,
 }
 
-/// A file to send with a mail.
-#[derive(Clone, Debug)]
+/// A file to send with a mail: its content, or a document.
+#[derive(Clone, Debug, Default)]
 pub struct GivenFile {
-    pub name: String,
-    pub content_type: String,
+    pub name: Option<String>,
+    pub content_type: Option<String>,
     /// Base64.
-    pub content: String,
+    pub content: Option<String>,
+    pub knowledge_base: Option<String>,
+    pub document: Option<String>,
 }
 
 /// The mail of a [`MailRequest`].
@@ -43,7 +50,7 @@ pub struct Sent {
     pub message: Message,
     /// False: the organisation had a mail with this idempotency key, and it is that one.
     pub is_new: bool,
-    /// That earlier mail has another recipient or content than the request.
+    /// That earlier mail was made of another request.
     pub is_another: bool,
 }
 
@@ -59,12 +66,13 @@ impl Mail {
             return Err(MailError::Invalid(errors));
         };
         let owner = Owner::Org(who.org_id);
-        let new = NewMail {
+        let files = self.opened(who, &request.attachments).await?;
+        let mut new = NewMail {
             kind: &kinds::API,
             to: &to,
             language: request.language,
             content,
-            attachments: self.keep_files(owner, &request.attachments).await?,
+            attachments: files.iter().map(|file| file.planned(owner)).collect(),
             send_at: request.send_at,
             expires_at: None,
             idempotency_key: request.idempotency_key.clone(),
@@ -72,26 +80,61 @@ impl Mail {
             from,
             created_by: who.subject(),
         };
+        let digest = Some(request.digest());
+        if !files.is_empty() {
+            // A request that is refused stores nothing.
+            if let Some(before) = self.rehearse(owner, &new, digest).await? {
+                return self.sent(who, &before).await;
+            }
+            new.attachments = self.keep_files(owner, files).await?;
+        }
         let mut tx = self.begin(owner).await?;
-        let (id, is_new) = self.write(&mut tx, owner, &new).await?;
+        let queued = self.write(&mut tx, owner, &new, digest).await?;
         tx.commit().await?;
-        let message = self.get(who, id).await?.message;
-        let is_another = !is_new && !request.is_of(&to, &message);
-        Ok(Sent { message, is_new, is_another })
+        self.sent(who, &queued).await
     }
 
-    /// Stores the files of a mail. Those of a mail that is refused after all are removed with what is as old as they are.
-    async fn keep_files(&self, owner: Owner, files: &[GivenFile]) -> Result<Vec<Attachment>, MailError> {
+    async fn sent(&self, who: &Principal, queued: &Queued) -> Result<Sent, MailError> {
+        let Queued { id, is_new, is_another } = *queued;
+        Ok(Sent { message: self.get(who, id).await?.message, is_new, is_another })
+    }
+
+    /// The files of a request, or what is wrong with one.
+    async fn opened(&self, who: &Principal, given: &[GivenFile]) -> Result<Vec<NewFile>, MailError> {
+        if given.len() > MOST_ATTACHMENTS {
+            return Err(MailError::invalid("/attachments", "too_large", format!("at most {MOST_ATTACHMENTS} files")));
+        }
+        let mut files = Vec::new();
+        for (index, file) in given.iter().enumerate() {
+            files.push(self.opened_one(who, file).await.map_err(|error| of_file(index, error))?);
+        }
+        Ok(files)
+    }
+
+    async fn opened_one(&self, who: &Principal, given: &GivenFile) -> Result<NewFile, MailError> {
+        let (name, content_type) = (given.name.as_deref(), given.content_type.as_deref());
+        match (&given.content, &given.knowledge_base, &given.document) {
+            (Some(content), None, None) => {
+                let content = STANDARD
+                    .decode(content)
+                    .map_err(|error| MailError::invalid("/content", "invalid", format!("it is not base64: {error}")))?;
+                let content_type = content_type.unwrap_or("application/octet-stream");
+                NewFile::new(name.unwrap_or_default(), content_type, FileContent::Bytes(content.into()))
+            }
+            (None, Some(base), Some(document)) => {
+                self.open_document(who, (base.as_str(), document.as_str()), name, content_type).await
+            }
+            _ => {
+                let detail = "expected `content` (base64), or `knowledge_base` and `document`";
+                Err(MailError::invalid("", "invalid", detail))
+            }
+        }
+    }
+
+    async fn keep_files(&self, owner: Owner, files: Vec<NewFile>) -> Result<Vec<Attachment>, MailError> {
         let mut kept = Vec::new();
-        for (index, GivenFile { name, content_type, content }) in files.iter().enumerate() {
-            let content = STANDARD
-                .decode(content)
-                .map_err(|error| MailError::invalid("/content", "invalid", format!("it is not base64: {error}")));
-            let stored = match content {
-                Ok(content) => self.keep_attachment(owner, name, content_type, content.into()).await,
-                Err(error) => Err(error),
-            };
-            kept.push(stored.map_err(|error| of_file(index, error))?);
+        for (index, file) in files.into_iter().enumerate() {
+            kept.push(self.store_file(owner, file).await.map_err(|error| of_file(index, error))?);
         }
         Ok(kept)
     }
@@ -126,7 +169,7 @@ impl MailRequest {
             if !data.is_object() {
                 wrong("data", "invalid", "expected an object with the template's fields");
             }
-            return Some(Content::Template { name, data });
+            return Some(Content::Own { name, data });
         }
         if self.data.is_some() {
             wrong("data", "only_with_template", "fields are those of a template: name it in `template`");
@@ -143,12 +186,32 @@ impl MailRequest {
         })
     }
 
-    /// Whether `message` is what a request like this one made.
-    fn is_of(&self, to: &Address, message: &Message) -> bool {
-        let is_subject = |subject: &String| tidy(subject) == tidy(&message.subject);
-        message.to_address.eq_ignore_ascii_case(&to.address())
-            && message.template == self.template
-            && self.subject.as_ref().is_none_or(is_subject)
+    /// Tells one request from another: of all its fields, but for the key.
+    fn digest(&self) -> [u8; 32] {
+        let mut data = self.data.clone();
+        if let Some(data) = &mut data {
+            // Their order means nothing.
+            data.sort_all_objects();
+        }
+        let hash = |content: &String| crypto::sha256_hex(content);
+        let file = |GivenFile { name, content_type, content, knowledge_base, document }: &GivenFile| {
+            json!([name, content_type, content.as_ref().map(hash), knowledge_base, document])
+        };
+        let files: Vec<Value> = self.attachments.iter().map(file).collect();
+        let whole = json!([
+            self.to,
+            self.subject,
+            self.text,
+            self.html,
+            self.template,
+            data,
+            self.language,
+            self.from,
+            self.reply_to,
+            self.send_at,
+            files
+        ]);
+        crypto::sha256(whole.to_string())
     }
 }
 

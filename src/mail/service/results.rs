@@ -16,7 +16,8 @@ use tokio::{
 use super::{Mail, log::forget_secrets, sending::retry_wait};
 use crate::{
     Address, MailError, MessageId, Owner,
-    events::MessageFailed,
+    events::{MessageFailed, MessageSent},
+    kinds,
     metrics::{Attempted, MessageOutcome},
     model::{AttemptOutcome, Reason, State, errors},
     smtp::{Answer, Failure},
@@ -236,6 +237,11 @@ impl Mail {
         let taken = &ended.taken;
         if matches!(settled.state, State::Sent | State::Failed | State::Suppressed) {
             forget_secrets(tx, &[(settled.id, taken.kind.as_str())]).await?;
+        }
+        // Programs ask what became of their mail; notices would only fill the outbox of events.
+        if settled.state == State::Sent && taken.kind == kinds::API.name {
+            let event = MessageSent { message_id: settled.id, attempts: settled.attempt };
+            events::publish(tx, &self.inner.clock, taken.org(), &event).await?;
         }
         if settled.state == State::Failed {
             let event = MessageFailed {

@@ -193,7 +193,8 @@ impl Mail {
         let from = from.map_err(|error| refused(&error))?;
         let to = Address::new(&taken.to_name, &taken.to_address).map_err(|error| refused(&error))?;
         let raw = self.written(taken, &from, &to, began_at).await?;
-        account.send(slot, &Envelope { from: &from, to: &to, own }, &raw).await
+        let bounces = self.inner.config.bounces_to();
+        account.send(slot, &Envelope { from: &from, to: &to, own, bounces: bounces.as_ref() }, &raw).await
     }
 
     /// The message, signed as the settings say where its sender's domain has keys.
@@ -232,7 +233,10 @@ impl Mail {
             attachments: files,
         };
         let raw = compose::mime(&outgoing).map_err(|error| refused(&error))?;
-        let signing = self.inner.config.signing();
+        let signing = match self.inner.config.signing() {
+            Signing::Auto | Signing::Both if !taken.has_ed25519 => Signing::Rsa,
+            signing => signing,
+        };
         let Some(sealed) = taken.keys().filter(|_| signing != Signing::None) else { return Ok(raw) };
         // Unsigned mail of a domain whose policy demands a signature would be refused, or be called spam.
         let unsigned =

@@ -1,11 +1,14 @@
 //! Providers that report bounces: adding, listing, removing, and finding one by the token in its address.
 
-use super::{Mail, owners};
+use super::{MAILBOX, Mail, owners};
 use crate::{
     MailError,
     bounces::{Known, Unsigned, checked_secret},
-    model::{Owner, Provider, Source, SourceId, SourceWithUrl},
-    store::sources::{self, NewSource},
+    model::{MailboxState, Owner, Provider, Source, SourceId, SourceWithUrl},
+    store::{
+        mailboxes::{self, Reading},
+        sources::{self, NewSource},
+    },
 };
 use platform::{
     crypto,
@@ -28,7 +31,7 @@ impl Mail {
     }
 
     /// `secret`: SendGrid's verification key, Mailgun's webhook signing key, Resend's `whsec_...`; the ARN of the only SNS topic that is believed
-    /// (SES, may be empty); `user:password` (Postmark, may be empty). The answer has the address, which is shown only once.
+    /// (SES); `user:password` (Postmark, may be empty). The answer has the address, which is shown only once.
     pub async fn add_source(
         &self,
         who: &Principal,
@@ -100,6 +103,26 @@ impl Mail {
         let is_same = is_same.map_err(MailError::from)?;
         tx.commit().await?;
         if is_same { Ok(()) } else { Err(Unsigned::Replayed.into()) }
+    }
+
+    /// The mailbox that bounces come to; `None`: none is configured.
+    pub async fn mailbox(&self) -> Result<Option<MailboxState>, MailError> {
+        let config = &self.inner.config;
+        if config.imap_host.is_empty() {
+            return Ok(None);
+        }
+        let mut tx = self.system().await?;
+        let Reading { read_at, failing_since, error } = mailboxes::get(&mut tx, MAILBOX).await?.unwrap_or_default();
+        tx.commit().await?;
+        let server = format!("{}:{}", config.imap_host, config.imap_port());
+        Ok(Some(MailboxState { server, user: config.imap_user.clone(), read_at, failing_since, error }))
+    }
+
+    /// Notes that the mailbox was read, or why it was not.
+    pub(crate) async fn note_mailbox(&self, error: Option<&str>) -> Result<(), MailError> {
+        let mut tx = self.system().await?;
+        mailboxes::note(&mut tx, MAILBOX, error, self.inner.clock.now()).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Notes that a report came.

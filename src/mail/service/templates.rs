@@ -235,7 +235,7 @@ fn detail(template: &TemplateInfo, lang: Lang, row: Option<Row>) -> TemplateDeta
 }
 
 /// As it is stored: browsers send CRLF.
-fn tidied(content: &Override) -> Override {
+pub(super) fn tidied(content: &Override) -> Override {
     let text = |text: &str| tidy_text(&text.replace("\r\n", "\n"));
     Override { subject: text(&content.subject), text: text(&content.text), html: text(&content.html) }
 }
@@ -246,7 +246,7 @@ fn check(template: &TemplateInfo, lang: Lang, content: &Override, branding: &Bra
     if faults.is_empty() { Ok(()) } else { Err(MailError::Invalid(faults.iter().map(field_error).collect())) }
 }
 
-fn too_long(content: &Override) -> Result<(), MailError> {
+pub(super) fn too_long(content: &Override) -> Result<(), MailError> {
     let most = |part| if part == Part::Subject { LONGEST_SUBJECT } else { LONGEST_TEXT };
     let errors: Vec<_> = Part::ALL
         .into_iter()
@@ -256,7 +256,7 @@ fn too_long(content: &Override) -> Result<(), MailError> {
     if errors.is_empty() { Ok(()) } else { Err(MailError::Invalid(errors)) }
 }
 
-fn field_error(fault: &Fault) -> FieldError {
+pub(super) fn field_error(fault: &Fault) -> FieldError {
     FieldError::new(pointer(fault.part), "invalid_template", fault.detail())
 }
 

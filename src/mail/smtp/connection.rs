@@ -34,6 +34,8 @@ pub struct Envelope<'a> {
     pub to: &'a Address,
     /// Whether `from` is the configured sender.
     pub own: bool,
+    /// Where the server sends bounces to (`MAIL FROM`); `None`: to `from`. Configured, so its refusal concerns all mail.
+    pub bounces: Option<&'a Address>,
 }
 
 /// Where to connect.
@@ -159,7 +161,9 @@ impl Connection {
     }
 
     async fn name_sender(&mut self, mail: &Envelope<'_>, eight_bit: bool, limits: &Limits) -> Result<(), Ended> {
-        let Envelope { from, to, .. } = *mail;
+        let to = mail.to;
+        // An address for bounces is the account's, whosever the mail is.
+        let (from, own) = mail.bounces.map_or((mail.from, mail.own), |bounces| (bounces, true));
         let mut parameters = Vec::new();
         let offers = |extension| self.inner.server_info().supports_feature(extension);
         // Bodies are ASCII, so what is not is an address in a header: that of Reply-To.
@@ -177,7 +181,9 @@ impl Connection {
         if eight_bit && offers(Extension::EightBitMime) {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
-        self.step(Step::Sender, mail, Mail::new(Some(compose::plain(from)), parameters), limits).await.map(drop)
+        self.step(Step::Sender, &Envelope { own, ..*mail }, Mail::new(Some(compose::plain(from)), parameters), limits)
+            .await
+            .map(drop)
     }
 
     /// The answer to the recipient.

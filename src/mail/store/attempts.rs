@@ -42,6 +42,8 @@ pub struct Taken {
     pub ed25519_private: Option<Vec<u8>>,
     /// Whether the sender's domain is a verified one of the message's owner.
     pub owns_domain: bool,
+    /// Whether the record of the Ed25519 key is there.
+    pub has_ed25519: bool,
 }
 
 impl Taken {
@@ -82,7 +84,7 @@ pub async fn take(
                        AND (s.org_id IS NOT DISTINCT FROM t.org_id AND s.kind IN ('*', t.kind) OR s.org_id IS NULL AND s.kind = '*'))
                AS "suppressed!",
              d.id AS "domain_id?", d.domain AS "domain?", d.selector AS "selector?", d.rsa_private AS "rsa_private?",
-             d.ed25519_private AS "ed25519_private?",
+             d.ed25519_private AS "ed25519_private?", coalesce(d.ed25519_published, false) AS "has_ed25519!",
              (d.id IS NOT NULL AND d.org_id IS NOT DISTINCT FROM t.org_id) AS "owns_domain!"
            FROM taken t JOIN mail_bodies b ON b.id = t.id AND b.created_at = t.created_at
              LEFT JOIN mail_domains d ON d.domain = split_part(coalesce(t.from_address, $2), '@', 2) AND d.verified_at IS NOT NULL

@@ -70,7 +70,8 @@ pub struct Clues<'a> {
     pub before: DateTime<Utc>,
 }
 
-/// The mail of this owner that the server answered with the provider's id; otherwise the last one to this address.
+/// The mail of this owner that the server answered with the provider's id; otherwise the last one to this address. For the installation, whose account
+/// sends the mail of all: the one of any owner that was answered so; otherwise the last of its own.
 pub async fn by_clues(conn: &mut PgConnection, clues: &Clues<'_>) -> sqlx::Result<Option<Returned>> {
     let found = sqlx::query!(
         r#"SELECT m.id AS "id!", m.org_id AS "org_id?", m.kind AS "kind!", m.to_address AS "to_address!"
@@ -79,10 +80,10 @@ pub async fn by_clues(conn: &mut PgConnection, clues: &Clues<'_>) -> sqlx::Resul
                EXISTS (SELECT FROM mail_attempts a
                  WHERE a.message_id = s.id AND a.created_at = s.created_at AND strpos(a.answer, $3::text) > 0) AS answered
              FROM mail_messages s
-             WHERE s.to_key = $1 AND s.org_id IS NOT DISTINCT FROM $2 AND (s.sent_at IS NOT NULL OR s.maybe_sent)
-               AND coalesce(s.sent_at, s.send_at) BETWEEN $5 AND $6
-             ORDER BY s.id DESC LIMIT 50) m
-           WHERE m.answered OR NOT $4::boolean
+             WHERE s.to_key = $1 AND (s.org_id IS NOT DISTINCT FROM $2 OR $2::uuid IS NULL AND $3::text IS NOT NULL)
+               AND (s.sent_at IS NOT NULL OR s.maybe_sent) AND coalesce(s.sent_at, s.send_at) BETWEEN $5 AND $6
+             ORDER BY s.id DESC LIMIT 200) m
+           WHERE m.answered OR NOT $4::boolean AND m.org_id IS NOT DISTINCT FROM $2
            ORDER BY m.answered DESC, m.id DESC LIMIT 1"#,
         clues.address,
         clues.org.map(|org| org.0),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     dkim::{self, NewKeys},
-    model::{DnsCheck, Domain, DomainId},
+    model::{DnsCheck, Domain, DomainId, Owner},
 };
 use platform::{http::Slice, ids::OrgId};
 
@@ -49,6 +49,7 @@ struct Row {
     rsa_public: String,
     ed25519_public: String,
     verified_at: Option<DateTime<Utc>>,
+    failing_since: Option<DateTime<Utc>>,
     checks: Json<Vec<DnsCheck>>,
     checked_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -63,6 +64,7 @@ impl From<Row> for Domain {
             domain: row.domain,
             selector: row.selector,
             verified_at: row.verified_at,
+            failing_since: row.failing_since,
             records: records.to_vec(),
             checks: row.checks.0,
             checked_at: row.checked_at,
@@ -75,8 +77,8 @@ impl From<Row> for Domain {
 pub async fn list(conn: &mut PgConnection, org: Option<OrgId>, slice: &Slice) -> sqlx::Result<Vec<Domain>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, org_id, domain, selector, rsa_public, ed25519_public, verified_at, checks AS "checks: Json<Vec<DnsCheck>>", checked_at,
-             created_at
+        r#"SELECT id, org_id, domain, selector, rsa_public, ed25519_public, verified_at, failing_since,
+             checks AS "checks: Json<Vec<DnsCheck>>", checked_at, created_at
            FROM mail_domains WHERE org_id IS NOT DISTINCT FROM $1 AND id < $2 ORDER BY id DESC LIMIT $3"#,
         org.map(|org| org.0),
         slice.beyond(),
@@ -99,8 +101,8 @@ pub async fn count(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<
 pub async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: DomainId) -> sqlx::Result<Option<Domain>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id, org_id, domain, selector, rsa_public, ed25519_public, verified_at, checks AS "checks: Json<Vec<DnsCheck>>", checked_at,
-             created_at
+        r#"SELECT id, org_id, domain, selector, rsa_public, ed25519_public, verified_at, failing_since,
+             checks AS "checks: Json<Vec<DnsCheck>>", checked_at, created_at
            FROM mail_domains WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2"#,
         id.0,
         org.map(|org| org.0),
@@ -114,8 +116,8 @@ pub async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: DomainId) -> s
 pub async fn named(conn: &mut PgConnection, org: Option<OrgId>, domain: &str) -> sqlx::Result<Option<Domain>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id, org_id, domain, selector, rsa_public, ed25519_public, verified_at, checks AS "checks: Json<Vec<DnsCheck>>", checked_at,
-             created_at
+        r#"SELECT id, org_id, domain, selector, rsa_public, ed25519_public, verified_at, failing_since,
+             checks AS "checks: Json<Vec<DnsCheck>>", checked_at, created_at
            FROM mail_domains WHERE domain = $1 AND org_id IS NOT DISTINCT FROM $2"#,
         domain,
         org.map(|org| org.0),
@@ -125,22 +127,78 @@ pub async fn named(conn: &mut PgConnection, org: Option<OrgId>, domain: &str) ->
     Ok(row.map(Domain::from))
 }
 
-/// Stores what a look into the DNS found. `verified`: the records have the keys. Violates `mail_domains_domain_key` if another owner has shown
-/// that it controls the domain.
-pub async fn checked(
+/// Up to `most` verified domains of all owners that were not checked since `before`, the longest unchecked first.
+pub async fn unchecked(
     conn: &mut PgConnection,
-    id: DomainId,
-    checks: &[DnsCheck],
-    verified: bool,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
+    before: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<Vec<(Owner, Domain)>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT id, org_id, domain, selector, rsa_public, ed25519_public, verified_at, failing_since,
+             checks AS "checks: Json<Vec<DnsCheck>>", checked_at, created_at
+           FROM mail_domains WHERE verified_at IS NOT NULL AND (checked_at IS NULL OR checked_at < $1) ORDER BY checked_at NULLS FIRST LIMIT $2"#,
+        before,
+        most,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(with_owner).collect())
+}
+
+/// Whoever has shown that it controls the domain of this name.
+pub async fn verified(conn: &mut PgConnection, domain: &str) -> sqlx::Result<Option<(Owner, Domain)>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT id, org_id, domain, selector, rsa_public, ed25519_public, verified_at, failing_since,
+             checks AS "checks: Json<Vec<DnsCheck>>", checked_at, created_at
+           FROM mail_domains WHERE domain = $1 AND verified_at IS NOT NULL"#,
+        domain,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(with_owner))
+}
+
+fn with_owner(row: Row) -> (Owner, Domain) {
+    (Owner::of(row.org_id.map(OrgId)), row.into())
+}
+
+/// What a look into the DNS found.
+pub struct Checked<'a> {
+    pub checks: &'a [DnsCheck],
+    pub verified_at: Option<DateTime<Utc>>,
+    pub failing_since: Option<DateTime<Utc>>,
+    /// Whether the record of the Ed25519 key is there; `None`: nobody knows, as before.
+    pub ed25519: Option<bool>,
+    pub now: DateTime<Utc>,
+}
+
+/// Since when a domain is verified, and since when its record is missing.
+pub struct Standing {
+    pub verified_at: Option<DateTime<Utc>>,
+    pub failing_since: Option<DateTime<Utc>>,
+}
+
+/// `None`: there is no such domain. Nobody else changes it until the transaction ends.
+pub async fn standing(conn: &mut PgConnection, id: DomainId) -> sqlx::Result<Option<Standing>> {
+    sqlx::query_as!(Standing, "SELECT verified_at, failing_since FROM mail_domains WHERE id = $1 FOR UPDATE", id.0)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Stores what a look into the DNS found. Violates `mail_domains_domain_key` if another owner has shown that it controls the domain.
+pub async fn checked(conn: &mut PgConnection, id: DomainId, checked: &Checked<'_>) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE mail_domains SET checks = $2, checked_at = $4, verified_at = CASE WHEN $3 THEN coalesce(verified_at, $4) ELSE verified_at END
+        "UPDATE mail_domains SET checks = $2, checked_at = $3, verified_at = $4, failing_since = $5,
+           ed25519_published = coalesce($6, ed25519_published)
          WHERE id = $1",
         id.0,
-        Json(checks) as _,
-        verified,
-        now,
+        Json(checked.checks) as _,
+        checked.now,
+        checked.verified_at,
+        checked.failing_since,
+        checked.ed25519,
     )
     .execute(conn)
     .await

@@ -84,14 +84,24 @@ pub async fn insert(conn: &mut PgConnection, new: &NewMessage<'_>) -> sqlx::Resu
     .map(drop)
 }
 
+/// The message that has an idempotency key.
+#[derive(Clone, Debug)]
+pub struct Keyed {
+    pub id: MessageId,
+    /// Of the request that made it; `None`: no request did.
+    pub digest: Option<Vec<u8>>,
+}
+
 /// The message that has this idempotency key.
-pub async fn keyed(conn: &mut PgConnection, org: Option<OrgId>, key: &str) -> sqlx::Result<Option<MessageId>> {
-    let found = sqlx::query_scalar!(
-        "SELECT message_id FROM mail_keys WHERE org_id IS NOT DISTINCT FROM $1 AND key = $2",
+pub async fn keyed(conn: &mut PgConnection, org: Option<OrgId>, key: &str) -> sqlx::Result<Option<Keyed>> {
+    let found = sqlx::query!(
+        "SELECT message_id, request_digest FROM mail_keys WHERE org_id IS NOT DISTINCT FROM $1 AND key = $2",
         org.map(|org| org.0),
         key,
-    );
-    Ok(found.fetch_optional(conn).await?.map(MessageId))
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|row| Keyed { id: MessageId(row.message_id), digest: row.request_digest }))
 }
 
 /// Takes an idempotency key for a message. Returns the message that has it: another one if the key was taken before; one that takes it at the
@@ -100,27 +110,27 @@ pub async fn take_key(
     conn: &mut PgConnection,
     org: Option<OrgId>,
     key: &str,
-    id: MessageId,
+    new: &Keyed,
     now: DateTime<Utc>,
-) -> sqlx::Result<MessageId> {
+) -> sqlx::Result<Keyed> {
     loop {
         let taken = sqlx::query_scalar!(
-            "INSERT INTO mail_keys (org_id, key, message_id, created_at) VALUES ($1, $2, $3, $4)
+            "INSERT INTO mail_keys (org_id, key, message_id, created_at, request_digest) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (org_id, key) DO NOTHING RETURNING message_id",
             org.map(|org| org.0),
             key,
-            id.0,
+            new.id.0,
             now,
+            new.digest.as_deref(),
         )
         .fetch_optional(&mut *conn)
         .await?;
-        if let Some(id) = taken {
-            return Ok(MessageId(id));
+        if taken.is_some() {
+            return Ok(new.clone());
         }
-        let first = keyed(conn, org, key).await?;
         // Retention may remove it between the two.
-        if let Some(id) = first {
-            return Ok(id);
+        if let Some(first) = keyed(conn, org, key).await? {
+            return Ok(first);
         }
     }
 }
@@ -406,11 +416,12 @@ pub async fn cancel(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<bool
     Ok(done.rows_affected() > 0)
 }
 
-/// Notes that a message came back; false if it did before: something worse replaces what is known (soft, hard, complaint).
+/// Notes that a message came back; false if it did before: something worse replaces what is known (soft, refused, hard, complaint).
 pub async fn bounced(conn: &mut PgConnection, id: MessageId, kind: Bounced, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "UPDATE mail_messages SET bounce = $2, bounced_at = $3
-         WHERE id = $1 AND (bounce IS NULL OR bounce = 'soft' AND $2 <> 'soft' OR bounce = 'hard' AND $2 = 'complaint')",
+         WHERE id = $1 AND (bounce IS NULL OR bounce = 'soft' AND $2 <> 'soft' OR bounce = 'refused' AND $2 IN ('hard', 'complaint')
+           OR bounce = 'hard' AND $2 = 'complaint')",
         id.0,
         kind.as_str(),
         now,

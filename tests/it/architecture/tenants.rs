@@ -52,6 +52,9 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("llm/jobs.rs", "remove_batches", "retention"),
     ("llm/service/mod.rs", "cost_between", "the report of the installation"),
     ("mail/doctor.rs", "Domains::run all_waiting", "checks of all mail"),
+    ("mail/service/domains.rs", "check_domains", "verified domains of all owners are checked again"),
+    ("mail/service/domains.rs", "is_given_up", "a domain that its former owner has given up, whoever that is"),
+    ("mail/service/attachments.rs", "drop_unused", "files of all organisations that no mail was made of"),
     // A lane is a domain of recipients, whosever the mails are; the SMTP account sends the mail of all.
     (
         "mail/service/account.rs",
@@ -66,6 +69,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("mail/service/results.rs", "exchange_once", "the next mail of a lane, whosever it is"),
     ("mail/service/sending.rs", "deliver", "as this"),
     ("mail/service/sources.rs", "known_source use_token", "the address of a webhook says whose it is"),
+    ("mail/service/sources.rs", "mailbox note_mailbox", "the mailbox of bounces is the installation's"),
     ("mail/service/upkeep.rs", "wake_lanes wake_each expire", "lanes of all organisations"),
     ("mail/service/upkeep.rs", "refresh_gauges", "gauges"),
     ("mail/service/upkeep.rs", "maintain", "retention"),

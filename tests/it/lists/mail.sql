@@ -18,3 +18,7 @@ INSERT INTO mail_branding (org_id, name, color, footer, updated_at) VALUES ('$or
 INSERT INTO mail_bounce_tokens (source_id, token, body, used_at) VALUES (pg_temp.id(1), sha256('x'), sha256('x'), now());
 INSERT INTO mail_bounces (id, org_id, source, provider_event_id, kind, status, detail, raw, created_at)
   VALUES (pg_temp.id(1), '$org', 'imap', 'x', 'hard', '5.1.1', 'x', 'x', now());
+INSERT INTO mail_own_templates (id, org_id, name, example, texts, updated_by, updated_at)
+  SELECT pg_temp.id(n), '$org', 't' || n, '{}', '{"en": {"subject": "x", "text": "x", "html": "x"}}', 'x', now() FROM n;
+INSERT INTO mail_files (object, org_id, size, used, created_at) VALUES ('$org/20261130/x', '$org', 1, true, now());
+INSERT INTO mail_mailboxes (mailbox, read_at) VALUES ('another', now());

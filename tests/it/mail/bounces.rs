@@ -151,6 +151,7 @@ async fn each_kind_of_report_has_its_consequence() {
     let path = source(&admin, "mailgun", KEY, false).await;
     for (name, changes) in [
         ("soft", json!({"delivery-status": {"code": 552, "enhanced-code": "5.2.2", "message": "full"}})),
+        ("refused", json!({"delivery-status": {"code": 550, "enhanced-code": "5.7.26", "message": "unauthenticated"}})),
         ("later", json!({"severity": "temporary"})),
         ("unsubscribed", json!({"event": "unsubscribed"})),
         ("delivered", json!({"event": "delivered"})),
@@ -161,14 +162,46 @@ async fn each_kind_of_report_has_its_consequence() {
     }
     assert_eq!(suppressed(&app).await, ["default/unsubscribed@example.com/alert/unsubscribed"]);
     assert_eq!(mark(&app, "soft").await.as_deref(), Some("soft"));
+    assert_eq!(mark(&app, "refused").await.as_deref(), Some("refused"));
     for name in ["later", "unsubscribed", "delivered"] {
         assert_eq!(mark(&app, name).await, None, "{name}");
     }
+    assert_eq!(counted(&app, "refused"), 1.0);
     assert_eq!((counted(&app, "soft"), counted(&app, "unsubscribe"), counted(&app, "hard")), (1.0, 1.0, 0.0));
     // A hard bounce after a soft one counts.
     let hard = mailgun(&app, KEY, "token-hard", NOW, &event(&app, "hard", "soft", &json!({})));
     assert_eq!(post(&app, &path, &hard).await.status, 200);
     assert_eq!(mark(&app, "soft").await.as_deref(), Some("hard"));
+    // One after a refusal as well; a soft one changes nothing then.
+    for (token, changes, marked) in [
+        ("full", json!({"delivery-status": {"code": 552, "enhanced-code": "5.2.2", "message": "full"}}), "refused"),
+        ("gone", json!({}), "hard"),
+    ] {
+        let body = mailgun(&app, KEY, token, NOW, &event(&app, token, "refused", &changes));
+        assert_eq!(post(&app, &path, &body).await.status, 200);
+        assert_eq!(mark(&app, "refused").await.as_deref(), Some(marked));
+    }
+    app.stop().await;
+}
+
+/// Services put a link of their own into every mail, also into one about an account.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_providers_unsubscription_ends_no_mail_about_an_account() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let org = org(&app, "default").await;
+    let path = source(&admin, "mailgun", KEY, false).await;
+    for kind in ["password_reset", "invitation", "new_device", "digest", "api"] {
+        sent(&app, Some(org), kind, &format!("{kind}@example.com"), "1 hour").await;
+        execute(&app, format!("UPDATE mail_messages SET kind = '{kind}' WHERE message_id = '{kind}@example.org'"))
+            .await;
+        let body = mailgun(&app, KEY, kind, NOW, &event(&app, kind, kind, &json!({"event": "unsubscribed"})));
+        assert_eq!(post(&app, &path, &body).await.status, 200);
+    }
+    // Notices, and what the organisation sends on its own.
+    let wanted = ["default/api@example.com/api/unsubscribed", "default/digest@example.com/digest/unsubscribed"];
+    assert_eq!(suppressed(&app).await, wanted);
+    assert_eq!(counted(&app, "unsubscribe"), 5.0, "each is counted");
     app.stop().await;
 }
 
@@ -271,7 +304,7 @@ async fn an_unknown_address_is_404_and_a_known_one_takes_only_what_a_provider_se
     assert!(!kept.contains(token) && !kept.contains(KEY) && !kept.contains(&hex::encode(KEY)), "{kept}");
     // A secret of the wrong form is refused when it is added.
     for (provider, secret) in
-        [("sendgrid", "SG.key"), ("resend", "re_1"), ("mailgun", ""), ("ses", "topic"), ("postmark", "x")]
+        [("sendgrid", "SG.key"), ("resend", "re_1"), ("mailgun", ""), ("ses", "topic"), ("ses", ""), ("postmark", "x")]
     {
         let refused = admin.post(SOURCES, &json!({"provider": provider, "secret": secret})).await;
         assert_eq!(refused.expect(422)["errors"][0]["pointer"], "/secret", "{provider}");
@@ -335,6 +368,43 @@ async fn without_a_message_id_the_last_mail_to_the_address_counts_unless_it_is_t
     // Somebody to whom nothing was sent.
     assert_eq!(post_with(&app, &path, &record(5, "bob@example.com", "x", NOW), signed).await.status, 200);
     assert_eq!(ignored(&app, "unmatched"), 2.0);
+    app.stop().await;
+}
+
+/// The installation's account sends the mail of all, so its service reports about the mail of all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_with_the_services_own_id_counts_for_mail_of_any_organisation() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    app.other_org("other").await;
+    let (ours, theirs) = (org(&app, "default").await, org(&app, "other").await);
+    let path = source(&admin, "postmark", "hook:secret", true).await;
+    let signed = |request: RequestBuilder| request.basic_auth("hook", Some("secret"));
+    let record = |id: i64, provider_id: &str| {
+        json!({"RecordType": "Bounce", "ID": id, "Type": "HardBounce", "Email": "ann@example.com", "MessageID": provider_id,
+            "Details": "smtp;550 5.1.1 no such user", "BouncedAt": app.clock.now().to_rfc3339()})
+        .to_string()
+    };
+    sent(&app, Some(ours), "ours", "ann@example.com", "3 hours").await;
+    sent(&app, Some(theirs), "theirs", "ann@example.com", "2 hours").await;
+    execute(
+        &app,
+        "INSERT INTO mail_attempts (message_id, attempt, created_at, org_id, began_at, ended_at, outcome, answer)
+         SELECT id, 1, created_at, org_id, created_at, created_at, 'sent', '250 2.0.0 Ok: queued as id-of-' || split_part(message_id, '@', 1)
+         FROM mail_messages"
+            .into(),
+    )
+    .await;
+    // An id that no answer had is about mail of another system: the last mail to the address is somebody else's.
+    assert_eq!(post_with(&app, &path, &record(1, "id-of-nothing"), signed).await.status, 200);
+    assert_eq!((ignored(&app, "unmatched"), suppressed(&app).await.len()), (1.0, 0));
+    assert_eq!(post_with(&app, &path, &record(2, "id-of-ours"), signed).await.status, 200);
+    assert_eq!((mark(&app, "ours").await.as_deref(), mark(&app, "theirs").await), (Some("hard"), None));
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/hard_bounce"]);
+    // A source of one organisation learns nothing of the other's mail, whatever id it names.
+    let own = source(&admin, "postmark", "hook:secret", false).await;
+    assert_eq!(post_with(&app, &own, &record(3, "id-of-theirs"), signed).await.status, 200);
+    assert_eq!(mark(&app, "theirs").await, None);
     app.stop().await;
 }
 
@@ -450,13 +520,14 @@ async fn sns_is_believed_at_its_own_addresses_only() {
         json!({}),
         json!({"SigningCertURL": format!("{}/x.pem", app.base_url)}),
         json!({"SigningCertURL": "https://169.254.169.254/x.pem"}),
+        json!({"SigningCertURL": "https://sns.eu-west-1.amazonaws.com/?Action=ListTopics&x=.pem"}),
         json!({"TopicArn": "arn:aws:sns:eu-west-1:999999999999:bounces", "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/x.pem"}),
         json!({"Type": "SubscriptionConfirmation", "SubscribeURL": format!("{}/", app.base_url), "Token": "t"}),
         json!({"Signature": null}),
     ] {
         post(&app, &path, &message(&changes)).await.problem(401, "unauthorized");
     }
-    assert_eq!(reports(&app, "ses", "unsigned"), 6.0);
+    assert_eq!(reports(&app, "ses", "unsigned"), 7.0);
     app.stop().await;
 }
 

@@ -51,6 +51,42 @@ async fn a_mail_arrives_once_as_it_was_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn programs_are_told_that_their_mail_was_accepted() {
+    let smtp = Smtp::start().await;
+    let app = start(&smtp).await;
+    let (owner, to) = (Owner::Org(org(&app).await), Address::parse("ada@example.org").unwrap());
+    for kind in [&kinds::API, &kinds::WELCOME] {
+        let id = enqueue(&app, owner, &NewMail { kind, ..mail(&to, "Hello") }).await.unwrap();
+        until_state(&app, id, "sent").await;
+        let told = format!(
+            "SELECT count(*) FROM events WHERE topic = 'mail.message.sent' AND payload ->> 'message_id' = '{id}'"
+        );
+        assert_eq!(number(&app, &told).await, i64::from(kind.name == "api"), "{}", kind.name);
+    }
+    app.stop().await;
+}
+
+/// Whoever is the sender: reports about the mail of organisations come to the mailbox that is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn bounces_of_all_mail_are_sent_to_the_configured_address() {
+    let smtp = Smtp::start().await;
+    let app = start_with(&smtp, &[("HOLDFAST_MAIL__BOUNCE_ADDRESS", "bounces@example.com")]).await;
+    let owner = Owner::Org(org(&app).await);
+    app.app.mail.make_domain(owner, "harbour.example").await.unwrap();
+    execute(&app, "UPDATE mail_domains SET verified_at = now()".into()).await;
+    let to = Address::parse("ada@example.org").unwrap();
+    let from = Address::parse("Harbour <tides@harbour.example>").unwrap();
+    for (from, shown) in [(None, "holdfast@example.com"), (Some(from), "tides@harbour.example")] {
+        let id = enqueue(&app, owner, &NewMail { from, ..mail(&to, "Tides") }).await.unwrap();
+        until_state(&app, id, "sent").await;
+        let kept = smtp.kept().pop().unwrap();
+        assert_eq!((kept.from.as_str(), kept.mailbox("From").1.as_str()), ("bounces@example.com", shown));
+    }
+    smtp.check_conversations();
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_makes_one_mail_however_often_it_is_used() {
     let smtp = Smtp::start().await;
     let app = start(&smtp).await;
@@ -177,11 +213,17 @@ async fn domains_of_other_scripts_are_sent_in_ascii_and_local_parts_with_smtputf
 /// Some services refuse a mail with two, or with any.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_has_the_signatures_that_the_settings_name() {
-    for (setting, wanted) in [("auto", vec!["ed25519", "rsa"]), ("rsa", vec!["rsa"]), ("none", vec![])] {
+    // And whether the record of the Ed25519 key is there.
+    for (setting, published, wanted) in [
+        ("auto", true, vec!["ed25519", "rsa"]),
+        ("both", false, vec!["rsa"]),
+        ("rsa", true, vec!["rsa"]),
+        ("none", true, vec![]),
+    ] {
         let smtp = Smtp::start().await;
         let app = start_with(&smtp, &[("HOLDFAST_MAIL__DKIM", setting)]).await;
         app.app.mail.make_domain(Owner::Installation, "example.com").await.unwrap();
-        execute(&app, "UPDATE mail_domains SET verified_at = now()".into()).await;
+        execute(&app, format!("UPDATE mail_domains SET verified_at = now(), ed25519_published = {published}")).await;
         let id = send(&app, "ada@example.org", "Hello").await;
         until_state(&app, id, "sent").await;
         let signatures = smtp.kept()[0].headers("DKIM-Signature");

@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
+use holdfast::platform::health::Status;
 use tokio::time::Instant;
 
-use super::bounces::{mark, org, sent, suppressed};
-use crate::support::{app::TestApp, imap::Imap, wait::until};
+use super::{
+    bounces::{mark, org, sent, suppressed},
+    outbox::check,
+};
+use crate::{
+    alerting::pages::open,
+    support::{app::TestApp, imap::Imap, wait::until},
+};
 
 /// A report as Postfix writes it, about the mail of this name to this address.
 fn report(name: &str, to: &str, status: &str) -> String {
@@ -164,6 +171,35 @@ async fn a_server_that_says_nothing_is_given_up_and_read_later() {
     imap.silent(false);
     app.app.mail.read_mailbox().await.unwrap();
     assert_eq!(mark(&app, "first").await.as_deref(), Some("hard"));
+    app.stop().await;
+}
+
+/// Figures of bounces look perfect while nobody reads them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_that_cannot_be_read_is_seen() {
+    let imap = Imap::start().await;
+    let app = start(&imap, &[("HOLDFAST_MAIL__CONNECT_SECONDS", "1")]).await;
+    let admin = app.admin().await;
+    let shown = async || open(&admin, "/settings/mail/sources", "en").await.text;
+    wait_for_first_reading(&imap).await;
+    until("it does not say that it is read", async || shown().await.contains("is read")).await;
+    let found = check(&app, "mail.bounces").await;
+    assert!(found.status == Status::Pass && found.summary.contains("bounces@example.org"), "{found:?}");
+    assert_eq!(reports(&app, "failed"), 0.0);
+    imap.silent(true);
+    app.app.mail.read_mailbox().await.unwrap_err();
+    assert!(reports(&app, "failed") >= 1.0);
+    let page = shown().await;
+    assert!(page.contains("cannot be read") && page.contains("connecting"), "{page}");
+    let found = check(&app, "mail.bounces").await;
+    assert!(found.status == Status::Fail && found.summary.contains("connecting"), "{found:?}");
+    // It is the installation's.
+    let stranger = app.other_org("other").await;
+    assert!(!open(&stranger, "/settings/mail/sources", "en").await.text.contains("Mailbox of bounces"));
+    imap.silent(false);
+    app.app.mail.read_mailbox().await.unwrap();
+    let page = shown().await;
+    assert!(page.contains("is read") && !page.contains("cannot be read"), "{page}");
     app.stop().await;
 }
 

@@ -4,6 +4,7 @@ mod api;
 mod bounces;
 mod bulk;
 mod delivery;
+mod domains;
 mod encryption;
 mod expiry;
 mod faults;

@@ -19,10 +19,11 @@ use crate::{
 const MAIL: &str = "/settings/mail";
 
 /// Every page that shows something without an id.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     MAIL,
     "/settings/mail/templates",
     "/settings/mail/templates/welcome",
+    "/settings/mail/own-templates",
     "/settings/mail/branding",
     "/settings/mail/suppressions",
     "/settings/mail/domains",
@@ -196,6 +197,67 @@ async fn a_template_is_previewed_as_it_is_typed_then_saved_and_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_own_template_is_written_previewed_and_tried() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    assert!(page(&admin, "/settings/mail/templates").await.contains("New template"));
+    let new = "/settings/mail/own-templates";
+    let text = |subject, example| {
+        [
+            ("name", "order-shipped"),
+            ("subject", subject),
+            ("html", "<p>Dear {{ name }}</p>"),
+            ("text", "Dear {{ name }}"),
+            ("example", example),
+        ]
+    };
+    let example = "{\"name\": \"Ada\"}";
+    let typed = submit(&admin, &format!("{new}/html?language=en"), &text("Order", example)).await;
+    assert!(typed.status == 200 && typed.text.contains("Dear Ada"), "{}", typed.text);
+    assert!(typed.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("sandbox;"));
+    for (fields, wrong) in [
+        (text("{{ order }}", example), "there is no variable `order`"),
+        (text("Order", "{"), "it is not JSON"),
+        (text("Order", "{}"), "there is no variable `name`"),
+    ] {
+        let refused = submit(&admin, &format!("{new}?language=en"), &fields).await;
+        assert!(refused.status == 422 && refused.text.contains(wrong), "{wrong}: {}", refused.text);
+        assert!(refused.text.contains("Dear {{ name }}"), "what was typed is kept: {}", refused.text);
+    }
+    let saved = follow(&admin, &format!("{new}?language=en"), &text("Order", example)).await;
+    assert!(saved.contains("Template saved") && saved.contains("value=\"order-shipped\""), "{saved}");
+    let made = admin.get("/api/v1/mail/own-templates").await.expect(200)["data"][0].clone();
+    let path = format!("{new}/{}", id(&made));
+    // The other language has no text yet.
+    let other = page(&admin, &format!("{path}?language=ru")).await;
+    assert!(other.contains("no text in this language") && !other.contains("Dear {{ name }}"), "{other}");
+    follow(&admin, &format!("{path}?language=ru"), &text("Заказ", example)).await;
+    assert!(page(&admin, &format!("{path}/html?language=ru")).await.contains("Dear Ada"));
+    // What the example makes wrong in the other language is said, too.
+    let fields = [("name", "order-shipped"), ("subject", "x"), ("html", "<p>x</p>"), ("text", "x"), ("example", "{}")];
+    let refused = submit(&admin, &format!("{path}?language=ru"), &fields).await;
+    assert!(refused.status == 422 && refused.text.contains("/texts/en/"), "{}", refused.text);
+    assert!(follow(&admin, &format!("{path}/test?language=ru"), &[]).await.contains("A test message to"));
+    let log = page(&admin, MAIL).await;
+    assert!(log.contains("Заказ"), "{log}");
+    let listed = page(&admin, "/settings/mail/templates").await;
+    assert!(listed.contains("order-shipped") && listed.contains("Русский"), "{listed}");
+    for lang in ["en", "ru"] {
+        for shown in [&path, &new.to_owned()] {
+            let answer = open(&admin, shown, lang).await;
+            assert!(answer.status == 200 && !answer.text.contains(">mail-"), "{lang} {shown}: {}", answer.text);
+        }
+    }
+    let member = app.person("default", Role::Member).await;
+    for shown in [&path, &format!("{path}/html"), &new.to_owned()] {
+        assert_eq!(open(&member, shown, "en").await.status, 403, "{shown}");
+    }
+    let gone = follow(&admin, &format!("{path}/delete"), &[]).await;
+    assert!(gone.contains("Template deleted") && !gone.contains("order-shipped"), "{gone}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn addresses_domains_and_providers_are_added_and_removed() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
@@ -227,7 +289,7 @@ async fn addresses_domains_and_providers_are_added_and_removed() {
     assert!(page(&admin, path).await.contains("No bounce reports yet"));
     let wrong = submit(&admin, path, &[("provider", "resend"), ("secret", "x")]).await;
     assert!(wrong.status == 422 && wrong.text.contains("whsec_"), "{}", wrong.text);
-    let made = submit(&admin, path, &[("provider", "ses"), ("secret", "")]).await;
+    let made = submit(&admin, path, &[("provider", "ses"), ("secret", "arn:aws:sns:eu-west-1:1:x")]).await;
     assert!(made.status == 200 && made.text.contains("/hooks/mail/ses/"), "{}", made.text);
     let again = page(&admin, path).await;
     assert!(again.contains("Amazon SES") && !again.contains("/hooks/mail/"), "the address is shown once: {again}");

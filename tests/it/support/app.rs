@@ -62,6 +62,8 @@ impl TestApp {
             ("HOLDFAST_ADMIN__EMAIL".to_owned(), ADMIN_EMAIL.to_owned()),
             ("HOLDFAST_ADMIN__PASSWORD".to_owned(), ADMIN_PASSWORD.to_owned()),
             ("HOLDFAST_LLM__EMBEDDING__MODEL_DIR".to_owned(), model_dir().display().to_string()),
+            // Most tests send mail from no domain of their organisation's.
+            ("HOLDFAST_MAIL__SHARED_SENDER".to_owned(), "true".to_owned()),
         ];
         vars.extend(settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
         let config = Config::load(Raw::read(None, vars.into_iter()).unwrap()).unwrap_or_else(|e| panic!("{e}"));

@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod cluster;
 pub mod collector;
 pub mod disk;
+pub mod dns;
 pub mod documents;
 pub mod false_s3;
 pub mod imap;

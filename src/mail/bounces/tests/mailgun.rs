@@ -107,11 +107,15 @@ fn each_event_is_what_it_says() {
         (no_code, Some(BounceKind::Hard)),
         (
             json!({"/delivery-status/enhanced-code": null, "/delivery-status/message": "554 ip in prison"}),
-            Some(BounceKind::Soft),
+            Some(BounceKind::Refused),
         ),
         (json!({"/severity": "temporary"}), None),
         (json!({"/delivery-status/bounce-type": "soft"}), Some(BounceKind::Soft)),
-        (json!({"/delivery-status/enhanced-code": "5.7.1"}), Some(BounceKind::Soft)),
+        (
+            json!({"/delivery-status/bounce-type": "soft", "/delivery-status/enhanced-code": "5.7.26"}),
+            Some(BounceKind::Refused),
+        ),
+        (json!({"/delivery-status/enhanced-code": "5.7.1"}), Some(BounceKind::Refused)),
         (json!({"/delivery-status/enhanced-code": "5.2.2"}), Some(BounceKind::Soft)),
         // Outlook.com: "Requested action not taken: mailbox unavailable"
         (json!({"/delivery-status/enhanced-code": "5.5.0"}), Some(BounceKind::Hard)),
@@ -130,7 +134,7 @@ fn each_event_is_what_it_says() {
         (json!({"/event": "unsubscribed"}), Some(BounceKind::Unsubscribe)),
         (
             json!({"/event": "rejected", "/reject": {"reason": "Sandbox subdomains are for test purposes only."}}),
-            Some(BounceKind::Soft),
+            Some(BounceKind::Refused),
         ),
         (json!({"/event": "delivered"}), None),
         (json!({"/event": "opened"}), None),

@@ -142,7 +142,6 @@ fn a_secret_of_the_wrong_form_is_refused_when_it_is_pasted() {
     for (provider, secret) in [
         (Provider::Mailgun, "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"),
         (Provider::Resend, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
-        (Provider::Ses, ""),
         (Provider::Ses, topic),
         (Provider::Ses, "arn:aws-cn:sns:cn-north-1:123456789012:bounces"),
         (Provider::Postmark, ""),
@@ -157,6 +156,7 @@ fn a_secret_of_the_wrong_form_is_refused_when_it_is_pasted() {
         (Provider::Mailgun, "  "),
         (Provider::Resend, "re_123456789"),
         (Provider::Resend, "whsec_"),
+        (Provider::Ses, ""),
         (Provider::Ses, "123456789012"),
         (Provider::Postmark, "only-a-password"),
         (Provider::Postmark, ":"),

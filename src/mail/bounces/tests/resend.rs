@@ -105,8 +105,13 @@ fn each_event_is_what_it_says() {
         ("email.bounced", json!({"bounce": {"type": "Undetermined"}}), Some(BounceKind::Soft)),
         (
             "email.bounced",
+            json!({"bounce": {"type": "Transient", "subType": "ContentRejected"}}),
+            Some(BounceKind::Refused),
+        ),
+        (
+            "email.bounced",
             json!({"bounce": {"type": "Permanent", "message": "550 5.7.1 blocked by policy"}}),
-            Some(BounceKind::Soft),
+            Some(BounceKind::Refused),
         ),
         ("email.suppressed", json!({"suppressed": {"type": "OnAccountSuppressionList"}}), Some(BounceKind::Hard)),
         ("email.failed", json!({"failed": {"reason": "reached_daily_quota"}}), Some(BounceKind::Soft)),

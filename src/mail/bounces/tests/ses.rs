@@ -27,28 +27,30 @@ fn checked(message: &Value, topic: &str) -> Result<(), Unsigned> {
 fn both_versions_of_signatures_hold_for_their_message_only() {
     for name in ["notification1", "notification2", "subject", "confirmation"] {
         let message = sample(name);
-        assert_eq!((checked(&message, ""), checked(&message, TOPIC)), (Ok(()), Ok(())), "{name}");
+        assert_eq!(checked(&message, TOPIC), Ok(()), "{name}");
+        assert!(matches!(checked(&message, ""), Err(Unsigned::OtherTopic(_))), "{name}: not any topic");
         let signed = ["Message", "MessageId", "Timestamp", "Type", "Token", "SubscribeURL", "Subject"];
         for field in signed.into_iter().filter(|field| message.get(field).is_some()) {
             let mut changed = message.clone();
             changed[field] = format!("{} ", message[field].as_str().unwrap()).into();
-            assert_eq!(checked(&changed, ""), Err(Unsigned::Signature), "{name}: {field}");
+            assert_eq!(checked(&changed, TOPIC), Err(Unsigned::Signature), "{name}: {field}");
         }
         let mut changed = message.clone();
-        changed["TopicArn"] = "arn:aws:sns:eu-west-1:123456789012:other".into();
-        assert_eq!(checked(&changed, ""), Err(Unsigned::Signature));
+        let other = "arn:aws:sns:eu-west-1:123456789012:other";
+        changed["TopicArn"] = other.into();
+        assert_eq!(checked(&changed, other), Err(Unsigned::Signature));
         assert!(matches!(checked(&changed, TOPIC), Err(Unsigned::OtherTopic(_))));
         // A signature of one version is none of the other.
         let mut other = message.clone();
         other["SignatureVersion"] = if message["SignatureVersion"] == "1" { "2" } else { "1" }.into();
-        assert_eq!(checked(&other, ""), Err(Unsigned::Signature), "{name}");
+        assert_eq!(checked(&other, TOPIC), Err(Unsigned::Signature), "{name}");
         other["SignatureVersion"] = "3".into();
-        assert!(matches!(checked(&other, ""), Err(Unsigned::Missing(_))));
+        assert!(matches!(checked(&other, TOPIC), Err(Unsigned::Missing(_))));
         other["SignatureVersion"] = message["SignatureVersion"].clone();
         other["Signature"] = "AAAA".into();
-        assert_eq!(checked(&other, ""), Err(Unsigned::Signature));
+        assert_eq!(checked(&other, TOPIC), Err(Unsigned::Signature));
         other.as_object_mut().unwrap().remove("Signature");
-        assert_eq!(checked(&other, ""), Err(Unsigned::Missing("/Signature")));
+        assert_eq!(checked(&other, TOPIC), Err(Unsigned::Missing("/Signature")));
     }
 }
 
@@ -57,31 +59,38 @@ fn a_certificate_is_fetched_from_sns_only() {
     let certificate = |url: &str| {
         let mut message = sample("notification2");
         message["SigningCertURL"] = url.into();
-        Signed::read(&message, "").map(|signed| signed.certificate)
+        Signed::read(&message, TOPIC).map(|signed| signed.certificate)
     };
     for good in [
         "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-01.pem",
-        "https://sns.us-gov-west-1.amazonaws.com/x.pem",
-        "https://sns.cn-north-1.amazonaws.com.cn/x.pem",
+        "https://sns.us-gov-west-1.amazonaws.com/SimpleNotificationService-01d088a6f77103d0fe307c0069e40ed6.pem",
+        "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-01.pem",
     ] {
         assert_eq!(certificate(good).as_deref(), Ok(good));
     }
     for bad in [
-        "http://sns.eu-west-1.amazonaws.com/x.pem",
-        "https://sns.eu-west-1.amazonaws.com.evil.example/x.pem",
-        "https://evil.example/sns.eu-west-1.amazonaws.com/x.pem",
-        "https://sns.eu-west-1.amazonaws.com@evil.example/x.pem",
-        "https://user@sns.eu-west-1.amazonaws.com/x.pem",
-        "https://sns.eu-west-1.amazonaws.com:8443/x.pem",
-        "https://evil.example\\.sns.eu-west-1.amazonaws.com/x.pem",
-        "https://evil.example?.sns.eu-west-1.amazonaws.com/x.pem",
-        "https://evil.example#sns.eu-west-1.amazonaws.com/x.pem",
-        "https://bucket.s3.amazonaws.com/x.pem",
-        "https://sns.a.b.amazonaws.com/x.pem",
-        "https://sns..amazonaws.com/x.pem",
-        "https://xsns.eu-west-1.amazonaws.com/x.pem",
-        "https://sns.eu-west-1.amazonaws.com/x.txt",
-        "HTTPS://sns.eu-west-1.amazonaws.com/x.pem",
+        "http://sns.eu-west-1.amazonaws.com/SimpleNotificationService-01.pem",
+        "https://sns.eu-west-1.amazonaws.com.evil.example/SimpleNotificationService-01.pem",
+        "https://evil.example/sns.eu-west-1.amazonaws.com/SimpleNotificationService-01.pem",
+        "https://sns.eu-west-1.amazonaws.com@evil.example/SimpleNotificationService-01.pem",
+        "https://user@sns.eu-west-1.amazonaws.com/SimpleNotificationService-01.pem",
+        "https://sns.eu-west-1.amazonaws.com:8443/SimpleNotificationService-01.pem",
+        "https://evil.example\\.sns.eu-west-1.amazonaws.com/SimpleNotificationService-01.pem",
+        "https://evil.example?.sns.eu-west-1.amazonaws.com/SimpleNotificationService-01.pem",
+        "https://evil.example#sns.eu-west-1.amazonaws.com/SimpleNotificationService-01.pem",
+        "https://bucket.s3.amazonaws.com/SimpleNotificationService-01.pem",
+        "https://sns.a.b.amazonaws.com/SimpleNotificationService-01.pem",
+        "https://sns..amazonaws.com/SimpleNotificationService-01.pem",
+        "https://xsns.eu-west-1.amazonaws.com/SimpleNotificationService-01.pem",
+        "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-01.txt",
+        "HTTPS://sns.eu-west-1.amazonaws.com/SimpleNotificationService-01.pem",
+        // What a caller of the API of SNS may have written.
+        "https://sns.eu-west-1.amazonaws.com/?Action=ListTopics&x=/SimpleNotificationService-01.pem",
+        "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-01.pem?x=.pem",
+        "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-01.pem#x.pem",
+        "https://sns.eu-west-1.amazonaws.com/x/SimpleNotificationService-01.pem",
+        "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-.pem",
+        "https://sns.eu-west-1.amazonaws.com/x.pem",
         "",
     ] {
         assert_eq!(certificate(bad), Err(Unsigned::ForeignAddress(bad.into())));
@@ -100,7 +109,7 @@ async fn a_message_is_opened_and_its_address_of_confirmation_is_that_of_sns() {
     let open = async |message: &Value| {
         let body = message.to_string();
         let report = Report { headers: &HeaderMap::new(), body: body.as_bytes(), now: at("2026-11-20T09:30:02Z") };
-        sns.open("", &report).await
+        sns.open(TOPIC, &report).await
     };
     let confirm = open(&sample("confirmation")).await.unwrap();
     assert!(
@@ -161,6 +170,10 @@ fn each_notification_is_what_it_says() {
         (json!({"/bounce/bounceSubType": "OnAccountSuppressionList"}), Some(BounceKind::Hard)),
         (json!({"/bounce/bounceSubType": "UnsubscribedRecipient"}), Some(BounceKind::Unsubscribe)),
         (json!({"/bounce/bounceType": "Transient", "/bounce/bounceSubType": "MailboxFull"}), Some(BounceKind::Soft)),
+        (
+            json!({"/bounce/bounceType": "Transient", "/bounce/bounceSubType": "ContentRejected"}),
+            Some(BounceKind::Refused),
+        ),
         (json!({"/bounce/bounceType": "Undetermined"}), Some(BounceKind::Soft)),
         (complaint(json!("abuse")), Some(BounceKind::Complaint)),
         (complaint(json!(null)), Some(BounceKind::Complaint)),
@@ -170,7 +183,7 @@ fn each_notification_is_what_it_says() {
         (json!({"/notificationType": null, "/eventType": "DeliveryDelay"}), None),
         (
             json!({"/notificationType": null, "/eventType": "Reject", "/reject": {"reason": "Bad content"}}),
-            Some(BounceKind::Soft),
+            Some(BounceKind::Refused),
         ),
     ] {
         let bounces = read(&notification(&changes).to_string()).unwrap();
@@ -179,7 +192,7 @@ fn each_notification_is_what_it_says() {
     let policy =
         json!([{"emailAddress": "jane@example.com", "status": "5.7.1", "diagnosticCode": "smtp; 550 5.7.1 blocked"}]);
     let refused = read(&notification(&json!({"/bounce/bouncedRecipients": policy})).to_string()).unwrap();
-    assert_eq!(told(&refused), [(BounceKind::Soft, "5.7.1", Some("jane@example.com"))], "not the address");
+    assert_eq!(told(&refused), [(BounceKind::Refused, "5.7.1", Some("jane@example.com"))], "not the address");
     let two = json!([{"emailAddress": "jane@example.com"}, {"emailAddress": "richard@example.com"}]);
     let both = read(&notification(&json!({"/bounce/bouncedRecipients": two})).to_string()).unwrap();
     assert_eq!(

@@ -196,6 +196,7 @@ impl Smtp {
             ("HOLDFAST_MAIL__SMTP_HOST", self.address.ip().to_string()),
             ("HOLDFAST_MAIL__SMTP_PORT", self.address.port().to_string()),
             ("HOLDFAST_MAIL__SMTP_SECURITY", security.to_owned()),
+            ("HOLDFAST_MAIL__SHARED_SENDER", "true".to_owned()),
         ];
         if let Some((user, password)) = self.server.options.account {
             settings.push(("HOLDFAST_MAIL__SMTP_USER", user.to_owned()));
