@@ -261,7 +261,7 @@ async fn preview(
         Ok(rendered) => Ok(document(rendered.html, Images::default())),
         Err(error) => {
             let error = ApiError::from(error);
-            if error.errors.is_empty() { Err(error) } else { Ok(wrong(&error)) }
+            if error.errors.is_empty() { Err(error) } else { Ok(wrong(shell, &error)) }
         }
     }
 }

@@ -96,7 +96,9 @@ impl Mail {
         if !may_try {
             return Ok(());
         }
-        match account.rehearse(&Envelope { from: &sender, to: &sender, own: true }).await {
+        let bounces = self.inner.config.bounces_to();
+        let mail = Envelope { from: &sender, to: &sender, own: true, bounces: bounces.as_ref() };
+        match account.rehearse(&mail).await {
             // The server knows the account, whatever it thinks of this recipient.
             Ok(_) | Err((Step::Recipient, Failure::Permanent { .. })) => self.account_works().await,
             Err((_, failure)) => self.account_failed(Admitted::ToTry, failure.answer()).await,

@@ -366,7 +366,7 @@ fn doctor_warns_without_a_server_once_somebody_asked_for_mail() {
 #[test]
 fn doctor_tells_a_server_that_puts_everything_off_from_one_that_refuses_its_own_address() {
     let sender = address("holdfast@example.com");
-    let mail = Envelope { from: &sender, to: &sender, own: true };
+    let mail = Envelope { from: &sender, to: &sender, own: true, bounces: None };
     let judged = |step, answer| {
         let failure = judge(step, Some(&mail), answer);
         doctor::refusal("mail.example.com:587", "ai.example.com", step, &failure)

@@ -9,7 +9,7 @@ use crate::{
 fn judged(to: &str, own: bool, step: Step, code: u16, text: &str) -> Failure {
     let from = Address::parse(if own { "holdfast@example.com" } else { "orders@a.example" }).unwrap();
     let to = Address::parse(to).unwrap();
-    judge(step, Some(&Envelope { from: &from, to: &to, own }), Answer::new(code, text))
+    judge(step, Some(&Envelope { from: &from, to: &to, own, bounces: None }), Answer::new(code, text))
 }
 
 /// What a failure is to the mail: `now`, `bad` (and `address`), `unknown`, `busy`, `account`.
