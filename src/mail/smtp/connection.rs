@@ -1,16 +1,20 @@
 //! One connection to the server.
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{fmt::Display, io, sync::Arc, time::Duration};
 
 use lettre::transport::smtp::{
     authentication::{Credentials, Mechanism},
-    client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters},
-    commands::{Data, Mail, Quit, Rcpt, Rset},
-    extension::{ClientId, Extension, MailBodyParameter, MailParameter},
+    client::{AsyncSmtpConnection, AsyncTokioStream},
+    commands::{Data, Ehlo, Mail, Quit, Rcpt, Rset, Starttls},
+    extension::{ClientId, Extension, MailBodyParameter, MailParameter, ServerInfo},
     response::{Response, Severity},
 };
 use rustls::ClientConfig;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 
 use super::{
     Limits,
@@ -52,7 +56,7 @@ pub(super) enum Encryption {
     None,
     /// From the first byte.
     Tls(Arc<ClientConfig>),
-    StartTls(TlsParameters),
+    StartTls(Arc<ClientConfig>),
 }
 
 /// How a conversation ended without success.
@@ -239,19 +243,40 @@ async fn connect(to: &Server<'_>) -> Result<AsyncSmtpConnection, Answer> {
         Encryption::Tls(config) => {
             Box::new(Lines::new(wire::encrypted(config.clone(), host, stream).await.map_err(failed)?, peer))
         }
-        Encryption::None | Encryption::StartTls(_) => Box::new(Lines::new(stream, peer)),
-    };
-    let mut inner =
-        AsyncSmtpConnection::connect_with_transport(stream, hello).await.map_err(|error| Answer::of(&error))?;
-    if let Encryption::StartTls(tls) = encryption {
-        if !inner.can_starttls() {
-            return Err(Answer::own(
-                "the server does not offer STARTTLS, which mail.smtp_security demands: nothing was sent",
-            ));
+        Encryption::StartTls(config) => {
+            let ready = start_tls(Lines::new(stream, peer), hello).await?;
+            Box::new(Lines::greeted(wire::encrypted(config.clone(), host, ready).await.map_err(failed)?, peer))
         }
-        inner.starttls(tls.clone(), hello).await.map_err(|error| Answer::of(&error))?;
+        Encryption::None => Box::new(Lines::new(stream, peer)),
+    };
+    AsyncSmtpConnection::connect_with_transport(stream, hello).await.map_err(|error| Answer::of(&error))
+}
+
+/// Has the server agree to TLS; the connection on which it waits for the handshake. lettre could do so, too, but would read the encrypted answers
+/// itself, without [`Lines`].
+async fn start_tls(mut plain: Lines<TcpStream>, hello: &ClientId) -> Result<TcpStream, Answer> {
+    agreed(&mut plain, None).await?;
+    let offers = agreed(&mut plain, Some(Ehlo::new(hello.clone()).to_string())).await?;
+    if !ServerInfo::from_response(&offers).is_ok_and(|server| server.supports_feature(Extension::StartTls)) {
+        return Err(Answer::own(
+            "the server does not offer STARTTLS, which mail.smtp_security demands: nothing was sent",
+        ));
     }
-    Ok(inner)
+    agreed(&mut plain, Some(Starttls.to_string())).await?;
+    // "NO STARTTLS" (USENIX Security 2021): who is in between sends answers, which would count as those of the encrypted server.
+    plain.into_inner().ok_or_else(|| Answer::own("something came unencrypted behind the server's answer to STARTTLS"))
+}
+
+/// The positive answer to a command; without one, the greeting.
+async fn agreed(plain: &mut Lines<TcpStream>, command: Option<String>) -> Result<Response, Answer> {
+    let broken = |error: io::Error| Answer::own(format!("the conversation broke off: {error}"));
+    if let Some(command) = command {
+        plain.write_all(command.as_bytes()).await.map_err(broken)?;
+    }
+    let answer = plain.answer().await.map_err(broken)?;
+    let response: Response =
+        String::from_utf8_lossy(&answer).parse().map_err(|_| Answer::own("the server hung up instead of answering"))?;
+    if response.is_positive() { Ok(response) } else { Err(said(&response)) }
 }
 
 fn said(response: &Response) -> Answer {

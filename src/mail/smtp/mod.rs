@@ -15,11 +15,7 @@ use std::{
     time::Duration,
 };
 
-use lettre::transport::smtp::{
-    authentication::Credentials,
-    client::{Certificate, TlsParameters},
-    extension::ClientId,
-};
+use lettre::transport::smtp::{authentication::Credentials, extension::ClientId};
 use secrecy::ExposeSecret as _;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
@@ -194,31 +190,16 @@ impl Account {
 
     /// Reads the certificates of the system once.
     async fn encryption(&self) -> Result<&Encryption, Failure> {
-        self.encryption.get_or_try_init(|| self.new_encryption()).await.map_err(Failure::account)
+        self.encryption.get_or_try_init(|| async { self.new_encryption() }).await.map_err(Failure::account)
     }
 
-    async fn new_encryption(&self) -> Result<Encryption, Answer> {
+    fn new_encryption(&self) -> Result<Encryption, Answer> {
+        let tls = || wire::tls(self.ca_file.as_deref()).map_err(|error| Answer::own(chain(&error)));
         match self.security {
             Security::None => Ok(Encryption::None),
-            Security::Tls => {
-                let tls = wire::tls(self.ca_file.as_deref()).map_err(|error| Answer::own(chain(&error)))?;
-                Ok(Encryption::Tls(tls))
-            }
-            Security::StartTls => Ok(Encryption::StartTls(self.start_tls().await?)),
+            Security::Tls => tls().map(Encryption::Tls),
+            Security::StartTls => tls().map(Encryption::StartTls),
         }
-    }
-
-    async fn start_tls(&self) -> Result<TlsParameters, Answer> {
-        let mut builder = TlsParameters::builder(self.host.clone());
-        if let Some(file) = &self.ca_file {
-            let pem = tokio::fs::read(file)
-                .await
-                .map_err(|error| Answer::own(format!("{} cannot be read: {error}", file.display())))?;
-            let trusted =
-                Certificate::from_pem(&pem).map_err(|error| Answer::own(format!("{}: {error}", file.display())))?;
-            builder = builder.add_root_certificate(trusted);
-        }
-        builder.build().map_err(|error| Answer::own(format!("TLS cannot be used: {error}")))
     }
 
     fn take_idle(&self) -> Option<Connection> {

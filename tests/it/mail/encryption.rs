@@ -54,6 +54,22 @@ async fn mail_goes_encrypted_with_both_ways_to_encrypt() {
     }
 }
 
+/// Keywords of SMTP are the same in any case, and `AUTH=` is how some servers still write it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_offers_is_understood_in_any_case() {
+    let authority = Authority::new();
+    let starttls = Some(authority.acceptor("127.0.0.1"));
+    let smtp = Smtp::with(Options { starttls, account: Some(ACCOUNT), ..Options::default() }).await;
+    smtp.once(Step::Ehlo, Act::Instead(b"250-mail.test\r\n250-8bitmime\r\n250 starttls\r\n"));
+    smtp.once(Step::Ehlo, Act::Instead(b"250-mail.test\r\n250 auth=Login Plain\r\n"));
+    let app = trusting(&smtp, &authority, &[]).await;
+    let id = send(&app, "ada@example.org", "A secret").await;
+    until_state(&app, id, "sent").await;
+    let kept = smtp.kept().remove(0);
+    assert!(kept.is_encrypted && kept.user.as_deref() == Some("holdfast"));
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_encrypt_gets_neither_mail_nor_password() {
     let smtp = Smtp::with(Options { account: Some(ACCOUNT), ..Options::default() }).await;

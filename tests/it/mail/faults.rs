@@ -139,6 +139,64 @@ async fn a_quota_that_is_used_up_holds_mail_up_and_loses_none() {
     app.stop().await;
 }
 
+/// Its text may be missing, in any encoding, or longer than anybody reads (RFC 5321 section 4.2).
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_code_of_an_answer_decides() {
+    let smtp = Smtp::start().await;
+    let app = start_with(&smtp, &HASTY).await;
+    let long: &'static str = format!("250 2.0.0 {}\r\n", "k".repeat(20_000)).leak();
+    for (step, said, state) in [
+        (Step::Kept, b"250 2.0.0 \xd3\xca\xbc\xfe\r\n".as_slice(), "sent"),
+        (Step::Kept, b"250\r\n", "sent"),
+        (Step::Kept, b"250 2.0.0 ok\n", "sent"),
+        (Step::Kept, long.as_bytes(), "sent"),
+        (Step::Kept, b"250-2.0.0 one\r\n550 5.7.1 two\r\n", "failed"),
+        (Step::RcptTo, b"250\r\n", "sent"),
+        (Step::RcptTo, b"550 5.7.1 d\xe9sactiv\xe9\r\n", "failed"),
+        (Step::RcptTo, b"571 blocked\r\n", "failed"),
+        (Step::Data, b"354\r\n", "sent"),
+    ] {
+        smtp.once(step, Act::Instead(said));
+        let id = send(&app, "ada@example.org", "Hello").await;
+        let ended = until_state(&app, id, state).await;
+        let said = String::from_utf8_lossy(&said[..said.len().min(60)]);
+        assert_eq!((&ended["attempts"], &ended["maybe_sent"]), (&json!(1), &json!(false)), "{step:?} {said}");
+    }
+    check_settled(&app).await;
+    app.stop().await;
+    for greeting in [b"220\r\n".as_slice(), b"220 Bienvenue \xe0 vous\r\n"] {
+        let smtp = Smtp::start().await;
+        smtp.always(Step::Connected, Act::Instead(greeting));
+        let app = start_with(&smtp, &HASTY).await;
+        let id = send(&app, "ada@example.org", "Hello").await;
+        until_state(&app, id, "sent").await;
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_in_another_encoding_is_read_by_people() {
+    let smtp = Smtp::with(Options { account: Some(("holdfast", "correct horse")), ..Options::default() }).await;
+    let app = start(&smtp).await;
+    smtp.always(Step::Auth, Act::Instead(b"535 Error: \xc7\xeb\xca\xb9\xd3\xc3\r\n"));
+    let found = check(&app, "mail.smtp").await;
+    assert!(found.status == Status::Fail && found.summary.contains("535 Error: "), "{found:?}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_an_end_is_given_up_before_it_fills_the_memory() {
+    let smtp = Smtp::start().await;
+    let app = start_with(&smtp, &HASTY).await;
+    smtp.once(Step::RcptTo, Act::Instead(vec![b'2'; 4 << 20].leak()));
+    let id = send(&app, "ada@example.org", "Hello").await;
+    let waiting = until_put_off(&app, id, 1).await;
+    assert!(waiting["error"].as_str().unwrap().contains("has no end"), "{waiting}");
+    hurry(&app).await;
+    until_state(&app, id, "sent").await;
+    app.stop().await;
+}
+
 /// Where it falls silent, and what is known then: before the content nothing can have arrived.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_falls_silent_is_given_up_in_time() {

@@ -53,6 +53,8 @@ pub enum Act {
     Drip(Duration),
     /// Goes on as usual, and sends this behind its answer.
     Besides(&'static str),
+    /// Goes on as usual, and sends these bytes instead of its answer.
+    Instead(&'static [u8]),
 }
 
 struct Rule {

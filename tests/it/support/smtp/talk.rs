@@ -22,6 +22,8 @@ pub(super) struct Talk {
     pace: Option<Duration>,
     /// What is sent behind the next answer.
     besides: Option<&'static str>,
+    /// What is sent instead of the next answer.
+    instead: Option<&'static [u8]>,
     is_encrypted: bool,
     user: Option<String>,
     from: Option<String>,
@@ -48,6 +50,7 @@ impl Talk {
             stream: BufReader::new(stream),
             pace: None,
             besides: None,
+            instead: None,
             is_encrypted: false,
             user: None,
             from: None,
@@ -212,6 +215,7 @@ impl Talk {
             Some(Act::Wait(time)) => sleep(time).await,
             Some(Act::Drip(pace)) => self.pace = Some(pace),
             Some(Act::Besides(text)) => self.besides = Some(text),
+            Some(Act::Instead(bytes)) => self.instead = Some(bytes),
             Some(Act::Silence) => std::future::pending().await,
             Some(Act::Close) => return Err(hung_up()),
             Some(Act::Say(text)) => return self.say(text).await.map(|()| false),
@@ -238,6 +242,10 @@ impl Talk {
     }
 
     async fn say(&mut self, text: &str) -> io::Result<()> {
+        if let Some(bytes) = self.instead.take() {
+            self.stream.write_all(bytes).await?;
+            return self.stream.flush().await;
+        }
         let besides = self.besides.take().map(|text| format!("{text}\r\n")).unwrap_or_default();
         let line = format!("{text}\r\n{besides}");
         let Some(pace) = self.pace else {
