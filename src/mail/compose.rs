@@ -132,7 +132,9 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Lines that end with a line feed, which lettre makes `CRLF`: a lone carriage return ends a line for some servers and not for others.
+/// Lines that end with a line feed, which lettre makes `CRLF`: a lone carriage return ends a line for some servers and not for others. Without
+/// white space at the end: of a body whose last lines are blank, mail-auth signs another form than RFC 6376 (section 3.4.4) has.
 fn lines(text: &str) -> String {
-    text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "")
+    let text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "");
+    text.trim_end_matches([' ', '\t', '\n']).to_owned()
 }
