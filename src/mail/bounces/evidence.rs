@@ -7,8 +7,8 @@ use super::BounceKind;
 const CLEAR: [&str; 3] = ["5.1.1", "5.1.6", "5.1.10"];
 /// "Mailbox disabled", and with Gmail also an address that gets too much mail at the moment.
 const DISABLED: &str = "5.2.1";
-/// Codes that say nothing, or too little: the text decides.
-const VAGUE: [&str; 5] = ["5.0.0", "5.1.0", "5.1.2", "5.1.3", "5.5.0"];
+/// Codes that say nothing, or too little: the text decides. 5.7.1 is a refusal by policy for most, and for Yandex that there is no such user.
+const VAGUE: [&str; 6] = ["5.0.0", "5.1.0", "5.1.2", "5.1.3", "5.5.0", "5.7.1"];
 
 /// "No such user", "user unknown" and the like.
 const WHO: [&str; 5] = ["user", "mailbox", "recipient", "address", "account"];

@@ -140,6 +140,7 @@ fn each_action_and_status_is_what_it_says() {
         ("Failed", "5.1.1 (bad address)", "550 no", Some((BounceKind::Hard, "5.1.1"))),
         ("failed", "5.2.2", "552 5.2.2 full", Some((BounceKind::Soft, "5.2.2"))),
         ("failed", "5.7.1", "550 5.7.1 policy", Some((BounceKind::Refused, "5.7.1"))),
+        ("failed", "5.7.1", "550 5.7.1 No such user!", Some((BounceKind::Hard, "5.7.1"))),
         ("failed", "4.4.7", "timed out", Some((BounceKind::Soft, "4.4.7"))),
         // What the server said is more exact than what its client made of it.
         ("failed", "5.0.0", "550 5.7.26 unauthenticated", Some((BounceKind::Refused, "5.7.26"))),

@@ -117,6 +117,11 @@ fn each_event_is_what_it_says() {
         ),
         (json!({"/delivery-status/enhanced-code": "5.7.1"}), Some(BounceKind::Refused)),
         (json!({"/delivery-status/enhanced-code": "5.2.2"}), Some(BounceKind::Soft)),
+        // Yandex
+        (
+            json!({"/delivery-status/enhanced-code": "5.7.1", "/delivery-status/message": "5.7.1 No such user!"}),
+            Some(BounceKind::Hard),
+        ),
         // Outlook.com: "Requested action not taken: mailbox unavailable"
         (json!({"/delivery-status/enhanced-code": "5.5.0"}), Some(BounceKind::Hard)),
         (

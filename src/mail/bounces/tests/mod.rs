@@ -64,6 +64,7 @@ fn only_a_failure_of_the_address_suppresses_it() {
         "550 No such user here",
         "550 <a@b>: Recipient address rejected: User unknown in virtual alias table",
         "553 sorry, no mailbox here by that name (#5.7.1)",
+        "550 5.7.1 No such user!",
         "554 delivery error: user doesn't exist",
     ] {
         let code = said.split(' ').nth(1).filter(|word| word.starts_with("5."));
@@ -87,7 +88,10 @@ fn only_a_failure_of_the_address_suppresses_it() {
         "550 user unknown to our reputation service",
         "552 5.2.2 Mailbox of this user is full",
         "552 5.3.4 Message too big",
-        "550 5.7.1 user unknown",
+        "550 5.7.1 Recipient address rejected: Access denied",
+        "550 5.7.1 Unable to relay for this user: unknown user",
+        "550 5.7.1 Message rejected under suspicion of SPAM; no such user wants it",
+        "550 5.7.0 user unknown",
         "550 5.7.26 unauthenticated",
         "450 4.1.1 user unknown",
         "550",

@@ -121,7 +121,8 @@ fn each_event_is_what_it_says() {
         (json!({"bounce_classification": "Mailbox Unavailable", "status": "5.2.2"}), Some(BounceKind::Soft)),
         (json!({"bounce_classification": "Unclassified", "status": "5.1.1"}), Some(BounceKind::Hard)),
         (json!({"bounce_classification": null, "status": "5.1.1"}), Some(BounceKind::Hard)),
-        (json!({"bounce_classification": null, "status": "5.7.1"}), Some(BounceKind::Refused)),
+        (json!({"bounce_classification": null, "status": "5.7.1", "reason": "550 blocked"}), Some(BounceKind::Refused)),
+        (json!({"bounce_classification": null, "status": "5.7.1"}), Some(BounceKind::Hard)),
         (json!({"bounce_classification": "Unclassified"}), Some(BounceKind::Hard)),
         (
             json!({"bounce_classification": "Unclassified", "reason": "554 Message rejected as spam"}),
