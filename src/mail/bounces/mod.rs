@@ -174,17 +174,17 @@ fn address(text: &str) -> Option<String> {
     (inner.contains('@') && !inner.contains(is_no_part)).then(|| inner.to_owned())
 }
 
-/// The enhanced status code (RFC 3463) in a server's answer.
+/// The enhanced status code of a failure in a server's answer.
 fn enhanced(text: &str) -> Option<String> {
-    let is_code = |word: &&str| {
-        let mut parts = word.split('.');
-        let class = parts.next().is_some_and(|class| matches!(class, "4" | "5"));
-        let numbers = |part: Option<&str>| {
-            part.is_some_and(|part| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()))
-        };
-        class && numbers(parts.next()) && numbers(parts.next()) && parts.next().is_none()
-    };
-    text.split(|c: char| !c.is_ascii_digit() && c != '.').find(is_code).map(str::to_owned)
+    let numbers = text.split(|c: char| !c.is_ascii_digit() && c != '.').map(|word| word.trim_matches('.'));
+    numbers.filter(|word| !word.starts_with('2')).find(|word| is_status(word)).map(str::to_owned)
+}
+
+/// Whether this is an enhanced status code (RFC 3463): a class, one of the eight subjects, a detail. A program's version such as 4.96.2 is none.
+pub(crate) fn is_status(word: &str) -> bool {
+    let parts: Vec<&[u8]> = word.split('.').map(str::as_bytes).collect();
+    let is_number = |part: &[u8]| (1..=3).contains(&part.len()) && part.iter().all(u8::is_ascii_digit);
+    matches!(parts.as_slice(), [[b'2' | b'4' | b'5'], [b'0'..=b'7'], detail] if is_number(detail))
 }
 
 /// An event id for reports that have none.

@@ -74,7 +74,8 @@ impl Answer {
     /// From a reply code and its text, lines joined.
     pub fn new(code: u16, text: &str) -> Self {
         let text = tidy(text);
-        let enhanced = text.split(' ').next().filter(|word| is_enhanced(word)).map(str::to_owned);
+        let first = text.split(' ').next().map(|word| word.trim_end_matches(['.', ':', ',', ';']));
+        let enhanced = first.filter(|word| bounces::is_status(word)).map(str::to_owned);
         Self { code: Some(code), enhanced, text }
     }
 
@@ -146,15 +147,29 @@ pub fn judge(step: Step, mail: Option<&Envelope<'_>>, answer: Answer) -> Failure
     }
 }
 
-/// `4.7.1` and the like.
-fn is_enhanced(word: &str) -> bool {
-    let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-    let parts: Vec<&str> = word.split('.').collect();
-    parts.len() == 3 && matches!(parts[0], "2" | "4" | "5") && parts[1..].iter().all(|part| is_number(part))
-}
-
 /// One line that PostgreSQL can store.
 fn tidy(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_enhanced_status_code_is_the_first_word_whatever_stands_behind_it() {
+        for (text, code) in [
+            ("5.1.1 User unknown", Some("5.1.1")),
+            ("5.1.1: User unknown", Some("5.1.1")),
+            ("5.1.1. User unknown", Some("5.1.1")),
+            ("5.1.1", Some("5.1.1")),
+            ("4.96.2 is the version of this server", None),
+            ("127.0.0.1 is blocked", None),
+            ("User unknown 5.1.1", None),
+            ("", None),
+        ] {
+            assert_eq!(Answer::new(550, text).enhanced.as_deref(), code, "{text}");
+        }
+    }
 }

@@ -44,6 +44,11 @@ fn an_enhanced_status_code_is_found_in_what_servers_say() {
         ("250 2.0.0 OK", None),
         ("version 3.14.15", None),
         ("5.1.1.1", None),
+        ("550 Error 5.1.1.", Some("5.1.1")),
+        ("550 User unknown (exim 4.96.2)", None),
+        ("550 User unknown (exim 4.96.2) 5.1.1", Some("5.1.1")),
+        ("550 5.8.1", None),
+        ("550 5.1.1234", None),
         ("", None),
     ] {
         assert_eq!(enhanced(said).as_deref(), code, "{said}");
