@@ -151,6 +151,14 @@ fn each_action_and_status_is_what_it_says() {
         // Behind each of these texts stands that the user is unknown.
         ("failed", "", "no", Some((BounceKind::Hard, ""))),
         ("failed", "", "550 ip in prison", Some((BounceKind::Refused, ""))),
+        // With a comment, in the wrong case, or without an action: the status decides.
+        ("failed (permanent)", "5.1.1", "550 no", Some((BounceKind::Hard, "5.1.1"))),
+        ("(permanent) FAILED", "5.1.1", "550 no", Some((BounceKind::Hard, "5.1.1"))),
+        ("", "5.1.1", "550 no", Some((BounceKind::Hard, "5.1.1"))),
+        ("bounced", "5.1.1 (no user)", "550 no", Some((BounceKind::Hard, "5.1.1"))),
+        ("", "4.4.1", "451 4.4.1 later", None),
+        ("", "2.0.0", "250 2.0.0 ok", None),
+        ("delayed (again)", "5.1.1", "451 4.4.1 later", None),
         ("delayed", "4.4.1", "451 4.4.1 later", None),
         ("delivered", "2.0.0", "250 2.0.0 ok", None),
         ("relayed", "2.0.0", "250 2.0.0 ok", None),
@@ -195,6 +203,27 @@ fn the_returned_message_may_be_whole_cut_off_or_encoded() {
     assert_eq!(read(blank.as_bytes()).unwrap()[0].message_id.as_deref(), Some(OURS));
 }
 
+/// The third part of a report may be missing (RFC 6522 section 3).
+#[test]
+fn a_report_without_the_returned_message_names_it_in_another_field() {
+    let at = POSTFIX.find("--4XyZ1a2b3c.1795167000/mail.example.org\nContent-Description: Undelivered").unwrap();
+    let short = format!("{}--4XyZ1a2b3c.1795167000/mail.example.org--\n", &POSTFIX[..at]);
+    let with = |before: &str, field: &str| short.replacen(before, &format!("{field}\n{before}"), 1);
+    for raw in [
+        with("MIME-Version", &format!("In-Reply-To: <{OURS}>")),
+        with("MIME-Version", &format!("References: <another@example.net>\n <{OURS}>")),
+        with("Reporting-MTA", &format!("X-Original-Message-ID: <{OURS}>")),
+        with("Final-Recipient", &format!("X-Original-Message-ID: <{OURS}>")),
+    ] {
+        let bounces = read(raw.as_bytes()).unwrap();
+        assert_eq!(told(&bounces), [(BounceKind::Hard, "5.1.1", Some("jane@example.com"))], "{raw}");
+        assert_eq!(bounces[0].message_id.as_deref(), Some(OURS));
+    }
+    // What was returned is better evidence.
+    let both = POSTFIX.replacen("MIME-Version", "In-Reply-To: <another@example.net>\nMIME-Version", 1);
+    assert_eq!(read(both.as_bytes()).unwrap()[0].message_id.as_deref(), Some(OURS));
+}
+
 #[test]
 fn a_complaint_names_the_message_and_its_recipient() {
     let bounces = read(crlf(COMPLAINT).as_bytes()).unwrap();
@@ -225,6 +254,14 @@ fn what_is_no_usable_report_is_said_to_be_none() {
         assert!(read(raw.as_bytes()).is_err(), "{raw:?}");
     }
     assert_eq!(read(ordinary.as_bytes()), Err(NotUnderstood::NoReport));
+    let unsaid = POSTFIX.replace("Action: failed\n", "").replace("Status: 5.1.1\n", "");
+    assert_eq!(read(unsaid.as_bytes()), Err(NotUnderstood::NoReport), "nobody would learn of it");
+    let (start, end) = (
+        POSTFIX.find("Reporting-MTA").unwrap(),
+        POSTFIX.find("--4XyZ1a2b3c.1795167000/mail.example.org\nContent-Description: Undelivered").unwrap(),
+    );
+    let empty = format!("{}\n{}", &POSTFIX[..start], &POSTFIX[end..]);
+    assert_eq!(read(empty.as_bytes()), Err(NotUnderstood::NoReport));
     let without = POSTFIX.replace("Message-ID: <01933f2a-7c1e-7d33-9a51-0c6e5b2f4a10@example.org>\n", "");
     assert_eq!(read(without.as_bytes()), Err(NotUnderstood::NoMessageId));
     let at = POSTFIX.find("--4XyZ1a2b3c.1795167000/mail.example.org\nContent-Description: Undelivered").unwrap();
@@ -239,6 +276,9 @@ fn a_mail_that_is_nested_without_end_is_refused() {
         .collect::<Vec<_>>()
         .concat();
     assert_eq!(read(nested.as_bytes()), Err(NotUnderstood::TooManyParts));
+    let text =
+        POSTFIX.replace("Subject: Welcome", &format!("Subject: Welcome\nX-Note: {}", "Content-Type ".repeat(70)));
+    assert_eq!(read(text.as_bytes()).unwrap().len(), 1, "words are no parts");
     assert!(read(&nested.as_bytes()[..nested.find("=b60\n").unwrap()]).is_err(), "as deep as is allowed");
     let wide =
         format!("Content-Type: multipart/mixed; boundary=b\n\n{}", "--b\nContent-Type: text/plain\n\nx\n".repeat(64));
