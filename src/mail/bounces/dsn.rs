@@ -182,7 +182,8 @@ fn undelivered(fields: &[(String, String)]) -> Option<Reported> {
         diagnostic.and_then(enhanced).filter(|_| status.as_deref().is_none_or(|status| status.ends_with(".0.0")));
     let status = better.or(status);
     Some(Reported {
-        address: original.and_then(recipient).or_else(|| last.and_then(recipient)),
+        // The first may be a group, of which the last is a member.
+        address: last.and_then(recipient).or_else(|| original.and_then(recipient)),
         kind: failure(status.as_deref(), diagnostic.unwrap_or_default()),
         status: status.unwrap_or_default(),
         detail: diagnostic.unwrap_or_default().to_owned(),

@@ -41,23 +41,26 @@ impl Mail {
     /// the mail of all, counts for any Message-ID that is ours, and for any mail that its server answered with the provider's id; without either, for
     /// the installation's own mail.
     pub(crate) async fn bounced(&self, owner: Owner, source: &str, bounce: &Bounce) -> Result<Taken, MailError> {
-        let taken = self.record(owner, source, bounce).await?;
+        let (taken, kind) = self.record(owner, source, bounce).await?;
         let metrics = &self.inner.metrics.bounces;
         match taken {
-            Taken::Counted => metrics.counted(bounce.kind),
-            Taken::Duplicate => metrics.ignored(IgnoredBounce::Duplicate, source, bounce.kind),
-            Taken::Unmatched => metrics.ignored(IgnoredBounce::Unmatched, source, bounce.kind),
+            Taken::Counted => metrics.counted(kind),
+            Taken::Duplicate => metrics.ignored(IgnoredBounce::Duplicate, source, kind),
+            Taken::Unmatched => metrics.ignored(IgnoredBounce::Unmatched, source, kind),
         }
         Ok(taken)
     }
 
-    async fn record(&self, owner: Owner, source: &str, bounce: &Bounce) -> Result<Taken, MailError> {
+    /// Also as what it counts.
+    async fn record(&self, owner: Owner, source: &str, bounce: &Bounce) -> Result<(Taken, BounceKind), MailError> {
         let now = self.inner.clock.now();
         let mut tx = self.begin(owner).await?;
         let Some(message) = self.returned(&mut tx, owner, source, bounce).await? else {
             tx.commit().await?;
-            return Ok(Taken::Unmatched);
+            return Ok((Taken::Unmatched, bounce.kind));
         };
+        let of_another = about_another(source, &message, bounce);
+        let bounce = of_another.as_ref().unwrap_or(bounce);
         let new = NewBounce {
             id: ids::new_uuid(&self.inner.clock),
             org: message.org,
@@ -79,7 +82,7 @@ impl Mail {
         };
         if !is_new {
             tx.commit().await?;
-            return Ok(Taken::Duplicate);
+            return Ok((Taken::Duplicate, bounce.kind));
         }
         self.suppress_recipient(&mut tx, source, &message, bounce).await?;
         if let Some(kind) = marked_as(bounce.kind) {
@@ -93,7 +96,7 @@ impl Mail {
         }
         tx.commit().await?;
         tracing::info!(message_id = %message.id, source, kind = bounce.kind.as_str(), status = bounce.status, "mail came back");
-        Ok(Taken::Counted)
+        Ok((Taken::Counted, bounce.kind))
     }
 
     /// The mail that a bounce is about.
@@ -127,7 +130,7 @@ impl Mail {
         Ok(bounces::by_clues(conn, &clues).await?)
     }
 
-    /// Suppresses the message's own recipient: the address in a report may be one that it was forwarded to.
+    /// Suppresses the message's own recipient: the address of a complaint may be one that it was forwarded to.
     async fn suppress_recipient(
         &self,
         conn: &mut PgConnection,
@@ -158,6 +161,16 @@ impl Mail {
         let detail = shortened(detail.trim(), MOST_DETAIL);
         self.suppress_address(conn, owner, &address, kind, reason, &detail, Some(message.id), source).await.map(drop)
     }
+}
+
+/// A report that came as mail, about another address than the message's own, as what it counts: this message was not delivered there. A member of
+/// a group that has left, or a mailbox that mail was forwarded to, says nothing against the address of the group. Providers report the addresses
+/// that they were given.
+fn about_another(source: &str, message: &Returned, bounce: &Bounce) -> Option<Bounce> {
+    let named = bounce.address.as_deref().filter(|_| source == MAILBOX && bounce.kind == BounceKind::Hard)?;
+    let key = |address: &str| Address::new("", address).map(|address| address.key()).ok();
+    let is_own = key(named).is_some_and(|named| key(&message.to_address) == Some(named));
+    (!is_own).then(|| Bounce { kind: BounceKind::Soft, ..bounce.clone() })
 }
 
 /// How the message is marked.

@@ -16,6 +16,16 @@ use crate::{
 
 /// A report as Postfix writes it, about the mail of this name to this address.
 fn report(name: &str, to: &str, status: &str) -> String {
+    report_of(name, &format!("{}Diagnostic-Code: smtp; 550 {status} no\n", group(to, "failed", status)))
+}
+
+/// What a report says of a recipient.
+fn group(to: &str, action: &str, status: &str) -> String {
+    format!("Final-Recipient: rfc822; {to}\nAction: {action}\nStatus: {status}\n")
+}
+
+/// A report about the mail of this name, with these groups of fields.
+fn report_of(name: &str, groups: &str) -> String {
     format!(
         "Return-Path: <>
 From: MAILER-DAEMON@mail.example.org (Mail Delivery System)
@@ -35,16 +45,11 @@ Content-Type: message/delivery-status
 
 Reporting-MTA: dns; mail.example.org
 
-Final-Recipient: rfc822; {to}
-Action: failed
-Status: {status}
-Diagnostic-Code: smtp; 550 {status} no
-
+{groups}
 --b1
 Content-Type: text/rfc822-headers
 
 From: Holdfast <holdfast@example.org>
-To: {to}
 Message-ID: <{name}@example.org>
 
 --b1--
@@ -77,13 +82,12 @@ async fn reports_are_read_and_the_rest_is_left_for_people() {
     let org = org(&app, "default").await;
     sent(&app, Some(org), "first", "ann@example.com", "1 hour").await;
     sent(&app, None, "own", "bob@example.com", "1 hour").await;
-    let hard = imap.put(&report("first", "forwarded@elsewhere.example", "5.1.1"));
+    let hard = imap.put(&report("first", "Ann@Example.com", "5.1.1"));
     let soft = imap.put(&report("own", "bob@example.com", "5.2.2"));
     let question = imap.put(QUESTION);
     let foreign = imap.put(&report("unknown", "eve@example.com", "5.1.1"));
     let read = app.app.mail.read_mailbox().await.unwrap();
     assert_eq!((read.reports, read.not_understood), (3, 1));
-    // The recipient of our mail, not the one that a report names.
     assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/hard_bounce"]);
     assert_eq!(
         (mark(&app, "first").await.as_deref(), mark(&app, "own").await.as_deref()),
@@ -105,6 +109,39 @@ async fn reports_are_read_and_the_rest_is_left_for_people() {
     assert!(
         !imap.said().iter().any(|said| said.contains("EXPUNGE") || said.contains("Deleted") || said.contains("CLOSE"))
     );
+    app.stop().await;
+}
+
+/// Otherwise a team or a customer's group hears nothing more as soon as one of its members has left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_about_a_member_of_a_group_suppresses_nobody() {
+    let imap = Imap::start().await;
+    let app = start(&imap, &[]).await;
+    wait_for_first_reading(&imap).await;
+    let org = org(&app, "default").await;
+    let (team, original) = ("team@company.example", "Original-Recipient: rfc822; team@company.example\n");
+    let left = group("left@company.example", "failed", "5.1.1");
+    for (name, groups) in [
+        ("member", left.clone()),
+        ("original", format!("{original}{left}")),
+        ("relayed", format!("{original}{left}\n{}", group("here@company.example", "relayed", "2.0.0"))),
+        ("full", format!("{}\n{left}", group(team, "failed", "5.2.2"))),
+        ("delayed", format!("{}\n{left}", group(team, "delayed", "4.2.2"))),
+    ] {
+        sent(&app, Some(org), name, team, "1 hour").await;
+        imap.put(&report_of(name, &groups));
+        app.app.mail.read_mailbox().await.unwrap();
+        assert_eq!(mark(&app, name).await.as_deref(), Some("soft"), "{name}");
+        assert_eq!(suppressed(&app).await, Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(app.metric("holdfast_mail_bounces_total{kind=\"hard\"}"), 0.0);
+    // The group's own address decides, wherever it stands.
+    sent(&app, Some(org), "gone", team, "1 hour").await;
+    let other = group("full@company.example", "failed", "5.2.2");
+    imap.put(&report_of("gone", &format!("{other}\n{}", group("Team@Company.Example", "failed", "5.1.1"))));
+    app.app.mail.read_mailbox().await.unwrap();
+    assert_eq!(mark(&app, "gone").await.as_deref(), Some("hard"));
+    assert_eq!(suppressed(&app).await, ["default/team@company.example/*/hard_bounce"]);
     app.stop().await;
 }
 

@@ -203,6 +203,15 @@ fn the_returned_message_may_be_whole_cut_off_or_encoded() {
     assert_eq!(read(blank.as_bytes()).unwrap()[0].message_id.as_deref(), Some(OURS));
 }
 
+#[test]
+fn the_address_is_the_one_that_does_not_work() {
+    let address = |raw: &str| read(raw.as_bytes()).unwrap().remove(0).address;
+    let of_member = POSTFIX.replace("Final-Recipient: rfc822; jane@", "Final-Recipient: rfc822; member@");
+    assert_eq!(address(&of_member).as_deref(), Some("member@example.com"));
+    let without = POSTFIX.replace("Final-Recipient: rfc822; jane@example.com\n", "");
+    assert_eq!(address(&without).as_deref(), Some("jane@example.com"));
+}
+
 /// The third part of a report may be missing (RFC 6522 section 3).
 #[test]
 fn a_report_without_the_returned_message_names_it_in_another_field() {
