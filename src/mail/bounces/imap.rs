@@ -5,7 +5,7 @@
 
 use std::{fmt::Debug, panic::catch_unwind, time::Duration};
 
-use async_imap::{Client, Session, error::Error as Refused, types::Fetch};
+use async_imap::{Authenticator, Client, Session, error::Error as Refused, types::Fetch};
 use futures::TryStreamExt as _;
 use secrecy::ExposeSecret;
 use tokio::{
@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 use super::{
     ReportSource,
     dsn::{self, NotUnderstood},
+    utf7,
 };
 use crate::{
     Config, Mail, MailError, Security,
@@ -116,14 +117,12 @@ impl Mail {
         let connect = Duration::from_secs(config.connect_seconds);
         let client = timeout(connect, open(config)).await.map_err(|_| MailboxError::Timeout("connecting"))??;
         let password = config.imap_password.as_ref().map_or("", ExposeSecret::expose_secret);
-        let signing_in = timeout(limit, client.login(&config.imap_user, password)).await;
-        let signed_in = signing_in.map_err(|_| MailboxError::Timeout("signing in"))?;
-        Ok(signed_in.map_err(|(error, _)| error)?)
+        within(limit, "signing in", log_in(client, &config.imap_user, password)).await
     }
 
     async fn read_unseen(&self, session: &mut Session<Stream>, limit: Duration) -> Result<Mailbox, MailboxError> {
         let config = &self.inner.config;
-        within(limit, "opening the folder", session.select(&config.imap_folder)).await?;
+        within(limit, "opening the folder", session.select(utf7::encode(&config.imap_folder))).await?;
         let found = within(limit, "searching", session.uid_search("UNSEEN")).await?;
         let mut uids: Vec<u32> = found.into_iter().collect();
         uids.sort_unstable();
@@ -151,7 +150,7 @@ impl Mail {
             let marking = session.run_command_and_check_ok(format!("UID STORE {uid} +FLAGS.SILENT {flags}"));
             within(limit, "marking a mail", marking).await?;
             if let (true, true, Some(folder)) = (understood, moves, done) {
-                match within(limit, "moving a mail", session.uid_mv(uid.to_string(), folder)).await {
+                match within(limit, "moving a mail", session.uid_mv(uid.to_string(), utf7::encode(folder))).await {
                     Err(MailboxError::Imap(Refused::No(said))) => {
                         tracing::warn!(folder, said, "reports cannot be moved: they stay, marked as read");
                         moves = false;
@@ -180,6 +179,26 @@ impl Mail {
         }
         metrics.taken(ReportSource::Mailbox, bounces.len());
         Ok(true)
+    }
+}
+
+/// LOGIN takes ASCII alone, AUTHENTICATE PLAIN any character (RFC 4616).
+async fn log_in(client: Client<Stream>, user: &str, password: &str) -> Result<Session<Stream>, Refused> {
+    let signed_in = if user.is_ascii() && password.is_ascii() {
+        client.login(user, password).await
+    } else {
+        client.authenticate("PLAIN", Plain(format!("\0{user}\0{password}"))).await
+    };
+    signed_in.map_err(|(error, _)| error)
+}
+
+struct Plain(String);
+
+impl Authenticator for Plain {
+    type Response = String;
+
+    fn process(&mut self, _challenge: &[u8]) -> String {
+        self.0.clone()
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod ses;
 #[cfg(test)]
 mod tests;
 mod unsubscribe;
+mod utf7;
 
 use axum::{Router, http::HeaderMap};
 use base64::{

@@ -62,6 +62,7 @@ const QUESTION: &str = "From: ann@example.com\nSubject: Question\nContent-Type: 
 async fn start(imap: &Imap, more: &[(&str, &str)]) -> TestApp {
     let settings = imap.settings();
     let own = settings.iter().map(|(name, value)| (*name, value.as_str()));
+    let own = own.filter(|(name, _)| more.iter().all(|(other, _)| other != name));
     TestApp::start_with(&own.chain(more.iter().copied()).collect::<Vec<_>>()).await
 }
 
@@ -109,6 +110,23 @@ async fn reports_are_read_and_the_rest_is_left_for_people() {
     assert!(
         !imap.said().iter().any(|said| said.contains("EXPUNGE") || said.contains("Deleted") || said.contains("CLOSE"))
     );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_and_passwords_of_every_script_are_sent_as_imap_wants_them() {
+    let imap = Imap::start().await;
+    let settings = [
+        ("HOLDFAST_MAIL__IMAP_FOLDER", "Отчёты & \"x\""),
+        ("HOLDFAST_MAIL__IMAP_DONE_FOLDER", "Готово"),
+        ("HOLDFAST_MAIL__IMAP_PASSWORD", "пароль"),
+    ];
+    let app = start(&imap, &settings).await;
+    wait_for_first_reading(&imap).await;
+    imap.put(&report("first", "ann@example.com", "5.1.1"));
+    assert_eq!(app.app.mail.read_mailbox().await.unwrap().reports, 1);
+    assert_eq!(imap.kept()[0].folder, "&BBMEPgRCBD4EMgQ+-");
+    assert!(imap.said().iter().all(|said| said.is_ascii()), "{:?}", imap.said());
     app.stop().await;
 }
 
