@@ -1,9 +1,16 @@
 //! The mailbox that bounces come to, read over IMAP by the leader.
 //!
 //! What is unread is read. A report is marked as read, and moved if `imap_done_folder` is set. What is no report is marked as read and flagged, and
-//! stays: nothing is ever deleted. If this process ends in between, the mail is read again, and its bounces are found to be counted.
+//! stays: nothing is ever deleted. If this process ends in between, the mail is read again, and its bounces are found to be counted. A mail at which
+//! the connection breaks off is fetched behind the others, and flagged after the third time.
 
-use std::{fmt::Debug, panic::catch_unwind, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Debug,
+    panic::catch_unwind,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_imap::{Authenticator, Client, Session, error::Error as Refused, types::Fetch};
 use futures::TryStreamExt as _;
@@ -16,6 +23,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::{
     ReportSource,
+    bounded::Bounded,
     dsn::{self, NotUnderstood},
     utf7,
 };
@@ -35,6 +43,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 const MOST: usize = 200;
 /// What is fetched of a mail, without marking it. Reports have the returned message at their end, which may be cut off.
 const QUERY: &str = "(UID BODY.PEEK[]<0.262144>)";
+/// Times that a mail is asked for.
+const MOST_TIMES: u32 = 3;
 
 /// What was in the mailbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +69,38 @@ pub enum MailboxError {
 /// A connection, encrypted or not.
 trait Wire: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Wire for T {}
-type Stream = Box<dyn Wire>;
+type Stream = Bounded<Box<dyn Wire>>;
+
+/// Mails that could not be fetched, by UID, and how often. Some break the connection each time, and would hide all behind them.
+#[derive(Debug, Default)]
+pub(crate) struct Stuck(Mutex<BTreeMap<u32, u32>>);
+
+impl Stuck {
+    fn times(&self) -> MutexGuard<'_, BTreeMap<u32, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is unread in the order in which it is read; what is gone is forgotten.
+    fn order(&self, unread: HashSet<u32>) -> Vec<u32> {
+        let mut times = self.times();
+        times.retain(|uid, _| unread.contains(uid));
+        let mut uids: Vec<u32> = unread.into_iter().collect();
+        uids.sort_unstable_by_key(|uid| (times.get(uid).copied(), *uid));
+        uids
+    }
+
+    fn failed(&self, uid: u32) {
+        *self.times().entry(uid).or_default() += 1;
+    }
+
+    fn is_given_up(&self, uid: u32) -> bool {
+        self.times().get(&uid).is_some_and(|times| *times >= MOST_TIMES)
+    }
+
+    fn forget(&self, uid: u32) {
+        self.times().remove(&uid);
+    }
+}
 
 impl Mail {
     /// Starts the loop that reads the mailbox, if one is configured.
@@ -98,7 +139,7 @@ impl Mail {
     pub(crate) async fn try_mailbox(&self) -> Result<(), MailboxError> {
         let limit = Duration::from_secs(self.inner.config.command_seconds);
         let mut session = self.sign_in(limit).await?;
-        within(limit, "opening the folder", session.select(&self.inner.config.imap_folder)).await?;
+        within(limit, "opening the folder", session.select(utf7::encode(&self.inner.config.imap_folder))).await?;
         let _ = timeout(limit, session.logout()).await;
         Ok(())
     }
@@ -124,8 +165,8 @@ impl Mail {
         let config = &self.inner.config;
         within(limit, "opening the folder", session.select(utf7::encode(&config.imap_folder))).await?;
         let found = within(limit, "searching", session.uid_search("UNSEEN")).await?;
-        let mut uids: Vec<u32> = found.into_iter().collect();
-        uids.sort_unstable();
+        let stuck = &self.inner.stuck;
+        let mut uids = stuck.order(found);
         uids.truncate(MOST);
         let done = Some(config.imap_done_folder.as_str()).filter(|folder| !folder.is_empty() && !uids.is_empty());
         let mut moves = match done {
@@ -137,18 +178,24 @@ impl Mail {
         }
         let mut read = Mailbox::default();
         for uid in uids {
-            let fetched = async {
-                let fetched = session.uid_fetch(uid.to_string(), QUERY).await?;
-                fetched.try_collect::<Vec<Fetch>>().await
+            if stuck.is_given_up(uid) {
+                let reason = format!("it could not be fetched {MOST_TIMES} times");
+                self.inner.metrics.bounces.not_understood(uid, &reason);
+                mark(session, limit, uid, false).await?;
+                stuck.forget(uid);
+                read.not_understood += 1;
+                continue;
+            }
+            let fetching = within(limit, "fetching a mail", fetch(session, uid));
+            let fetched = fetching.await.inspect_err(|_| stuck.failed(uid))?;
+            let Some(raw) = fetched.as_ref().and_then(Fetch::body) else {
+                // Another program may have moved it; otherwise the server cannot read it.
+                stuck.failed(uid);
+                continue;
             };
-            let fetched = within(limit, "fetching a mail", fetched).await?;
-            // Another program may have moved it.
-            let Some(raw) = fetched.iter().find_map(Fetch::body) else { continue };
+            stuck.forget(uid);
             let understood = self.take_mail(uid, raw).await?;
-            let flags = if understood { "(\\Seen)" } else { "(\\Seen \\Flagged)" };
-            // Not with `uid_store`, which takes a refusal for an empty answer.
-            let marking = session.run_command_and_check_ok(format!("UID STORE {uid} +FLAGS.SILENT {flags}"));
-            within(limit, "marking a mail", marking).await?;
+            mark(session, limit, uid, understood).await?;
             if let (true, true, Some(folder)) = (understood, moves, done) {
                 match within(limit, "moving a mail", session.uid_mv(uid.to_string(), utf7::encode(folder))).await {
                     Err(MailboxError::Imap(Refused::No(said))) => {
@@ -180,6 +227,26 @@ impl Mail {
         metrics.taken(ReportSource::Mailbox, bounces.len());
         Ok(true)
     }
+}
+
+/// The mail, unless there is none.
+async fn fetch(session: &mut Session<Stream>, uid: u32) -> Result<Option<Fetch>, Refused> {
+    let mut answers = session.uid_fetch(uid.to_string(), QUERY).await?;
+    let mut mail = None;
+    while let Some(answer) = answers.try_next().await? {
+        if mail.is_none() && answer.body().is_some() {
+            mail = Some(answer);
+        }
+    }
+    Ok(mail)
+}
+
+/// Marks a mail as read, and flags it for people if it was not understood.
+async fn mark(session: &mut Session<Stream>, limit: Duration, uid: u32, understood: bool) -> Result<(), MailboxError> {
+    let flags = if understood { "(\\Seen)" } else { "(\\Seen \\Flagged)" };
+    // Not with `uid_store`, which takes a refusal for an empty answer.
+    let marking = session.run_command_and_check_ok(format!("UID STORE {uid} +FLAGS.SILENT {flags}"));
+    within(limit, "marking a mail", marking).await
 }
 
 /// LOGIN takes ASCII alone, AUTHENTICATE PLAIN any character (RFC 4616).
@@ -221,14 +288,14 @@ async fn open(config: &Config) -> Result<Client<Stream>, MailboxError> {
             let mut plain = greeted(Box::new(tcp)).await?;
             plain.run_command_and_check_ok("STARTTLS", None).await?;
             // What came unencrypted behind the answer is dropped with the client. There is no second greeting (RFC 3501 section 6.2.1).
-            let stream: Stream = Box::new(encrypted(config, plain.into_inner()).await?);
-            Ok(Client::new(stream))
+            let stream: Box<dyn Wire> = Box::new(encrypted(config, plain.into_inner().into_inner()).await?);
+            Ok(Client::new(Bounded::new(stream)))
         }
     }
 }
 
-async fn greeted(stream: Stream) -> Result<Client<Stream>, MailboxError> {
-    let mut client = Client::new(stream);
+async fn greeted(stream: Box<dyn Wire>) -> Result<Client<Stream>, MailboxError> {
+    let mut client = Client::new(Bounded::new(stream));
     match client.read_response().await.map_err(Refused::from)? {
         Some(_) => Ok(client),
         None => Err(Refused::ConnectionLost.into()),

@@ -4,6 +4,7 @@
 //! and complaints of feedback loops (RFC 5965), which [`dsn`] reads. Each becomes a [`Bounce`]; `Mail::bounced` finds its message and does
 //! what follows. Only this folder knows the forms of the providers.
 
+mod bounded;
 mod dsn;
 mod evidence;
 mod hooks;
@@ -33,6 +34,7 @@ use platform::{crypto, error::ApiError, text_enum};
 pub(crate) use evidence::is_of_address;
 use evidence::{failure, hard, refusal};
 pub(crate) use hooks::{Known, checked_secret};
+pub(crate) use imap::Stuck;
 pub use metrics::BounceMetrics;
 pub(crate) use metrics::{IgnoredBounce, ReportSource};
 

@@ -37,7 +37,7 @@ use super::{
     smtp::Account,
     store::lanes,
 };
-use crate::bounces::ses::Sns;
+use crate::bounces::{Stuck, ses::Sns};
 use platform::{
     clock::Clock,
     crypto::MasterKey,
@@ -103,6 +103,8 @@ pub(super) struct Inner {
     pub dns: Dns,
     /// Certificates of Amazon SNS, which signs reports of SES.
     pub sns: Sns,
+    /// Mails in the mailbox of bounces that cannot be fetched.
+    pub stuck: Stuck,
     /// Keys of domains, opened. They never change.
     keys: Mutex<HashMap<DomainId, Arc<DomainKeys>>>,
     /// Makes keys of domains.
@@ -227,6 +229,7 @@ impl Mail {
         let inner = Inner {
             sns: Sns::new(deps.tenant.clone()),
             deps,
+            stuck: Stuck::default(),
             account,
             hostname,
             dns,

@@ -11,7 +11,11 @@ use super::{
 };
 use crate::{
     alerting::pages::open,
-    support::{app::TestApp, imap::Imap, wait::until},
+    support::{
+        app::TestApp,
+        imap::{Fault, Imap},
+        wait::until,
+    },
 };
 
 /// A report as Postfix writes it, about the mail of this name to this address.
@@ -256,6 +260,37 @@ async fn a_mailbox_that_cannot_be_read_is_seen() {
     let page = shown().await;
     assert!(page.contains("is read") && !page.contains("cannot be read"), "{page}");
     app.stop().await;
+}
+
+/// Some servers hang up at one mail each time: what is behind it is read, and people find it flagged in the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_cannot_be_fetched_does_not_hide_those_behind_it() {
+    for fault in [Fault::Close, Fault::Lost, Fault::Huge] {
+        let imap = Imap::start().await;
+        let app = start(&imap, &[]).await;
+        wait_for_first_reading(&imap).await;
+        sent(&app, Some(org(&app, "default").await), "first", "ann@example.com", "1 hour").await;
+        let broken = imap.put(QUESTION);
+        imap.fault(broken, fault);
+        imap.put(&report("first", "ann@example.com", "5.1.1"));
+        let first = app.app.mail.read_mailbox().await;
+        assert_eq!(first.is_ok(), fault == Fault::Lost, "{fault:?}: {first:?}");
+        if fault == Fault::Huge {
+            let error = holdfast::platform::error::chain(&first.unwrap_err());
+            assert!(error.contains("more than"), "it is not read: {error}");
+        }
+        let _ = app.app.mail.read_mailbox().await;
+        assert_eq!(mark(&app, "first").await.as_deref(), Some("hard"), "{fault:?}");
+        for _ in 0..3 {
+            let _ = app.app.mail.read_mailbox().await;
+        }
+        let kept = imap.kept();
+        assert!(kept[0].has("\\Seen") && kept[0].has("\\Flagged"), "{fault:?}: {:?}", kept[0]);
+        assert!(kept[1].has("\\Seen") && !kept[1].has("\\Flagged"), "{fault:?}: {:?}", kept[1]);
+        let fetched = imap.said().iter().filter(|said| said.starts_with(&format!("UID FETCH {broken} "))).count();
+        assert_eq!((fetched, reports(&app, "unreadable")), (3, 1.0), "{fault:?}");
+        app.stop().await;
+    }
 }
 
 /// A mail that is larger than what is fetched, one that is nested without end, and one that is no mail.

@@ -1,7 +1,7 @@
 //! Somebody else's IMAP server: one mailbox, as much of RFC 3501 and RFC 6851 as a program needs that reads it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -30,6 +30,17 @@ impl Kept {
     }
 }
 
+/// What becomes of a mail that is fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection is closed.
+    Close,
+    /// The server has lost its text.
+    Lost,
+    /// The server announces more than there can be.
+    Huge,
+}
+
 /// How the folder of the name `Отчёты & "x"` is opened.
 const RUSSIAN: &str = r#"SELECT "&BB4EQgRHBFEEQgRL- &- \"x\"""#;
 
@@ -45,6 +56,8 @@ pub struct Imap {
     is_silent: Arc<AtomicBool>,
     /// Refuses to change flags.
     is_read_only: Arc<AtomicBool>,
+    /// Of mails by their UIDs.
+    faults: Arc<Mutex<BTreeMap<u32, Fault>>>,
 }
 
 impl Imap {
@@ -57,6 +70,7 @@ impl Imap {
             can_move: Arc::new(AtomicBool::new(true)),
             is_silent: Arc::default(),
             is_read_only: Arc::default(),
+            faults: Arc::default(),
         };
         let server = imap.clone();
         let lifecycle = Lifecycle::new();
@@ -117,6 +131,16 @@ impl Imap {
         self.is_read_only.store(is_read_only, Ordering::SeqCst);
     }
 
+    pub fn fault(&self, uid: u32, fault: Fault) {
+        self.faults.lock().unwrap().insert(uid, fault);
+    }
+
+    /// The fault of the mail that this command asks for.
+    fn fault_of(&self, command: &str) -> Option<Fault> {
+        let uid = command.strip_prefix("UID FETCH ")?.split(' ').next()?.parse().ok()?;
+        self.faults.lock().unwrap().get(&uid).copied()
+    }
+
     async fn talk(&self, stream: TcpStream) -> std::io::Result<()> {
         let mut stream = BufReader::new(stream);
         if self.is_silent.load(Ordering::SeqCst) {
@@ -129,7 +153,14 @@ impl Imap {
         while stream.read_line(&mut line).await? > 0 {
             let (tag, command) = line.trim_end().split_once(' ').unwrap_or_default();
             self.said.lock().unwrap().push(command.to_owned());
-            let answer = if command == "AUTHENTICATE PLAIN" {
+            let answer = if let Some(fault) = self.fault_of(command) {
+                let lost = match fault {
+                    Fault::Close => return Ok(()),
+                    Fault::Lost => "* 1 FETCH (UID 1 BODY[]<0> NIL)\r\n",
+                    Fault::Huge => "* 1 FETCH (UID 1 BODY[]<0> {300000000}\r\nx",
+                };
+                (lost.to_owned(), "OK fetched")
+            } else if command == "AUTHENTICATE PLAIN" {
                 stream.write_all(b"+ \r\n").await?;
                 let mut response = String::new();
                 stream.read_line(&mut response).await?;
