@@ -72,8 +72,10 @@ pub(super) fn refusal(enhanced: Option<&str>, said: &str) -> BounceKind {
 
 /// Kind of what a provider calls a hard bounce: another one if the answer that it passes on speaks of something else than the address, such as a full
 /// mailbox, the content or a policy.
-pub(super) fn hard(enhanced: Option<&str>) -> BounceKind {
-    let Some(code) = enhanced.filter(|code| *code != DISABLED) else { return BounceKind::Hard };
+pub(super) fn hard(enhanced: Option<&str>, said: &str) -> BounceKind {
+    let Some(code) = enhanced.filter(|&code| code != DISABLED && !is_of_address(Some(code), said)) else {
+        return BounceKind::Hard;
+    };
     let is_limit = ["5.1.90", "5.4.5"].contains(&code);
     if is_policy(code) {
         BounceKind::Refused

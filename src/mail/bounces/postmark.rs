@@ -33,7 +33,7 @@ fn bounce(record: &Value) -> Option<Bounce> {
     let detail = detail.unwrap_or_default();
     let kind = match record_type.as_str() {
         "Bounce" => match of_type(&get("/Type")?)? {
-            BounceKind::Hard => hard(enhanced(&detail).as_deref()),
+            BounceKind::Hard => hard(enhanced(&detail).as_deref(), &detail),
             BounceKind::Soft => refusal(enhanced(&detail).as_deref(), &detail),
             kind => kind,
         },

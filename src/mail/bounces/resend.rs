@@ -49,7 +49,7 @@ fn kind(event: &Value) -> Option<BounceKind> {
             let get = |name: &str| text(event, name).unwrap_or_default();
             let said = get("/data/bounce/message");
             match text(event, "/data/bounce/type").as_deref() {
-                None | Some("Permanent") => hard(enhanced(&said).as_deref()),
+                None | Some("Permanent") => hard(enhanced(&said).as_deref(), &said),
                 // With a subtype such as ContentRejected.
                 Some(_) => refusal(enhanced(&said).as_deref(), &format!("{} {said}", get("/data/bounce/subType"))),
             }

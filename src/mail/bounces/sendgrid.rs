@@ -69,7 +69,7 @@ fn bounced(event: &Value, enhanced: Option<&str>, reason: &str) -> BounceKind {
     let other_type = text(event, "/type").filter(|kind| kind != "bounce");
     match (other_type, text(event, "/bounce_classification").as_deref()) {
         (Some(kind), _) => refusal(enhanced, &format!("{kind} {reason}")),
-        (None, Some("Invalid Address")) => hard(enhanced),
+        (None, Some("Invalid Address")) => hard(enhanced, reason),
         (None, None | Some("Unclassified" | "Mailbox Unavailable")) => failure(enhanced, reason),
         // Content, Reputation, Frequency or Volume Too High, Technical Failure.
         (None, Some(class)) => refusal(enhanced, &format!("{class} {reason}")),

@@ -242,7 +242,7 @@ fn bounce(event: &Value, kind: BounceKind, part: &str, recipient: &Value) -> Opt
     let code = text(recipient, "/status").and_then(|status| enhanced(&status)).or_else(|| enhanced(&said));
     // "Permanent" is also what a server refused for its policy.
     let kind = match kind {
-        BounceKind::Hard => hard(code.as_deref()),
+        BounceKind::Hard => hard(code.as_deref(), &said),
         // With a subtype such as ContentRejected.
         BounceKind::Soft => refusal(code.as_deref(), &format!("{} {said}", get("/bounceSubType").unwrap_or_default())),
         kind => kind,

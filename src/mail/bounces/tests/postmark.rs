@@ -68,6 +68,7 @@ fn each_record_is_what_it_says() {
     for (changes, kind) in [
         (json!({}), Some(BounceKind::Hard)),
         (json!({"Type": "BadEmailAddress"}), Some(BounceKind::Hard)),
+        (json!({"Details": "smtp;550 5.7.1 No such user!"}), Some(BounceKind::Hard)),
         (json!({"Details": "smtp;550 5.7.1 Message blocked"}), Some(BounceKind::Refused)),
         (json!({"Type": "SoftBounce"}), Some(BounceKind::Soft)),
         (json!({"Type": "SoftBounce", "Details": "smtp;554 5.7.1 spam"}), Some(BounceKind::Refused)),
