@@ -153,10 +153,12 @@ impl Config {
             }
         }
         for (setting, name) in
-            [("hostname", &self.hostname), ("smtp_host", &self.smtp_host), ("imap_host", &self.imap_host)]
+            [("hostname", &mut self.hostname), ("smtp_host", &mut self.smtp_host), ("imap_host", &mut self.imap_host)]
         {
-            if !name.is_empty() && !is_host(name) {
-                errors.push(setting, format!("{name:?} is not the name or the address of a host"));
+            match host(name) {
+                _ if name.is_empty() => {}
+                Some(ascii) => *name = ascii,
+                None => errors.push(setting, format!("{name:?} is not the name or the address of a host")),
             }
         }
         for (setting, user, password) in [
@@ -256,9 +258,12 @@ fn is_amazon_ses(host: &str) -> bool {
         && [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|end| host.ends_with(end))
 }
 
-/// A name of DNS or an IP address, without a port.
-fn is_host(name: &str) -> bool {
-    name.parse::<std::net::IpAddr>().is_ok() || idna::domain_to_ascii(name).is_ok_and(|ascii| is_dns_name(&ascii))
+/// A name of DNS or an IP address, without a port, as EHLO, TLS and the DNS need it: `xn--...` for letters beyond ASCII.
+fn host(name: &str) -> Option<String> {
+    if name.parse::<std::net::IpAddr>().is_ok() {
+        return Some(name.to_owned());
+    }
+    idna::domain_to_ascii(name).ok().filter(|ascii| is_dns_name(ascii))
 }
 
 fn is_dns_name(ascii: &str) -> bool {

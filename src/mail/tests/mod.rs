@@ -196,6 +196,28 @@ fn a_name_server_is_an_address_with_or_without_a_port() {
 }
 
 #[test]
+fn names_of_hosts_are_kept_as_the_dns_has_them() {
+    let mut config = Config {
+        hostname: "почта.Пример.рф".to_owned(),
+        smtp_host: "Mail.Example.com".to_owned(),
+        imap_host: "2001:db8::1".to_owned(),
+        imap_user: "a".to_owned(),
+        imap_password: Some("b".to_owned().into()),
+        ..Config::default()
+    };
+    let mut errors = ConfigErrors::default();
+    config.validate(&mut errors);
+    assert!(errors.is_empty(), "{errors}");
+    assert_eq!(config.hostname, "xn--80a1acny.xn--e1afmkfd.xn--p1ai");
+    assert_eq!((config.smtp_host.as_str(), config.imap_host.as_str()), ("mail.example.com", "2001:db8::1"));
+    for name in ["mail.example.com:25", "a b", "https://mail.example.com", "mail..example.com"] {
+        let mut errors = ConfigErrors::default();
+        Config { smtp_host: name.to_owned(), ..Config::default() }.validate(&mut errors);
+        assert!(!errors.is_empty() && errors.to_string().contains("smtp_host: "), "{name}");
+    }
+}
+
+#[test]
 fn amazon_ses_gets_no_signature_unless_the_operator_wants_one() {
     let signing = |host: &str, dkim| Config { smtp_host: host.to_owned(), dkim, ..Config::default() }.signing();
     for host in [
