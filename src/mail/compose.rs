@@ -1,7 +1,7 @@
 //! A mail as MIME, ready to be signed: ASCII, lines of at most 76 characters in the bodies, `CRLF`. Headers are written by lettre from parsed
 //! addresses and encoded texts, so none of them can contain another.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{collections::BTreeMap, fmt::Write as _, time::SystemTime};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use lettre::{
     address::Envelope,
     message::{
         Attachment as File, Body, Mailbox, MultiPart, SinglePart,
-        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+        header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue},
     },
 };
 
@@ -77,11 +77,65 @@ pub fn mime(message: &Outgoing<'_>) -> Result<Vec<u8>, MailError> {
 
 /// A file, in base64 whatever it is: as it is, a line of it could be too long, or end where the message ends.
 fn file(attachment: &Attachment, content: &Bytes) -> Result<SinglePart, MailError> {
-    let kind =
-        ContentType::parse(&attachment.content_type).map_err(|error| MailError::Compose(anyhow::Error::new(error)))?;
+    let kind = nameless(&attachment.content_type)?;
     let body = Body::new_with_encoding(content.to_vec(), ContentTransferEncoding::Base64)
         .map_err(|_| MailError::Compose(anyhow::anyhow!("the file {:?} cannot be encoded", attachment.name)))?;
+    if attachment.name.is_ascii() && attachment.name.contains("=?") {
+        return Ok(SinglePart::builder().header(EncodedName(attachment.name.clone())).header(kind).body(body));
+    }
     Ok(File::new(attachment.name.clone()).body(body, kind))
+}
+
+/// A media type without a name of its own, which some readers prefer to that of the file.
+fn nameless(content_type: &str) -> Result<ContentType, MailError> {
+    let (mut quoted, mut escaped) = (false, false);
+    let parts = content_type.split(|c: char| {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+        c == ';' && !quoted
+    });
+    let is_name = |part: &&str| {
+        let key = part.split(['=', '*']).next().unwrap_or_default().trim();
+        ["name", "filename"].iter().any(|name| key.eq_ignore_ascii_case(name))
+    };
+    let kept: Vec<&str> = parts.filter(|part| !is_name(part)).collect();
+    let bare = kept.first().copied().unwrap_or_default();
+    ContentType::parse(&kept.join(";"))
+        .or_else(|_| ContentType::parse(bare))
+        .map_err(|error| MailError::Compose(anyhow::Error::new(error)))
+}
+
+/// The name of a file that looks like an encoded word (RFC 2047), which readers would decode: percent-encoded (RFC 2231), as lettre writes names
+/// beyond ASCII.
+#[derive(Clone)]
+struct EncodedName(String);
+
+impl Header for EncodedName {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Content-Disposition")
+    }
+
+    fn parse(name: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(name.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        let mut value = "attachment; filename*=utf-8''".to_owned();
+        for byte in self.0.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
+                value.push(char::from(byte));
+            } else {
+                // Writing to a String cannot fail.
+                let _ = write!(value, "%{byte:02X}");
+            }
+        }
+        // In one line: at most 200 characters of ASCII.
+        HeaderValue::dangerous_new_pre_encoded(Self::name(), value.clone(), value)
+    }
 }
 
 /// Whether a file can have this media type: not one of messages within the message, which cannot be in base64 (RFC 2045 section 6.4).

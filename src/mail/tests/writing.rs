@@ -110,6 +110,44 @@ fn a_file_is_no_message_of_its_own() {
     }
 }
 
+/// The names under which a file arrives, decoded, and the text of its part's headers.
+fn sent_file(name: &str, content_type: &str) -> (mailparse::ParsedContentType, String) {
+    let (from, to) = (address("a@example.com"), address("b@example.com"));
+    let file =
+        Attachment { name: name.to_owned(), content_type: content_type.to_owned(), size: 1, object: String::new() };
+    let content = Bytes::from_static(b"x");
+    let outgoing = Outgoing { attachments: vec![(&file, content)], ..outgoing_like(&from, &to) };
+    let raw = compose::mime(&outgoing).unwrap();
+    let read = mailparse::parse_mail(&raw).unwrap();
+    let head = String::from_utf8(read.subparts[1].raw_bytes.to_vec()).unwrap();
+    (mailparse::parse_content_type(&read.subparts[1].headers.get_first_value("Content-Type").unwrap()), head)
+}
+
+/// Whoever checks a file by the end of its name, and whoever opens it, see the same name.
+#[test]
+fn the_name_of_a_file_is_the_one_that_was_given() {
+    for (name, written) in [
+        ("=?utf-8?q?report=2Epdf=2Eexe?=", "filename*=utf-8''%3D%3Futf-8%3Fq%3Freport%3D2Epdf%3D2Eexe%3F%3D"),
+        ("a =?x?= b.txt", "filename*=utf-8''a%20%3D%3Fx%3F%3D%20b.txt"),
+        ("a=b.txt", "filename=\"a=b.txt\""),
+    ] {
+        let (_, head) = sent_file(name, "text/plain");
+        assert!(head.contains(written) && !head.contains("=?"), "{head}");
+    }
+    let (_, head) = sent_file("Отчёт =?utf-8?q?x?=.txt", "text/plain");
+    assert!(!head.contains("=?"), "{head}");
+    for (given, kind, charset) in [
+        ("text/plain; name=\"other.exe\"; charset=utf-8", "text/plain", "utf-8"),
+        ("text/plain; charset=utf-8; NAME*=utf-8''other.exe; filename=other.exe", "text/plain", "utf-8"),
+        ("text/plain; charset=\"utf-8\";name=\"a;b.exe\"", "text/plain", "utf-8"),
+        ("application/pdf", "application/pdf", "us-ascii"),
+    ] {
+        let (found, head) = sent_file("a.txt", given);
+        assert_eq!((found.mimetype.as_str(), found.charset.as_str()), (kind, charset), "{given}");
+        assert!(!head.contains("exe"), "{given}: {head}");
+    }
+}
+
 #[test]
 fn a_subject_that_looks_encoded_is_not_decoded() {
     let (from, to) = (address("a@example.com"), address("b@example.com"));
