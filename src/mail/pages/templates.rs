@@ -95,7 +95,8 @@ impl BrandingForm {
 
     fn changes(&self) -> BrandingChanges {
         let Self { name, color, logo_url, footer, from_name, reply_to } = self.clone();
-        BrandingChanges { name, color, logo_url, footer, from_name, reply_to }
+        let (logo_url, from_name, reply_to) = (Some(logo_url), Some(from_name), Some(reply_to));
+        BrandingChanges { name, color, logo_url, footer, from_name, reply_to, updated_at: None }
     }
 }
 

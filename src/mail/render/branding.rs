@@ -96,7 +96,7 @@ impl BrandingSettings {
     }
 }
 
-/// New look and sender; an empty field returns to the default.
+/// New look and sender, as [`BrandingSettings`] are given. A field that is empty or null returns to the default.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[schema(as = MailBrandingChanges)]
 #[serde(default, deny_unknown_fields)]
@@ -108,11 +108,13 @@ pub struct BrandingChanges {
     pub color: String,
     /// An https address.
     #[schema(max_length = 500)]
-    pub logo_url: String,
+    pub logo_url: Option<String>,
     #[schema(max_length = 1000)]
     pub footer: String,
     #[schema(max_length = 100)]
-    pub from_name: String,
-    /// One address.
-    pub reply_to: String,
+    pub from_name: Option<String>,
+    /// One address, which may have a name: `Help <help@example.com>`.
+    pub reply_to: Option<String>,
+    /// Changes nothing.
+    pub updated_at: Option<DateTime<Utc>>,
 }

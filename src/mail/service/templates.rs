@@ -275,8 +275,9 @@ fn checked(changes: &BrandingChanges) -> Result<BrandingSettings, MailError> {
     };
     let name = limited("/name", tidy(&changes.name), LONGEST_NAME);
     let footer = limited("/footer", tidy_text(&changes.footer.replace("\r\n", "\n")), LONGEST_FOOTER);
-    let from_name = limited("/from_name", tidy(&changes.from_name), LONGEST_NAME);
-    let logo_url = limited("/logo_url", changes.logo_url.trim().to_owned(), LONGEST_LOGO);
+    let from_name = limited("/from_name", tidy(changes.from_name.as_deref().unwrap_or_default()), LONGEST_NAME);
+    let logo_url = changes.logo_url.as_deref().unwrap_or_default().trim().to_owned();
+    let logo_url = limited("/logo_url", logo_url, LONGEST_LOGO);
     let color = changes.color.trim().to_ascii_lowercase();
     if !color.is_empty() && !render::is_color(&color) {
         errors.push(FieldError::new("/color", "invalid", "expected a colour such as #0a756b"));
@@ -285,7 +286,7 @@ fn checked(changes: &BrandingChanges) -> Result<BrandingSettings, MailError> {
         let detail = "expected an address that begins with https://: mail programs load no other images";
         errors.push(FieldError::new("/logo_url", "invalid", detail));
     }
-    let reply_to = changes.reply_to.trim();
+    let reply_to = changes.reply_to.as_deref().unwrap_or_default().trim();
     let reply_to = if reply_to.is_empty() {
         None
     } else {
@@ -296,7 +297,7 @@ fn checked(changes: &BrandingChanges) -> Result<BrandingSettings, MailError> {
         address
             .map_err(|detail| errors.push(FieldError::new("/reply_to", "invalid", detail)))
             .ok()
-            .map(|address| address.address())
+            .map(|address| address.to_string())
     };
     if !errors.is_empty() {
         return Err(MailError::Invalid(errors));
@@ -330,17 +331,18 @@ mod tests {
         let bad = BrandingChanges {
             name: "x".repeat(101),
             color: "red".to_owned(),
-            logo_url: "http://example.com/logo.png".to_owned(),
+            logo_url: Some("http://example.com/logo.png".to_owned()),
             footer: "x".repeat(1001),
-            from_name: "x".repeat(101),
-            reply_to: "a@b.example, c@d.example".to_owned(),
+            from_name: Some("x".repeat(101)),
+            reply_to: Some("a@b.example, c@d.example".to_owned()),
+            updated_at: None,
         };
         let Err(MailError::Invalid(errors)) = checked(&bad) else { panic!("accepted") };
         let mut pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
         pointers.sort_unstable();
         assert_eq!(pointers, ["/color", "/footer", "/from_name", "/logo_url", "/name", "/reply_to"]);
         let beyond_ascii =
-            BrandingChanges { reply_to: "почта@example.com".to_owned(), ..BrandingChanges::default() };
+            BrandingChanges { reply_to: Some("почта@example.com".to_owned()), ..BrandingChanges::default() };
         let Err(MailError::Invalid(errors)) = checked(&beyond_ascii) else { panic!("accepted") };
         assert_eq!(errors[0].pointer, "/reply_to", "all mail of the organisation would fail at most servers");
         for logo in ["https://user@example.com/a.png", "javascript:alert(1)", "//example.com/a.png", "https://"] {
@@ -354,16 +356,34 @@ mod tests {
         let new = BrandingChanges {
             name: " Аналитические\u{202e} машины\n".to_owned(),
             color: "#ABCDEF".to_owned(),
-            logo_url: "https://example.com/logo.png".to_owned(),
+            logo_url: Some("https://example.com/logo.png".to_owned()),
             footer: "one\r\ntwo".to_owned(),
-            from_name: "Машины\r\nBcc: x@example.com".to_owned(),
-            reply_to: "Help <help@example.com>".to_owned(),
+            from_name: Some("Машины\r\nBcc: x@example.com".to_owned()),
+            reply_to: Some("\"Боб, Я\" <help@Пример.рф>".to_owned()),
+            updated_at: None,
         };
         let saved = checked(&new).unwrap();
         assert_eq!((saved.name.as_str(), saved.color.as_str()), ("Аналитические машины", "#abcdef"));
         assert_eq!(saved.footer, "one\ntwo");
         assert_eq!(saved.from_name.as_deref(), Some("Машины  Bcc: x@example.com"));
-        assert_eq!(saved.reply_to.as_deref(), Some("help@example.com"));
+        assert_eq!(saved.reply_to.as_deref(), Some("\"Боб, Я\" <help@xn--e1afmkfd.xn--p1ai>"));
+    }
+
+    #[test]
+    fn what_is_given_can_be_sent_back() {
+        for settings in [
+            BrandingSettings::built_in(),
+            BrandingSettings {
+                logo_url: Some("https://example.com/logo.png".to_owned()),
+                from_name: Some("Harbour".to_owned()),
+                reply_to: Some("Help <help@example.com>".to_owned()),
+                updated_at: Some(chrono::DateTime::UNIX_EPOCH),
+                ..BrandingSettings::built_in()
+            },
+        ] {
+            let sent: BrandingChanges = serde_json::from_value(serde_json::to_value(&settings).unwrap()).unwrap();
+            assert_eq!(checked(&sent).unwrap(), BrandingSettings { updated_at: None, ..settings });
+        }
     }
 
     #[test]

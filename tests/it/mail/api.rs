@@ -481,6 +481,8 @@ async fn templates_and_their_look_are_the_organisations_own() {
     assert_eq!((changed(&admin).await, changed(&stranger).await), (vec![true, false], vec![false, false]));
     let look = admin.put(BRANDING, &json!({"name": "Harbour", "color": "#123456", "from_name": "The harbour"})).await;
     assert_eq!(look.expect(200)["name"], "Harbour");
+    let given = admin.get(BRANDING).await.expect(200);
+    assert_eq!(admin.put(BRANDING, &given).await.expect(200)["from_name"], "The harbour", "it can be sent back");
     assert_eq!(stranger.get(BRANDING).await.expect(200)["name"], "Holdfast");
     assert_eq!(errors(&admin.put(BRANDING, &json!({"color": "blue"})).await)[0].0, "/color");
     let test = admin.post("/api/v1/mail/templates/welcome/en/preview", &mine).await.expect(200);
