@@ -64,6 +64,14 @@ impl MailError {
     }
 }
 
+/// Whether the same may be right later: when a domain is verified, a template or a document is there, a setting is changed, or by the time.
+fn is_passing(error: &FieldError) -> bool {
+    matches!(
+        (error.pointer.as_str(), error.code.as_ref()),
+        ("/from", "required") | (_, "not_found" | "not_verified" | "too_late" | "unknown")
+    )
+}
+
 impl From<MailError> for ApiError {
     fn from(error: MailError) -> Self {
         match error {
@@ -71,10 +79,14 @@ impl From<MailError> for ApiError {
             MailError::Jobs(error) => error.into(),
             MailError::Storage(error) => error.into(),
             MailError::Render(error) => {
-                Self::validation(vec![FieldError::new("/template", "cannot_render", chain(&error))])
+                let field = FieldError::new("/template", "cannot_render", chain(&error));
+                // The template may be repaired.
+                Self { is_passing: true, ..Self::validation(vec![field]) }
             }
             MailError::NotFound(what) => Self::not_found(what),
-            MailError::Invalid(errors) => Self::validation(errors),
+            MailError::Invalid(errors) => {
+                Self { is_passing: errors.iter().any(is_passing), ..Self::validation(errors) }
+            }
             MailError::Limited(_, wait) => Self { detail: error.to_string(), ..Self::too_many(wait) },
             MailError::Conflict(code, detail) => Self::conflict(code, detail),
             MailError::Refused(error) => *error,

@@ -79,6 +79,8 @@ pub struct ApiError {
     pub errors: Vec<FieldError>,
     pub retry_after: Option<Duration>,
     pub upstream: Option<Box<Upstream>>,
+    /// The same request may succeed later, when something else has changed: the answer is not kept for its `Idempotency-Key`.
+    pub is_passing: bool,
     /// For the log only.
     pub source: Option<anyhow::Error>,
 }
@@ -93,6 +95,7 @@ impl ApiError {
             errors: Vec::new(),
             retry_after: None,
             upstream: None,
+            is_passing: false,
             source: None,
         }
     }
@@ -225,6 +228,10 @@ impl ApiError {
     }
 }
 
+/// Attached to the response to an error with [`ApiError::is_passing`].
+#[derive(Clone, Copy, Debug)]
+pub struct Passing;
+
 /// Attached to the response so that the middleware can log the error, add the request id, or render it as a page.
 #[derive(Clone, Debug)]
 pub struct ResponseError {
@@ -247,6 +254,9 @@ impl IntoResponse for ApiError {
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.is_passing {
+            response.extensions_mut().insert(Passing);
         }
         response.extensions_mut().insert(ResponseError { code: self.code, detail: self.detail, chain });
         response

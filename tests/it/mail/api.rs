@@ -418,6 +418,26 @@ async fn a_key_with_another_content_is_refused() {
     app.stop().await;
 }
 
+/// A refusal that depends on something else than the request is not kept for its key; one that does not is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_was_refused_for_its_domain_is_taken_when_that_is_verified() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let mut body = order("ada@example.com");
+    body["from"] = json!("Shop <shop@example.org>");
+    assert_eq!(errors(&send_with_key(&admin, &body, "v1").await)[0].1, "not_verified");
+    admin.post(DOMAINS, &json!({"domain": "example.org"})).await.expect(201);
+    execute(&app, "UPDATE mail_domains SET verified_at = now()".into()).await;
+    assert_eq!(send_with_key(&admin, &body, "v1").await.expect(201)["from_address"], "shop@example.org");
+    let wrong = json!({"to": "ada"});
+    for is_replayed in [false, true] {
+        let answer = send_with_key(&admin, &wrong, "v2").await;
+        assert_eq!(errors(&answer)[0].1, "invalid");
+        assert_eq!(answer.headers.contains_key("idempotent-replayed"), is_replayed);
+    }
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suppressed_address_gets_nothing_until_it_is_removed() {
     let app = TestApp::start().await;

@@ -3,8 +3,8 @@
 //! A route takes part through [`idempotent`], which also adds the header to its OpenAPI description. The first request with a key runs to
 //! its end even if the client disconnects, because that is when clients retry. Its response is kept for a day, encrypted, and replayed to
 //! the same principal for the same method, path and body, as long as the principal's permissions have not shrunk. Kept are successes and
-//! errors that only the request causes (400, 413, 415, 422); after anything else the key is free again. If a process dies between executing
-//! and recording, the key stays taken until its lease expires; a retry after that is a new request.
+//! errors that only the request causes (400, 413, 415, 422, unless they are [`Passing`]); after anything else the key is free again. If a process
+//! dies between executing and recording, the key stays taken until its lease expires; a retry after that is a new request.
 //!
 //! Owns `idempotency_keys`. Jobs: none.
 
@@ -38,7 +38,7 @@ use crate::{
     clock::Clock,
     crypto::{self, MasterKey},
     db::Db,
-    error::ApiError,
+    error::{ApiError, Passing},
     ids,
     lifecycle::Lifecycle,
 };
@@ -287,7 +287,8 @@ async fn read(response: Response, standing: Standing) -> (Response, Option<Kept>
         Err(error) => return (ApiError::internal(error).into_response(), None),
     };
     let status = parts.status.as_u16();
-    let keep = parts.status.is_success() || matches!(status, 400 | 413 | 415 | 422);
+    let is_passing = parts.extensions.get::<Passing>().is_some();
+    let keep = parts.status.is_success() || (matches!(status, 400 | 413 | 415 | 422) && !is_passing);
     let header = |name: &HeaderName| {
         let value = parts.headers.get(name)?.to_str().ok()?;
         Some((name.to_string(), value.to_owned()))
