@@ -66,15 +66,16 @@ impl App {
                     "this address does not take that method",
                 )
             });
+        let public: Vec<_> = ROOMS.iter().flat_map(|room| room.public).copied().collect();
         let guarded = console
             .wrap(routes.layer(from_fn_with_state(known_query, refuse_unknown_query)))
             .layer(Extension(self.idempotency.clone()))
-            .layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
+            .layer(from_fn_with_state(auth::Origins::new(config).with_open(&public), auth::csrf_guard));
         let (clock, lifecycle) = (self.runtime.clock.clone(), self.runtime.lifecycle.clone());
         let frame =
             MiddlewareStack::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle)
                 .with_own_tokens(&ROOMS.iter().flat_map(|room| room.own_tokens).cloned().collect::<Vec<_>>())
-                .with_public(&ROOMS.iter().flat_map(|room| room.public).copied().collect::<Vec<_>>());
+                .with_public(&public);
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
         http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::map_openai_errors)))
     }

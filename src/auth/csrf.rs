@@ -5,7 +5,9 @@
 //! `X-CSRF-Token`, or the browser vouches for it (`Sec-Fetch-Site: same-origin`; over plain http browsers send only
 //! `Origin`, which must be ours). A request that names another site is refused even without a session: sign-in can be
 //! forged too. Browsers do not send API keys on their own, so requests with one pass. On `/v1`, requests with neither
-//! session nor key pass: nothing is done for them, and the 401 is a better answer for pages of allowed origins.
+//! session nor key pass: nothing is done for them, and the 401 is a better answer for pages of allowed origins. Below addresses that are served
+//! without authentication requests of other sites pass: no session counts there, and what protects those that change anything is a secret in the
+//! address or a signature. Mail programs on the web use links to unsubscribe so (RFC 8058).
 
 use std::sync::Arc;
 
@@ -26,20 +28,35 @@ use platform::{
 #[derive(Clone, Debug)]
 pub struct Origins {
     public: Arc<str>,
+    /// Addresses that are served without authentication.
+    open: Arc<[&'static str]>,
 }
 
 impl Origins {
     pub fn new(server: &http::Config) -> Self {
         let base = server.base_url();
         let end = base.find("://").and_then(|i| base[i + 3..].find('/').map(|j| i + 3 + j)).unwrap_or(base.len());
-        Self { public: base[..end].to_ascii_lowercase().into() }
+        Self { public: base[..end].to_ascii_lowercase().into(), open: Arc::new([]) }
+    }
+
+    /// Addresses (and what is below them) that are served without authentication.
+    #[must_use]
+    pub fn with_open(mut self, paths: &[&'static str]) -> Self {
+        self.open = paths.into();
+        self
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        let below = |open: &&str| path.strip_prefix(*open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.open.iter().any(below)
     }
 }
 
 /// Wire with `routes.layer(from_fn_with_state(Origins::new(&config.server), auth::csrf_guard))` before `http::wrap`.
 pub async fn guard(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let csrf = request.extensions().get::<Principal>().and_then(Principal::user).map(|user| user.csrf.as_str());
-    let harmless = csrf.is_none() && Surface::of(request.uri().path()) == Surface::Openai;
+    let path = request.uri().path();
+    let harmless = csrf.is_none() && (Surface::of(path) == Surface::Openai || origins.is_open(path));
     if harmless || is_allowed(request.method(), request.headers(), csrf, &origins) {
         return next.run(request).await;
     }
