@@ -88,7 +88,11 @@ pub fn check(template: &TemplateInfo, lang: Lang, over: &Override, branding: &Br
         engine::check_names(lang, part, source, &known)?;
         contexts.iter().try_for_each(|context| {
             let piece = engine::render(lang, part, source, context)?;
-            if secret::has_link(template) { secret::check(part, &piece) } else { Ok(()) }
+            if secret::has_link(template) {
+                secret::check(part, &piece)?;
+                secret::check_there(part, &piece)?;
+            }
+            Ok(())
         })
     };
     Part::ALL.into_iter().filter_map(|part| check_part(part).err()).collect()

@@ -16,6 +16,8 @@ pub const PLACE: &str = "https://link.invalid/opens-an-account";
 const FIELD: &str = "url";
 const ALONE: &str = "`url` opens an account: it stands alone, after a space or as href=\"{{ url }}\"";
 
+const MISSING: &str = "`url` is missing: the mail is sent for this link, and its recipient can do nothing without it";
+
 /// Whether the link of this template is to be kept from it.
 pub fn has_link(template: &TemplateInfo) -> bool {
     Kind::named(template.name).is_some_and(Kind::is_secret)
@@ -47,6 +49,11 @@ pub fn check(part: Part, piece: &Piece) -> Result<(), Fault> {
         return Err(Fault::of(part, ALONE));
     }
     Ok(())
+}
+
+/// Whether whoever reads the part finds the link in it: without one, nobody can come in.
+pub fn check_there(part: Part, piece: &Piece) -> Result<(), Fault> {
+    if part == Part::Subject || piece.output.contains(PLACE) { Ok(()) } else { Err(Fault::of(part, MISSING)) }
 }
 
 /// Whether what follows is no part of a word. A no-break space separates words, too, but not for every program that looks for links.

@@ -406,7 +406,7 @@ fn faults_say_where_and_what() {
     let unknown = fault(Part::Text, "{{ name }}\n\n{% if name == 'nobody' %}{{ nmae }}{% endif %}");
     assert_eq!((unknown.part, unknown.line), (Part::Text, Some(3)));
     assert!(unknown.what.contains("no variable `nmae`") && unknown.what.contains("name, email, url"), "{unknown}");
-    assert!(faults(Part::Text, "{{ brand.name }} {{ lang }} {{ unsubscribe_url }}").is_empty());
+    assert!(faults(Part::Text, "{{ brand.name }} {{ lang }} {{ unsubscribe_url }} {{ url }}").is_empty());
     // Only without the optional fields.
     let empty_link = fault(Part::Html, "<a href=\"{% if name %}{{ url }}{% endif %}\">x</a>");
     assert!(empty_link.what.contains("needs {% if %}"), "{empty_link}");
@@ -435,7 +435,7 @@ fn faults_say_where_and_what() {
 #[test]
 fn what_is_rendered_is_checked_each_time() {
     // The example shows nothing of it.
-    let source = "<p title=\"x\"{% if name == 'Mallory' %} onclick=\"alert(1)\"{% endif %}>a</p>";
+    let source = "<p title=\"x\"{% if name == 'Mallory' %} onclick=\"alert(1)\"{% endif %}>a</p>{{ url }}";
     assert!(check(verify(), Lang::En, &with(Part::Html, source), &branding()).is_empty());
     let mut data = example("verify");
     data["name"] = json!("Mallory");
@@ -509,6 +509,33 @@ fn a_template_does_not_get_the_link_that_opens_an_account() {
         ..TemplateInfo::find("welcome").unwrap().built_in(Lang::En)
     };
     assert!(render("welcome", "en", &example("welcome"), &branding(), Some(&over)).is_ok());
+}
+
+/// Nobody could come in with such a mail.
+#[test]
+fn a_template_without_the_link_that_it_is_sent_for_is_refused() {
+    for name in ["verify", "invitation", "password_reset"] {
+        for lang in Lang::ALL {
+            let template = TemplateInfo::find(name).unwrap();
+            let parts = |text: &str, html: &str| -> Vec<Part> {
+                let over = Override { text: text.to_owned(), html: html.to_owned(), ..template.built_in(lang) };
+                check(template, lang, &over, &branding()).iter().map(|fault| fault.part).collect()
+            };
+            let (text, html) = ("Here: {{ url }}", "{{ button('Here', url) }}");
+            assert!(parts(text, html).is_empty(), "{name}");
+            assert_eq!(parts("no link", html), [Part::Text]);
+            assert_eq!(parts(text, "<p>no link</p>"), [Part::Html]);
+            assert_eq!(parts("{# {{ url }} #}no link", "{# {{ url }} #}<p>no link</p>"), [Part::Text, Part::Html]);
+        }
+    }
+    // For those whose name is known alone.
+    let some = with(Part::Text, "{% if name %}{{ url }}{% endif %} welcome");
+    let faults = check(verify(), Lang::En, &some, &branding());
+    assert!(faults.len() == 1 && faults[0].what.contains("`url` is missing"), "{faults:?}");
+    // Other mails need none.
+    let welcome = TemplateInfo::find("welcome").unwrap();
+    let over = Override { text: "Welcome".to_owned(), ..welcome.built_in(Lang::En) };
+    assert!(check(welcome, Lang::En, &over, &branding()).is_empty());
 }
 
 #[test]
