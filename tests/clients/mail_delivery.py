@@ -171,6 +171,10 @@ def both_signatures_hold_and_notice_a_change(sender):
         assert old in raw, old
         changed = raw.replace(old, new, 1)
         assert {held for _, held in verified(sender, changed)} == {False}, f"{old} became {new} and nobody noticed"
+    # Lines of white space at the end are no part of what is signed (RFC 6376, 3.4.4).
+    for text in ("a\n \n", "a\n\t\n\n", "a\n  ", "  a\n\nb  "):
+        raw, _, _ = sender.arrived(sender.send("blank@example.org", text=text))
+        assert sorted(verified(sender, raw)) == [("ed25519", True), ("rsa", True)], (text, verified(sender, raw))
 
 
 def a_second_header_is_noticed_and_what_services_add_is_not(sender):

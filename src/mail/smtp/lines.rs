@@ -112,13 +112,13 @@ impl Coming {
                 return Err(io::Error::new(ErrorKind::InvalidData, said));
             }
         };
-        let text = if !greets {
-            text.to_owned()
-        } else if self.texts.is_empty() && text.trim().is_empty() {
+        let text = if greets && self.texts.is_empty() && text.trim().is_empty() {
             // Here stands the server's name, without which lettre takes no answer to EHLO.
             "unnamed".to_owned()
-        } else {
+        } else if greets {
             keyword(text)
+        } else {
+            text.to_owned()
         };
         if goes_on {
             if self.kept + text.len() <= KEPT_OF_ANSWER {
