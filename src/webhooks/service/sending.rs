@@ -73,14 +73,14 @@ impl Webhooks {
                 Turn::PutOff(wait) => return Err(JobError::snooze(wait)),
             }
         }
-        let mut tx = self.begin(org.map_or(Owner::Installation, Owner::Org)).await?;
+        let mut tx = self.begin(Owner::of(org)).await?;
         self.wake(&mut tx, org, name).await?;
         tx.commit().await?;
         Ok(())
     }
 
     async fn turn(&self, context: &JobContext, org: Option<OrgId>, name: &str) -> Result<Turn, WebhooksError> {
-        let owner = org.map_or(Owner::Installation, Owner::Org);
+        let owner = Owner::of(org);
         let now = self.inner.clock.now();
         let receiver = match self.receiver(owner, name).await {
             Ok(Some(receiver)) => receiver,

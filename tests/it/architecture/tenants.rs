@@ -87,6 +87,12 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("knowledge/jobs/reconcile.rs", "reconcile_soon reconcile", "compares all bases with their indexes"),
     ("knowledge/jobs/reconcile.rs", "remove_orphan_tables remove_orphan_objects", "files that no row names"),
     ("knowledge/service/mod.rs", "refresh_gauges", "gauges"),
+    ("uptime/service/mod.rs", "begin system", "monitors of the installation, which has no organisation"),
+    ("uptime/service/upkeep.rs", "maintain", "retention"),
+    ("incidents/service/mod.rs", "begin system", "incidents of the installation, which has no organisation"),
+    ("incidents/service/upkeep.rs", "maintain", "retention"),
+    ("status_page/service/mod.rs", "begin system", "pages of the installation, which has no organisation"),
+    ("status_page/service/upkeep.rs", "maintain", "retention"),
     // Alerts are of the whole installation.
     ("alerting/service/intake.rs", "take", "what Alertmanager sends"),
     ("alerting/service/mod.rs", "list fired_between firing worst get watchdog", "read by operators"),

@@ -1,0 +1,2 @@
+scope-status-page-read = View status pages
+scope-status-page-write = Change status pages

@@ -1,0 +1,2 @@
+scope-status-page-read = Просмотр страниц статуса
+scope-status-page-write = Изменение страниц статуса

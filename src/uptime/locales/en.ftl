@@ -1,0 +1,2 @@
+scope-uptime-read = View monitors
+scope-uptime-write = Change monitors

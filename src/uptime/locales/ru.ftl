@@ -1,0 +1,2 @@
+scope-uptime-read = Просмотр мониторов
+scope-uptime-write = Изменение мониторов

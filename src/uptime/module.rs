@@ -1,0 +1,61 @@
+//! What this room hands over.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::{Config, Deps, EVENTS, SelfCheck, Uptime, register};
+use kit::{Context, Module, Room};
+use platform::{
+    db::Table,
+    http::{Role, Scope},
+};
+
+/// Sees monitors and their history.
+pub const READ: Scope = Scope::new("uptime_read", Role::Member);
+/// Changes monitors, windows and groups.
+pub const WRITE: Scope = Scope::new("uptime_write", Role::Admin);
+
+pub static ROOM: Room = Room {
+    scopes: &[READ, WRITE],
+    tables: &[
+        Table::watched("uptime_beats"),
+        Table::watched("uptime_checks"),
+        Table::watched("uptime_days"),
+        Table::watched("uptime_hours_open"),
+        Table::watched("uptime_minutes"),
+        Table::watched("uptime_prober"),
+        Table::watched("uptime_spans"),
+        Table::watched("uptime_state"),
+        Table::small("uptime_file"),
+        Table::small("uptime_groups"),
+        Table::small("uptime_imports"),
+        Table::small("uptime_monitors"),
+        Table::small("uptime_windows"),
+    ],
+    locale: Some(console::locale!("uptime")),
+    queues: &["system"],
+    schedules: &["uptime.maintain"],
+    events: EVENTS,
+    ..Room::new("uptime")
+};
+
+/// `monitors_file`: see [`Config::monitors_file`]. `self_checks`: the parts of the appliance.
+pub fn build(
+    context: &Context,
+    config: &Config,
+    monitors_file: Option<PathBuf>,
+    self_checks: Vec<Arc<dyn SelfCheck>>,
+) -> (Uptime, Module) {
+    let Context { db, clock, lifecycle, master_key, server, .. } = context.clone();
+    let uptime = Uptime::new(Deps {
+        config: config.clone(),
+        db,
+        clock,
+        lifecycle,
+        master_key,
+        base_url: server.base_url(),
+        monitors_file,
+        self_checks,
+    });
+    let module = Module::new(&ROOM).jobs(uptime.clone(), register);
+    (uptime, module)
+}

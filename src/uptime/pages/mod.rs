@@ -1,0 +1,1 @@
+//! Console pages: monitors, windows, import, file.

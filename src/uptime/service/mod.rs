@@ -1,0 +1,140 @@
+//! [`Uptime`]: the rules.
+
+mod file;
+mod groups;
+mod history;
+mod imports;
+mod monitors;
+mod reports;
+mod upkeep;
+mod windows;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use anyhow::ensure;
+use arc_swap::ArcSwapOption;
+
+use super::{
+    Config, UptimeError,
+    file::Section,
+    model::{LiveView, MonitorId, Owner},
+    outside::{Published, SelfCheck, Witness},
+};
+use platform::{
+    clock::Clock,
+    crypto::MasterKey,
+    db::{Db, Tx},
+    http::Principal,
+    lifecycle::Lifecycle,
+};
+
+/// Dependencies of the service.
+#[derive(Clone)]
+pub struct Deps {
+    pub config: Config,
+    pub db: Db,
+    pub clock: Clock,
+    pub lifecycle: Lifecycle,
+    pub master_key: MasterKey,
+    /// Our public address, without a trailing slash: for links.
+    pub base_url: String,
+    /// The file of monitors; `None`: nothing is managed by one.
+    pub monitors_file: Option<PathBuf>,
+    /// Parts of the appliance: the built-in monitors.
+    pub self_checks: Vec<Arc<dyn SelfCheck>>,
+}
+
+/// The uptime service. Cheap to clone.
+#[derive(Clone)]
+pub struct Uptime {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    deps: Deps,
+    pub witness: OnceLock<Arc<dyn Witness>>,
+    pub published: OnceLock<Arc<dyn Published>>,
+    pub sections: Mutex<Vec<Arc<dyn Section>>>,
+    /// What the prober of this process knows; empty where it does not check.
+    pub live: ArcSwapOption<LiveView>,
+}
+
+impl std::ops::Deref for Inner {
+    type Target = Deps;
+    fn deref(&self) -> &Deps {
+        &self.deps
+    }
+}
+
+impl std::fmt::Debug for Uptime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Uptime").finish_non_exhaustive()
+    }
+}
+
+impl Uptime {
+    pub fn new(deps: Deps) -> Self {
+        let (witness, published) = (OnceLock::new(), OnceLock::new());
+        let inner = Inner { deps, witness, published, sections: Mutex::default(), live: ArcSwapOption::empty() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Who is told of changes of status, in the transaction that writes them.
+    pub fn set_witness(&self, witness: Arc<dyn Witness>) -> anyhow::Result<()> {
+        ensure!(self.inner.witness.set(witness).is_ok(), "there is a witness of monitors already");
+        Ok(())
+    }
+
+    /// Who says what strangers may see. Until then they see nothing.
+    pub fn set_published(&self, published: Arc<dyn Published>) -> anyhow::Result<()> {
+        ensure!(self.inner.published.set(published).is_ok(), "it is said already which monitors are published");
+        Ok(())
+    }
+
+    /// Another part of the file of monitors. They are applied in the order in which they are added, after this room's own.
+    pub fn add_section(&self, section: Arc<dyn Section>) {
+        self.inner.sections.lock().unwrap_or_else(PoisonError::into_inner).push(section);
+    }
+
+    /// The parts of the appliance that have a built-in monitor, in the order in which they are shown.
+    pub fn self_checks(&self) -> &[Arc<dyn SelfCheck>] {
+        &self.inner.self_checks
+    }
+
+    /// What the prober knows now; `None` where this process does not check: the database knows it then.
+    pub fn live(&self) -> Option<Arc<LiveView>> {
+        self.inner.live.load_full()
+    }
+
+    /// Whether a public page shows this monitor.
+    pub fn is_published(&self, monitor: MonitorId) -> bool {
+        self.inner.published.get().is_some_and(|published| published.shows(monitor))
+    }
+
+    /// Whose monitors the caller asks for: the organisation's, or for operators the installation's.
+    pub fn owner(&self, who: &Principal, installation: bool) -> Result<Owner, UptimeError> {
+        if installation && !who.is_operator() {
+            return Err(UptimeError::NotFound("monitor"));
+        }
+        Ok(if installation { Owner::Installation } else { Owner::Org(who.org_id) })
+    }
+
+    pub(super) async fn begin(&self, owner: Owner) -> Result<Tx, UptimeError> {
+        match owner {
+            Owner::Org(org) => Ok(self.inner.db.tenant(org).await?),
+            Owner::Installation => self.system().await,
+        }
+    }
+
+    /// For the installation's monitors, and for what is about monitors of all organisations: the prober, beats, rollups, the file, retention.
+    pub(super) async fn system(&self) -> Result<Tx, UptimeError> {
+        Ok(self.inner.db.system().await?)
+    }
+}

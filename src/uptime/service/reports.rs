@@ -1,0 +1,1 @@
+//! The report of a month: availability, outages, maintenance that is left out and says so, budget.

@@ -1,0 +1,1 @@
+//! `uptime_checks`, `uptime_hours_open`.

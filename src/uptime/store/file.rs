@@ -1,0 +1,1 @@
+//! `uptime_file`, and what the file manages.

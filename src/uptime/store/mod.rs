@@ -1,0 +1,14 @@
+//! The only SQL of monitors. Plain functions on a transaction.
+//!
+//! Addresses are cast, because this build reads no `inet`: `host(address)`, and `$1::text[]` whose elements are cast to `inet`.
+
+pub mod beats;
+pub mod checks;
+pub mod file;
+pub mod imports;
+pub mod monitors;
+pub mod rollups;
+pub mod spans;
+pub mod state;
+pub mod upkeep;
+pub mod windows;

@@ -1,0 +1,1 @@
+//! `uptime_monitors`, `uptime_groups`.

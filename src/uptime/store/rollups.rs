@@ -1,0 +1,1 @@
+//! `uptime_minutes`, `uptime_days`, `uptime_hours_open`.

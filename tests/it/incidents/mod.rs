@@ -1,0 +1,3 @@
+//! Incidents, on the real router, worker and PostgreSQL.
+
+mod found;

@@ -1,0 +1,3 @@
+//! Status pages, on the real router, worker and PostgreSQL.
+
+mod domains;

@@ -1,0 +1,3 @@
+//! Monitors, on the real router, worker and PostgreSQL.
+
+mod retention;
