@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Config, Deps, EVENTS, SelfCheck, Uptime, register};
+use super::{Config, Deps, EVENTS, SelfCheck, Uptime, metrics::Metrics, prober, register};
 use kit::{Context, Module, Room};
 use platform::{
     db::Table,
@@ -35,6 +35,7 @@ pub static ROOM: Room = Room {
     queues: &["system"],
     schedules: &["uptime.maintain"],
     events: EVENTS,
+    metrics: Some(|telemetry| drop(telemetry.register("uptime", Metrics::register))),
     ..Room::new("uptime")
 };
 
@@ -45,7 +46,7 @@ pub fn build(
     monitors_file: Option<PathBuf>,
     self_checks: Vec<Arc<dyn SelfCheck>>,
 ) -> (Uptime, Module) {
-    let Context { db, clock, lifecycle, master_key, server, .. } = context.clone();
+    let Context { db, clock, lifecycle, master_key, telemetry, server, .. } = context.clone();
     let uptime = Uptime::new(Deps {
         config: config.clone(),
         db,
@@ -55,7 +56,10 @@ pub fn build(
         base_url: server.base_url(),
         monitors_file,
         self_checks,
+        metrics: telemetry.register("uptime", Metrics::register),
     });
-    let module = Module::new(&ROOM).jobs(uptime.clone(), register);
+    let background = uptime.clone();
+    let module =
+        Module::new(&ROOM).jobs(uptime.clone(), register).background(move |loops| prober::start(&background, loops));
     (uptime, module)
 }

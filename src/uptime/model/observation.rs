@@ -85,6 +85,8 @@ text_enum! {
         RegistryRefused = "registry_refused",
         /// This host lacks file descriptors, ports or memory: the status is unknown, not down.
         Local = "local",
+        /// A part of the appliance is not configured: the status is unknown, not down.
+        Off = "off",
     }
 }
 
@@ -101,7 +103,7 @@ impl Reason {
 
     /// Whether it says nothing about what is watched.
     pub const fn is_unable(self) -> bool {
-        matches!(self, Self::NotPermitted | Self::RegistryRefused | Self::Local)
+        matches!(self, Self::NotPermitted | Self::RegistryRefused | Self::Local | Self::Off)
     }
 }
 

@@ -3,4 +3,7 @@
 //! `heap.rs`: what is due next, on a grid. `state.rs`: the state machine of one monitor. `windows.rs`: maintenance. `clock.rs`: the time that is
 //! observed, and jumps of the wall clock.
 
+pub mod clock;
+pub mod heap;
+pub mod state;
 pub mod windows;

@@ -20,8 +20,10 @@ use arc_swap::ArcSwapOption;
 use super::{
     Config, UptimeError,
     file::Section,
+    metrics::Metrics,
     model::{LiveView, MonitorId, Owner},
     outside::{Published, SelfCheck, Witness},
+    prober::Handle,
 };
 use platform::{
     clock::Clock,
@@ -45,6 +47,7 @@ pub struct Deps {
     pub monitors_file: Option<PathBuf>,
     /// Parts of the appliance: the built-in monitors.
     pub self_checks: Vec<Arc<dyn SelfCheck>>,
+    pub metrics: Metrics,
 }
 
 /// The uptime service. Cheap to clone.
@@ -60,6 +63,7 @@ pub(super) struct Inner {
     pub sections: Mutex<Vec<Arc<dyn Section>>>,
     /// What the prober of this process knows; empty where it does not check.
     pub live: ArcSwapOption<LiveView>,
+    pub prober: Handle,
 }
 
 impl std::ops::Deref for Inner {
@@ -78,7 +82,9 @@ impl std::fmt::Debug for Uptime {
 impl Uptime {
     pub fn new(deps: Deps) -> Self {
         let (witness, published) = (OnceLock::new(), OnceLock::new());
-        let inner = Inner { deps, witness, published, sections: Mutex::default(), live: ArcSwapOption::empty() };
+        let prober = Handle::new(Self::probe_settings(&deps), deps.metrics.prober.clone());
+        let (sections, live) = (Mutex::default(), ArcSwapOption::empty());
+        let inner = Inner { deps, witness, published, sections, live, prober };
         Self { inner: Arc::new(inner) }
     }
 

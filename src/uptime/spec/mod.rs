@@ -6,6 +6,7 @@
 
 mod http;
 mod others;
+mod validate;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -13,6 +13,7 @@ pub mod documents;
 pub mod false_s3;
 pub mod imap;
 pub mod loki;
+pub mod odd_target;
 pub mod openapi;
 pub mod process;
 pub mod receiver;
