@@ -189,7 +189,9 @@ impl Rooms {
         let (notices, of_notices) = notices::build(context, &config.notices, needs);
         auth.mails_links_by(notices.link_mailer());
         let jobs = Jobs::new(context.db.clone(), context.clock.clone(), config.jobs.clone(), families.jobs.clone());
-        let checks = self_checks::all(&context.db, &context.clock, &jobs, &backups, &mail);
+        let asked =
+            self_checks::Asked { jobs: &jobs, llm: &llm, knowledge: &knowledge, backups: &backups, mail: &mail };
+        let checks = self_checks::all(context, &asked);
         let below = (&webhooks, &mail, &auth, &alerting);
         let (uptime, incidents, status_pages, of_watching) = watching(context, config, checks, below)?;
         let (events, of_events) = events(context, config, families);

@@ -17,6 +17,7 @@ mod restore;
 mod serve;
 mod support_bundle;
 mod upgrade_postgres;
+mod uptime;
 mod user;
 
 use std::{
@@ -84,6 +85,8 @@ enum Command {
     UpgradePostgres(upgrade_postgres::Args),
     /// Mail: send a test, look into the log, send again, cancel, suppress; and the domains that it is sent from.
     Mail(mail::Args),
+    /// Monitors: list and check them, apply their file, import others, report a month.
+    Uptime(uptime::Args),
     /// Documents: read files like uploads.
     #[command(subcommand)]
     Knowledge(knowledge::Action),
@@ -115,6 +118,7 @@ impl Command {
             | Self::Psql(_)
             | Self::UpgradePostgres(_)
             | Self::Mail(_)
+            | Self::Uptime(_)
             | Self::SupportBundle(_) => true,
             Self::Serve(_)
             | Self::LogLevel(_)
@@ -180,6 +184,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::UpgradePostgres(args) => Box::pin(upgrade_postgres::run(config, args)).await,
             Command::Psql(args) => psql::run(config, args).await,
             Command::Mail(args) => Box::pin(mail::run(config, args)).await,
+            Command::Uptime(args) => Box::pin(uptime::run(config, args)).await,
             Command::Knowledge(action) => knowledge::run(&config, action).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }

@@ -1,5 +1,7 @@
 //! Errors of monitors.
 
+use std::time::Duration;
+
 use jobs::JobsError;
 use platform::{
     crypto::SealError,
@@ -17,6 +19,8 @@ pub enum UptimeError {
     Seal(#[from] SealError),
     #[error("stored JSON is not what it should be")]
     Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Sketch(#[from] crate::history::BadSketch),
     #[error("there is no such {0}")]
     NotFound(&'static str),
     #[error("some fields are invalid")]
@@ -26,6 +30,12 @@ pub enum UptimeError {
     Conflict(&'static str, String),
     #[error("an organisation has at most {0} monitors")]
     TooMany(i64),
+    /// So many checks by hand are running already.
+    #[error("too many checks by hand at a time: wait for the others")]
+    Busy,
+    /// Of another room.
+    #[error("a part of the file of monitors cannot be applied")]
+    Section(#[source] anyhow::Error),
     /// Only the file changes it.
     #[error("this is managed by the file of monitors: change it there")]
     Managed,
@@ -50,7 +60,11 @@ impl From<UptimeError> for ApiError {
             UptimeError::Conflict(code, detail) => Self::conflict(code, detail),
             error @ UptimeError::TooMany(_) => Self::conflict("too_many_monitors", error.to_string()),
             error @ UptimeError::Managed => Self::conflict("managed", error.to_string()),
-            error @ (UptimeError::Seal(_) | UptimeError::Json(_)) => Self::internal(error),
+            UptimeError::Busy => Self::too_many(Duration::from_secs(5)),
+            error
+            @ (UptimeError::Seal(_) | UptimeError::Json(_) | UptimeError::Sketch(_) | UptimeError::Section(_)) => {
+                Self::internal(error)
+            }
         }
     }
 }

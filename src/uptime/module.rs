@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Config, Deps, EVENTS, SelfCheck, Uptime, metrics::Metrics, prober, register};
+use super::{Config, Deps, EVENTS, Metrics, SelfCheck, Uptime, doctor::checks, pages, prober, register, routes};
+use console::{NavItem, Section};
 use kit::{Context, Module, Room};
 use platform::{
     db::Table,
@@ -31,11 +32,14 @@ pub static ROOM: Room = Room {
         Table::small("uptime_monitors"),
         Table::small("uptime_windows"),
     ],
+    nav: &[NavItem::new(Section::Operate, "/monitors", "uptime-title", "shield").role(Role::Member)],
     locale: Some(console::locale!("uptime")),
     queues: &["system"],
-    schedules: &["uptime.maintain"],
+    schedules: &["uptime.maintain", "uptime.rollup"],
     events: EVENTS,
+    openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("uptime", Metrics::register))),
+    public: &["/api/v1/uptime/beats"],
     ..Room::new("uptime")
 };
 
@@ -59,7 +63,15 @@ pub fn build(
         metrics: telemetry.register("uptime", Metrics::register),
     });
     let background = uptime.clone();
-    let module =
-        Module::new(&ROOM).jobs(uptime.clone(), register).background(move |loops| prober::start(&background, loops));
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &uptime)
+        .pages(pages::router(), &uptime)
+        .jobs(uptime.clone(), register)
+        .checks(uptime.clone(), checks)
+        .background(move |loops| {
+            background.start_loops(loops);
+            prober::start(&background, loops);
+        })
+        .overview(uptime.clone());
     (uptime, module)
 }

@@ -3,16 +3,15 @@
 //!
 //! `pack.rs`: minutes of an hour and hours of a day as bytes. `sketch.rs`: counts in logarithmic buckets, merged by adding. `spans.rs`: seconds of
 //! each status between two times. `report.rs`: a month as model, CSV, JSON and HTML.
-//!
-//! ```ignore
-//! pub struct Sketch { .. }                                         // relative error 2.5 %, version byte first
-//! impl Sketch {
-//!     pub fn add(&mut self, us: i32);
-//!     pub fn merge(&mut self, other: &Self);
-//!     pub fn quantile(&self, q: f64) -> Option<i32>;
-//!     pub fn read(bytes: &[u8]) -> Result<Self, BadSketch>;
-//!     pub fn write(&self) -> Vec<u8>;
-//! }
-//! // The writer folds checks of a minute into one while the database is away and memory is full.
-//! pub async fn fold(conn: &mut PgConnection, monitor: i32, minute: DateTime<Utc>, sketch: &Sketch, failed: i32) -> sqlx::Result<()>;
-//! ```
+
+pub mod pack;
+pub mod report;
+mod rollup;
+mod sketch;
+pub mod spans;
+#[cfg(test)]
+mod tests;
+mod varint;
+
+pub use rollup::{fold, hour_of, point_of_hour, point_of_minute};
+pub use sketch::{BadSketch, Sketch};

@@ -6,6 +6,8 @@ mod history;
 mod imports;
 mod monitors;
 mod reports;
+mod rollup;
+mod trials;
 mod upkeep;
 mod windows;
 
@@ -16,14 +18,14 @@ use std::{
 
 use anyhow::ensure;
 use arc_swap::ArcSwapOption;
+use chrono::{DateTime, Utc};
 
 use super::{
-    Config, UptimeError,
+    Config, Metrics, UptimeError,
     file::Section,
-    metrics::Metrics,
     model::{LiveView, MonitorId, Owner},
     outside::{Published, SelfCheck, Witness},
-    prober::Handle,
+    prober::{Command, Handle},
 };
 use platform::{
     clock::Clock,
@@ -32,6 +34,14 @@ use platform::{
     http::Principal,
     lifecycle::Lifecycle,
 };
+
+pub use file::FileState;
+pub use imports::Choices;
+pub use monitors::{MonitorWithToken, NewMonitor, SecretChanges};
+pub(crate) use monitors::{free, given_secrets};
+pub use windows::NewWindow;
+
+use trials::Trials;
 
 /// Dependencies of the service.
 #[derive(Clone)]
@@ -61,9 +71,12 @@ pub(super) struct Inner {
     pub witness: OnceLock<Arc<dyn Witness>>,
     pub published: OnceLock<Arc<dyn Published>>,
     pub sections: Mutex<Vec<Arc<dyn Section>>>,
+    /// What asks targets, and checks the monitors where this process has the duty.
+    pub prober: Handle,
+    /// Checks by hand.
+    trials: Arc<Trials>,
     /// What the prober of this process knows; empty where it does not check.
     pub live: ArcSwapOption<LiveView>,
-    pub prober: Handle,
 }
 
 impl std::ops::Deref for Inner {
@@ -83,8 +96,15 @@ impl Uptime {
     pub fn new(deps: Deps) -> Self {
         let (witness, published) = (OnceLock::new(), OnceLock::new());
         let prober = Handle::new(Self::probe_settings(&deps), deps.metrics.prober.clone());
-        let (sections, live) = (Mutex::default(), ArcSwapOption::empty());
-        let inner = Inner { deps, witness, published, sections, live, prober };
+        let inner = Inner {
+            deps,
+            witness,
+            published,
+            sections: Mutex::default(),
+            prober,
+            trials: Arc::default(),
+            live: ArcSwapOption::empty(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -132,6 +152,15 @@ impl Uptime {
         Ok(if installation { Owner::Installation } else { Owner::Org(who.org_id) })
     }
 
+    /// Monitors, groups or windows have changed: the prober of this process need not find out by itself.
+    pub(crate) fn changed(&self) {
+        self.tell_prober(Command::Reload);
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.inner.clock.now()
+    }
+
     pub(super) async fn begin(&self, owner: Owner) -> Result<Tx, UptimeError> {
         match owner {
             Owner::Org(org) => Ok(self.inner.db.tenant(org).await?),
@@ -143,4 +172,9 @@ impl Uptime {
     pub(super) async fn system(&self) -> Result<Tx, UptimeError> {
         Ok(self.inner.db.system().await?)
     }
+}
+
+/// Owners whose monitors the caller may see.
+pub(super) fn owners(who: &Principal) -> impl Iterator<Item = Owner> {
+    [Some(Owner::Org(who.org_id)), who.is_operator().then_some(Owner::Installation)].into_iter().flatten()
 }

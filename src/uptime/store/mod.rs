@@ -5,8 +5,12 @@
 pub mod beats;
 pub mod checks;
 pub mod file;
+pub mod groups;
+pub mod history;
 pub mod imports;
 pub mod monitors;
+pub mod prober;
+pub mod reports;
 pub mod rollups;
 pub mod spans;
 pub mod state;
