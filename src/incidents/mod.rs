@@ -8,21 +8,45 @@
 //!
 //! Owns `incidents`, `incident_updates`, `incident_log`, `incident_causes`, `incident_impacts`, `incident_templates`, `incident_components`,
 //! `incident_component_monitors`, `incident_component_changes`, `incident_channels`, `incident_rules`, `incident_rotas`,
-//! `incident_rota_overrides`, `incident_people`, `incident_told`, `incident_told_keys`. Jobs: `incidents.maintain`.
+//! `incident_rota_overrides`, `incident_people`, `incident_told`, `incident_told_keys`. Jobs: `incidents.tell`,
+//! `incidents.tell_end`, `incidents.tell_update`, `incidents.escalate`, `incidents.from_alert`, `incidents.from_monitor`, `incidents.maintain`. Metrics:
+//! `holdfast_incidents_*`. Checks: `incidents.channels`, `incidents.rota`.
 
+mod channel;
+mod components;
 mod config;
+mod doctor;
 mod error;
 mod events;
+mod flap;
 mod jobs;
+mod local;
+mod matching;
+mod merge;
+mod message;
+mod metrics;
 mod model;
 mod module;
+mod overview;
+mod pages;
+mod preview;
+mod quiet;
+mod rota;
+mod routes;
 mod service;
 mod store;
+mod timeline;
 
 pub use config::{Alerts, Config};
+pub use doctor::checks;
 pub use error::IncidentsError;
 pub use events::{EVENTS, IncidentOpened, IncidentResolved, IncidentUpdated};
 pub use jobs::register;
+pub use metrics::Metrics;
 pub use model::*;
 pub use module::{ADMIN, READ, ROOM, WRITE, build};
-pub use service::{Changed, Deps, Incidents, Needs};
+pub use service::{
+    Acknowledgement, Changed, ChannelDraft, ComponentDraft, Deps, IncidentChanges, IncidentDraft, IncidentFull,
+    Incidents, MaintenanceDraft, MonitorWitness, Needs, OnCall, OverrideDraft, PersonDraft, PersonSettings, Preview,
+    PreviewRequest, RotaDraft, RuleDraft, Split, TemplateDraft, Tried, UpdateChanges, UpdateDraft, Would,
+};

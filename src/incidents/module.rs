@@ -1,6 +1,15 @@
 //! What this room hands over.
 
-use super::{Config, Deps, EVENTS, Incidents, Needs, register};
+use std::sync::Arc;
+
+use super::{
+    Config, Deps, EVENTS, Incidents, Metrics, Needs, checks,
+    jobs::{FromAlert, FromMonitor},
+    pages, register, routes,
+    service::{ChannelReceivers, FileSection, MonitorWitness},
+};
+use console::{Locale, NavItem, Section};
+use events::Subscription;
 use kit::{Context, Module, Room};
 use platform::{
     db::Table,
@@ -13,6 +22,8 @@ pub const READ: Scope = Scope::new("incidents_read", Role::Member);
 pub const WRITE: Scope = Scope::new("incidents_write", Role::Member);
 /// Changes who is told of what, and how.
 pub const ADMIN: Scope = Scope::new("incidents_admin", Role::Admin);
+
+pub(super) const LOCALE: Locale = console::locale!("incidents");
 
 pub static ROOM: Room = Room {
     scopes: &[READ, WRITE, ADMIN],
@@ -34,24 +45,39 @@ pub static ROOM: Room = Room {
         Table::small("incident_updates"),
         Table::small("incidents"),
     ],
-    locale: Some(console::locale!("incidents")),
-    queues: &["system"],
+    nav: &[
+        NavItem::new(Section::Operate, "/incidents", "incidents-title", "warn").role(Role::Member),
+        NavItem::new(Section::Operate, "/on-call", "incidents-on-call", "members").role(Role::Member),
+        NavItem::new(Section::Settings, "/settings/channels", "incidents-channels-title", "send").role(Role::Admin),
+    ],
+    public: &[pages::PUBLIC],
+    locale: Some(LOCALE),
+    queues: &["incidents", "system"],
     schedules: &["incidents.maintain"],
     events: EVENTS,
+    subscriptions: &[Subscription::of::<FromAlert>(), Subscription::of::<FromMonitor>()],
+    openapi: Some(|| routes::router().into_openapi()),
+    metrics: Some(|telemetry| drop(telemetry.register("incidents", Metrics::register))),
     ..Room::new("incidents")
 };
 
 pub fn build(context: &Context, config: &Config, needs: Needs) -> anyhow::Result<(Incidents, Module)> {
-    let Context { db, clock, master_key, http, server, .. } = context.clone();
+    let Context { db, clock, master_key, http, server, telemetry, .. } = context.clone();
     let incidents = Incidents::new(Deps {
         config: config.clone(),
         db,
         clock,
         master_key,
         http,
+        metrics: telemetry.register("incidents", Metrics::register),
         base_url: server.base_url(),
         rooms: needs,
     });
-    let module = Module::new(&ROOM).jobs(incidents.clone(), register);
+    incidents.inner.rooms.uptime.set_witness(Arc::new(MonitorWitness(incidents.clone())))?;
+    incidents.inner.rooms.uptime.add_section(Arc::new(FileSection(incidents.clone())));
+    incidents.inner.rooms.webhooks.add_receivers(Arc::new(ChannelReceivers(incidents.clone())));
+    let background = incidents.clone();
+    let module =
+        Module::new(&ROOM).jobs(incidents.clone(), register).background(move |loops| background.start_loops(loops));
     Ok((incidents, module))
 }

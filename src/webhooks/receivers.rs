@@ -23,6 +23,9 @@ pub trait Receivers: Send + Sync {
     /// given up.
     async fn get(&self, owner: Owner, name: &str) -> Result<Option<Target>, WebhooksError>;
 
+    /// An attempt failed, with what the judge said of it: where the answer names a new address, the room takes note of that.
+    async fn failed(&self, owner: Owner, name: &str, why: &str) -> Result<(), WebhooksError>;
+
     /// It wants no more messages, or its address is not valid any more. Called once, with the reason, after which nothing is sent to it.
     async fn gone(&self, owner: Owner, name: &str, why: &str) -> Result<(), WebhooksError>;
 }

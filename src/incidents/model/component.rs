@@ -58,6 +58,13 @@ pub struct Component {
     pub updated_at: DateTime<Utc>,
 }
 
+impl Component {
+    /// Whether this status was set by hand.
+    pub fn is_set_to(&self, status: ComponentStatus) -> bool {
+        self.set == Some(status)
+    }
+}
+
 /// What the outage of a monitor makes of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ComponentMonitor {

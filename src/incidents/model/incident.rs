@@ -125,6 +125,19 @@ pub struct Incident {
     pub updated_at: DateTime<Utc>,
 }
 
+impl Incident {
+    /// Badge colour.
+    pub fn tone(&self) -> &'static str {
+        match (self.resolved_at.is_some(), self.kind, self.severity) {
+            (true, ..) => "ok",
+            (false, IncidentKind::Maintenance, _) => "info",
+            (false, _, Severity::Critical) => "error",
+            (false, _, Severity::Warning) => "warn",
+            (false, _, Severity::Info) => "neutral",
+        }
+    }
+}
+
 /// A part of the timeline.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = IncidentUpdate)]
@@ -204,6 +217,13 @@ pub struct Traits {
     /// Of an alert: its name and its label `service`.
     pub alert: Option<String>,
     pub service: Option<String>,
+    pub runbook: Option<String>,
+    /// Of a monitor: by which rules know it.
+    pub tags: Vec<String>,
+    /// Why it is down.
+    pub error: Option<String>,
+    /// Seen long after it began.
+    pub late: bool,
 }
 
 text_enum! {
@@ -242,6 +262,14 @@ pub struct LogEntry {
     pub done_by: String,
     pub detail: serde_json::Value,
     pub at: DateTime<Utc>,
+}
+
+impl LogEntry {
+    /// What is worth reading of it besides its kind.
+    pub fn summary(&self) -> String {
+        let fields = ["name", "rule", "because"];
+        fields.into_iter().filter_map(|field| self.detail.get(field)?.as_str()).collect::<Vec<_>>().join(" · ")
+    }
 }
 
 /// A prepared text.

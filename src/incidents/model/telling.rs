@@ -113,6 +113,13 @@ pub struct Rule {
     pub updated_at: DateTime<Utc>,
 }
 
+impl Rule {
+    /// Whether there are hours in which not even critical ones are told.
+    pub fn holds_critical(&self) -> bool {
+        self.quiet.iter().any(|quiet| quiet.least.is_none())
+    }
+}
+
 /// What a rule is for: any of each list; an empty list is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]

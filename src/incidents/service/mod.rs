@@ -1,32 +1,78 @@
 //! [`Incidents`]: the rules.
 //!
-//! Further files: `witness.rs` (monitors open and resolve incidents), `incidents.rs`, `components.rs`, `timeline.rs` (what the API changes),
-//! `rota.rs`, `escalation.rs`, `tell.rs` (who is told when), `channels.rs`, `alerts.rs`, `preview.rs`, `upkeep.rs`. What room `status_page` reads
-//! is in `pages.rs`.
+//! Further files: `witness.rs` (monitors open and resolve incidents), `opening.rs` (a cause opens one or joins one), `incidents.rs`, `timeline.rs`,
+//! `components.rs`, `templates.rs` (what the API changes), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs` (who is told when),
+//! `deliver.rs` (how), `channels.rs`, `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
+//! `builtin.rs`, `health.rs` (checks, first page), `file/` (its part of the file of monitors),
+//! `upkeep.rs`. What room `status_page` reads is in `pages.rs`.
 
+mod alerts;
+mod builtin;
+mod channels;
+mod components;
+mod deliver;
+mod escalation;
+mod file;
+mod health;
+mod incidents;
+mod links;
+mod maintenances;
+mod merging;
+mod opening;
 mod pages;
+mod people;
+mod preview;
+mod receivers;
+mod rota;
+mod rules;
+mod tell;
+mod templates;
+mod timeline;
 mod upkeep;
+mod witness;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
 use tokio::sync::broadcast;
 
 use super::{
-    Config, IncidentsError,
-    model::{ComponentId, IncidentId, Owner},
+    Config, IncidentsError, Metrics,
+    model::{ComponentId, IncidentId, LogEntry, LogId, LogKind, Owner},
+    module::LOCALE,
+    store,
 };
 use alerting::Alerting;
 use auth::Auth;
+use console::Texts;
 use mail::Mail;
 use platform::{
     clock::Clock,
-    crypto::MasterKey,
+    crypto::{self, MasterKey},
     db::{Db, Tx},
     http::Principal,
     http_client::HttpClients,
+    ids::OrgId,
 };
 use uptime::Uptime;
 use webhooks::Webhooks;
+
+pub use channels::{ChannelDraft, Tried};
+pub use components::ComponentDraft;
+pub use file::FileSection;
+pub use incidents::{IncidentChanges, IncidentDraft, IncidentFull};
+pub use links::Acknowledgement;
+pub use maintenances::MaintenanceDraft;
+pub use merging::Split;
+pub use preview::{Preview, PreviewRequest, Would};
+pub use receivers::ChannelReceivers;
+pub use rota::{OnCall, OverrideDraft, PersonDraft, PersonSettings, RotaDraft};
+pub use rules::RuleDraft;
+pub use templates::TemplateDraft;
+pub use timeline::{UpdateChanges, UpdateDraft};
+pub use witness::MonitorWitness;
 
 /// Changes that wait for a slow reader, which then reads everything anew.
 const CHANGES: usize = 256;
@@ -50,6 +96,7 @@ pub struct Deps {
     pub clock: Clock,
     pub master_key: MasterKey,
     pub http: HttpClients,
+    pub metrics: Metrics,
     /// Our public address, without a trailing slash: for links.
     pub base_url: String,
     pub rooms: Needs,
@@ -70,7 +117,10 @@ pub struct Incidents {
 
 pub(super) struct Inner {
     deps: Deps,
+    pub texts: Arc<Texts>,
     pub changes: broadcast::Sender<Changed>,
+    /// What changed in transactions that somebody else commits, and when.
+    pub uncommitted: Mutex<Vec<(DateTime<Utc>, Changed)>>,
 }
 
 impl std::ops::Deref for Inner {
@@ -88,7 +138,13 @@ impl std::fmt::Debug for Incidents {
 
 impl Incidents {
     pub fn new(deps: Deps) -> Self {
-        Self { inner: Arc::new(Inner { deps, changes: broadcast::Sender::new(CHANGES) }) }
+        let inner = Inner {
+            deps,
+            texts: Texts::new(&[LOCALE]),
+            changes: broadcast::Sender::new(CHANGES),
+            uncommitted: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     pub fn config(&self) -> &Config {
@@ -119,4 +175,44 @@ impl Incidents {
     pub(super) async fn system(&self) -> Result<Tx, IncidentsError> {
         Ok(self.inner.db.system().await?)
     }
+
+    /// Says what changed in a transaction that is committed.
+    pub(super) fn announce(&self, changes: &[Changed]) {
+        for change in changes {
+            // Nobody may listen.
+            let _ = self.inner.changes.send(*change);
+        }
+    }
+
+    pub(super) async fn log(
+        &self,
+        conn: &mut PgConnection,
+        org: Option<OrgId>,
+        incident: IncidentId,
+        what: LogKind,
+        done_by: &str,
+        detail: Value,
+    ) -> Result<(), IncidentsError> {
+        let clock = &self.inner.clock;
+        let entry = LogEntry { id: LogId::generate(clock), what, done_by: done_by.to_owned(), detail, at: clock.now() };
+        Ok(store::incidents::log(conn, org, incident, &entry).await?)
+    }
+
+    pub(super) fn page(&self, incident: IncidentId) -> String {
+        format!("{}/incidents/{incident}", self.inner.base_url)
+    }
 }
+
+/// The owners whose things the caller may see.
+pub(super) fn owners(who: &Principal) -> impl Iterator<Item = Owner> {
+    [Some(Owner::Org(who.org_id)), who.is_operator().then_some(Owner::Installation)].into_iter().flatten()
+}
+
+/// Twelve of [a-z0-9]: an id in Statuspage's JSON.
+pub(super) fn code() -> String {
+    const SIGNS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    (0..12).filter_map(|_| SIGNS.get(crypto::random_below(SIGNS.len()))).map(|sign| char::from(*sign)).collect()
+}
+
+/// What the room does by itself is done by this.
+pub(super) const ROOM_ITSELF: &str = "incidents";
