@@ -7,6 +7,7 @@ use platform::{
     crypto::SealError,
     db::DbError,
     error::{ApiError, FieldError},
+    pools::WorkLost,
 };
 use uptime::UptimeError;
 
@@ -26,6 +27,15 @@ pub enum StatusPageError {
     Incidents(#[from] IncidentsError),
     #[error("stored JSON is not what it should be")]
     Json(#[from] serde_json::Error),
+    #[error("a page could not be made")]
+    Template(#[from] askama::Error),
+    #[error("an answer could not be compressed")]
+    Compress(#[from] std::io::Error),
+    #[error("work on a CPU pool was lost")]
+    Work(#[from] WorkLost),
+    /// Of a password.
+    #[error("the hash of a page's password cannot be used: {0}")]
+    Hash(String),
     #[error("there is no such {0}")]
     NotFound(&'static str),
     #[error("some fields are invalid")]
@@ -59,7 +69,12 @@ impl From<StatusPageError> for ApiError {
             StatusPageError::Invalid(errors) => Self::validation(errors),
             StatusPageError::Conflict(code, detail) => Self::conflict(code, detail),
             error @ StatusPageError::Managed => Self::conflict("managed", error.to_string()),
-            error @ (StatusPageError::Seal(_) | StatusPageError::Json(_)) => Self::internal(error),
+            error @ (StatusPageError::Seal(_)
+            | StatusPageError::Json(_)
+            | StatusPageError::Template(_)
+            | StatusPageError::Compress(_)
+            | StatusPageError::Work(_)
+            | StatusPageError::Hash(_)) => Self::internal(error),
         }
     }
 }

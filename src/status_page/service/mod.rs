@@ -1,23 +1,47 @@
 //! [`StatusPages`]: the rules.
 //!
-//! Further files: `pages.rs` (what the API changes), `subscribers.rs`, `renderer.rs` (in the worker that has the prober's duty), `domains.rs`,
-//! `upkeep.rs`.
+//! Further files: `pages.rs` (what the API changes), `values.rs` (what it may be), `subscribers.rs`, `tell.rs` (mails to them), `domains.rs`,
+//! `reader.rs` (what a page shows), `renderer.rs` (in the worker that has the prober's duty), `loader.rs` (in every process), `builtin.rs` (the
+//! appliance's own page), `section.rs` (pages in the file of monitors), `upkeep.rs`.
 
+mod builtin;
+mod domains;
+mod loader;
+mod pages;
+mod reader;
+mod renderer;
+mod section;
+mod subscribers;
+mod tell;
 mod upkeep;
+mod values;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::{Config, StatusPageError, model::Owner};
+use super::{
+    Config, Metrics, StatusPageError,
+    dns::Dns,
+    holder::{Holder, Hosts},
+    model::Owner,
+    words::Words,
+};
+use console::Lang;
 use incidents::Incidents;
 use mail::Mail;
 use platform::{
     clock::Clock,
     crypto::MasterKey,
     db::{Db, Tx},
-    http::Principal,
+    http::{Principal, RateLimiter},
     lifecycle::Lifecycle,
+    pools::CpuPool,
 };
 use uptime::Uptime;
+
+pub use section::PagesSection;
+pub use subscribers::{Asked, Purpose};
+pub use tell::Place;
+pub use values::{PageUpdate, PutComponent, PutGroup};
 
 /// The rooms that it asks.
 #[derive(Clone)]
@@ -37,13 +61,44 @@ pub struct Deps {
     pub master_key: MasterKey,
     /// Our public address, without a trailing slash: for links.
     pub base_url: String,
+    pub metrics: Metrics,
     pub rooms: Needs,
 }
 
 /// The service of status pages. Cheap to clone.
 #[derive(Clone)]
 pub struct StatusPages {
-    pub(super) inner: Arc<Deps>,
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    deps: Deps,
+    pub holder: Arc<Holder>,
+    pub words: Words,
+    pub dns: Dns,
+    /// Renders, and hashes passwords: at low priority, nobody waits for a page.
+    pub rendering: CpuPool,
+    pub hashing: CpuPool,
+    /// Signs cookies of passwords, and links in mails to subscribers.
+    pub signing: [u8; 32],
+    pub limits: Limits,
+}
+
+/// What strangers may do how often.
+pub(super) struct Limits {
+    /// By address of origin: five passwords a minute.
+    pub passwords: RateLimiter,
+    /// By address of origin: five subscriptions an hour.
+    pub by_origin: RateLimiter,
+    /// By page and mail address: three mails a day.
+    pub by_address: RateLimiter,
+}
+
+impl std::ops::Deref for Inner {
+    type Target = Deps;
+    fn deref(&self) -> &Deps {
+        &self.deps
+    }
 }
 
 impl std::fmt::Debug for StatusPages {
@@ -54,11 +109,32 @@ impl std::fmt::Debug for StatusPages {
 
 impl StatusPages {
     pub fn new(deps: Deps) -> Self {
-        Self { inner: Arc::new(deps) }
+        let signing = deps.master_key.derive("status_page.links");
+        let limits = Limits {
+            passwords: RateLimiter::new(5, 5),
+            by_origin: RateLimiter::sparse(Duration::from_secs(12 * 60), 5),
+            by_address: RateLimiter::sparse(Duration::from_secs(8 * 3600), 3),
+        };
+        let inner = Inner {
+            holder: Arc::default(),
+            words: Words::new(Lang::En),
+            dns: Dns::default(),
+            rendering: CpuPool::background(1),
+            hashing: CpuPool::new(1),
+            signing,
+            limits,
+            deps,
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     pub fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// Names of hosts that lead to pages, and monitors that they show.
+    pub fn hosts(&self) -> Arc<Hosts> {
+        Arc::new(Hosts(self.inner.holder.clone()))
     }
 
     /// Whose pages the caller asks for: the organisation's, or for operators the installation's.
@@ -79,5 +155,10 @@ impl StatusPages {
     /// For the installation's pages, and for what is about pages of all organisations: rendering, loading, subscribers' links, retention.
     pub(super) async fn system(&self) -> Result<Tx, StatusPageError> {
         Ok(self.inner.db.system().await?)
+    }
+
+    /// Whether the console's address is https: then so are pages' own names.
+    pub(super) fn is_https(&self) -> bool {
+        self.inner.base_url.starts_with("https://")
     }
 }

@@ -1,3 +1,8 @@
 //! Status pages, on the real router, worker and PostgreSQL.
 
+mod access;
 mod domains;
+mod faults;
+mod seed;
+mod served;
+mod subscribing;

@@ -1,0 +1,69 @@
+//! Console pages: the list, one page with its settings, its domains and its subscribers; and the page itself for those who are signed in.
+
+mod settings;
+mod subscribers;
+
+use axum::{
+    Router,
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+
+use super::{PageId, READ, StatusPages, public};
+use console::{PageResult, Shell};
+use platform::{error::ApiError, http::Path};
+
+const PATH: &str = "/settings/status-pages";
+/// Rows per page.
+const SHOWN: u32 = 50;
+
+/// The routes.
+pub fn router() -> Router<StatusPages> {
+    Router::new()
+        .route(PATH, get(settings::list).post(settings::create))
+        .route("/settings/status-pages/{id}", get(settings::show).post(settings::save))
+        .route("/settings/status-pages/{id}/delete", post(settings::delete))
+        .route("/settings/status-pages/{id}/domains", post(settings::add_domain))
+        .route("/settings/status-pages/{id}/domains/{domain}/check", post(settings::check_domain))
+        .route("/settings/status-pages/{id}/domains/{domain}/delete", post(settings::remove_domain))
+        .route("/settings/status-pages/{id}/subscribers", get(subscribers::list))
+        .route("/settings/status-pages/{id}/subscribers/{subscriber}/delete", post(subscribers::remove))
+        .route("/settings/status-pages/{id}/view", get(view))
+        .route("/settings/status-pages/{id}/view/{*rest}", get(view_part))
+}
+
+async fn view(
+    shell: Shell,
+    State(pages): State<StatusPages>,
+    Path(id): Path<PageId>,
+    headers: HeaderMap,
+) -> PageResult {
+    shown(&shell, &pages, id, "", &headers).await
+}
+
+async fn view_part(
+    shell: Shell,
+    State(pages): State<StatusPages>,
+    Path((id, rest)): Path<(PageId, String)>,
+    headers: HeaderMap,
+) -> PageResult {
+    shown(&shell, &pages, id, &rest, &headers).await
+}
+
+/// The page as its visitors see it, for those of its owner, also where it is private.
+async fn shown(
+    shell: &Shell,
+    pages: &StatusPages,
+    id: PageId,
+    rest: &str,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    shell.principal().require(READ)?;
+    pages.page(shell.principal(), id).await?;
+    match pages.served(id) {
+        Some(served) => Ok(public::signed_in(pages, &served, rest, headers)),
+        None => Ok(shell.t("status-page-not-rendered").to_string().into_response()),
+    }
+}
