@@ -77,7 +77,12 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> anyhow::Result
     incidents.inner.rooms.uptime.add_section(Arc::new(FileSection(incidents.clone())));
     incidents.inner.rooms.webhooks.add_receivers(Arc::new(ChannelReceivers(incidents.clone())));
     let background = incidents.clone();
-    let module =
-        Module::new(&ROOM).jobs(incidents.clone(), register).background(move |loops| background.start_loops(loops));
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &incidents)
+        .pages(pages::router(), &incidents)
+        .jobs(incidents.clone(), register)
+        .checks(incidents.clone(), checks)
+        .background(move |loops| background.start_loops(loops))
+        .overview(incidents.clone());
     Ok((incidents, module))
 }

@@ -66,6 +66,7 @@ pub fn build(
     let module = Module::new(&ROOM)
         .api(routes::router(), &uptime)
         .pages(pages::router(), &uptime)
+        .pages(routes::push::router(), &uptime)
         .jobs(uptime.clone(), register)
         .checks(uptime.clone(), checks)
         .background(move |loops| {

@@ -49,6 +49,10 @@ const MOST_OF_AGENT: usize = 200;
 /// The path as it is logged: what follows one of these is a secret of whoever has the link.
 fn shown(surface: Surface, path: &str) -> Cow<'_, str> {
     const SECRETS: [&str; 3] = ["/confirm/", "/manage/", "/api/push/"];
+    const BEGINNINGS: [&str; 2] = ["/acknowledge/", "/api/v1/uptime/beats/"];
+    if let Some(beginning) = BEGINNINGS.iter().find(|beginning| path.starts_with(**beginning)) {
+        return format!("{beginning}***").into();
+    }
     match SECRETS.iter().find_map(|mark| path.find(mark).map(|at| at + mark.len())) {
         Some(begin) if surface == Surface::Status => format!("{}***", &path[..begin]).into(),
         _ => path.into(),
@@ -308,6 +312,8 @@ mod tests {
             ("/status/shop/manage/0190.abc", "/status/shop/manage/***"),
             ("/status-domain/confirm/0190.abc", "/status-domain/confirm/***"),
             ("/api/push/Ab3dEf6hIj", "/api/push/***"),
+            ("/acknowledge/0190.abc", "/acknowledge/***"),
+            ("/api/v1/uptime/beats/Ab3dEf6hIj/start", "/api/v1/uptime/beats/***"),
             ("/status/shop/history", "/status/shop/history"),
         ] {
             assert_eq!(shown(Surface::of(path), path), logged);

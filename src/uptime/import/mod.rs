@@ -8,6 +8,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use gatus::duration as go_duration;
 pub use report::{Candidate, Fate, Import, Left, MonitorRow, Parsed, Proposal, Report, Unreadable, WindowCandidate};
 
 use crate::model::ImportSource;

@@ -6,6 +6,7 @@ mod groups;
 mod history;
 mod imports;
 mod monitors;
+pub(crate) mod push;
 pub(crate) mod reports;
 mod windows;
 

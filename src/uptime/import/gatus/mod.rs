@@ -113,7 +113,7 @@ fn sanitized(text: &str) -> String {
 }
 
 /// A duration as Go writes it, `1h30m`, milliseconds.
-fn duration(text: &str) -> Option<i64> {
+pub(crate) fn duration(text: &str) -> Option<i64> {
     let mut rest = text.trim();
     let mut total = 0_i64;
     if rest.is_empty() {
