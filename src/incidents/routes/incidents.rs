@@ -158,6 +158,7 @@ pub(super) async fn publish_incident(
 /// The incident that another becomes a part of.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"into": "0190b5a0-0000-7000-8000-000000000000"}))]
 pub(super) struct MergeIncident {
     into: IncidentId,
 }

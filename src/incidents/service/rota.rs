@@ -45,7 +45,12 @@ pub struct RotaDraft {
 /// Somebody stands in.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = IncidentRotaOverrideDraft)]
+#[schema(
+    as = IncidentRotaOverrideDraft,
+    example = json!({
+        "user_id": "0190b5a0-0000-7000-8000-000000000000", "starts_at": "2030-01-02T09:00:00Z", "ends_at": "2030-01-02T17:00:00Z",
+    })
+)]
 pub struct OverrideDraft {
     pub user_id: UserId,
     pub starts_at: DateTime<Utc>,

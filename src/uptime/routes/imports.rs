@@ -29,6 +29,8 @@ pub(super) async fn list_uptime_imports(
 /// A file to read.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"source": "gatus", "file_name": "config.yaml",
+    "content": "endpoints:\n  - name: shop\n    url: https://shop.example/\n    conditions: [\"[STATUS] == 200\"]\n"}))]
 pub(super) struct CreateImport {
     source: ImportSource,
     #[serde(default)]

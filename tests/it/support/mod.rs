@@ -25,3 +25,4 @@ pub mod stand_in;
 pub mod upstream;
 pub mod vault;
 pub mod wait;
+pub mod watching;
