@@ -161,6 +161,19 @@ async fn a_heartbeat_has_a_token_of_its_own() {
     assert_eq!(anonymous.post(&beat(&token), &json!({})).await.expect(200), json!({"ok": true, "stored": true}));
     anonymous.post(&format!("{}/fail?msg=disk%20full", beat(&token)), &json!({})).await.expect(200);
     anonymous.post(&beat("nonsense"), &json!({})).await.problem(404, "heartbeat_not_found");
+    // As Uptime Kuma's and Gatus's senders do.
+    let pushed = anonymous.get(&format!("/api/push/{token}?status=up&msg=OK&ping=12.5")).await;
+    assert_eq!(pushed.expect(200), json!({"ok": true, "stored": true}));
+    assert_eq!(anonymous.get("/api/push/nonsense?status=up").await.status, 404);
+    for (token, question, expected) in [
+        (&*token, "success=false&error=disk%20full&duration=1m30s", 200),
+        (&*token, "success=perhaps", 400),
+        ("nonsense", "success=true", 401),
+    ] {
+        let external = format!("/api/v1/endpoints/core_backup/external?{question}");
+        let request = anonymous.request(reqwest::Method::POST, &external).bearer_auth(token);
+        assert_eq!(anonymous.send(request).await.status, expected, "{question}");
+    }
     let renewed = admin.post(&format!("{path}/token"), &json!({})).await.expect(200);
     anonymous.post(&beat(&token), &json!({})).await.problem(404, "heartbeat_not_found");
     anonymous.post(&beat(renewed["token"].as_str().unwrap()), &json!({})).await.expect(200);
