@@ -223,7 +223,7 @@ fn too_large(most: usize) -> Failure {
 
 /// What an error of hyper says about the server.
 pub fn of_hyper(error: &hyper::Error) -> Failure {
-    let io = std::iter::successors(error.source(), |error| error.source())
+    let io = std::iter::successors(error.source(), |cause| (*cause).source())
         .find_map(|cause| cause.downcast_ref::<io::Error>());
     let reason = if error.is_parse_too_large() {
         Reason::HeadTooLarge

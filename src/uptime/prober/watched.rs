@@ -193,7 +193,7 @@ impl Watched {
 }
 
 /// Makes ids of spans.
-pub fn new_span(clock: &platform::clock::Clock) -> impl FnMut() -> SpanId {
+pub fn new_span(clock: &platform::clock::Clock) -> impl FnMut() -> SpanId + use<> {
     let clock = clock.clone();
     move || SpanId::generate(&clock)
 }

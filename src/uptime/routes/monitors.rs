@@ -159,7 +159,7 @@ pub(super) async fn get_monitor(
 
 /// Changes; what is left out stays as it is.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 #[expect(clippy::option_option, reason = "null is not the same as left out")]
 pub(super) struct UpdateMonitor {
     #[schema(max_length = 200)]
@@ -168,14 +168,15 @@ pub(super) struct UpdateMonitor {
     description: Option<String>,
     spec: Option<MonitorSpec>,
     /// Secrets to set by name; null removes one.
+    #[serde(default)]
     #[schema(value_type = BTreeMap<String, Option<String>>)]
     secrets: BTreeMap<String, Option<SecretString>>,
     /// Null: none.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<GroupId>)]
     group_id: Option<Option<GroupId>>,
     /// Null: none.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<MonitorId>)]
     parent_id: Option<Option<MonitorId>>,
     tags: Option<Vec<String>>,
@@ -183,17 +184,17 @@ pub(super) struct UpdateMonitor {
     timeout_ms: Option<i32>,
     retries: Option<i16>,
     /// Null: the timeout.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<i32>)]
     retry_ms: Option<Option<i32>>,
     successes: Option<i16>,
     /// Null: never.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<i32>)]
     slow_ms: Option<Option<i32>>,
     certificate_days: Option<i16>,
     /// Null: none.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<f64>)]
     target: Option<Option<f64>>,
     badge: Option<bool>,

@@ -31,14 +31,17 @@ const LONGEST_NAME: usize = 200;
 
 /// What is to be made of a file.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 #[schema(as = UptimeImportChoices)]
 pub struct Choices {
     /// Keys of monitors that are not made.
+    #[serde(default)]
     pub leave: BTreeSet<String>,
     /// Keys of stand-ins that are made.
+    #[serde(default)]
     pub offered: BTreeSet<String>,
     /// Secrets that the file does not hold, by the key of the monitor and the name.
+    #[serde(default)]
     #[schema(value_type = BTreeMap<String, BTreeMap<String, String>>)]
     pub secrets: BTreeMap<String, BTreeMap<String, SecretString>>,
 }

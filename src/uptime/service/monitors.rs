@@ -271,12 +271,13 @@ impl Uptime {
         let id = MonitorId::generate(&self.inner.clock);
         let token = (settings.spec.kind() == Kind::Heartbeat).then(|| token_of(new.token));
         let hash = token.as_ref().map(|token| crypto::sha256(token));
+        let secrets = new.secrets.seal(&self.inner.master_key, id)?;
         let row = NewRow {
             id,
             org: owner.org(),
             key: &key,
             settings: &settings,
-            secrets: new.secrets.seal(&self.inner.master_key, id)?.as_deref(),
+            secrets: secrets.as_deref(),
             token_hash: hash.as_ref().map(<[u8; 32]>::as_slice),
             paused: new.paused,
             managed_by,

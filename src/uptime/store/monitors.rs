@@ -268,9 +268,10 @@ pub async fn list(
 ) -> sqlx::Result<Vec<Monitor>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT m.id, m.org_id, m.key, m.name, m.description, m.kind, m.group_id, m.parent_id, m.tags, m.interval_seconds,
+        r#"SELECT m.id AS "id!", m.org_id, m.key AS "key!", m.name AS "name!", m.description, m.kind AS "kind!", m.group_id, m.parent_id,
+             m.tags AS "tags!", m.interval_seconds AS "interval_seconds!",
              s.status AS "status?", s.since AS "since?", s.degraded, s.flapping_since, s.error, s.certificate_ends_at, s.domain_ends_at,
-             m.managed_by, m.removed_at, m.created_at, m.updated_at
+             m.managed_by, m.removed_at, m.created_at AS "created_at!", m.updated_at AS "updated_at!"
            FROM uptime_monitors m LEFT JOIN uptime_state s ON s.monitor_id = m.id
            WHERE m.id = ANY (ARRAY(SELECT uptime_monitors_found($1, $2, $3, $4, $5, $6, $7, $8, $9))) ORDER BY m.id DESC"#,
         org.is_none(),
@@ -292,9 +293,10 @@ pub async fn list(
 pub async fn of_ids(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Monitor>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT m.id, m.org_id, m.key, m.name, m.description, m.kind, m.group_id, m.parent_id, m.tags, m.interval_seconds,
+        r#"SELECT m.id AS "id!", m.org_id, m.key AS "key!", m.name AS "name!", m.description, m.kind AS "kind!", m.group_id, m.parent_id,
+             m.tags AS "tags!", m.interval_seconds AS "interval_seconds!",
              s.status AS "status?", s.since AS "since?", s.degraded, s.flapping_since, s.error, s.certificate_ends_at, s.domain_ends_at,
-             m.managed_by, m.removed_at, m.created_at, m.updated_at
+             m.managed_by, m.removed_at, m.created_at AS "created_at!", m.updated_at AS "updated_at!"
            FROM uptime_monitors m LEFT JOIN uptime_state s ON s.monitor_id = m.id WHERE m.id = ANY ($1)"#,
         ids,
     )

@@ -140,8 +140,8 @@ pub struct StateRow {
 pub async fn states(conn: &mut PgConnection, monitors: &[Uuid]) -> sqlx::Result<Vec<StateRow>> {
     sqlx::query_as!(
         StateRow,
-        r#"SELECT s.monitor_id, s.status, s.since, o.cause AS "cause?", o.because_of AS "because_of?", s.outage_id, s.outage_told,
-             f.starts_at AS "outage_started_at?", s.degraded, s.flapping_since, s.error, s.certificate, s.certificate_ends_at, s.domain_ends_at
+        r#"SELECT s.monitor_id AS "monitor_id!", s.status AS "status!", s.since AS "since!", o.cause AS "cause?", o.because_of AS "because_of?", s.outage_id,
+             s.outage_told AS "outage_told!", f.starts_at AS "outage_started_at?", s.degraded, s.flapping_since, s.error, s.certificate, s.certificate_ends_at, s.domain_ends_at
            FROM uptime_state s
            LEFT JOIN uptime_spans o ON o.monitor_id = s.monitor_id AND o.ends_at IS NULL
            LEFT JOIN uptime_spans f ON f.id = s.outage_id
