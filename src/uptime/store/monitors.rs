@@ -268,7 +268,7 @@ pub async fn list(
 ) -> sqlx::Result<Vec<Monitor>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT m.id AS "id!", m.org_id, m.key AS "key!", m.name AS "name!", m.description, m.kind AS "kind!", m.group_id, m.parent_id,
+        r#"SELECT m.id AS "id!", m.org_id, m.key AS "key!", m.name AS "name!", m.description AS "description!", m.kind AS "kind!", m.group_id, m.parent_id,
              m.tags AS "tags!", m.interval_seconds AS "interval_seconds!",
              s.status AS "status?", s.since AS "since?", s.degraded, s.flapping_since, s.error, s.certificate_ends_at, s.domain_ends_at,
              m.managed_by, m.removed_at, m.created_at AS "created_at!", m.updated_at AS "updated_at!"
@@ -293,7 +293,7 @@ pub async fn list(
 pub async fn of_ids(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Monitor>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT m.id AS "id!", m.org_id, m.key AS "key!", m.name AS "name!", m.description, m.kind AS "kind!", m.group_id, m.parent_id,
+        r#"SELECT m.id AS "id!", m.org_id, m.key AS "key!", m.name AS "name!", m.description AS "description!", m.kind AS "kind!", m.group_id, m.parent_id,
              m.tags AS "tags!", m.interval_seconds AS "interval_seconds!",
              s.status AS "status?", s.since AS "since?", s.degraded, s.flapping_since, s.error, s.certificate_ends_at, s.domain_ends_at,
              m.managed_by, m.removed_at, m.created_at AS "created_at!", m.updated_at AS "updated_at!"
