@@ -30,6 +30,9 @@ pub enum UptimeError {
     Conflict(&'static str, String),
     #[error("an organisation has at most {0} monitors")]
     TooMany(i64),
+    /// The sender of a heartbeat reports too often: how long it must wait.
+    #[error("this token has reported too often")]
+    TooOften(Duration),
     /// So many checks by hand are running already.
     #[error("too many checks by hand at a time: wait for the others")]
     Busy,
@@ -60,6 +63,7 @@ impl From<UptimeError> for ApiError {
             UptimeError::Conflict(code, detail) => Self::conflict(code, detail),
             error @ UptimeError::TooMany(_) => Self::conflict("too_many_monitors", error.to_string()),
             error @ UptimeError::Managed => Self::conflict("managed", error.to_string()),
+            UptimeError::TooOften(wait) => Self::too_many(wait),
             UptimeError::Busy => Self::too_many(Duration::from_secs(5)),
             error
             @ (UptimeError::Seal(_) | UptimeError::Json(_) | UptimeError::Sketch(_) | UptimeError::Section(_)) => {

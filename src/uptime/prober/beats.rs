@@ -20,12 +20,14 @@ use crate::{
     store::beats::{self, NewBeat},
 };
 use jobs::Cron;
-use platform::{crypto::sha256, db::DbError};
+use platform::{crypto::sha256, db::DbError, http::RateLimiter};
 
 /// Beats that are kept while the database is away.
 const MOST: usize = 10_000;
 /// Tokens whose monitors are remembered.
 const TOKENS: usize = 20_000;
+/// Reports of one token.
+const A_MINUTE: u32 = 60;
 /// A sender waits for an answer: the database has so long.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Beats that are remembered of a monitor: one comes from this process and from the database.
@@ -40,35 +42,60 @@ pub enum Taken {
     Kept,
 }
 
+/// What a sender says.
+#[derive(Clone, Copy, Debug)]
+pub struct Push<'a> {
+    pub token: &'a str,
+    /// The monitor's, where the address names it: the token of another is refused.
+    pub key: Option<&'a str>,
+    pub beat: Beat,
+    /// How long its work took, milliseconds.
+    pub took: Option<i32>,
+    pub message: &'a str,
+}
+
 /// A beat whose monitor is found when it is stored.
 #[derive(Clone, Debug)]
 struct Waiting {
     token: [u8; 32],
+    key: Option<String>,
     at: DateTime<Utc>,
     beat: Beat,
     took: Option<i32>,
     message: String,
 }
 
+/// A token, with the key that its sender names.
+type Named = ([u8; 32], Option<String>);
+
 /// Beats that could not be stored yet, and tokens that were seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Kept {
     waiting: Mutex<VecDeque<Waiting>>,
-    tokens: Mutex<HashMap<[u8; 32], MonitorId>>,
+    tokens: Mutex<HashMap<Named, MonitorId>>,
+    limit: RateLimiter,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        let limit = RateLimiter::new(A_MINUTE, A_MINUTE);
+        Self { waiting: Mutex::default(), tokens: Mutex::default(), limit }
+    }
 }
 
 impl Uptime {
-    /// Takes a report. `None`: no monitor has this token. While the database is away up to 10 000 are kept; more are the error.
-    pub async fn take_beat(
-        &self,
-        token: &str,
-        beat: Beat,
-        took: Option<i32>,
-        message: &str,
-    ) -> Result<Option<Taken>, UptimeError> {
+    /// Takes a report. `None`: no monitor has this token, or not with this key. While the database is away up to 10 000 are kept; more are the error,
+    /// and so is more than one a second of a token.
+    pub async fn take_beat(&self, push: Push<'_>) -> Result<Option<Taken>, UptimeError> {
+        let Push { token, key, beat, took, message } = push;
         let prober = &self.inner.prober;
+        if let Err(wait) = prober.kept.limit.check(token) {
+            prober.metrics.beat(BeatOutcome::TooOften);
+            return Err(UptimeError::TooOften(wait));
+        }
         let message: String = message.chars().filter(|char| !char.is_control()).take(MESSAGE).collect();
-        let waiting = Waiting { token: sha256(token), at: self.inner.clock.now(), beat, took, message };
+        let (token, key, at) = (sha256(token), key.map(str::to_owned), self.inner.clock.now());
+        let waiting = Waiting { token, key, at, beat, took, message };
         let stored = timeout(PATIENCE, self.store_beats(std::slice::from_ref(&waiting))).await;
         let stored = stored.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
         let (outcome, taken) = match stored {
@@ -76,7 +103,7 @@ impl Uptime {
                 Some(monitor) => {
                     let mut tokens = prober.kept.tokens.lock().unwrap_or_else(PoisonError::into_inner);
                     if tokens.len() < TOKENS {
-                        tokens.insert(waiting.token, *monitor);
+                        tokens.insert((waiting.token, waiting.key.clone()), *monitor);
                     }
                     drop(tokens);
                     self.tell_prober(Command::Beat { monitor: *monitor, beat, at: waiting.at });
@@ -93,7 +120,8 @@ impl Uptime {
 
     fn keep_beat(&self, waiting: Waiting, error: DbError) -> (BeatOutcome, Result<Option<Taken>, UptimeError>) {
         let kept = &self.inner.prober.kept;
-        let monitor = kept.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(&waiting.token).copied();
+        let named = (waiting.token, waiting.key.clone());
+        let monitor = kept.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(&named).copied();
         let (beat, at) = (waiting.beat, waiting.at);
         let mut all = kept.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST {
@@ -112,7 +140,7 @@ impl Uptime {
         let mut tx = self.system().await?;
         let mut rows = Vec::with_capacity(all.len());
         for waiting in all {
-            if let Some((monitor, org)) = beats::of_token(&mut tx, &waiting.token).await? {
+            if let Some((monitor, org)) = beats::of_token(&mut tx, &waiting.token, waiting.key.as_deref()).await? {
                 rows.push(NewBeat {
                     org,
                     monitor,

@@ -37,6 +37,8 @@ label_enum! {
         Kept = "kept",
         /// No monitor has this token.
         Unknown = "unknown",
+        /// Its token has reported more than sixty times within a minute.
+        TooOften = "too_often",
         /// Neither the database nor memory took it.
         Refused = "refused",
     }

@@ -41,7 +41,7 @@ use outbox::Outbox;
 use task::Task;
 use writer::Writer;
 
-pub use beats::Taken;
+pub use beats::{Push, Taken};
 pub use metrics::ProberMetrics;
 
 /// Commands that may wait.

@@ -1,10 +1,14 @@
-//! `/api/v1/uptime/beats/{token}`: what senders of heartbeats call. The token is their permission.
+//! `/api/v1/uptime/beats/{token}`: what senders of heartbeats call. The token is their permission; sixty reports a minute of one are
+//! taken.
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{Beat, Uptime, prober::Taken};
+use crate::{
+    Beat, Uptime,
+    prober::{Push, Taken},
+};
 use platform::{
     error::ApiError,
     http::{Json, Path, Query},
@@ -32,7 +36,8 @@ pub(super) struct BeatTaken {
 }
 
 async fn take(uptime: &Uptime, token: &str, beat: Beat, said: &Said) -> Result<Json<BeatTaken>, ApiError> {
-    match uptime.take_beat(token, beat, said.took, &said.msg).await? {
+    let push = Push { token, key: None, beat, took: said.took, message: &said.msg };
+    match uptime.take_beat(push).await? {
         Some(taken) => Ok(Json(BeatTaken { ok: true, stored: matches!(taken, Taken::Stored) })),
         None => Err(ApiError::not_found("heartbeat")),
     }
@@ -40,8 +45,19 @@ async fn take(uptime: &Uptime, token: &str, beat: Beat, said: &Said) -> Result<J
 
 /// Report that the work of a heartbeat is done
 #[utoipa::path(post, path = "/api/v1/uptime/beats/{token}", tag = "Uptime", params(("token" = String, Path), Said),
-    responses((status = 200, body = BeatTaken), (status = 404), (status = 503)), security(()))]
+    responses((status = 200, body = BeatTaken), (status = 404), (status = 429), (status = 503)), security(()))]
 pub(super) async fn beat_ok(
+    State(uptime): State<Uptime>,
+    Path(token): Path<String>,
+    Query(said): Query<Said>,
+) -> Result<Json<BeatTaken>, ApiError> {
+    take(&uptime, &token, Beat::Ok, &said).await
+}
+
+/// As POST, for senders that can only open an address
+#[utoipa::path(get, path = "/api/v1/uptime/beats/{token}", tag = "Uptime", params(("token" = String, Path), Said),
+    responses((status = 200, body = BeatTaken), (status = 404), (status = 429), (status = 503)), security(()))]
+pub(super) async fn open_beat_ok(
     State(uptime): State<Uptime>,
     Path(token): Path<String>,
     Query(said): Query<Said>,
@@ -51,8 +67,19 @@ pub(super) async fn beat_ok(
 
 /// Report that the work of a heartbeat begins: its end must come in time
 #[utoipa::path(post, path = "/api/v1/uptime/beats/{token}/start", tag = "Uptime", params(("token" = String, Path), Said),
-    responses((status = 200, body = BeatTaken), (status = 404), (status = 503)), security(()))]
+    responses((status = 200, body = BeatTaken), (status = 404), (status = 429), (status = 503)), security(()))]
 pub(super) async fn beat_start(
+    State(uptime): State<Uptime>,
+    Path(token): Path<String>,
+    Query(said): Query<Said>,
+) -> Result<Json<BeatTaken>, ApiError> {
+    take(&uptime, &token, Beat::Start, &said).await
+}
+
+/// As POST, for senders that can only open an address
+#[utoipa::path(get, path = "/api/v1/uptime/beats/{token}/start", tag = "Uptime", params(("token" = String, Path), Said),
+    responses((status = 200, body = BeatTaken), (status = 404), (status = 429), (status = 503)), security(()))]
+pub(super) async fn open_beat_start(
     State(uptime): State<Uptime>,
     Path(token): Path<String>,
     Query(said): Query<Said>,
@@ -62,8 +89,19 @@ pub(super) async fn beat_start(
 
 /// Report that the work of a heartbeat has failed: it is down at once
 #[utoipa::path(post, path = "/api/v1/uptime/beats/{token}/fail", tag = "Uptime", params(("token" = String, Path), Said),
-    responses((status = 200, body = BeatTaken), (status = 404), (status = 503)), security(()))]
+    responses((status = 200, body = BeatTaken), (status = 404), (status = 429), (status = 503)), security(()))]
 pub(super) async fn beat_fail(
+    State(uptime): State<Uptime>,
+    Path(token): Path<String>,
+    Query(said): Query<Said>,
+) -> Result<Json<BeatTaken>, ApiError> {
+    take(&uptime, &token, Beat::Fail, &said).await
+}
+
+/// As POST, for senders that can only open an address
+#[utoipa::path(get, path = "/api/v1/uptime/beats/{token}/fail", tag = "Uptime", params(("token" = String, Path), Said),
+    responses((status = 200, body = BeatTaken), (status = 404), (status = 429), (status = 503)), security(()))]
+pub(super) async fn open_beat_fail(
     State(uptime): State<Uptime>,
     Path(token): Path<String>,
     Query(said): Query<Said>,

@@ -49,9 +49,9 @@ pub fn router() -> OpenApiRouter<Uptime> {
         .routes(idempotent(routes!(imports::list_uptime_imports, imports::create_uptime_import)))
         .routes(routes!(imports::get_uptime_import))
         .routes(routes!(imports::apply_uptime_import))
-        .routes(routes!(beats::beat_ok))
-        .routes(routes!(beats::beat_start))
-        .routes(routes!(beats::beat_fail))
+        .routes(routes!(beats::beat_ok, beats::open_beat_ok))
+        .routes(routes!(beats::beat_start, beats::open_beat_start))
+        .routes(routes!(beats::beat_fail, beats::open_beat_fail))
 }
 
 /// Whose things the caller asks for, with a permission: the organisation's or, for operators, the installation's.

@@ -11,7 +11,11 @@ use axum::{
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Beat, Uptime, UptimeError, import::go_duration, prober::Taken};
+use crate::{
+    Beat, Uptime, UptimeError,
+    import::go_duration,
+    prober::{Push, Taken},
+};
 use platform::{error::ApiError, http::Path};
 
 pub fn router() -> Router<Uptime> {
@@ -33,7 +37,8 @@ struct Pushed {
 async fn kuma(State(uptime): State<Uptime>, Path(token): Path<String>, Query(pushed): Query<Pushed>) -> Response {
     let beat = if pushed.status.is_none_or(|status| status == "up") { Beat::Ok } else { Beat::Fail };
     let took = pushed.ping.parse::<f64>().ok().and_then(milliseconds);
-    match uptime.take_beat(&token, beat, took, &pushed.msg).await {
+    let push = Push { token: &token, key: None, beat, took, message: &pushed.msg };
+    match uptime.take_beat(push).await {
         Ok(Some(taken)) => Json(json!({ "ok": true, "stored": taken == Taken::Stored })).into_response(),
         Ok(None) => {
             let body = json!({ "ok": false, "msg": "Monitor not found or not active." });
@@ -52,8 +57,13 @@ struct External {
     duration: String,
 }
 
-/// The token says which monitor it is; the key in the address is only for people.
-async fn gatus(State(uptime): State<Uptime>, headers: HeaderMap, Query(external): Query<External>) -> Response {
+/// The token must be that of the monitor with the key in the address: a sender that was set up for another one is told so.
+async fn gatus(
+    State(uptime): State<Uptime>,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+    Query(external): Query<External>,
+) -> Response {
     let beat = match external.success.as_str() {
         "true" => Beat::Ok,
         "false" => Beat::Fail,
@@ -69,7 +79,8 @@ async fn gatus(State(uptime): State<Uptime>, headers: HeaderMap, Query(external)
     let Some(token) = bearer(&headers) else {
         return (StatusCode::UNAUTHORIZED, "invalid Authorization header").into_response();
     };
-    match uptime.take_beat(token, beat, took, &external.error).await {
+    let push = Push { token, key: Some(&key), beat, took, message: &external.error };
+    match uptime.take_beat(push).await {
         Ok(Some(_)) => StatusCode::OK.into_response(),
         Ok(None) => (StatusCode::UNAUTHORIZED, "invalid token").into_response(),
         Err(error) => refused(error),

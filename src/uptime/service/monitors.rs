@@ -63,7 +63,7 @@ pub struct MonitorWithToken {
     pub monitor: MonitorDetail,
     /// Of a heartbeat: shown only once.
     pub token: Option<String>,
-    /// Where its sender reports: POST, with `/start` or `/fail` after it if wanted.
+    /// Where its sender reports: POST or GET, with `/start` or `/fail` after it if wanted.
     pub beat_url: Option<String>,
 }
 

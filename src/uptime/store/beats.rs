@@ -25,11 +25,20 @@ pub struct BeatRow {
     pub beat: String,
 }
 
-/// The monitor with this token, and whose it is.
-pub async fn of_token(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<(Uuid, Option<Uuid>)>> {
-    let row = sqlx::query!("SELECT id, org_id FROM uptime_monitors WHERE token_hash = $1 AND removed_at IS NULL", hash)
-        .fetch_optional(conn)
-        .await?;
+/// The monitor with this token, and whose it is. With a key: only if it is the monitor's.
+pub async fn of_token(
+    conn: &mut PgConnection,
+    hash: &[u8],
+    key: Option<&str>,
+) -> sqlx::Result<Option<(Uuid, Option<Uuid>)>> {
+    let row = sqlx::query!(
+        "SELECT id, org_id FROM uptime_monitors
+         WHERE token_hash = $1 AND removed_at IS NULL AND ($2::text IS NULL OR key = $2)",
+        hash,
+        key,
+    )
+    .fetch_optional(conn)
+    .await?;
     Ok(row.map(|row| (row.id, row.org_id)))
 }
 

@@ -162,21 +162,55 @@ async fn a_heartbeat_has_a_token_of_its_own() {
     anonymous.post(&format!("{}/fail?msg=disk%20full", beat(&token)), &json!({})).await.expect(200);
     anonymous.post(&beat("nonsense"), &json!({})).await.problem(404, "heartbeat_not_found");
     // As Uptime Kuma's and Gatus's senders do.
+    // Senders that can only open an address.
+    for end in ["", "/start", "/fail"] {
+        let opened = anonymous.get(&format!("{}{end}?msg=done&took=12", beat(&token))).await;
+        assert_eq!(opened.expect(200), json!({"ok": true, "stored": true}), "{end}");
+    }
+    anonymous.get(&beat("nonsense")).await.problem(404, "heartbeat_not_found");
     let pushed = anonymous.get(&format!("/api/push/{token}?status=up&msg=OK&ping=12.5")).await;
     assert_eq!(pushed.expect(200), json!({"ok": true, "stored": true}));
     assert_eq!(anonymous.get("/api/push/nonsense?status=up").await.status, 404);
-    for (token, question, expected) in [
-        (&*token, "success=false&error=disk%20full&duration=1m30s", 200),
-        (&*token, "success=perhaps", 400),
-        ("nonsense", "success=true", 401),
+    // The key in the address is the one of the token's monitor, or the report is another's.
+    for (token, key, question, expected) in [
+        (&*token, "backup", "success=false&error=disk%20full&duration=1m30s", 200),
+        (&*token, "backup", "success=perhaps", 400),
+        (&*token, "core_other", "success=true", 401),
+        ("nonsense", "backup", "success=true", 401),
     ] {
-        let external = format!("/api/v1/endpoints/core_backup/external?{question}");
+        let external = format!("/api/v1/endpoints/{key}/external?{question}");
         let request = anonymous.request(reqwest::Method::POST, &external).bearer_auth(token);
-        assert_eq!(anonymous.send(request).await.status, expected, "{question}");
+        assert_eq!(anonymous.send(request).await.status, expected, "{key} {question}");
     }
     let renewed = admin.post(&format!("{path}/token"), &json!({})).await.expect(200);
     anonymous.post(&beat(&token), &json!({})).await.problem(404, "heartbeat_not_found");
     anonymous.post(&beat(renewed["token"].as_str().unwrap()), &json!({})).await.expect(200);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_reports_sixty_times_a_minute() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let token = async |name: &str| {
+        let made = admin.post(MONITORS, &json!({"name": name, "spec": {"kind": "heartbeat"}})).await.expect(201);
+        made["token"].as_str().unwrap().to_owned()
+    };
+    let (often, seldom, anonymous) = (token("Often").await, token("Seldom").await, app.anonymous());
+    let mut taken = 0;
+    // One a second comes back: a slow machine gets a few more.
+    let refused = loop {
+        let answer = anonymous.post(&format!("/api/v1/uptime/beats/{often}"), &json!({})).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        taken += 1;
+        assert!(taken < 120, "nothing is refused");
+    };
+    refused.problem(429, "rate_limited");
+    assert!(taken >= 60, "{taken} were taken");
+    anonymous.post(&format!("/api/v1/uptime/beats/{seldom}"), &json!({})).await.expect(200);
+    assert!((app.metric("holdfast_uptime_beats_total{outcome=\"too_often\"}") - 1.0).abs() < 0.1);
     app.stop().await;
 }
 
