@@ -12,6 +12,7 @@
 //! Owns `uptime_monitors`, `uptime_groups`, `uptime_windows`, `uptime_state`, `uptime_spans`, `uptime_prober`, `uptime_checks`, `uptime_minutes`,
 //! `uptime_days`, `uptime_hours_open`, `uptime_beats`, `uptime_file`, `uptime_imports`. Jobs: `uptime.maintain`.
 
+mod badge;
 mod condition;
 mod config;
 mod doctor;

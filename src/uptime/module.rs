@@ -39,7 +39,7 @@ pub static ROOM: Room = Room {
     events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
     metrics: Some(|telemetry| drop(telemetry.register("uptime", Metrics::register))),
-    public: &["/api/v1/uptime/beats"],
+    public: &["/api/v1/uptime/beats", routes::badges::PATH],
     ..Room::new("uptime")
 };
 
@@ -67,6 +67,7 @@ pub fn build(
         .api(routes::router(), &uptime)
         .pages(pages::router(), &uptime)
         .pages(routes::push::router(), &uptime)
+        .pages(routes::badges::router(), &uptime)
         .jobs(uptime.clone(), register)
         .checks(uptime.clone(), checks)
         .background(move |loops| {

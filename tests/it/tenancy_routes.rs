@@ -54,6 +54,7 @@ fn is_of_installation(folder: &str, parameter: &str) -> bool {
             // Pages for strangers: their own tests ask for what they may not see.
             | ("status", "slug")
             | ("status-domain", "*rest")
+            | ("uptime/badges", "id")
     )
 }
 

@@ -33,6 +33,8 @@ pub struct Live {
     pub because_of: Option<MonitorId>,
     pub degraded: Option<Degraded>,
     pub flapping: bool,
+    /// Strangers may see its name and its status.
+    pub badge: bool,
     /// Its last check; `None` before the first.
     pub last: Option<Last>,
 }

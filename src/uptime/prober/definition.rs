@@ -37,6 +37,8 @@ pub struct Definition {
     /// From the start of one attempt to the start of the next.
     pub retry: Duration,
     pub rules: Rules,
+    /// Strangers may see its badge.
+    pub badge: bool,
     pub is_paused: bool,
     pub is_removed: bool,
     pub revision: i64,
@@ -81,6 +83,7 @@ impl Definition {
             timeout,
             retry,
             rules,
+            badge: row.badge,
             is_paused: row.is_paused,
             is_removed: row.is_removed,
             revision: row.revision,
@@ -172,6 +175,7 @@ mod tests {
             successes: 1,
             slow_ms: None,
             certificate_days: 21,
+            badge: false,
             is_paused: false,
             is_removed: false,
             revision: 1,

@@ -104,6 +104,7 @@ mod tests {
             successes: 1,
             slow_ms: None,
             certificate_days: 0,
+            badge: false,
             is_paused: false,
             is_removed: false,
             revision: 1,

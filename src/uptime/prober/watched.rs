@@ -181,6 +181,7 @@ impl Watched {
             because_of: state.parent,
             degraded: state.degraded,
             flapping: state.flapping_since.is_some(),
+            badge: definition.badge && !definition.is_removed,
             last: self.last.clone(),
         }
     }

@@ -1,5 +1,6 @@
 //! `/api/v1/uptime/...`, and what senders of beats call.
 
+pub(crate) mod badges;
 mod beats;
 mod files;
 mod groups;

@@ -1,5 +1,6 @@
 //! [`Uptime`]: the rules.
 
+mod badges;
 mod file;
 mod groups;
 mod history;
@@ -139,7 +140,7 @@ impl Uptime {
         self.inner.live.load_full()
     }
 
-    /// Whether a public page shows this monitor.
+    /// Whether a public page shows this monitor: strangers may see its badge, too.
     pub fn is_published(&self, monitor: MonitorId) -> bool {
         self.inner.published.get().is_some_and(|published| published.shows(monitor))
     }

@@ -438,6 +438,19 @@ pub async fn target(conn: &mut PgConnection, id: MonitorId) -> sqlx::Result<Opti
     Ok(found.flatten())
 }
 
+/// Name and status, if strangers may see them: because its owner says so, or `always`. As role `system`.
+pub async fn badge(conn: &mut PgConnection, id: MonitorId, always: bool) -> sqlx::Result<Option<(String, Status)>> {
+    let row = sqlx::query!(
+        "SELECT m.name, s.status FROM uptime_monitors m JOIN uptime_state s ON s.monitor_id = m.id
+         WHERE m.id = $1 AND m.removed_at IS NULL AND (m.badge OR $2)",
+        id.0,
+        always,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (row.name, status(&row.status))))
+}
+
 /// Of all owners. As role `system`.
 pub async fn count_of_kind(conn: &mut PgConnection, kind: &str) -> sqlx::Result<i64> {
     sqlx::query_scalar!(

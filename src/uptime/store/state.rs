@@ -28,6 +28,7 @@ pub struct DefinitionRow {
     pub successes: i16,
     pub slow_ms: Option<i32>,
     pub certificate_days: i16,
+    pub badge: bool,
     pub is_paused: bool,
     pub is_removed: bool,
     pub revision: i64,
@@ -38,7 +39,7 @@ pub async fn definitions(conn: &mut PgConnection, above: Uuid, most: i64) -> sql
     sqlx::query_as!(
         DefinitionRow,
         r#"SELECT id, number, org_id, key, name, spec, secrets, group_id, parent_id, tags, interval_seconds, timeout_ms, retries, retry_ms,
-             successes, slow_ms, certificate_days, paused_at IS NOT NULL AS "is_paused!", removed_at IS NOT NULL AS "is_removed!", revision
+             successes, slow_ms, certificate_days, badge, paused_at IS NOT NULL AS "is_paused!", removed_at IS NOT NULL AS "is_removed!", revision
            FROM uptime_monitors WHERE id > $1 ORDER BY id LIMIT $2"#,
         above,
         most,
@@ -59,7 +60,7 @@ pub async fn definitions_of(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Resu
     sqlx::query_as!(
         DefinitionRow,
         r#"SELECT id, number, org_id, key, name, spec, secrets, group_id, parent_id, tags, interval_seconds, timeout_ms, retries, retry_ms,
-             successes, slow_ms, certificate_days, paused_at IS NOT NULL AS "is_paused!", removed_at IS NOT NULL AS "is_removed!", revision
+             successes, slow_ms, certificate_days, badge, paused_at IS NOT NULL AS "is_paused!", removed_at IS NOT NULL AS "is_removed!", revision
            FROM uptime_monitors WHERE id = ANY ($1)"#,
         ids,
     )

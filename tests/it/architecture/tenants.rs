@@ -98,6 +98,11 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("uptime/prober/load.rs", "load", "one prober checks the monitors of all organisations"),
     ("uptime/prober/reader.rs", "read", "changed monitors and beats of all organisations"),
     ("uptime/prober/writer.rs", "write", "what was found of all organisations"),
+    (
+        "uptime/service/badges.rs",
+        "badge",
+        "strangers name no organisation: the monitor itself says whether they may see it",
+    ),
     ("uptime/service/file.rs", "file_state owner_named", "the file is the installation's, whosever monitors it has"),
     ("uptime/service/mod.rs", "begin", "monitors of the installation, which has no organisation"),
     ("uptime/service/mod.rs", "system", "for the functions of this room that are listed here"),

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 use crate::{
     alerting::pages::{open, submit},
-    support::app::{Client, TestApp},
+    support::{
+        app::{Client, TestApp},
+        wait::until,
+    },
 };
 
 pub const MONITORS: &str = "/api/v1/uptime/monitors";
@@ -211,6 +214,28 @@ async fn a_token_reports_sixty_times_a_minute() {
     assert!(taken >= 60, "{taken} were taken");
     anonymous.post(&format!("/api/v1/uptime/beats/{seldom}"), &json!({})).await.expect(200);
     assert!((app.metric("holdfast_uptime_beats_total{outcome=\"too_often\"}") - 1.0).abs() < 0.1);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_see_a_badge_only_if_its_owner_says_so() {
+    let app = TestApp::start_with(&[OPEN]).await;
+    let (admin, anonymous) = (app.admin().await, app.anonymous());
+    let made = make(&admin, "Shop & more").await;
+    let (path, badge) = (format!("{MONITORS}/{}", id(&made)), format!("/api/v1/uptime/badges/{}", id(&made)));
+    anonymous.get(&badge).await.problem(404, "monitor_not_found");
+    anonymous.get(&format!("{badge}/shields")).await.problem(404, "monitor_not_found");
+    admin.patch(&path, &json!({"badge": true})).await.expect(200);
+    until("its badge is not shown", async || anonymous.get(&badge).await.status == 200).await;
+    let picture = anonymous.get(&badge).await;
+    assert!(picture.headers["content-type"].to_str().unwrap().starts_with("image/svg+xml"));
+    assert_eq!(picture.headers["cache-control"], "public, max-age=60");
+    assert!(picture.text.contains("Shop &amp; more"), "{}", picture.text);
+    let shields = anonymous.get(&format!("{badge}/shields")).await.expect(200);
+    assert_eq!((&shields["schemaVersion"], &shields["label"]), (&json!(1), &json!("Shop & more")));
+    assert!(open(&admin, &format!("/monitors/{}", id(&made)), "en").await.text.contains(&badge));
+    admin.patch(&path, &json!({"badge": false})).await.expect(200);
+    until("its badge is still shown", async || anonymous.get(&badge).await.status == 404).await;
     app.stop().await;
 }
 
