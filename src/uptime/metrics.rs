@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::prober::ProberMetrics;
+use super::{probe::RefusedTargets, prober::ProberMetrics};
 
 const ROLLUP: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
 
@@ -18,6 +18,7 @@ type Figure = Gauge<f64, AtomicU64>;
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub(super) prober: ProberMetrics,
+    pub(super) refused: RefusedTargets,
     file_applied: Figure,
     rollup_waiting: Figure,
     rollup: Histogram,
@@ -35,6 +36,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             prober: ProberMetrics::register(registry),
+            refused: RefusedTargets::register(registry),
             file_applied: Figure::default(),
             rollup_waiting: Figure::default(),
             rollup: Histogram::new(ROLLUP),

@@ -39,7 +39,8 @@ impl Prober {
     ) -> Result<Vec<Judged>, Failure> {
         let shared = &self.shared;
         let work = target::resolve(&shared.resolver, host, port, family, &shared.policy);
-        attempt.phase(Phase::Resolve, work).await?
+        let found = attempt.phase(Phase::Resolve, work).await?;
+        found.inspect_err(|failure| shared.refused.met(host, failure))
     }
 
     /// A connection to a host.

@@ -54,7 +54,9 @@ fn judged(prober: &Prober, server: &str, attempt: &mut Attempt) -> Result<Socket
     if prober.policy().permits(address.ip()) {
         return Ok(address);
     }
-    Err(failure(Reason::PrivateAddress, format!("{server} is not an address of the public internet")))
+    let refused = failure(Reason::PrivateAddress, format!("{server} is not an address of the public internet"));
+    prober.shared.refused.met(&address.ip().to_string(), &refused);
+    Err(refused)
 }
 
 /// Values of the type that was asked for: the names on the way to them (CNAME) are left out.

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU16, Ordering},
@@ -46,6 +46,12 @@ impl Echo {
         let made = Client::new(&Config::builder().kind(kind).build())?;
         *client = Some(made.clone());
         Ok(made)
+    }
+
+    /// Whether the kernel gives this process such a socket.
+    pub fn is_permitted(&self) -> bool {
+        let opened = self.client(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        !opened.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     }
 
     fn forget(&self, ip: IpAddr) {

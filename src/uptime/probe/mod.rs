@@ -22,6 +22,7 @@ mod lines;
 mod postgres;
 mod rdap;
 mod redirect;
+mod refused;
 mod tcp;
 mod tls;
 
@@ -42,6 +43,8 @@ use platform::clock::Clock;
 use rdap::Registries;
 use tls::Tls;
 
+pub use refused::{Refused, RefusedTargets};
+
 /// What attempts need. Cheap to clone.
 #[derive(Clone)]
 pub struct Prober {
@@ -55,6 +58,7 @@ struct Shared {
     echo: Echo,
     registries: Registries,
     self_checks: Vec<Arc<dyn SelfCheck>>,
+    refused: RefusedTargets,
     clock: Clock,
 }
 
@@ -69,6 +73,8 @@ pub struct Settings {
     /// Where registries of domains are found; `None`: at IANA.
     pub bootstrap: Option<String>,
     pub self_checks: Vec<Arc<dyn SelfCheck>>,
+    /// Counts addresses that may not be reached.
+    pub refused: RefusedTargets,
     pub clock: Clock,
 }
 
@@ -81,7 +87,7 @@ impl std::fmt::Debug for Prober {
 impl Prober {
     /// Certificates, name servers and sockets are made when they are first needed.
     pub fn new(settings: Settings) -> Self {
-        let Settings { policy, roots, name_server, bootstrap, self_checks, clock } = settings;
+        let Settings { policy, roots, name_server, bootstrap, self_checks, refused, clock } = settings;
         let shared = Shared {
             policy,
             resolver: name_server.map_or_else(Resolver::default, Resolver::at),
@@ -89,6 +95,7 @@ impl Prober {
             echo: Echo::default(),
             registries: Registries::new(bootstrap),
             self_checks,
+            refused,
             clock,
         };
         Self { shared: Arc::new(shared) }
@@ -96,6 +103,16 @@ impl Prober {
 
     pub fn policy(&self) -> &Policy {
         &self.shared.policy
+    }
+
+    /// Whether a registry answers for a domain by RDAP; `None`: the list of registries could not be read in time.
+    pub async fn has_registry(&self, domain: &str, timeout: Duration) -> Option<bool> {
+        rdap::has_registry(self, domain, timeout).await
+    }
+
+    /// Whether this host permits echo requests.
+    pub fn may_echo(&self) -> bool {
+        self.shared.echo.is_permitted()
     }
 
     /// One attempt. Ends at the latest when the timeout does.

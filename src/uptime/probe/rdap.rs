@@ -101,9 +101,20 @@ impl Registries {
     }
 }
 
+/// Whether a registry answers for a domain by RDAP; `None`: the list of registries could not be read in time.
+pub async fn has_registry(prober: &Prober, domain: &str, timeout: Duration) -> Option<bool> {
+    let mut attempt = Attempt::new(&prober.shared.clock, timeout);
+    let bootstrap = prober.shared.registries.bootstrap(prober, &mut attempt).await.ok()?;
+    Some(bootstrap.server(&canonical(domain)).is_some())
+}
+
+fn canonical(domain: &str) -> String {
+    domain.trim_end_matches('.').to_ascii_lowercase()
+}
+
 pub async fn run(prober: &Prober, spec: &DomainSpec, attempt: &mut Attempt) -> Result<(), Failure> {
     let registries = &prober.shared.registries;
-    let domain = spec.name.trim_end_matches('.').to_ascii_lowercase();
+    let domain = canonical(&spec.name);
     let bootstrap = registries.bootstrap(prober, attempt).await?;
     let server = bootstrap
         .server(&domain)

@@ -108,6 +108,7 @@ impl Uptime {
         Settings {
             policy: Policy::new(deps.config.networks()),
             self_checks: deps.self_checks.clone(),
+            refused: deps.metrics.refused.clone(),
             clock: deps.clock.clone(),
             ..Settings::default()
         }

@@ -5,6 +5,7 @@ mod file;
 mod groups;
 mod history;
 mod imports;
+mod judged;
 mod monitors;
 mod reports;
 mod rollup;

@@ -15,7 +15,7 @@ use crate::{
     file::is_key,
     model::{Kind, ManagedBy, Monitor, MonitorDetail, MonitorId, Owner, Status},
     secrets::Secrets,
-    settings::{Limits, Settings, is_secret_name, secret_problems},
+    settings::{Settings, is_secret_name, secret_problems},
     spec::SecretName,
     store::{
         groups,
@@ -74,6 +74,7 @@ impl Uptime {
         owner: Owner,
         new: NewMonitor,
     ) -> Result<MonitorWithToken, UptimeError> {
+        self.refuse_hopeless(owner, &new.settings).await?;
         let mut tx = self.begin(owner).await?;
         let (id, token) = self.insert_monitor(&mut tx, owner, new, None, &who.subject()).await?;
         let monitor = self.detail(&mut tx, owner, id).await?;
@@ -130,7 +131,12 @@ impl Uptime {
             }
         }
         let is_builtin = managed == Some(ManagedBy::Builtin);
+        let asked = (settings.spec != before.spec).then(|| settings.clone());
         self.change_monitor(&mut tx, owner, id, settings, &kept, is_builtin).await?;
+        // At most once a week, and within a few seconds, this reads the list of registries.
+        if let Some(asked) = asked {
+            self.refuse_hopeless(owner, &asked).await?;
+        }
         let monitor = self.detail(&mut tx, owner, id).await?;
         tx.commit().await?;
         self.changed();
@@ -227,15 +233,6 @@ impl Uptime {
         Ok(monitors::of_ids(conn, &ids).await?)
     }
 
-    /// What the installation permits this owner.
-    pub(super) fn limits(&self, owner: Owner) -> Limits {
-        let shortest_interval = match owner {
-            Owner::Org(_) => self.inner.config.shortest_interval_seconds,
-            Owner::Installation => 10,
-        };
-        Limits { shortest_interval, policy: self.probes().policy().clone() }
-    }
-
     /// Checks it and writes it, in the caller's transaction. The token of a heartbeat is returned: it is stored as a hash only.
     pub(crate) async fn insert_monitor(
         &self,
@@ -246,7 +243,7 @@ impl Uptime {
         by: &str,
     ) -> Result<(MonitorId, Option<String>), UptimeError> {
         let settings = new.settings.tidied();
-        let mut problems = settings.problems(&self.limits(owner));
+        let mut problems = self.problems(owner, &settings);
         problems.extend(secret_problems(&settings.spec, &new.secrets));
         if settings.spec.kind() == Kind::Internal && managed_by != Some(ManagedBy::Builtin) {
             problems.push(only_builtin());
@@ -307,7 +304,7 @@ impl Uptime {
         is_builtin: bool,
     ) -> Result<(), UptimeError> {
         let settings = settings.tidied();
-        let mut problems = settings.problems(&self.limits(owner));
+        let mut problems = self.problems(owner, &settings);
         problems.extend(secret_problems(&settings.spec, secrets));
         if settings.spec.kind() == Kind::Internal && !is_builtin {
             problems.push(only_builtin());

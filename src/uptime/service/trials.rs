@@ -93,11 +93,12 @@ impl Uptime {
         let defaults = Settings::new("trial", spec);
         let settings =
             Settings { timeout_ms: timeout_ms.unwrap_or(defaults.timeout_ms), interval_seconds: 86_400, ..defaults };
-        let mut problems = settings.problems(&self.limits(owner));
+        let mut problems = self.problems(owner, &settings);
         problems.extend(secret_problems(&settings.spec, secrets));
         if !problems.is_empty() {
             return Err(UptimeError::Invalid(problems));
         }
+        self.refuse_hopeless(owner, &settings).await?;
         self.ask(owner, &settings.spec, secrets, settings.timeout_ms).await
     }
 

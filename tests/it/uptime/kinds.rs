@@ -274,6 +274,11 @@ async fn what_a_registry_refuses_is_unknown_and_an_ended_domain_is_down() {
         assert_down(&seen, reason, name);
         assert_eq!(seen.is_unable(), reason == Reason::RegistryRefused);
     }
+    // Said when such a monitor is saved. Who cannot read the list says nothing.
+    assert_eq!(prober.has_registry("Well.example.", TIMEOUT).await, Some(true));
+    assert_eq!(prober.has_registry("unknown.test", TIMEOUT).await, Some(false));
+    let blind = Prober::new(ProbeSettings { bootstrap: Some(target.url("/none.json")), ..settings() });
+    assert_eq!(blind.has_registry("unknown.test", TIMEOUT).await, None);
 }
 
 struct Part(Judgement);

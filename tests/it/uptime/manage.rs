@@ -85,6 +85,7 @@ async fn what_is_wrong_is_refused_with_its_code() {
             answer["errors"].as_array().unwrap().iter().filter_map(|one| one["code"].as_str()).collect();
         assert!(codes.contains(&code), "{spec}: {answer}");
     }
+    assert!((app.metric("holdfast_uptime_targets_refused_total{reason=\"saved\"}") - 1.0).abs() < 0.1);
     let first = post(http(), json!({"key": "first"})).await.expect(201);
     post(http(), json!({"key": "first"})).await.problem(409, "taken");
     let second = post(http(), json!({"key": "second", "parent_id": id(&first)})).await.expect(201);

@@ -152,6 +152,20 @@ async fn a_target_that_hangs_holds_up_no_other() {
     app.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_target_is_refused_at_each_check_and_counted() {
+    let app = TestApp::start().await;
+    let (silent, mut db) = (Silent::start().await, connect(&app.target().admin).await);
+    let spec = json!({"kind": "http", "url": format!("http://{}/", silent.address)});
+    let monitor = insert(&mut db, "inside", &spec, "retries = 0").await;
+    becomes(&mut db, monitor, "down").await;
+    let refused = "SELECT count(*) FROM uptime_checks WHERE outcome = 1 AND reason = 3";
+    assert!(number(&mut db, refused).await >= 1, "the reason is private_address");
+    assert_eq!(silent.accepted(), 0);
+    assert!(app.metric("holdfast_uptime_targets_refused_total{reason=\"address\"}") >= 1.0);
+    app.stop().await;
+}
+
 /// The bench in short: see benches/uptime.py.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_monitors_keep_their_slots() {
