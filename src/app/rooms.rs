@@ -246,7 +246,8 @@ fn watching(
     checks: Vec<Arc<dyn SelfCheck>>,
     (webhooks, mail, auth, alerting): (&Webhooks, &Mail, &Auth, &Alerting),
 ) -> anyhow::Result<(Uptime, Incidents, StatusPages, [Module; 3])> {
-    let (uptime, of_uptime) = uptime::build(context, &config.uptime, config.monitors_file(), checks);
+    let is_watched = config.alerting.heartbeat_url.is_some();
+    let (uptime, of_uptime) = uptime::build(context, &config.uptime, config.monitors_file(), checks, is_watched);
     let needs = incidents::Needs {
         webhooks: webhooks.clone(),
         mail: mail.clone(),

@@ -1,9 +1,9 @@
-//! Health checks: `uptime.prober`, `uptime.icmp`, `uptime.files`, `uptime.file`, `uptime.rollup`, `uptime.resolver`. A clock that jumps is counted and
-//! logged by the prober (`holdfast_uptime_clock_steps_total`); who watches this appliance from outside is `alerting.heartbeat_url`.
+//! Health checks: `uptime.prober`, `uptime.icmp`, `uptime.files`, `uptime.clock`, `uptime.file`, `uptime.rollup`, `uptime.resolver`, `uptime.outside`.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::timeout;
 
 use super::{
@@ -23,6 +23,10 @@ const LATE: i64 = 60;
 const LAG_MS: u32 = 5000;
 /// Hours are rolled up within five minutes of their end.
 const WAITING: i64 = 3;
+/// A prober that is so far ahead of the database has another clock; behind it is always, because it says only each few seconds that it is alive.
+const AHEAD: TimeDelta = TimeDelta::seconds(5);
+/// A jump is told for so long.
+const REMEMBERED: TimeDelta = TimeDelta::days(1);
 /// A name that the DNS of every host should find.
 const NAME: &str = "example.com";
 
@@ -31,14 +35,23 @@ pub fn checks(uptime: &Uptime) -> Vec<Box<dyn Check>> {
         Box::new(Prober(uptime.clone())),
         Box::new(Icmp(uptime.clone())),
         Box::new(Files(uptime.clone())),
+        Box::new(Clock(uptime.clone())),
         Box::new(File(uptime.clone())),
         Box::new(Rollup(uptime.clone())),
         Box::new(Names(uptime.clone())),
+        Box::new(Outside(uptime.clone())),
     ]
 }
 
 fn unreadable(what: &str, error: &UptimeError) -> CheckResult {
     CheckResult::fail(format!("cannot read {what}: {}", chain(error)), "see the database check")
+}
+
+/// When the prober said last that it is alive, and how it was then; `None`: there was none yet.
+async fn last_alive(uptime: &Uptime) -> Result<Option<(DateTime<Utc>, Figures)>, UptimeError> {
+    let mut tx = uptime.system().await?;
+    let last = prober::last(&mut tx).await?;
+    Ok(last.map(|(at, figures)| (at, serde_json::from_value(figures).unwrap_or_default())))
 }
 
 /// Are the monitors checked?
@@ -51,12 +64,7 @@ impl Check for Prober {
     }
 
     async fn run(&self) -> CheckResult {
-        let found: Result<_, UptimeError> = async {
-            let mut tx = self.0.system().await?;
-            Ok(prober::last(&mut tx).await?)
-        }
-        .await;
-        let (alive_at, figures) = match found {
+        let (alive_at, figures) = match last_alive(&self.0).await {
             Ok(Some(found)) => found,
             Ok(None) => {
                 let remedy =
@@ -65,13 +73,12 @@ impl Check for Prober {
             }
             Err(error) => return unreadable("the prober's state", &error),
         };
-        let figures: Figures = serde_json::from_value(figures).unwrap_or_default();
         let age = (self.0.now() - alive_at).num_seconds();
         if age > LATE {
             let remedy = "start a worker, or see its log: the one that has the lease `prober` checks all monitors";
             return CheckResult::warn(format!("no monitor has been checked for {age} s"), remedy);
         }
-        let Figures { monitors, lag_ms, in_flight, in_memory } = figures;
+        let Figures { monitors, lag_ms, in_flight, in_memory, .. } = figures;
         let summary = format!(
             "{monitors} monitors are checked; {in_flight} checks are running, the longest delay is {lag_ms} ms"
         );
@@ -152,6 +159,45 @@ impl Check for Files {
 fn open_files(limits: &str) -> Option<u64> {
     let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
     line.split_whitespace().nth(3)?.parse().ok()
+}
+
+/// Does the prober's clock run evenly?
+struct Clock(Uptime);
+
+#[async_trait]
+impl Check for Clock {
+    fn name(&self) -> &'static str {
+        "uptime.clock"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let server = match self.0.inner.db.server_time().await {
+            Ok(server) => server,
+            Err(error) => return unreadable("the database's clock", &error.into()),
+        };
+        match last_alive(&self.0).await {
+            Ok(found) => judge_clock(found, server),
+            Err(error) => unreadable("the prober's state", &error),
+        }
+    }
+}
+
+/// `server`: the time of the database.
+fn judge_clock(found: Option<(DateTime<Utc>, Figures)>, server: DateTime<Utc>) -> CheckResult {
+    let remedy = "synchronise the clock of the worker's host with NTP (chrony, systemd-timesyncd), and never set it by hand: a jump \
+        leaves times in which nobody knows how the monitors were";
+    let Some((alive_at, figures)) = found else { return CheckResult::pass("no worker has checked monitors yet") };
+    let ahead = alive_at - server;
+    if ahead > AHEAD {
+        let seconds = ahead.num_seconds();
+        return CheckResult::warn(format!("the prober's clock is {seconds} s ahead of the database's"), remedy);
+    }
+    match figures.stepped_at {
+        Some(at) if server - at < REMEMBERED => {
+            CheckResult::warn(format!("the clock of the prober's host jumped at {}", at.format("%F %T UTC")), remedy)
+        }
+        _ => CheckResult::pass("the prober's clock has not jumped within a day"),
+    }
 }
 
 /// Is the file of monitors applied?
@@ -248,9 +294,44 @@ impl Check for Names {
     }
 }
 
+/// Does anybody outside learn that this appliance, which watches everything else, is down?
+struct Outside(Uptime);
+
+#[async_trait]
+impl Check for Outside {
+    fn name(&self) -> &'static str {
+        "uptime.outside"
+    }
+
+    async fn run(&self) -> CheckResult {
+        if self.0.inner.is_watched {
+            return CheckResult::pass("a heartbeat is sent to alerting.heartbeat_url");
+        }
+        CheckResult::warn(
+            "while this appliance is down nobody is told: neither of that, nor of any monitor",
+            "set alerting.heartbeat_url to a service that tells you when it stops (another Holdfast's heartbeat monitor does), \
+             or let a monitor elsewhere ask /status/appliance/up",
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use platform::health::Status;
+
+    #[test]
+    fn a_clock_that_jumped_today_is_told_and_one_that_did_long_ago_is_not() {
+        let now: DateTime<Utc> = "2026-11-30T12:00:00Z".parse().unwrap();
+        let judged = |ahead: i64, hours: Option<i64>| {
+            let stepped_at = hours.map(|hours| now - TimeDelta::hours(hours));
+            let figures = Figures { stepped_at, ..Figures::default() };
+            judge_clock(Some((now + TimeDelta::seconds(ahead), figures)), now).status
+        };
+        assert_eq!((judged(-5, None), judged(-5, Some(30))), (Status::Pass, Status::Pass));
+        assert_eq!((judged(-5, Some(2)), judged(60, None)), (Status::Warn, Status::Warn));
+        assert_eq!(judge_clock(None, now).status, Status::Pass);
+    }
 
     #[test]
     fn what_the_kernel_says_is_read() {

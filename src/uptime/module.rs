@@ -43,12 +43,13 @@ pub static ROOM: Room = Room {
     ..Room::new("uptime")
 };
 
-/// `monitors_file`: see [`Config::monitors_file`]. `self_checks`: the parts of the appliance.
+/// `monitors_file`: see [`Config::monitors_file`]. `self_checks`: the parts of the appliance. `is_watched`: somebody outside hears regularly that it lives.
 pub fn build(
     context: &Context,
     config: &Config,
     monitors_file: Option<PathBuf>,
     self_checks: Vec<Arc<dyn SelfCheck>>,
+    is_watched: bool,
 ) -> (Uptime, Module) {
     let Context { db, clock, lifecycle, master_key, telemetry, server, .. } = context.clone();
     let uptime = Uptime::new(Deps {
@@ -60,6 +61,7 @@ pub fn build(
         base_url: server.base_url(),
         monitors_file,
         self_checks,
+        is_watched,
         metrics: telemetry.register("uptime", Metrics::register),
     });
     let background = uptime.clone();

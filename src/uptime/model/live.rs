@@ -56,4 +56,6 @@ pub struct Figures {
     pub lag_ms: u32,
     /// Checks that wait to be written.
     pub in_memory: u32,
+    /// When the clock of the prober's host jumped last, since the prober started.
+    pub stepped_at: Option<DateTime<Utc>>,
 }

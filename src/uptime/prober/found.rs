@@ -228,6 +228,7 @@ impl Task {
             in_flight: u32::try_from(self.targets.running()).unwrap_or(u32::MAX),
             lag_ms: self.lags.iter().copied().max().unwrap_or(0),
             in_memory: u32::try_from(self.outbox.waiting()).unwrap_or(u32::MAX),
+            stepped_at: self.stepped_at,
         };
         let unwritten_since = {
             let mut progress = self.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

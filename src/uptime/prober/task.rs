@@ -69,6 +69,8 @@ pub struct Task {
     /// The longest delays of this minute and of the last.
     pub(super) lags: [u32; 2],
     pub(super) minute: Instant,
+    /// When the clock jumped last.
+    pub(super) stepped_at: Option<DateTime<Utc>>,
 }
 
 impl Task {
@@ -106,6 +108,7 @@ impl Task {
             viewed: now,
             lags: [0; 2],
             minute: now,
+            stepped_at: None,
         }
     }
 
@@ -300,6 +303,7 @@ impl Task {
     /// The wall clock has jumped. No status changes by it; a time that no check covers is said to be unknown.
     fn jumped(&mut self, jump: Jump, instant: Instant) {
         self.metrics.clock_stepped();
+        self.stepped_at = Some(jump.after);
         let seconds = (jump.after - jump.before).num_seconds();
         tracing::warn!(event = "uptime.clock_stepped", seconds, "the clock of this host has jumped");
         self.heap.clear();

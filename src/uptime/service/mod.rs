@@ -59,6 +59,8 @@ pub struct Deps {
     pub monitors_file: Option<PathBuf>,
     /// Parts of the appliance: the built-in monitors.
     pub self_checks: Vec<Arc<dyn SelfCheck>>,
+    /// Somebody outside hears regularly that this appliance lives: `alerting.heartbeat_url` is set.
+    pub is_watched: bool,
     pub metrics: Metrics,
 }
 

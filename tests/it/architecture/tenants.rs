@@ -88,7 +88,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("knowledge/jobs/reconcile.rs", "remove_orphan_tables remove_orphan_objects", "files that no row names"),
     ("knowledge/service/mod.rs", "refresh_gauges", "gauges"),
     // One prober checks the monitors of all organisations, and one file may describe those of any.
-    ("uptime/doctor.rs", "Icmp::run Names::run Prober::run", "checks of all monitors"),
+    ("uptime/doctor.rs", "Icmp::run Names::run last_alive", "checks of all monitors"),
     (
         "uptime/file/apply.rs",
         "adopt apply_file look_at_file owner_of_file refuse",
