@@ -3,8 +3,10 @@
 mod edit;
 mod fields;
 mod file;
+mod form;
 mod groups;
 mod imports;
+mod monitor;
 mod monitors;
 mod reports;
 mod windows;
@@ -15,8 +17,8 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Kind, Status, Uptime};
-use console::Shell;
+use super::{DayTotal, Degraded, Kind, Status, Uptime};
+use console::{Html, Shell, svg};
 
 /// Rows per page.
 const SHOWN: u32 = 50;
@@ -35,13 +37,13 @@ pub fn router() -> Router<Uptime> {
         .route("/monitors/import", get(imports::list).post(imports::upload))
         .route("/monitors/import/{id}", get(imports::show).post(imports::apply))
         .route("/monitors/file", get(file::show).post(file::apply))
-        .route("/monitors/{id}", get(monitors::show).post(edit::save))
+        .route("/monitors/{id}", get(monitor::show).post(edit::save))
         .route("/monitors/{id}/edit", get(edit::edit))
-        .route("/monitors/{id}/check", post(monitors::check))
-        .route("/monitors/{id}/pause", post(monitors::pause))
-        .route("/monitors/{id}/resume", post(monitors::resume))
-        .route("/monitors/{id}/token", post(monitors::renew_token))
-        .route("/monitors/{id}/delete", post(monitors::delete))
+        .route("/monitors/{id}/check", post(monitor::check))
+        .route("/monitors/{id}/pause", post(monitor::pause))
+        .route("/monitors/{id}/resume", post(monitor::resume))
+        .route("/monitors/{id}/token", post(monitor::renew_token))
+        .route("/monitors/{id}/delete", post(monitor::delete))
 }
 
 /// Whose monitors a page is about: the organisation's or, for operators, the installation's.
@@ -77,6 +79,19 @@ fn kind_name(shell: &Shell, kind: Kind) -> String {
 /// A status in words.
 fn status_name(shell: &Shell, status: Status) -> String {
     shell.t(format!("uptime-status-{}", status.as_str())).to_string()
+}
+
+/// What needs attention, in words.
+fn degraded_name(shell: &Shell, degraded: Degraded) -> String {
+    shell.t(format!("uptime-degraded-{}", degraded.as_str())).to_string()
+}
+
+/// Minutes that were down, by day.
+fn bars(shell: &Shell, days: &[&DayTotal]) -> Html {
+    let minutes: Vec<f64> = days.iter().map(|day| day.down as f64 / 60.0).collect();
+    let outages: i32 = days.iter().map(|day| day.outages).sum();
+    let label = shell.t("uptime-bars").with("n", &outages).to_string();
+    svg::bars(&minutes, &label)
 }
 
 /// A share as percent: 99.95 %. It is cut, not rounded: 100 % is said only where nothing was down.

@@ -9,6 +9,7 @@ mod judged;
 mod monitors;
 mod reports;
 mod rollup;
+mod saving;
 mod trials;
 mod upkeep;
 mod windows;
@@ -39,8 +40,9 @@ use platform::{
 
 pub use file::FileState;
 pub use imports::Choices;
+pub(crate) use monitors::given_secrets;
 pub use monitors::{MonitorWithToken, NewMonitor, SecretChanges};
-pub(crate) use monitors::{free, given_secrets};
+pub(crate) use saving::free;
 pub use windows::NewWindow;
 
 use trials::Trials;

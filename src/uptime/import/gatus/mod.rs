@@ -1,7 +1,9 @@
 //! Gatus's configuration, version 5: one YAML text. `${VAR}` is left as it is, because its value is elsewhere: it becomes a secret to fill in.
 
+mod asked;
 mod conditions;
 mod endpoint;
+mod notes;
 mod others;
 
 use std::collections::BTreeSet;
