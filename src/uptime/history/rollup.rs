@@ -1,15 +1,14 @@
 //! From single checks to minutes, hours and days. The same checks give the same bytes, so an hour may be rolled up as often as one likes.
 
 use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
-use sqlx::PgConnection;
 
 use super::{
     Sketch,
-    pack::{Hour, MINUTES, Minute, read_minutes, write_minutes},
+    pack::{Hour, MINUTES, Minute},
 };
 use crate::{
     model::{Outcome, Point},
-    store::rollups::{self, Raw},
+    store::rollups::Raw,
 };
 
 /// The minutes of an hour and the hour itself, out of its single checks and of what was folded before: `before` are the minutes that are stored.
@@ -58,27 +57,6 @@ fn folded_hour(failed: u32, sketch: &Sketch) -> Hour {
         slowest: values(1.0),
         sketch: sketch.clone(),
     }
-}
-
-/// Writes checks of a minute that are not kept singly: the database was away for longer than memory lasts. Written again it changes nothing.
-pub async fn fold(
-    conn: &mut PgConnection,
-    monitor: i32,
-    minute: DateTime<Utc>,
-    sketch: &Sketch,
-    failed: i32,
-) -> sqlx::Result<()> {
-    let place = usize::try_from(minute.minute()).unwrap_or_default();
-    let hour =
-        minute.with_minute(0).and_then(|at| at.with_second(0)).and_then(|at| at.with_nanosecond(0)).unwrap_or(minute);
-    let stored = rollups::minutes_of(conn, &[monitor], hour).await?.remove(&monitor).unwrap_or_default();
-    let wrong = |error: super::BadSketch| sqlx::Error::Decode(error.into());
-    let mut minutes = read_minutes(&stored).map_err(wrong)?;
-    if let Some(found) = minutes.get_mut(place) {
-        *found = Minute::Folded { failed: u32::try_from(failed).unwrap_or_default(), sketch: sketch.clone() };
-    }
-    rollups::put_minutes(conn, hour, &[(monitor, write_minutes(&minutes))]).await?;
-    rollups::open_hour(conn, hour).await
 }
 
 /// For a chart; `None`: there was no check.

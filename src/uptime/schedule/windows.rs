@@ -139,6 +139,46 @@ mod tests {
         assert_eq!(plan.open_at(open.until), None);
     }
 
+    fn begins(cron: &str, zone: &str, from: &str, until: &str) -> Vec<String> {
+        let window = Window { zone: zone.into(), ..window(Some(cron), None, None) };
+        let found = Plan::of(&window).unwrap().between(at(from), at(until), 10);
+        assert!(found.iter().all(|found| found.until - found.from == TimeDelta::minutes(90)), "{found:?}");
+        found.iter().map(|found| found.from.format("%m-%d %H:%M").to_string()).collect()
+    }
+
+    #[test]
+    fn windows_follow_daylight_saving() {
+        // Berlin goes from 2:00 to 3:00 on 29 March 2026: half past two does not exist, and the window opens at the end of the gap.
+        let spring = begins("30 2 * * *", "Europe/Berlin", "2026-03-28T00:00:00Z", "2026-03-31T00:00:00Z");
+        assert_eq!(spring, ["03-28 01:30", "03-29 01:00", "03-30 00:30"]);
+        // What is after the gap only has another distance to Greenwich.
+        let spring = begins("30 4 * * *", "Europe/Berlin", "2026-03-28T00:00:00Z", "2026-03-31T00:00:00Z");
+        assert_eq!(spring, ["03-28 03:30", "03-29 02:30", "03-30 02:30"]);
+        // And back on 25 October at 3:00: half past two exists twice, and the window opens once, at the first.
+        let autumn = begins("30 2 * * *", "Europe/Berlin", "2026-10-24T00:00:00Z", "2026-10-27T00:00:00Z");
+        assert_eq!(autumn, ["10-24 00:30", "10-25 00:30", "10-26 01:30"]);
+        // Lord Howe Island changes by half an hour: on 4 October 2026 from 2:00 to 2:30 (+10:30 becomes +11) ...
+        let spring = begins("15 2 * * *", "Australia/Lord_Howe", "2026-10-02T12:00:00Z", "2026-10-05T12:00:00Z");
+        assert_eq!(spring, ["10-02 15:45", "10-03 15:30", "10-04 15:15"]);
+        // ... and on 5 April from 2:00 back to 1:30: a quarter to two exists twice.
+        let autumn = begins("45 1 * * *", "Australia/Lord_Howe", "2026-04-03T12:00:00Z", "2026-04-06T12:00:00Z");
+        assert_eq!(autumn, ["04-03 14:45", "04-04 14:45", "04-05 15:15"]);
+    }
+
+    #[test]
+    fn a_window_that_is_open_when_the_clocks_change_has_its_length() {
+        let berlin = Window { minutes: Some(180), ..window(Some("0 1 * * *"), None, None) };
+        let plan = Plan::of(&berlin).unwrap();
+        for (inside, from, until) in [
+            ("2026-03-29T01:30:00Z", "2026-03-29T00:00:00Z", "2026-03-29T03:00:00Z"),
+            ("2026-10-25T01:30:00Z", "2026-10-24T23:00:00Z", "2026-10-25T02:00:00Z"),
+        ] {
+            let open = Occurrence { from: at(from), until: at(until) };
+            assert_eq!(plan.open_at(at(inside)), Some(open));
+            assert_eq!(plan.open_at(open.until), None);
+        }
+    }
+
     #[test]
     fn a_recurrence_ends_where_its_time_does_and_one_occurrence_is_one() {
         let bounds = (Some("2026-11-01T01:30:00Z"), Some("2026-11-08T01:10:00Z"));

@@ -30,17 +30,6 @@ pub async fn count_open(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx:
         .await
 }
 
-/// Names an hour: it is rolled up again.
-pub async fn open_hour(conn: &mut PgConnection, hour: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!(
-        "INSERT INTO uptime_hours_open (hour) VALUES ($1) ON CONFLICT (hour) DO UPDATE SET named = uptime_hours_open.named + 1",
-        hour,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
 /// The hour is rolled up, unless it was named again meanwhile.
 pub async fn close_hour(conn: &mut PgConnection, hour: DateTime<Utc>, named: i64) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM uptime_hours_open WHERE hour = $1 AND named = $2", hour, named)

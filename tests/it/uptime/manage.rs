@@ -262,6 +262,37 @@ async fn windows_are_made_and_their_times_computed() {
     app.stop().await;
 }
 
+/// Lord Howe Island changes its clocks by half an hour, Berlin by an hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_follow_daylight_saving() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let windows = "/api/v1/uptime/windows";
+    for (zone, cron, look, expected) in [
+        (
+            "Europe/Berlin",
+            "30 2 * * *",
+            "from=2026-03-28T00:00:00Z&until=2026-03-31T00:00:00Z",
+            ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"],
+        ),
+        (
+            "Australia/Lord_Howe",
+            "15 2 * * *",
+            "from=2026-10-02T12:00:00Z&until=2026-10-05T12:00:00Z",
+            ["2026-10-02T15:45:00Z", "2026-10-03T15:30:00Z", "2026-10-04T15:15:00Z"],
+        ),
+    ] {
+        let body = json!({"name": "Nightly", "cron": cron, "minutes": 30, "zone": zone, "every": true});
+        let made = admin.post(windows, &body).await.expect(201);
+        let found = admin.get(&format!("{windows}/occurrences?{look}")).await.expect(200);
+        let all = found["data"].as_array().unwrap();
+        let from: Vec<&str> = all.iter().filter_map(|one| one["from"].as_str()).collect();
+        assert_eq!(from, expected, "{zone}");
+        admin.delete(&format!("{windows}/{}", id(&made))).await.expect(204);
+    }
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_opens_in_both_languages() {
     let app = TestApp::start_with(&[OPEN]).await;
