@@ -103,6 +103,62 @@ async fn beats_received_while_the_prober_was_away_count() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn suspect_two_of_three_survives_a_restart() {
+    let mut away = Away::new().await;
+    let (site, target) = (away.site(), Http::start().await);
+    target.answer(|_| Answer::status(500));
+    let running = site.start().await;
+    // An interval that is longer than the restart, and attempts between which there is time for the kill.
+    let settings = "interval_seconds = 600, retries = 2, retry_ms = 5000";
+    let monitor = insert(&mut away.db, "shop", &json!({"kind": "http", "url": target.url("/")}), settings).await;
+    let unconfirmed = "SELECT count(*) FROM uptime_checks WHERE outcome = 3 AND attempt <= 2";
+    until("it does not fail twice", async || number(&mut away.db, unconfirmed).await == 2).await;
+    running.kill();
+    let asked = target.asked().len();
+    assert_eq!((asked, story(&spans(&mut away.db, monitor).await).len()), (2, 0), "the third attempt was to come");
+    let running = site.start().await;
+    becomes(&mut away.db, monitor, "down").await;
+    let all = spans(&mut away.db, monitor).await;
+    assert_eq!(story(&all), ["down!"]);
+    assert_eq!(target.asked().len(), 3, "two attempts were known");
+    let first =
+        format!("SELECT count(*) FROM uptime_checks WHERE attempt = 1 AND at = '{}'", all[0].starts_at.to_rfc3339());
+    assert_eq!(number(&mut away.db, &first).await, 1, "an outage begins with its first failed attempt");
+    running.stop().await;
+    away.end().await;
+}
+
+/// An interval of a day, and a week of grace.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_of_more_than_a_day_can_be_missed() {
+    let mut away = Away::new().await;
+    let site = away.site();
+    let spec = json!({"kind": "heartbeat", "grace_seconds": 604_800});
+    let monitor = insert(&mut away.db, "backup", &spec, "interval_seconds = 86400, retries = 0").await;
+    // Its last report was eight days ago, less the time that the start may take: it is late while the prober looks.
+    let beat = format!(
+        "INSERT INTO uptime_beats (monitor_id, received_at, beat) VALUES ('{}', now() - interval '192 hours' + interval '40 seconds', 'ok')",
+        monitor.id
+    );
+    execute(&mut away.db, &beat).await;
+    let running = site.start().await;
+    becomes(&mut away.db, monitor, "down").await;
+    let all = spans(&mut away.db, monitor).await;
+    assert_eq!(story(&all), ["up", "down!"]);
+    let due = format!(
+        "SELECT count(*) FROM uptime_beats WHERE received_at + interval '192 hours' = '{}'",
+        all[1].starts_at.to_rfc3339()
+    );
+    assert_eq!(number(&mut away.db, &due).await, 1, "it is down from its deadline on: {all:?}");
+    let fresh =
+        format!("INSERT INTO uptime_beats (monitor_id, received_at, beat) VALUES ('{}', now(), 'ok')", monitor.id);
+    execute(&mut away.db, &fresh).await;
+    becomes(&mut away.db, monitor, "up").await;
+    running.stop().await;
+    away.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_prober_does_not_write_over_its_successor() {
     let mut away = Away::new().await;
     // Several hosts need objects that all of them see.

@@ -57,6 +57,16 @@ pub async fn insert(db: &mut PgConnection, key: &str, spec: &Value, settings: &s
     Monitor { id, number }
 }
 
+/// One that was made otherwise.
+pub async fn of_key(db: &mut PgConnection, key: &str) -> Monitor {
+    let (id, number) = sqlx::query_as("SELECT id, number FROM uptime_monitors WHERE key = $1")
+        .bind(key)
+        .fetch_one(db)
+        .await
+        .unwrap_or_else(|error| panic!("{key}: {error}"));
+    Monitor { id, number }
+}
+
 pub async fn execute(db: &mut PgConnection, sql: &str) {
     sqlx::query(AssertSqlSafe(sql.to_owned())).execute(db).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
