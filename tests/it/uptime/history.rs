@@ -134,3 +134,160 @@ async fn availability_and_report_come_from_spans() {
     assert_eq!(spans["data"].as_array().unwrap().len(), 3);
     app.stop().await;
 }
+
+/// Odd checks of an hour: times, durations, outcomes and gaps by chance, but the same at each run.
+fn chance(monitor: &str, hour: DateTime<Utc>, seed: f64) -> String {
+    format!(
+        "SELECT setseed({seed});
+         INSERT INTO uptime_checks (at, monitor, org_id, total, lag, outcome, reason, attempt, maintenance)
+         SELECT '{hour}'::timestamptz + n * interval '7 seconds' + random() * interval '1 second', m.number, m.org_id, (1000 * exp(random() * 4))::int, 0,
+           (ARRAY[0, 0, 0, 0, 1, 1, 2, 3])[1 + floor(random() * 8)::int], 0, 1, false
+         FROM uptime_monitors m, generate_series(0, 512) n WHERE m.id = '{monitor}' AND random() < 0.8;
+         INSERT INTO uptime_hours_open (hour) VALUES ('{hour}') ON CONFLICT (hour) DO NOTHING",
+        hour = hour.to_rfc3339()
+    )
+}
+
+/// What counting the single checks gives, by hour, minute or day.
+#[derive(Debug, sqlx::FromRow)]
+struct Counted {
+    at: DateTime<Utc>,
+    checks: i64,
+    failed: i64,
+    p50: Option<i32>,
+    p99: Option<i32>,
+    slowest: Option<i32>,
+}
+
+/// An attempt after which another came is no check, and latency is that of what succeeded.
+async fn counted(db: &mut PgConnection, monitor: &str, step: &str) -> Vec<Counted> {
+    let sql = format!(
+        "SELECT date_trunc('{step}', c.at, 'UTC') AS at, count(*) AS checks, count(*) FILTER (WHERE c.outcome = 1) AS failed,
+           percentile_disc(0.5) WITHIN GROUP (ORDER BY c.total) FILTER (WHERE c.outcome <> 1) AS p50,
+           percentile_disc(0.99) WITHIN GROUP (ORDER BY c.total) FILTER (WHERE c.outcome <> 1) AS p99,
+           max(c.total) FILTER (WHERE c.outcome <> 1) AS slowest
+         FROM uptime_checks c JOIN uptime_monitors m ON m.number = c.monitor
+         WHERE m.id = '{monitor}' AND c.outcome <> 3 GROUP BY 1 ORDER BY 1"
+    );
+    sqlx::query_as(AssertSqlSafe(sql)).fetch_all(db).await.unwrap()
+}
+
+/// The error of a bucket, and where a quantile falls between two checks the distance to the next one.
+fn assert_near(point: &Value, wanted: Option<i32>, what: &str) {
+    let (found, wanted) = (point.as_i64(), wanted.map(i64::from));
+    let is_near = found.zip(wanted).is_some_and(|(found, wanted)| (found - wanted).abs() * 100 <= wanted * 4);
+    assert!(is_near || (found.is_none() && wanted.is_none()), "{what}: {found:?} instead of {wanted:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rollups_equal_the_raw_checks() {
+    let app = TestApp::start_with(&[OPEN]).await;
+    let (admin, mut db) = (app.admin().await, connect(&app).await);
+    for seed in [0.1, -0.7, 0.42] {
+        let monitor = id(&make(&admin, "Shop").await);
+        for hours in [9, 10, 20] {
+            execute(&mut db, &chance(&monitor, hour(hours), seed)).await;
+        }
+        app.app.uptime.roll_up().await.unwrap();
+        for step in ["minute", "hour", "day"] {
+            let (points, raw) = (series(&admin, &monitor, step).await, counted(&mut db, &monitor, step).await);
+            assert_eq!(points.len(), raw.len(), "{seed} {step}");
+            for (point, raw) in points.iter().zip(&raw) {
+                let what = format!("{seed} {step} {}", raw.at);
+                assert_eq!(point["at"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap(), raw.at, "{what}");
+                let counts = (point["checks"].as_i64(), point["failed"].as_i64());
+                assert_eq!(counts, (Some(raw.checks), Some(raw.failed)), "{what}");
+                // Of a minute only the median is kept; of seven checks the next one may be far away.
+                if step == "minute" {
+                    assert_eq!(point["p50"].is_null(), raw.p50.is_none(), "{what}");
+                } else {
+                    assert_near(&point["p50"], raw.p50, &what);
+                    assert_near(&point["p99"], raw.p99, &what);
+                    assert_near(&point["slowest"], raw.slowest, &what);
+                }
+            }
+        }
+        // Rolled up again it is the same, to the byte.
+        let stored = "SELECT md5(string_agg(minutes, ''::bytea ORDER BY monitor, hour)) FROM uptime_minutes";
+        let before: Option<String> = sqlx::query_scalar(stored).fetch_one(&mut db).await.unwrap();
+        for hours in [9, 10, 20] {
+            let again = format!("INSERT INTO uptime_hours_open (hour) VALUES ('{}')", hour(hours).to_rfc3339());
+            execute(&mut db, &again).await;
+        }
+        app.app.uptime.roll_up().await.unwrap();
+        let after: Option<String> = sqlx::query_scalar(stored).fetch_one(&mut db).await.unwrap();
+        assert!(before.is_some() && before == after);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn report_csv_json_html_say_the_same() {
+    let app = TestApp::start_with(&[OPEN]).await;
+    let (admin, mut db) = (app.admin().await, connect(&app).await);
+    let (first, second) = (id(&make(&admin, "=Shop <b>").await), id(&make(&admin, "Never checked").await));
+    admin.patch(&format!("{MONITORS}/{first}"), &json!({"target": 0.999})).await.expect(200);
+    // Three days of October 2026: an outage of 2 h 4 min, a window of an hour, an hour that nobody checked; up otherwise.
+    let spans = [
+        ("up", "10-10T00:00:00Z", "10-10T06:00:00Z"),
+        ("down", "10-10T06:00:00Z", "10-10T08:04:00Z"),
+        ("up", "10-10T08:04:00Z", "10-11T00:00:00Z"),
+        ("maintenance", "10-11T00:00:00Z", "10-11T01:00:00Z"),
+        ("unknown", "10-11T01:00:00Z", "10-11T02:00:00Z"),
+        ("up", "10-11T02:00:00Z", "10-13T00:00:00Z"),
+    ];
+    for (n, (status, from, until)) in spans.into_iter().enumerate() {
+        let span = format!("00000000-0000-7000-8000-0000000001{n:02}");
+        let outage = if status == "down" { format!("'{span}'") } else { "NULL".to_owned() };
+        let sql = format!(
+            "INSERT INTO uptime_spans (id, org_id, monitor_id, status, starts_at, ends_at, confirmed_at, cause, outage_id, told, term)
+             SELECT '{span}', org_id, id, '{status}', '2026-{from}', '2026-{until}', '2026-{from}', 'check', {outage}, true, 1
+             FROM uptime_monitors WHERE id = '{first}'"
+        );
+        execute(&mut db, &sql).await;
+    }
+    let report = format!("/api/v1/uptime/reports?month=2026-10&monitors={first},{second}");
+    let said = admin.get(&report).await.expect(200);
+    let rows = said["monitors"].as_array().unwrap();
+    let shop = rows.iter().find(|row| row["name"] == "=Shop <b>").unwrap();
+    assert_eq!((&shop["down"], &shop["maintenance"], &shop["outages"]), (&json!(7440), &json!(3600), &json!(1)));
+    assert_eq!(shop["is_met"], json!(false));
+
+    let csv = admin.get(&format!("{report}&format=csv")).await;
+    assert!(csv.headers["content-disposition"].to_str().unwrap().contains("uptime-2026-10.csv"));
+    let mut reader = csv::Reader::from_reader(csv.text.as_bytes());
+    let names = reader.headers().unwrap().clone();
+    let lines: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(lines.len(), rows.len());
+    for (line, row) in lines.iter().zip(rows) {
+        let cell = |name: &str| &line[names.iter().position(|found| found == name).unwrap()];
+        assert_eq!((cell("month"), cell("zone")), ("2026-10", "UTC"));
+        // A program for tables must not take a name for a formula.
+        assert_eq!(cell("name").trim_start_matches('\''), row["name"].as_str().unwrap());
+        let text = |value: &Value| if value.is_null() { String::new() } else { value.to_string() };
+        for (name, field) in [
+            ("up_seconds", "up"),
+            ("down_seconds", "down"),
+            ("maintenance_seconds", "maintenance"),
+            ("unknown_seconds", "unknown"),
+            ("budget_left_seconds", "budget_left"),
+            ("outages", "outages"),
+            ("checks", "checks"),
+            ("is_met", "is_met"),
+            ("target", "target"),
+        ] {
+            assert_eq!(cell(name), text(&row[field]), "{name}");
+        }
+        let share = row["share"].as_f64().map_or_else(String::new, |share| format!("{share:.6}"));
+        assert_eq!(cell("share"), share);
+    }
+    assert!(csv.text.contains("'=Shop <b>"), "{}", csv.text);
+
+    let html = admin.get(&format!("{report}&format=html")).await;
+    let share = shop["share"].as_f64().unwrap();
+    let percent = format!("{:.2}\u{a0}%", (share * 10_000.0 + 1e-6).floor() / 100.0);
+    assert!(html.text.contains(&percent), "{percent}: {}", html.text);
+    assert!(html.text.contains("2\u{a0}h 4\u{a0}min") && !html.text.contains("Shop <b>"), "{}", html.text);
+    assert!(html.text.contains("missed") && html.text.contains("Never checked"), "{}", html.text);
+    app.stop().await;
+}
