@@ -5,9 +5,13 @@ use std::{fs, path::Path};
 use holdfast::uptime::file::Applied;
 use serde_json::{Value, json};
 
-use super::manage::{MONITORS, id, make};
+use super::{
+    manage::{MONITORS, id, make},
+    watch::{becomes, checks, connect, number, of_key, spans, story},
+};
 use crate::support::{
     app::{Client, TestApp},
+    odd_target::{Answer, Http},
     wait::until,
 };
 
@@ -148,5 +152,89 @@ async fn a_file_can_be_an_organisations() {
     write(folder.path(), &format!("organisation = 'nobody'\n{GROUP}{SHOP}"));
     assert_eq!(apply(&app).await.problems[0].setting, "organisation");
     let _ = make(&admin, "Own").await;
+    app.stop().await;
+}
+
+/// The example that is shipped, with all of its rooms' tables. Its monitors are paused: nothing is asked of hosts that do not exist.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_file_is_read() {
+    let example = fs::read_to_string(format!("{}/config/uptime.toml.example", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let is_monitor = |line: &str| {
+        line.strip_prefix("[monitors.").and_then(|rest| rest.strip_suffix(']')).is_some_and(|key| !key.contains('.'))
+    };
+    let lines = example.lines().filter(|line| !line.starts_with("paused = "));
+    let paused: Vec<String> =
+        lines.map(|line| if is_monitor(line) { format!("{line}\npaused = true") } else { line.to_owned() }).collect();
+    let (app, folder) = start("").await;
+    let admin = app.admin().await;
+    write(folder.path(), &paused.join("\n"));
+    let dry = app.app.uptime.apply_file(true, false).await.unwrap();
+    assert!(dry.problems.is_empty(), "{:?}", dry.problems);
+    // The worker may have read it already.
+    let all = dry.counts.created + dry.counts.unchanged;
+    assert!(all > 15, "{:?}", dry.counts);
+    until("it is not applied", async || found(&admin, "shop-home").await.is_some()).await;
+    for (key, kind) in [
+        ("edge-router", "icmp"),
+        ("shop-home", "http"),
+        ("checkout", "flow"),
+        ("nightly-backup", "heartbeat"),
+        ("domain", "domain"),
+    ] {
+        let one = found(&admin, key).await.unwrap();
+        assert_eq!((&one["kind"], &one["managed_by"]), (&json!(kind), &json!("file")), "{key}");
+    }
+    assert_eq!(
+        found(&admin, "shop-home").await.unwrap()["parent_id"],
+        found(&admin, "edge-router").await.unwrap()["id"]
+    );
+    for (path, key) in
+        [("incident-components", "shop"), ("incident-channels", "ops-mail"), ("incident-rules", "critical")]
+    {
+        let listed = admin.get(&format!("/api/v1/{path}?installation=true&limit=200")).await.expect(200);
+        assert!(listed["data"].as_array().unwrap().iter().any(|one| one["key"] == key), "{path}: {listed}");
+    }
+    // Another digest, and the same things.
+    write(folder.path(), &format!("{}\n# the same\n", paused.join("\n")));
+    let again = apply(&app).await;
+    assert!(again.applied && again.problems.is_empty(), "{:?}", again.problems);
+    assert_eq!((again.counts.created, again.counts.changed, again.counts.removed), (0, 0, 0), "{again:?}");
+    assert_eq!(again.counts.unchanged, all);
+    app.stop().await;
+}
+
+/// As Prometheus and Alertmanager must not after a reload.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_does_not_tell_again() {
+    let target = Http::start().await;
+    let text = |name: &str, interval: &str, retries: u8| {
+        format!(
+            "[monitors.shop]\nname = '{name}'\ninterval = '{interval}'\ntimeout = '2s'\nretries = {retries}\nhttp = {{ url = '{}' }}\n",
+            target.url("/")
+        )
+    };
+    let (app, folder) = start(&text("Shop", "10s", 0)).await;
+    let admin = app.admin().await;
+    let mut db = connect(&app.target().admin).await;
+    until("the worker does not read the file", async || found(&admin, "shop").await.is_some()).await;
+    let monitor = of_key(&mut db, "shop").await;
+    becomes(&mut db, monitor, "up").await;
+    target.answer(|_| Answer::status(500));
+    becomes(&mut db, monitor, "down").await;
+    let before = spans(&mut db, monitor).await;
+    // Everything but what is asked: each change is seen by the prober, and the next check finds it down still.
+    for (name, interval, retries) in [("Store", "10s", 0), ("Store", "11s", 0), ("Store", "11s", 3)] {
+        write(folder.path(), &text(name, interval, retries));
+        apply(&app).await;
+        let asked = checks(&mut db, monitor).await;
+        until("it is not checked after the reload", async || checks(&mut db, monitor).await > asked).await;
+    }
+    assert_eq!(spans(&mut db, monitor).await, before, "the outage goes on as it was");
+    let told = "SELECT count(*) FROM events WHERE topic = 'uptime.monitor.down' AND payload->>'key' = 'shop'";
+    assert_eq!(number(&mut db, told).await, 1);
+    target.answer(|_| Answer::ok("well"));
+    becomes(&mut db, monitor, "up").await;
+    assert_eq!(story(&spans(&mut db, monitor).await), ["up", "down!", "up!"]);
+    assert_eq!(number(&mut db, &told.replace(".down", ".up")).await, 1);
     app.stop().await;
 }

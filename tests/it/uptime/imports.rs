@@ -76,3 +76,47 @@ async fn other_files_are_refused() {
     assert_eq!(refused["errors"][0]["pointer"], "/content");
     app.stop().await;
 }
+
+/// A condition that is left out would make a monitor up that is down in Gatus.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_condition_pauses() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let conditions = [
+        ("taken-status", "[STATUS] == 200", false),
+        ("taken-keyword", "[BODY] == pat(*welcome*)", false),
+        ("taken-json", "[BODY].status == ok", false),
+        ("taken-days", "[CERTIFICATE_EXPIRATION] > 48h", false),
+        ("address", "[IP] == 192.0.2.1", true),
+        ("slower", "[RESPONSE_TIME] > 300", true),
+        ("stars", "[BODY] == pat(*a*b*)", true),
+        ("unknown", "[MOON_PHASE] == full", true),
+        ("nonsense", "status is good", true),
+    ];
+    let endpoints: Vec<String> = conditions
+        .iter()
+        .map(|(name, condition, _)| {
+            // The first condition of each is taken in any case.
+            format!("  - name: {name}\n    url: https://example.org/\n    conditions: [\"[CONNECTED] == true\", {condition:?}]")
+        })
+        .collect();
+    let content = format!("endpoints:\n{}\n", endpoints.join("\n"));
+    let read = admin.post(IMPORTS, &json!({"source": "gatus", "content": content})).await.expect(201);
+    let rows = read["report"]["monitors"].as_array().unwrap().clone();
+    admin.post(&format!("{IMPORTS}/{}/apply", id(&read)), &json!({})).await.expect(200);
+    let made = monitors(&app).await;
+    assert_eq!((rows.len(), made.len()), (conditions.len(), conditions.len()), "{read}");
+    for (name, condition, is_dropped) in conditions {
+        let row = rows.iter().find(|row| row["name"] == name).unwrap();
+        assert_eq!(row["fate"], if is_dropped { "paused" } else { "taken" }, "{row}");
+        let one = made.iter().find(|one| one["key"].as_str().is_some_and(|key| key.ends_with(name))).unwrap();
+        let detail = admin.get(&format!("{MONITORS}/{}", id(one))).await.expect(200);
+        assert_eq!(detail["paused_at"].is_string(), is_dropped, "{condition}: {detail}");
+        if is_dropped {
+            assert!(row["reason"].as_str().unwrap().contains(condition), "{row}");
+            let left = row["left"].as_array().unwrap();
+            assert!(left.iter().any(|left| left["field"] == "conditions" && left["value"] == condition), "{row}");
+        }
+    }
+    app.stop().await;
+}
