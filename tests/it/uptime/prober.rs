@@ -3,6 +3,7 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use chrono::TimeDelta;
+use holdfast::platform::health::{Status as Health, run_all};
 use serde_json::json;
 
 use super::watch::{OPEN, becomes, checks, connect, execute, insert, number, spans, story};
@@ -11,6 +12,11 @@ use crate::support::{
     odd_target::{Answer, Http, Silent},
     wait::until,
 };
+
+async fn doctor(app: &TestApp, name: &str) -> Health {
+    let checks: Vec<_> = app.app.checks().into_iter().filter(|check| check.name() == name).collect();
+    run_all(&checks).await.remove(0).result.status
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_monitor_goes_down_and_comes_back() {
@@ -131,6 +137,8 @@ async fn the_clock_jumps_forward_and_back() {
     becomes(&mut db, monitor, "down").await;
     assert_eq!(story(&spans(&mut db, monitor).await), ["up", "unknown(clock)", "up", "down!"]);
     assert!((app.metric("holdfast_uptime_clock_steps_total") - 2.0).abs() < 0.1);
+    until("doctor does not say so", async || doctor(&app, "uptime.clock").await == Health::Warn).await;
+    assert_eq!(doctor(&app, "uptime.outside").await, Health::Warn, "no heartbeat is sent anywhere");
     app.stop().await;
 }
 
