@@ -266,11 +266,10 @@ fn answer(
         Some(served) => {
             let key = Query::<KeyQuery>::try_from_uri(uri).ok().and_then(|query| query.0.key);
             match judge(pages, &served, client, headers, key.as_deref()) {
-                Verdict::Refused => (nothing(), Answered::Refused),
                 Verdict::AskPassword if matches!(wanted, Wanted::Page(..)) => {
                     (forms::ask_password(pages, &served, headers, false), Answered::Refused)
                 }
-                Verdict::AskPassword => (nothing(), Answered::Refused),
+                Verdict::Refused | Verdict::AskPassword => (nothing(), Answered::Refused),
                 Verdict::Welcome => welcome(pages, &served, wanted, headers),
             }
         }

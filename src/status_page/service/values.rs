@@ -26,7 +26,7 @@ const RESERVED: [&str; 3] = ["domains", "en", "ru"];
 
 /// Changes of a page; what is absent stays as it is.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 #[schema(as = StatusPageChanges, example = json!({"slug": "shop", "name": "Shop"}))]
 pub struct PageUpdate {
     /// In its address: lower-case letters, digits and hyphens.
