@@ -2,7 +2,7 @@
 //!
 //! Further files: `pages.rs` (what the API changes), `values.rs` (what it may be), `subscribers.rs`, `tell.rs` (mails to them), `domains.rs`,
 //! `reader.rs` (what a page shows), `renderer.rs` (in the worker that has the prober's duty), `loader.rs` (in every process), `builtin.rs` (the
-//! appliance's own page), `section.rs` (pages in the file of monitors), `upkeep.rs`.
+//! appliance's own page), `section.rs` (pages in the file of monitors), `terminal.rs` (for the command line), `upkeep.rs`.
 
 mod builtin;
 mod domains;
@@ -13,6 +13,7 @@ mod renderer;
 mod section;
 mod subscribers;
 mod tell;
+mod terminal;
 mod upkeep;
 mod values;
 
@@ -41,6 +42,7 @@ use uptime::Uptime;
 pub use section::PagesSection;
 pub use subscribers::{Asked, Purpose};
 pub use tell::Place;
+pub use terminal::{ComponentState, Following, PageState};
 pub use values::{PageUpdate, PutComponent, PutGroup};
 
 /// The rooms that it asks.
