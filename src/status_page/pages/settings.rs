@@ -81,6 +81,11 @@ impl Show<'_> {
         self.shell.is_admin() && !self.is_managed()
     }
 
+    /// The colour of the form, which need not be saved yet.
+    fn accent(&self) -> &str {
+        &self.form.accent
+    }
+
     fn is_public(&self) -> bool {
         self.form.visibility == Visibility::Public.as_str()
     }
