@@ -64,6 +64,7 @@ impl StatusPages {
     /// Starts what runs beside the listeners.
     pub(crate) fn start_loops(&self, loops: &Loops) {
         self.start_loader(loops);
+        self.start_badges(loops);
         self.start_upkeep(loops);
         let lifecycle = self.inner.lifecycle.clone();
         let renderer = Renderer {

@@ -5,6 +5,7 @@ mod groups;
 mod history;
 mod imports;
 mod monitors;
+mod recent;
 mod reports;
 mod rollup;
 mod trials;
@@ -39,6 +40,7 @@ pub use file::FileState;
 pub use imports::Choices;
 pub use monitors::{MonitorWithToken, NewMonitor, SecretChanges};
 pub(crate) use monitors::{free, given_secrets};
+pub use recent::Recent;
 pub use windows::NewWindow;
 
 use trials::Trials;

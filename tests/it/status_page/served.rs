@@ -156,6 +156,29 @@ async fn gatus_forms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_on_no_page_has_a_badge_only_if_its_owner_says_so() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let mut ids = Vec::new();
+    for (key, badge) in [("night-run", true), ("secret-run", false)] {
+        let monitor = json!({"name": key, "key": key, "spec": {"kind": "heartbeat"}, "badge": badge});
+        let made = admin.post("/api/v1/uptime/monitors", &monitor).await.expect(201);
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    let badge = |key: &str| format!("/api/v1/endpoints/{key}/health/badge.svg");
+    until("its badge is not served", async || get(&app, &badge("night-run")).await.status == StatusCode::OK).await;
+    assert!(get(&app, &badge("night-run")).await.text.contains("health"));
+    assert_eq!(get(&app, &badge("secret-run")).await.status, StatusCode::NOT_FOUND);
+    // Whoever has its key may see it; the list names only what pages show.
+    let list = get(&app, "/api/v1/endpoints/statuses").await.text;
+    assert!(!list.contains("night-run") && !list.contains("secret-run"), "{list}");
+    admin.patch(&format!("/api/v1/uptime/monitors/{}", ids[0]), &json!({"badge": false})).await.expect(200);
+    until("its badge is still served", async || get(&app, &badge("night-run")).await.status == StatusCode::NOT_FOUND)
+        .await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_the_file_manages_refuses_edits() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
