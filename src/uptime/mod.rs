@@ -53,7 +53,7 @@ pub use probe::{Prober, Settings as ProbeSettings};
 pub use prober::Taken;
 pub use schedule::windows;
 pub use secrets::Secrets;
-pub use service::{Deps, MonitorWithToken, NewMonitor, NewWindow, Recent, Uptime};
+pub use service::{Deps, MonitorWithToken, NewMonitor, NewWindow, Uptime};
 pub use settings::Settings;
 pub use spec::MonitorSpec;
 pub use store::monitors::Filter as MonitorFilter;

@@ -40,7 +40,6 @@ pub use file::FileState;
 pub use imports::Choices;
 pub use monitors::{MonitorWithToken, NewMonitor, SecretChanges};
 pub(crate) use monitors::{free, given_secrets};
-pub use recent::Recent;
 pub use windows::NewWindow;
 
 use trials::Trials;
