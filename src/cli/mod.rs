@@ -15,6 +15,7 @@ mod owner;
 mod psql;
 mod restore;
 mod serve;
+mod status_page;
 mod support_bundle;
 mod upgrade_postgres;
 mod uptime;
@@ -87,6 +88,8 @@ enum Command {
     Mail(mail::Args),
     /// Monitors: list and check them, apply their file, import others, report a month.
     Uptime(uptime::Args),
+    /// Status pages: list, show and publish them, announce incidents and maintenance, export subscribers.
+    StatusPage(status_page::Args),
     /// Documents: read files like uploads.
     #[command(subcommand)]
     Knowledge(knowledge::Action),
@@ -119,6 +122,7 @@ impl Command {
             | Self::UpgradePostgres(_)
             | Self::Mail(_)
             | Self::Uptime(_)
+            | Self::StatusPage(_)
             | Self::SupportBundle(_) => true,
             Self::Serve(_)
             | Self::LogLevel(_)
@@ -185,6 +189,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Psql(args) => psql::run(config, args).await,
             Command::Mail(args) => Box::pin(mail::run(config, args)).await,
             Command::Uptime(args) => Box::pin(uptime::run(config, args)).await,
+            Command::StatusPage(args) => Box::pin(status_page::run(config, args)).await,
             Command::Knowledge(action) => knowledge::run(&config, action).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }

@@ -46,7 +46,8 @@ pub use metrics::Metrics;
 pub use model::*;
 pub use module::{ADMIN, READ, ROOM, WRITE, build};
 pub use service::{
-    Acknowledgement, Changed, ChannelDraft, ComponentDraft, Deps, IncidentChanges, IncidentDraft, IncidentFull,
-    Incidents, MaintenanceDraft, MonitorWitness, Needs, OnCall, OverrideDraft, PersonDraft, PersonSettings, Preview,
-    PreviewRequest, RotaDraft, RuleDraft, Split, TemplateDraft, Tried, UpdateChanges, UpdateDraft, Would,
+    Acknowledgement, AffectedDraft, Changed, ChannelDraft, ComponentDraft, Deps, IncidentChanges, IncidentDraft,
+    IncidentFull, Incidents, MaintenanceDraft, MonitorWitness, Needs, OnCall, OverrideDraft, PersonDraft,
+    PersonSettings, Preview, PreviewRequest, RotaDraft, RuleDraft, Split, TemplateDraft, Tried, UpdateChanges,
+    UpdateDraft, Would,
 };

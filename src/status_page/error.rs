@@ -29,6 +29,8 @@ pub enum StatusPageError {
     Json(#[from] serde_json::Error),
     #[error("a page could not be made")]
     Template(#[from] askama::Error),
+    #[error("a table could not be written")]
+    Csv(#[from] csv::Error),
     #[error("an answer could not be compressed")]
     Compress(#[from] std::io::Error),
     #[error("work on a CPU pool was lost")]
@@ -72,6 +74,7 @@ impl From<StatusPageError> for ApiError {
             error @ (StatusPageError::Seal(_)
             | StatusPageError::Json(_)
             | StatusPageError::Template(_)
+            | StatusPageError::Csv(_)
             | StatusPageError::Compress(_)
             | StatusPageError::Work(_)
             | StatusPageError::Hash(_)) => Self::internal(error),

@@ -109,10 +109,20 @@ impl Served {
     }
 }
 
+/// Monitors whose badges strangers may read though no page shows them.
+#[derive(Clone, Debug, Default)]
+pub struct Badges {
+    /// As they were found, also those whose keys others have.
+    pub ids: Vec<MonitorId>,
+    pub read_at: Option<DateTime<Utc>>,
+    pub endpoints: Vec<Endpoint>,
+}
+
 /// All pages, with the ways to find one.
 #[derive(Debug, Default)]
 pub struct Held {
     pub pages: HashMap<PageId, Arc<Served>>,
+    pub badges: Arc<Badges>,
     by_slug: HashMap<String, PageId>,
     by_domain: HashMap<String, PageId>,
     appliance: Option<PageId>,
@@ -122,8 +132,8 @@ pub struct Held {
 }
 
 impl Held {
-    fn of(pages: HashMap<PageId, Arc<Served>>) -> Self {
-        let mut held = Self::default();
+    fn of(pages: HashMap<PageId, Arc<Served>>, badges: Arc<Badges>) -> Self {
+        let mut held = Self { badges, ..Self::default() };
         // The oldest first, and the installation's before others': the first that has a key keeps it.
         let mut all: Vec<&Arc<Served>> = pages.values().collect();
         all.sort_by_key(|served| (!served.access.page.installation, served.access.page.id));
@@ -164,18 +174,22 @@ impl Held {
         self.page(self.appliance?)
     }
 
-    /// A monitor that a public page shows, by its key.
-    pub fn endpoint(&self, key: &str) -> Option<(&Arc<Served>, &Endpoint)> {
-        let (page, place) = self.monitors.get(key)?;
-        let served = self.page(*page)?;
-        Some((served, served.endpoints.get(*place)?))
+    /// A monitor that strangers may see, by its key: because a public page shows it, or its owner says so.
+    pub fn endpoint(&self, key: &str) -> Option<&Endpoint> {
+        let of_badges = || self.badges.endpoints.iter().find(|endpoint| endpoint.key == key);
+        self.of_page(key).or_else(of_badges)
     }
 
-    /// All such monitors, by key.
+    fn of_page(&self, key: &str) -> Option<&Endpoint> {
+        let (page, place) = self.monitors.get(key)?;
+        self.page(*page)?.endpoints.get(*place)
+    }
+
+    /// All monitors that public pages show, by key. Those with a badge alone are found by whoever was given their keys.
     pub fn endpoints(&self) -> Vec<&Endpoint> {
         let mut keys: Vec<&String> = self.monitors.keys().collect();
         keys.sort_unstable();
-        keys.into_iter().filter_map(|key| self.endpoint(key)).map(|(_, endpoint)| endpoint).collect()
+        keys.into_iter().filter_map(|key| self.of_page(key)).collect()
     }
 }
 
@@ -215,8 +229,13 @@ impl Holder {
         self.held.rcu(|held| {
             let mut pages = held.pages.clone();
             change(&mut pages);
-            Held::of(pages)
+            Held::of(pages, held.badges.clone())
         });
+    }
+
+    pub fn set_badges(&self, badges: Badges) {
+        let badges = Arc::new(badges);
+        self.held.rcu(|held| Held::of(held.pages.clone(), badges.clone()));
     }
 
     /// Which set of a page is true now.

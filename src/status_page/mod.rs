@@ -47,4 +47,4 @@ pub use jobs::register;
 pub use metrics::Metrics;
 pub use model::*;
 pub use module::{READ, ROOM, WRITE, build};
-pub use service::{Deps, Needs, PageUpdate, PutComponent, PutGroup, StatusPages};
+pub use service::{ComponentState, Deps, Following, Needs, PageState, PageUpdate, PutComponent, PutGroup, StatusPages};

@@ -26,6 +26,7 @@ text_enum! {
 }
 
 /// A status page.
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = StatusPage)]
 pub struct Page {

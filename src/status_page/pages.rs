@@ -11,9 +11,18 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{PageId, READ, StatusPages, public};
+use serde::Deserialize;
+
+use super::{
+    PageId, READ, StatusPages, Theme, WRITE,
+    html::styles::{self, Look},
+    public,
+};
 use console::{PageResult, Shell};
-use platform::{error::ApiError, http::Path};
+use platform::{
+    error::ApiError,
+    http::{Path, Query},
+};
 
 const PATH: &str = "/settings/status-pages";
 /// Rows per page.
@@ -30,6 +39,7 @@ pub fn router() -> Router<StatusPages> {
         .route("/settings/status-pages/{id}/domains/{domain}/delete", post(settings::remove_domain))
         .route("/settings/status-pages/{id}/subscribers", get(subscribers::list))
         .route("/settings/status-pages/{id}/subscribers/{subscriber}/delete", post(subscribers::remove))
+        .route("/settings/status-pages/{id}/preview", get(preview))
         .route("/settings/status-pages/{id}/view", get(view))
         .route("/settings/status-pages/{id}/view/{*rest}", get(view_part))
 }
@@ -64,6 +74,38 @@ async fn shown(
     pages.page(shell.principal(), id).await?;
     match pages.served(id) {
         Some(served) => Ok(public::signed_in(pages, &served, rest, headers)),
-        None => Ok(shell.t("status-page-not-rendered").to_string().into_response()),
+        None => Ok(not_rendered(shell)),
     }
+}
+
+fn not_rendered(shell: &Shell) -> Response {
+    shell.t("status-page-not-rendered").to_string().into_response()
+}
+
+/// A colour to try.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Tried {
+    accent: String,
+    look: String,
+}
+
+/// The page as it would look: nothing is saved.
+async fn preview(
+    shell: Shell,
+    State(pages): State<StatusPages>,
+    Path(id): Path<PageId>,
+    Query(tried): Query<Tried>,
+    headers: HeaderMap,
+) -> PageResult {
+    shell.principal().require(WRITE)?;
+    pages.page(shell.principal(), id).await?;
+    let accent = Some(tried.accent.trim().to_owned()).filter(|accent| !accent.is_empty());
+    if let Some(accent) = &accent {
+        styles::check_accent(accent)?;
+    }
+    let theme = Theme { accent };
+    let css = Look::named(&tried.look).map_or_else(|| styles::css(&theme), |look| styles::css_in(&theme, look));
+    let shown = pages.served(id).and_then(|served| public::with_style(&served, &css, &headers));
+    Ok(shown.unwrap_or_else(|| not_rendered(&shell)))
 }

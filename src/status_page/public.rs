@@ -8,8 +8,8 @@ use axum::{
     Extension, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Query, State},
-    http::{HeaderMap, StatusCode, Uri},
-    response::{IntoResponse as _, Response},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{Html, IntoResponse as _, Response},
     routing::get,
 };
 use serde::Deserialize;
@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use super::{
     StatusPages,
     holder::Served,
+    html::styles,
     metrics::{Answered, What},
-    model::Visibility,
+    model::{Set, Visibility},
     restrict::{Brought, Verdict, cookie_name},
 };
 use console::Lang;
@@ -266,11 +267,10 @@ fn answer(
         Some(served) => {
             let key = Query::<KeyQuery>::try_from_uri(uri).ok().and_then(|query| query.0.key);
             match judge(pages, &served, client, headers, key.as_deref()) {
-                Verdict::Refused => (nothing(), Answered::Refused),
                 Verdict::AskPassword if matches!(wanted, Wanted::Page(..)) => {
                     (forms::ask_password(pages, &served, headers, false), Answered::Refused)
                 }
-                Verdict::AskPassword => (nothing(), Answered::Refused),
+                Verdict::Refused | Verdict::AskPassword => (nothing(), Answered::Refused),
                 Verdict::Welcome => welcome(pages, &served, wanted, headers),
             }
         }
@@ -303,6 +303,20 @@ pub fn signed_in(pages: &StatusPages, served: &Served, rest: &str, headers: &Hea
         wanted @ (Wanted::Page(..) | Wanted::File(..)) => welcome(pages, served, wanted, headers).0,
         Wanted::Form(_) | Wanted::Nothing => nothing(),
     }
+}
+
+/// The first page with another style, for those of its owner who try one. As it is served, so that they see their own components.
+pub fn with_style(served: &Served, css: &str, headers: &HeaderMap) -> Option<Response> {
+    let lang = serve::language(&served.access.page.languages, None, headers);
+    let render = served.get(Set::Current, &format!("index.{lang}"))?;
+    let html = String::from_utf8_lossy(&render.body);
+    let (before, rest) = html.split_once("<style>")?;
+    let (_, after) = rest.split_once("</style>")?;
+    let policy = HeaderValue::try_from(styles::policy(css, &served.access.root)).ok()?;
+    let mut response = Html(format!("{before}<style>{css}</style>{after}")).into_response();
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    Some(response)
 }
 
 #[cfg(test)]

@@ -170,8 +170,13 @@ impl Incidents {
 
     pub async fn open_by_hand(&self, who: &Principal, draft: IncidentDraft) -> Result<IncidentFull, IncidentsError> {
         let owner = self.owner(who, draft.installation)?;
+        self.open_as(owner, &who.subject(), draft).await
+    }
+
+    /// `by`: `user:<id>`, `key:<id>`, or the room or command that does it.
+    pub async fn open_as(&self, owner: Owner, by: &str, draft: IncidentDraft) -> Result<IncidentFull, IncidentsError> {
         let (name, status) = (tidy(&draft.name), draft.status.unwrap_or(IncidentStatus::Investigating));
-        let (now, by) = (self.inner.clock.now(), who.subject());
+        let now = self.inner.clock.now();
         let mut errors = texts_faults(&name, &draft.body);
         if status.kind() != IncidentKind::Incident || status == IncidentStatus::Postmortem {
             errors.push(FieldError::new("/status", "invalid", "investigating, identified, monitoring or resolved"));
@@ -198,7 +203,7 @@ impl Incidents {
             impact: draft.impact.unwrap_or(worst),
             severity,
             published_at: draft.publish.then_some(now),
-            opened_by: &by,
+            opened_by: by,
             started_at: draft.started_at.unwrap_or(now),
             scheduled: None,
             window: None,
@@ -214,7 +219,7 @@ impl Incidents {
         for affected in &draft.components {
             incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status).await?;
         }
-        self.log(&mut tx, owner.org(), id, LogKind::Opened, &by, json!({ "name": name })).await?;
+        self.log(&mut tx, owner.org(), id, LogKind::Opened, by, json!({ "name": name })).await?;
         let event = IncidentOpened {
             incident_id: id,
             kind: IncidentKind::Incident,
@@ -226,7 +231,7 @@ impl Incidents {
         let affected = affected_of(&old, &draft.components);
         if !draft.body.trim().is_empty() {
             let first = super::timeline::First { status, body: &draft.body, affected, notify: draft.notify };
-            self.first_update(&mut tx, owner, id, draft.publish, first, &by).await?;
+            self.first_update(&mut tx, owner, id, draft.publish, first, by).await?;
         }
         let changes = self.refresh_components(&mut tx, &components, Some(id)).await?;
         self.plan_telling(&mut tx, owner, id).await?;

@@ -57,7 +57,17 @@ impl Incidents {
         draft: MaintenanceDraft,
     ) -> Result<IncidentFull, IncidentsError> {
         let owner = self.owner(who, draft.installation)?;
-        let (name, now, by) = (tidy(&draft.name), self.inner.clock.now(), who.subject());
+        self.announce_as(owner, &who.subject(), draft).await
+    }
+
+    /// `by`: as of [`Self::open_as`].
+    pub async fn announce_as(
+        &self,
+        owner: Owner,
+        by: &str,
+        draft: MaintenanceDraft,
+    ) -> Result<IncidentFull, IncidentsError> {
+        let (name, now) = (tidy(&draft.name), self.inner.clock.now());
         let mut errors = texts_faults(&name, &draft.body);
         if draft.scheduled_until <= draft.scheduled_for || draft.scheduled_until <= now {
             errors.push(FieldError::new("/scheduled_until", "invalid", "it ends after it begins, and not in the past"));
@@ -86,7 +96,7 @@ impl Incidents {
                 monitors,
                 ..NewWindow::default()
             };
-            window = Some(self.inner.rooms.uptime.create_window(&mut tx, owner, &new, &by).await?);
+            window = Some(self.inner.rooms.uptime.create_window(&mut tx, owner, &new, by).await?);
         }
         let new = NewIncident {
             id,
@@ -98,7 +108,7 @@ impl Incidents {
             impact: Impact::Maintenance,
             severity: Severity::Info,
             published_at: draft.publish.then_some(now),
-            opened_by: &by,
+            opened_by: by,
             started_at: draft.scheduled_for,
             scheduled: Some((draft.scheduled_for, draft.scheduled_until)),
             window,
@@ -113,7 +123,7 @@ impl Incidents {
         for one in &affected {
             incidents::affect(&mut tx, owner.org(), id, one.component, one.status).await?;
         }
-        self.log(&mut tx, owner.org(), id, LogKind::Opened, &by, json!({ "name": name })).await?;
+        self.log(&mut tx, owner.org(), id, LogKind::Opened, by, json!({ "name": name })).await?;
         let event = IncidentOpened {
             incident_id: id,
             kind: IncidentKind::Maintenance,
@@ -125,7 +135,7 @@ impl Incidents {
         if !draft.body.trim().is_empty() {
             let affected = affected_of(&old, &affected);
             let first = First { status: IncidentStatus::Scheduled, body: &draft.body, affected, notify: draft.notify };
-            self.first_update(&mut tx, owner, id, draft.publish, first, &by).await?;
+            self.first_update(&mut tx, owner, id, draft.publish, first, by).await?;
         }
         self.finish(tx, id, Vec::new()).await
     }

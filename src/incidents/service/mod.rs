@@ -62,7 +62,7 @@ use webhooks::Webhooks;
 pub use channels::{ChannelDraft, Tried};
 pub use components::ComponentDraft;
 pub use file::FileSection;
-pub use incidents::{IncidentChanges, IncidentDraft, IncidentFull};
+pub use incidents::{AffectedDraft, IncidentChanges, IncidentDraft, IncidentFull};
 pub use links::Acknowledgement;
 pub use maintenances::MaintenanceDraft;
 pub use merging::Split;

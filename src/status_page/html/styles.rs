@@ -40,22 +40,56 @@ color:inherit;background:var(--bg);border:1px solid var(--line);border-radius:.3
 var(--accent)}.hp{position:absolute;left:-100rem}:focus-visible{outline:.2rem solid var(--u);outline-offset:.1rem}table{border-collapse:collapse}\
 td,th{padding:.1rem .6rem;text-align:left}pre{overflow:auto}footer{margin:2rem 0;font-size:.9rem}p{overflow-wrap:anywhere}";
 
-/// The style element's content.
-pub fn css(theme: &Theme) -> String {
-    let accent = theme.accent.as_deref().unwrap_or(ACCENT);
-    let on = readable_on(accent);
-    let side = |pick: fn(&Pair) -> &'static str| -> String {
+/// One of the two looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    Light,
+    Dark,
+}
+
+impl Look {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Light, Self::Dark].into_iter().find(|look| look.name() == name)
+    }
+
+    /// Its colours as variables.
+    fn colors(self) -> String {
         let mut out = String::new();
         for pair in std::iter::once(&BACKGROUND).chain(&COLORS) {
-            out.extend(["--", pair.name, ":", pick(pair), ";"]);
+            let color = match self {
+                Self::Light => pair.light,
+                Self::Dark => pair.dark,
+            };
+            out.extend(["--", pair.name, ":", color, ";"]);
         }
         out
-    };
+    }
+}
+
+/// The style element's content: the look is the one that the browser prefers.
+pub fn css(theme: &Theme) -> String {
+    let (light, dark) = (Look::Light.colors(), Look::Dark.colors());
+    let accent = accent(theme);
     format!(
-        ":root{{color-scheme:light dark;--accent:{accent};--on:{on};{}}}@media(prefers-color-scheme:dark){{:root{{{}}}}}{RULES}",
-        side(|pair| pair.light),
-        side(|pair| pair.dark),
+        ":root{{color-scheme:light dark;{accent}{light}}}@media(prefers-color-scheme:dark){{:root{{{dark}}}}}{RULES}"
     )
+}
+
+/// As [`css`], in this look whatever the browser prefers.
+pub fn css_in(theme: &Theme, look: Look) -> String {
+    format!(":root{{color-scheme:{};{}{}}}{RULES}", look.name(), accent(theme), look.colors())
+}
+
+fn accent(theme: &Theme) -> String {
+    let accent = theme.accent.as_deref().unwrap_or(ACCENT);
+    format!("--accent:{accent};--on:{};", readable_on(accent))
 }
 
 /// The policy of a page with this style: no script, nothing from elsewhere. `root`: where its logo and its forms are, if that is another host.
@@ -131,6 +165,15 @@ mod tests {
             assert_eq!(check_accent(accent).is_ok(), fine, "{accent}");
         }
         assert_eq!((readable_on("#ffd000"), readable_on("#0b57d0")), ("#000000", "#ffffff"));
+    }
+
+    #[test]
+    fn a_look_that_is_asked_for_is_the_only_one() {
+        let theme = Theme { accent: Some("#c01c28".into()) };
+        let dark = css_in(&theme, Look::Dark);
+        assert!(dark.starts_with(":root{color-scheme:dark;--accent:#c01c28;--on:#ffffff;--bg:#0b0e12;"), "{dark}");
+        assert!(!dark.contains("prefers-color-scheme") && css(&theme).contains("prefers-color-scheme"));
+        assert_eq!((Look::named("light"), Look::named("pink")), (Some(Look::Light), None));
     }
 
     #[test]

@@ -81,6 +81,11 @@ impl Show<'_> {
         self.shell.is_admin() && !self.is_managed()
     }
 
+    /// The colour of the form, which need not be saved yet.
+    fn accent(&self) -> &str {
+        &self.form.accent
+    }
+
     fn is_public(&self) -> bool {
         self.form.visibility == Visibility::Public.as_str()
     }
@@ -238,10 +243,16 @@ async fn render_list(
     if operator && query.cursor.is_empty() {
         found.data.extend(pages.pages(Owner::Installation, &Slice::first(SHOWN.into())).await?);
     }
-    let pager = Pager::new(PATH, &[], &query, found.next_cursor.as_deref());
     let is_refused = refused.is_some();
     let (form, errors) = refused.unwrap_or_default();
-    let page = List { shell, pages: found.data, operator, pager, form, errors };
+    let page = List {
+        shell,
+        pages: found.data,
+        operator,
+        pager: Pager::new(PATH, &[], &query, found.next_cursor.as_deref()),
+        form,
+        errors,
+    };
     if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 

@@ -38,8 +38,13 @@ pub(super) async fn list(
     let query = query.sized(SHOWN);
     let slice = query.slice()?;
     let found = slice.page(pages.subscribers(shell.principal(), id, &slice).await?, |subscriber| subscriber.id.0);
-    let pager = Pager::new(&format!("{PATH}/{id}/subscribers"), &[], &query, found.next_cursor.as_deref());
-    shell.render(&List { shell: &shell, page, subscribers: found.data, pager })
+    let path = format!("{PATH}/{id}/subscribers");
+    shell.render(&List {
+        shell: &shell,
+        page,
+        subscribers: found.data,
+        pager: Pager::new(&path, &[], &query, found.next_cursor.as_deref()),
+    })
 }
 
 pub(super) async fn remove(

@@ -1,4 +1,4 @@
-//! The answers of Gatus's API, of monitors that public pages show.
+//! The answers of Gatus's API, of monitors that public pages show; of those with a badge alone what is asked for by their keys.
 
 use axum::{
     Router,
@@ -45,7 +45,7 @@ async fn list(state: State<StatusPages>, uri: Uri) -> Response {
 
 async fn one(state: State<StatusPages>, Path((key, what)): Path<(String, String)>, uri: Uri) -> Response {
     let held = state.inner.holder.held();
-    counted(&state, held.endpoint(&key).map(|(_, endpoint)| endpoint), &what, &uri)
+    counted(&state, held.endpoint(&key), &what, &uri)
 }
 
 /// The same for the monitors of one page, under its own name.

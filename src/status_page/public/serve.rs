@@ -119,22 +119,7 @@ pub fn language(languages: &[String], named: Option<Lang>, headers: &HeaderMap) 
         // One that the page has not is no page: its path is not found.
         return named.code();
     }
-    if !headers.contains_key(header::ACCEPT_LANGUAGE) {
-        return first.code();
-    }
-    let preferred = preferred(headers);
-    preferred.filter(has).unwrap_or(first).code()
-}
-
-/// `None`: none of ours is named.
-fn preferred(headers: &HeaderMap) -> Option<Lang> {
-    let accepted = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
-    let is_named = |lang: &Lang| {
-        accepted
-            .split(',')
-            .any(|range| range.trim().get(..2).is_some_and(|code| code.eq_ignore_ascii_case(lang.code())))
-    };
-    Some(Lang::from_headers(headers)).filter(is_named)
+    Lang::preferred(headers).filter(has).unwrap_or(first).code()
 }
 
 /// The value of a cookie.

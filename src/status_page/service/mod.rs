@@ -1,11 +1,13 @@
 //! [`StatusPages`]: the rules.
 //!
-//! Further files: `pages.rs` (what the API changes), `values.rs` (what it may be), `subscribers.rs`, `tell.rs` (mails to them), `domains.rs`,
-//! `reader.rs` (what a page shows), `renderer.rs` (in the worker that has the prober's duty), `loader.rs` (in every process), `builtin.rs` (the
-//! appliance's own page), `section.rs` (pages in the file of monitors), `upkeep.rs`.
+//! Further files: `pages.rs` (what the API changes), `values/` (what it may be), `subscribers.rs`, `tell.rs` (mails to them), `domains.rs`,
+//! `reader.rs` (what a page shows), `endpoints.rs` (monitors in Gatus's form), `renderer.rs` (in the worker that has the prober's duty), `loader.rs`
+//! (in every process), `builtin.rs` (the appliance's own page), `section.rs` (pages in the file of monitors), `terminal.rs` (for the command line),
+//! `upkeep.rs`.
 
 mod builtin;
 mod domains;
+mod endpoints;
 mod loader;
 mod pages;
 mod reader;
@@ -13,6 +15,7 @@ mod renderer;
 mod section;
 mod subscribers;
 mod tell;
+mod terminal;
 mod upkeep;
 mod values;
 
@@ -41,6 +44,7 @@ use uptime::Uptime;
 pub use section::PagesSection;
 pub use subscribers::{Asked, Purpose};
 pub use tell::Place;
+pub use terminal::{ComponentState, Following, PageState};
 pub use values::{PageUpdate, PutComponent, PutGroup};
 
 /// The rooms that it asks.

@@ -76,7 +76,15 @@ impl StatusPages {
 
     /// As [`Self::find`], to change it: those that the file manages are changed there.
     pub(super) async fn change(&self, who: &Principal, id: PageId) -> Result<(Tx, Owner, Stored), StatusPageError> {
-        let (mut tx, owner, _) = self.find(who, id).await?;
+        let (tx, owner, _) = self.find(who, id).await?;
+        drop(tx);
+        let (tx, stored) = self.change_of(owner, id).await?;
+        Ok((tx, owner, stored))
+    }
+
+    /// As [`Self::change`], of this owner.
+    async fn change_of(&self, owner: Owner, id: PageId) -> Result<(Tx, Stored), StatusPageError> {
+        let mut tx = self.begin(owner).await?;
         // Two who change it do so one after the other.
         if !pages::lock(&mut tx, owner.org(), id).await? {
             return Err(missing());
@@ -85,7 +93,7 @@ impl StatusPages {
         if stored.page.managed_by == Some(ManagedBy::File) {
             return Err(StatusPageError::Managed);
         }
-        Ok((tx, owner, stored))
+        Ok((tx, stored))
     }
 
     /// Ends a change: the page is rendered again.
@@ -151,12 +159,24 @@ impl StatusPages {
     }
 
     pub async fn update_page(&self, who: &Principal, id: PageId, update: &PageUpdate) -> Result<Page, StatusPageError> {
+        let (tx, owner, _) = self.find(who, id).await?;
+        drop(tx);
+        self.update_of(owner, id, update).await
+    }
+
+    /// As [`Self::update_page`], of this owner.
+    pub(super) async fn update_of(
+        &self,
+        owner: Owner,
+        id: PageId,
+        update: &PageUpdate,
+    ) -> Result<Page, StatusPageError> {
         let hash = match update.password.as_deref() {
             Some(password) if !password.is_empty() => Some(Some(self.hash(password).await?)),
             Some(_) => Some(None),
             None => None,
         };
-        let (mut tx, owner, stored) = self.change(who, id).await?;
+        let (mut tx, stored) = self.change_of(owner, id).await?;
         if stored.page.managed_by == Some(ManagedBy::Builtin)
             && update.visibility.is_some_and(|v| v != stored.page.visibility)
         {

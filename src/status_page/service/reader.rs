@@ -13,7 +13,6 @@ use sqlx::PgConnection;
 use super::StatusPages;
 use crate::{
     StatusPageError,
-    gatus::{Endpoint, Figures, Latency, Line, RESULTS, Window},
     holder::Access,
     html::styles,
     model::{Owner, Page, PageId, Visibility},
@@ -25,7 +24,7 @@ use crate::{
 use axum::http::HeaderValue;
 use incidents::ComponentStatus;
 use platform::crypto;
-use uptime::{MonitorId, Point, Step, Window as Maintenance, windows};
+use uptime::{Monitor, MonitorId, Point, Step, Window as Maintenance, windows};
 
 /// How far back incidents are shown.
 const HISTORY: TimeDelta = TimeDelta::days(366);
@@ -204,70 +203,17 @@ impl StatusPages {
             let points = uptime.series(conn, *id, Step::Minute, now - TimeDelta::hours(24), now).await?;
             model.charts.push(Chart { name: monitor.name.clone(), points: quarters(&points, now) });
         }
-        let mut lines: HashMap<MonitorId, Vec<Line>> = HashMap::new();
-        let most = i64::try_from(RESULTS).unwrap_or(i64::MAX);
-        for (monitor, check) in uptime.last_checks(conn, &monitors, most).await? {
-            lines.entry(monitor).or_default().push(Line::from(&check));
-        }
-        model.endpoints.clear();
-        for monitor in known.iter().filter(|monitor| monitors.contains(&monitor.id)) {
-            let mut results = lines.remove(&monitor.id).unwrap_or_default();
-            results.reverse();
-            let shown = model.components.iter().find(|c| c.monitors.iter().any(|m| m.monitor_id == monitor.id));
-            let group = shown.and_then(|shown| shown.group);
-            let group = model.page.groups.iter().find(|found| Some(found.id) == group);
-            let mut endpoint = Endpoint {
-                monitor: monitor.id,
-                key: monitor.key.clone(),
-                name: monitor.name.clone(),
-                group: group.map(|group| group.name.clone()).unwrap_or_default(),
-                results,
-                windows: Vec::new(),
-                hours: Vec::new(),
-                days: Vec::new(),
-            };
-            self.read_windows(conn, &mut endpoint, now).await?;
-            model.endpoints.push(endpoint);
-        }
+        let shown: Vec<Monitor> = known.into_iter().filter(|monitor| monitors.contains(&monitor.id)).collect();
+        // Its group is that of the page.
+        let group_of = |id: MonitorId| {
+            let component = model.components.iter().find(|c| c.monitors.iter().any(|m| m.monitor_id == id))?;
+            let group = model.page.groups.iter().find(|group| Some(group.id) == component.group)?;
+            Some(group.name.clone())
+        };
+        let endpoints = self.endpoints(conn, &shown, group_of, now).await?;
+        model.endpoints = endpoints;
         Ok(())
     }
-
-    async fn read_windows(
-        &self,
-        conn: &mut PgConnection,
-        endpoint: &mut Endpoint,
-        now: DateTime<Utc>,
-    ) -> Result<(), StatusPageError> {
-        let (uptime, monitor) = (&self.inner.rooms.uptime, endpoint.monitor);
-        let hours = uptime.series(conn, monitor, Step::Hour, now - TimeDelta::hours(24), now).await?;
-        let days = uptime.series(conn, monitor, Step::Day, now - TimeDelta::days(30), now).await?;
-        endpoint.hours = hours.iter().map(latency).collect();
-        endpoint.days = days.iter().map(latency).collect();
-        for window in Window::ALL {
-            let from = now - TimeDelta::hours(window.hours());
-            let known = uptime.availability(conn, monitor, from, now).await?;
-            let points = if *window <= Window::Day { &hours } else { &days };
-            let response = mean(points.iter().filter(|point| point.at >= from - TimeDelta::hours(1)));
-            endpoint.windows.push(Figures { uptime: known.share, response });
-        }
-        Ok(())
-    }
-}
-
-fn latency(point: &Point) -> Latency {
-    Latency { at: point.at, response: point.p50.map(|us| i64::from(us) / 1000) }
-}
-
-/// The mean of the medians, by the number of checks, milliseconds.
-fn mean<'a>(points: impl Iterator<Item = &'a Point>) -> Option<i64> {
-    let (mut checks, mut total) = (0_i64, 0_i64);
-    for point in points {
-        if let Some(median) = point.p50 {
-            checks += i64::from(point.checks);
-            total += i64::from(point.checks) * i64::from(median);
-        }
-    }
-    (checks > 0).then(|| total / checks / 1000)
 }
 
 /// Minutes as quarters of an hour, 96 of them: the median of medians, and the highest 95th percentile, which no quarter's own exceeds.

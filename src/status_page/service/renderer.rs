@@ -64,6 +64,7 @@ impl StatusPages {
     /// Starts what runs beside the listeners.
     pub(crate) fn start_loops(&self, loops: &Loops) {
         self.start_loader(loops);
+        self.start_badges(loops);
         self.start_upkeep(loops);
         let lifecycle = self.inner.lifecycle.clone();
         let renderer = Renderer {
@@ -83,13 +84,13 @@ impl StatusPages {
 
 impl Renderer {
     async fn run(mut self) {
-        let mut changes = self.pages.inner.rooms.incidents.changes();
+        let mut news = self.pages.inner.rooms.incidents.changes();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             loop {
-                match changes.try_recv() {
+                match news.try_recv() {
                     Ok(changed) => self.mark(changed),
                     Err(TryRecvError::Lagged(_)) => self.mark_all(Why::Changed),
                     Err(TryRecvError::Empty | TryRecvError::Closed) => break,
@@ -307,9 +308,9 @@ impl Renderer {
 
 fn is_away(error: &StatusPageError) -> bool {
     match error {
-        StatusPageError::Db(error) => error.is_unavailable(),
-        StatusPageError::Uptime(uptime::UptimeError::Db(error)) => error.is_unavailable(),
-        StatusPageError::Incidents(incidents::IncidentsError::Db(error)) => error.is_unavailable(),
+        StatusPageError::Db(error)
+        | StatusPageError::Uptime(uptime::UptimeError::Db(error))
+        | StatusPageError::Incidents(incidents::IncidentsError::Db(error)) => error.is_unavailable(),
         _ => false,
     }
 }

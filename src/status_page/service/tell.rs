@@ -51,7 +51,10 @@ impl StatusPages {
         let Some(update) = view.updates.iter().find(|update| update.id == event.update_id) else { return Ok(()) };
         let now = self.inner.clock.now();
         let ids: Vec<PageId> = renders::standings(&mut tx).await?.into_iter().map(|standing| standing.page).collect();
-        for stored in pages::of_ids(&mut tx, &ids).await?.into_iter().filter(|stored| stored.org == org) {
+        let mut all = pages::of_ids(&mut tx, &ids).await?;
+        // Two transactions that enqueue for the same pages must do so in the same order.
+        all.sort_by_key(|stored| stored.page.id);
+        for stored in all.into_iter().filter(|stored| stored.org == org) {
             let page = &stored.page;
             let shows =
                 view.components.iter().any(|(id, _)| page.components.iter().any(|place| place.component_id == *id));

@@ -26,7 +26,7 @@ pub struct Standing {
 /// Of all pages.
 pub async fn standings(conn: &mut PgConnection) -> sqlx::Result<Vec<Standing>> {
     let rows = sqlx::query!(
-        r#"SELECT p.id, p.revision, v.version AS "version?", v.as_of AS "as_of?"
+        r#"SELECT p.id AS "id!", p.revision AS "revision!", v.version AS "version?", v.as_of AS "as_of?"
            FROM status_pages p LEFT JOIN status_page_versions v ON v.page_id = p.id WHERE p.removed_at IS NULL"#
     )
     .fetch_all(conn)

@@ -160,6 +160,33 @@ pub async fn to_tell(
     Ok(rows.into_iter().map(Subscriber::from).collect())
 }
 
+/// Confirmed ones of a page, by id, after this one.
+pub async fn confirmed(conn: &mut PgConnection, page: PageId, after: Uuid, most: i64) -> sqlx::Result<Vec<Subscriber>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, address, language, components, asked_at, confirmed_at FROM status_page_subscribers
+         WHERE page_id = $1 AND confirmed_at IS NOT NULL AND id > $2 ORDER BY id LIMIT $3",
+        page.0,
+        after,
+        most,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Subscriber::from).collect())
+}
+
+/// Of a page: confirmed, and waiting to be.
+pub async fn counts_of(conn: &mut PgConnection, page: PageId) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"SELECT count(confirmed_at) AS "confirmed!", count(*) FILTER (WHERE confirmed_at IS NULL) AS "waiting!"
+           FROM status_page_subscribers WHERE page_id = $1"#,
+        page.0
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.confirmed, row.waiting))
+}
+
 /// Confirmed, and waiting to be.
 pub async fn counts(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query!(

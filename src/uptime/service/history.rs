@@ -132,7 +132,7 @@ impl Uptime {
     }
 
     /// The first hour that is read from single checks.
-    fn fresh_from(&self) -> DateTime<Utc> {
+    pub(super) fn fresh_from(&self) -> DateTime<Utc> {
         hour(self.inner.clock.now()) - FRESH
     }
 
@@ -310,11 +310,11 @@ fn plain(span: &Counted, until: DateTime<Utc>) -> Stretch {
     Stretch { status: span.status, from: span.starts_at, until, begins_outage: span.begins_outage }
 }
 
-fn hour(at: DateTime<Utc>) -> DateTime<Utc> {
+pub(super) fn hour(at: DateTime<Utc>) -> DateTime<Utc> {
     at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at)
 }
 
-async fn numbers(
+pub(super) async fn numbers(
     conn: &mut PgConnection,
     ids: &[MonitorId],
 ) -> Result<Vec<(MonitorId, i32, DateTime<Utc>)>, UptimeError> {

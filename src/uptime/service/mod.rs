@@ -7,6 +7,7 @@ mod history;
 mod imports;
 mod judged;
 mod monitors;
+mod recent;
 mod reports;
 mod rollup;
 mod saving;

@@ -12,6 +12,7 @@ pub mod monitors;
 pub mod prober;
 pub mod reports;
 pub mod rollups;
+pub mod shown;
 pub mod spans;
 pub mod state;
 pub mod upkeep;

@@ -126,6 +126,11 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("status_page/doctor.rs", "Domains::run Renders::run", "checks of all pages"),
     ("status_page/service/builtin.rs", "make_builtin remove_builtin", "the appliance's own page"),
     ("status_page/service/domains.rs", "check_domains look_at", "domains of all pages"),
+    (
+        "status_page/service/endpoints.rs",
+        "load_badges",
+        "badges of all organisations' monitors, which each process serves",
+    ),
     ("status_page/service/loader.rs", "load", "each process serves the pages of all organisations"),
     ("status_page/service/mod.rs", "begin", "pages of the installation, which has no organisation"),
     ("status_page/service/mod.rs", "system", "for the functions of this room that are listed here"),

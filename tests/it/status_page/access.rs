@@ -112,3 +112,23 @@ async fn a_domain_serves_only_its_page() {
     until("it is still served", async || with(&app, "/", &host).await.status != StatusCode::OK).await;
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_colour_is_tried_without_being_saved() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    components(&app, 1).await;
+    let id = page(&app, &admin, "shop", 1, json!({})).await;
+    until_served(&app, "/status/shop").await;
+    let path = |query: &str| format!("/settings/status-pages/{id}/preview?{query}");
+    let dark = admin.get(&path("accent=%23c01c28&look=dark")).await;
+    assert_eq!(dark.status, StatusCode::OK, "{}", dark.text);
+    assert!(dark.text.contains("color-scheme:dark;--accent:#c01c28") && dark.text.contains("Shop 0"), "{}", dark.text);
+    let policy = dark.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+    assert!(policy.contains("style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
+    // White on white is no colour, and it is said.
+    assert_eq!(admin.get(&path("accent=%23ffffff")).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_ne!(get(&app, &path("accent=%23c01c28")).await.status, StatusCode::OK, "strangers try nothing");
+    assert!(!get(&app, "/status/shop").await.text.contains("--accent:#c01c28"));
+    app.stop().await;
+}

@@ -3,6 +3,8 @@
 mod access;
 mod domains;
 mod faults;
+mod forms;
+mod processes;
 mod seed;
 mod served;
 mod subscribing;

@@ -3,7 +3,6 @@
 use holdfast::app::Config;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
-use sqlx::{Connection as _, PgConnection};
 
 use super::seed::{components, execute, get, incident, page, until_served, with};
 use crate::support::{app::TestApp, wait::until};
@@ -54,44 +53,6 @@ async fn a_setting_says_who_sees_the_appliances_page() {
     }
     // A private page changes by the setting alone.
     admin.patch(&format!("/api/v1/status-pages/{id}"), &json!({"visibility": "public"})).await.problem(409, "builtin");
-    app.stop().await;
-}
-
-/// Statements that the server has run for this database.
-async fn statements(app: &TestApp) -> i64 {
-    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
-    let count = sqlx::query_scalar(
-        "SELECT coalesce(sum(xact_commit + xact_rollback), 0)::bigint FROM pg_stat_database WHERE datname = current_database()",
-    )
-    .fetch_one(&mut db)
-    .await
-    .unwrap();
-    db.close().await.unwrap();
-    count
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_query_for_a_request() {
-    let app = TestApp::start().await;
-    until_served(&app, "/status/appliance").await;
-    // What runs by itself in a process that serves and works, in the same time.
-    let asked = async |times: usize| {
-        let (before, began) = (statements(&app).await, tokio::time::Instant::now());
-        for _ in 0..times {
-            assert_eq!(get(&app, "/status/appliance").await.status, StatusCode::OK);
-            assert_eq!(get(&app, "/api/v2/summary.json").await.status, StatusCode::OK);
-        }
-        if times == 0 {
-            // The same time without a request: long enough for its own transactions to be some.
-            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-        }
-        (statements(&app).await - before, began.elapsed().as_secs_f64())
-    };
-    let (alone, seconds) = asked(0).await;
-    let (with_requests, took) = asked(500).await;
-    let by_itself = alone as f64 / seconds * took;
-    // A thousand requests: one transaction each would be far more than what runs by itself.
-    assert!((with_requests as f64) < by_itself * 3.0 + 100.0, "{with_requests} transactions, {by_itself:.0} expected");
     app.stop().await;
 }
 
@@ -191,6 +152,29 @@ async fn gatus_forms() {
     }
     let missing = get(&app, "/api/v1/endpoints/nobody_nothing/health/badge.svg").await;
     assert_eq!((missing.status, missing.text.as_str()), (StatusCode::NOT_FOUND, "not found"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_on_no_page_has_a_badge_only_if_its_owner_says_so() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let mut ids = Vec::new();
+    for (key, badge) in [("night-run", true), ("secret-run", false)] {
+        let monitor = json!({"name": key, "key": key, "spec": {"kind": "heartbeat"}, "badge": badge});
+        let made = admin.post("/api/v1/uptime/monitors", &monitor).await.expect(201);
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    let badge = |key: &str| format!("/api/v1/endpoints/{key}/health/badge.svg");
+    until("its badge is not served", async || get(&app, &badge("night-run")).await.status == StatusCode::OK).await;
+    assert!(get(&app, &badge("night-run")).await.text.contains("health"));
+    assert_eq!(get(&app, &badge("secret-run")).await.status, StatusCode::NOT_FOUND);
+    // Whoever has its key may see it; the list names only what pages show.
+    let list = get(&app, "/api/v1/endpoints/statuses").await.text;
+    assert!(!list.contains("night-run") && !list.contains("secret-run"), "{list}");
+    admin.patch(&format!("/api/v1/uptime/monitors/{}", ids[0]), &json!({"badge": false})).await.expect(200);
+    until("its badge is still served", async || get(&app, &badge("night-run")).await.status == StatusCode::NOT_FOUND)
+        .await;
     app.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! What a page may be: every field is judged, and everything that is wrong is told at once.
 
-use chrono::NaiveDate;
+mod parts;
+
 use chrono_tz::Tz;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -9,16 +10,15 @@ use utoipa::ToSchema;
 use crate::{
     StatusPageError,
     html::styles,
-    model::{Page, PageComponent, PageGroup, PageGroupId, Theme, Visibility},
+    model::{Page, PageGroupId, Theme, Visibility},
 };
 use console::Lang;
-use incidents::ComponentId;
 use platform::{clock::Clock, crypto, error::FieldError, names::tidy};
 use uptime::MonitorId;
 
-/// Components of a page.
-pub const MOST_COMPONENTS: usize = 150;
-const MOST_GROUPS: usize = 50;
+pub use parts::{PutComponent, PutGroup};
+use parts::{put_components, put_groups};
+
 const MOST_CHARTS: usize = 4;
 const MOST_NETWORKS: usize = 100;
 /// Slugs that addresses of this program need.
@@ -26,7 +26,7 @@ const RESERVED: [&str; 3] = ["domains", "en", "ru"];
 
 /// Changes of a page; what is absent stays as it is.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 #[schema(as = StatusPageChanges, example = json!({"slug": "shop", "name": "Shop"}))]
 pub struct PageUpdate {
     /// In its address: lower-case letters, digits and hyphens.
@@ -57,47 +57,6 @@ pub struct PageUpdate {
     pub groups: Option<Vec<PutGroup>>,
     /// All components in their order.
     pub components: Option<Vec<PutComponent>>,
-}
-
-/// A group of components.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = PutStatusPageGroup)]
-pub struct PutGroup {
-    /// Absent: a new one.
-    #[serde(default)]
-    pub id: Option<PageGroupId>,
-    #[schema(max_length = 100)]
-    pub name: String,
-    /// Shown with its components in sight.
-    #[serde(default = "yes")]
-    pub open: bool,
-}
-
-/// A component on the page.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = PutStatusPageComponent)]
-pub struct PutComponent {
-    pub component_id: ComponentId,
-    /// Name of its group; absent: of none.
-    #[serde(default)]
-    pub group: Option<String>,
-    /// Absent: the component's own.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// Shown with its bar.
-    #[serde(default = "yes")]
-    pub showcase: bool,
-    #[serde(default)]
-    pub only_show_if_degraded: bool,
-    /// Its bars begin with it; absent: with the component.
-    #[serde(default)]
-    pub start_date: Option<NaiveDate>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// A code as Statuspage has them: twelve of [a-z0-9].
@@ -263,78 +222,11 @@ fn is_link(address: &str) -> bool {
     begins && address.len() <= 500 && !address.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
-fn put_groups(page: &Page, groups: &[PutGroup], clock: &Clock, errors: &mut Vec<FieldError>) -> Vec<PageGroup> {
-    let mut put: Vec<PageGroup> = Vec::new();
-    if groups.len() > MOST_GROUPS {
-        errors.push(FieldError::new("/groups", "invalid", format!("at most {MOST_GROUPS} groups")));
-    }
-    for (index, group) in groups.iter().enumerate() {
-        let pointer = format!("/groups/{index}");
-        let name = tidy(&group.name);
-        if name.is_empty() || name.chars().count() > 100 {
-            errors.push(FieldError::new(format!("{pointer}/name"), "invalid", "a name has 1 to 100 characters"));
-        }
-        if put.iter().any(|other| other.name == name) {
-            errors.push(FieldError::new(format!("{pointer}/name"), "taken", "there is another group of this name"));
-        }
-        let before = group.id.and_then(|id| page.groups.iter().find(|known| known.id == id));
-        if group.id.is_some() && before.is_none() {
-            errors.push(FieldError::new(format!("{pointer}/id"), "not_found", "the page has no such group"));
-        }
-        put.push(PageGroup {
-            id: before.map_or_else(|| PageGroupId::generate(clock), |known| known.id),
-            code: before.map_or_else(new_code, |known| known.code.clone()),
-            name,
-            position: i32::try_from(index + 1).unwrap_or(i32::MAX),
-            open: group.open,
-        });
-    }
-    put
-}
-
-fn put_components(page: &Page, components: &[PutComponent], errors: &mut Vec<FieldError>) -> Vec<PageComponent> {
-    let mut put: Vec<PageComponent> = Vec::new();
-    if components.len() > MOST_COMPONENTS {
-        errors.push(FieldError::new("/components", "invalid", format!("at most {MOST_COMPONENTS} components")));
-    }
-    for (index, component) in components.iter().enumerate() {
-        let pointer = format!("/components/{index}");
-        let group = component.group.as_ref().map(|name| {
-            let found = page.groups.iter().find(|group| group.name == tidy(name));
-            if found.is_none() {
-                errors.push(FieldError::new(
-                    format!("{pointer}/group"),
-                    "not_found",
-                    "the page has no group of this name",
-                ));
-            }
-            found.map(|group| group.id)
-        });
-        if put.iter().any(|other| other.component_id == component.component_id) {
-            errors.push(FieldError::new(format!("{pointer}/component_id"), "taken", "it is on the page already"));
-            continue;
-        }
-        let name = component.name.as_ref().map(|name| tidy(name)).filter(|name| !name.is_empty());
-        if name.as_ref().is_some_and(|name| name.chars().count() > 100) {
-            errors.push(FieldError::new(format!("{pointer}/name"), "invalid", "a name has at most 100 characters"));
-        }
-        put.push(PageComponent {
-            component_id: component.component_id,
-            group_id: group.flatten(),
-            name,
-            position: i32::try_from(index + 1).unwrap_or(i32::MAX),
-            showcase: component.showcase,
-            only_show_if_degraded: component.only_show_if_degraded,
-            start_date: component.start_date,
-        });
-    }
-    put
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::PageId;
+    use incidents::ComponentId;
 
     fn page() -> Page {
         let clock = Clock::system();
