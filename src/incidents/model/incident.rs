@@ -206,6 +206,12 @@ pub struct Cause {
     pub closed_at: Option<DateTime<Utc>>,
 }
 
+impl Cause {
+    pub fn lasts(&self) -> bool {
+        self.closed_at.is_none()
+    }
+}
+
 /// By which further causes join an incident.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

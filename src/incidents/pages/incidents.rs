@@ -1,5 +1,7 @@
 //! The list of incidents, and one of them.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
@@ -166,8 +168,8 @@ struct Show<'a> {
 }
 
 impl Show<'_> {
-    fn status(&self, of: &IncidentStatus) -> String {
-        status(self.shell, *of)
+    fn status(&self, of: impl Borrow<IncidentStatus>) -> String {
+        status(self.shell, *of.borrow())
     }
 
     fn is_over(&self) -> bool {

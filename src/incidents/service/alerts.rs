@@ -88,7 +88,7 @@ impl Incidents {
         let Some((incident, cause)) = causes::find(tx, CauseSource::Alert, alert.id.0).await? else { return Ok(()) };
         if cause.closed_at.is_none() {
             causes::close(tx, CauseSource::Alert, alert.id.0, ended_at).await?;
-            let org = incidents::owner(tx, incident).await?.flatten();
+            let org = incidents::org(tx, incident).await?;
             self.cause_ended(tx, org, incident, &cause.name).await?;
             changes.push(Changed::Incident(incident));
         }
@@ -162,7 +162,7 @@ impl Incidents {
             return Ok(tx.commit().await?);
         };
         causes::close(&mut tx, CauseSource::Monitor, up.outage_id.0, up.ended_at).await?;
-        let org = incidents::owner(&mut tx, incident).await?.flatten();
+        let org = incidents::org(&mut tx, incident).await?;
         self.cause_ended(&mut tx, org, incident, &cause.name).await?;
         let links = crate::store::components::of_monitors(&mut tx, &[up.monitor_id.0]).await?;
         let ids: Vec<_> = links.iter().map(|(_, component, _, _)| *component).collect();

@@ -100,7 +100,7 @@ impl Incidents {
                 Err((held, kind)) => self.hold(conn, telling, receiver, held, kind).await?,
             }
         }
-        outs.sort_by(|one, other| one.lane.cmp(&other.lane));
+        outs.sort_by(|a, b| a.lane.cmp(&b.lane));
         for out in &outs {
             let delivery = self.write_out(conn, telling, out).await?;
             self.note_told(conn, telling, out.channel, out.user, Some(delivery), None).await?;

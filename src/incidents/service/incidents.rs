@@ -240,7 +240,7 @@ impl Incidents {
         version: Option<i32>,
         changes: IncidentChanges,
     ) -> Result<IncidentFull, IncidentsError> {
-        let (mut tx, _, row) = self.find(who, id).await?;
+        let (mut tx, owner, row) = self.find(who, id).await?;
         check_version(&row, version)?;
         let incident = Incident::from(row);
         let name = tidy(changes.name.as_deref().unwrap_or(&incident.name));
@@ -270,8 +270,7 @@ impl Incidents {
         };
         incidents::change(&mut tx, id, &new, self.inner.clock.now()).await?;
         self.refresh_impact(&mut tx, id).await?;
-        let org = self.org_of(&mut tx, id).await?;
-        self.log(&mut tx, org, id, LogKind::Changed, &who.subject(), json!({ "name": name })).await?;
+        self.log(&mut tx, owner.org(), id, LogKind::Changed, &who.subject(), json!({ "name": name })).await?;
         self.finish(tx, id, Vec::new()).await
     }
 
@@ -317,10 +316,6 @@ impl Incidents {
             }
         }
         Err(IncidentsError::NotFound("incident"))
-    }
-
-    async fn org_of(&self, tx: &mut Tx, id: IncidentId) -> Result<Option<platform::ids::OrgId>, IncidentsError> {
-        Ok(incidents::owner(tx, id).await?.flatten())
     }
 
     /// What these components show now. They must be the owner's.

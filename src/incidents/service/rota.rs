@@ -314,7 +314,7 @@ impl Incidents {
         }
         let people: Vec<UserId> = rota.layers.iter().flat_map(|layer| layer.people.iter().copied()).collect();
         let known = self.people(owner, &people).await?;
-        for user in people.iter().filter(|user| !known.by_id.contains_key(user)) {
+        for user in people.iter().filter(|user| !known.by_id.contains_key(*user)) {
             errors.push(FieldError::new("/layers", "unknown", format!("there is no person {user} here")));
         }
         Ok(errors)
