@@ -144,6 +144,7 @@ incidents-position = Position
 incidents-position-hint = Lower ones come first.
 incidents-tags = Tags
 incidents-tags-hint = Only monitors with any of them, separated by commas. Empty: all.
+incidents-rule-endings = Also certificates and domains that end soon
 incidents-proceed = Then look at the next rule, too
 incidents-steps = Steps
 incidents-holds-critical = holds critical ones

@@ -144,6 +144,7 @@ incidents-position = Порядок
 incidents-position-hint = Меньшие раньше.
 incidents-tags = Метки
 incidents-tags-hint = Только мониторы с любой из них, через запятую. Пусто: все.
+incidents-rule-endings = Также истекающие сертификаты и домены
 incidents-proceed = Затем смотреть и следующее правило
 incidents-steps = Шаги
 incidents-holds-critical = задерживает критические

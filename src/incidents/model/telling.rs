@@ -129,6 +129,7 @@ pub struct Matches {
     pub monitors: Vec<MonitorId>,
     pub tags: Vec<String>,
     pub severities: Vec<Severity>,
+    /// Empty: monitors and alerts. Certificates and domains that end soon open an incident only where a rule names `ending`.
     pub sources: Vec<CauseSource>,
 }
 

@@ -12,7 +12,7 @@ use alerting::{Alert, AlertId, AlertResolved, AlertingError};
 use events::{Event as _, Occurred};
 use jobs::JobError;
 use platform::db::Tx;
-use uptime::{MonitorDown, MonitorUp};
+use uptime::{MonitorDown, MonitorEnding, MonitorUp};
 
 /// As alerting publishes it.
 #[derive(Debug, Deserialize)]
@@ -95,13 +95,16 @@ impl Incidents {
         Ok(())
     }
 
-    /// The witness failed in the transaction that wrote the change: it is done here, out of what the event and the monitor say.
+    /// What ends soon. And where the witness failed in the transaction that wrote a change: it is done here, out of what the event and the monitor say.
     pub(crate) async fn from_monitor(&self, event: &Occurred) -> Result<(), JobError> {
         if let Some(down) = event.payload::<MonitorDown>().map_err(JobError::permanent)? {
             return Ok(self.monitor_went_down(event, &down).await?);
         }
         if let Some(up) = event.payload::<MonitorUp>().map_err(JobError::permanent)? {
             return Ok(self.monitor_came_up(&up).await?);
+        }
+        if let Some(ending) = event.payload::<MonitorEnding>().map_err(JobError::permanent)? {
+            return Ok(self.monitor_ending(event, &ending).await?);
         }
         Ok(())
     }

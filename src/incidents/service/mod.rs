@@ -1,6 +1,6 @@
 //! [`Incidents`]: the rules.
 //!
-//! Further files: `witness.rs` (monitors open and resolve incidents), `opening.rs` (a cause opens one or joins one), `incidents.rs`, `timeline.rs`,
+//! Further files: `witness.rs` (monitors open and resolve incidents), `endings.rs` (what ends soon), `opening.rs` (a cause opens one or joins one), `incidents.rs`, `timeline.rs`,
 //! `components.rs`, `templates.rs` (what the API changes), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs`, `tell_end.rs`, `case.rs`
 //! (who is told when), `deliver.rs` (how), `channels.rs`, `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
 //! `builtin.rs`, `health.rs` (checks, first page), `file/` (its part of the file of monitors),
@@ -12,6 +12,7 @@ mod case;
 mod channels;
 mod components;
 mod deliver;
+mod endings;
 mod escalation;
 mod file;
 mod health;

@@ -27,7 +27,7 @@ pub(super) struct NewCause {
     pub affects: Vec<(ComponentId, ComponentStatus)>,
     /// The incident that it opens is published at once.
     pub announce: bool,
-    /// `monitor` or `alert`
+    /// `monitor`, `alert` or `ending`
     pub opened_by: &'static str,
     /// Of the incident that it opens.
     pub name: String,
@@ -99,7 +99,7 @@ impl Incidents {
         Ok(rows.into_iter().map(full).collect())
     }
 
-    async fn open(
+    pub(super) async fn open(
         &self,
         conn: &mut PgConnection,
         org: Option<OrgId>,
@@ -126,7 +126,8 @@ impl Incidents {
             scheduled: None,
             window: None,
             merge_key: merge_key.as_deref(),
-            joins_until: Some(merge::joins_until(started_at, now)),
+            // Outages are no part of what ends.
+            joins_until: one.cause.traits.ending.is_none().then(|| merge::joins_until(started_at, now)),
             now,
         };
         incidents::insert(conn, &new).await?;
