@@ -5,6 +5,7 @@ mod boot;
 mod config;
 mod docs;
 mod doctor;
+mod incidents;
 mod knowledge;
 mod log_level;
 mod mail;
@@ -87,6 +88,8 @@ enum Command {
     Mail(mail::Args),
     /// Monitors: list and check them, apply their file, import others, report a month.
     Uptime(uptime::Args),
+    /// Incidents: list, acknowledge, resolve them; who is on call; test a channel.
+    Incidents(incidents::Args),
     /// Documents: read files like uploads.
     #[command(subcommand)]
     Knowledge(knowledge::Action),
@@ -119,6 +122,7 @@ impl Command {
             | Self::UpgradePostgres(_)
             | Self::Mail(_)
             | Self::Uptime(_)
+            | Self::Incidents(_)
             | Self::SupportBundle(_) => true,
             Self::Serve(_)
             | Self::LogLevel(_)
@@ -185,6 +189,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Psql(args) => psql::run(config, args).await,
             Command::Mail(args) => Box::pin(mail::run(config, args)).await,
             Command::Uptime(args) => Box::pin(uptime::run(config, args)).await,
+            Command::Incidents(args) => Box::pin(incidents::run(config, args)).await,
             Command::Knowledge(action) => knowledge::run(&config, action).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }

@@ -50,3 +50,4 @@ pub use service::{
     Incidents, MaintenanceDraft, MonitorWitness, Needs, OnCall, OverrideDraft, PersonDraft, PersonSettings, Preview,
     PreviewRequest, RotaDraft, RuleDraft, Split, TemplateDraft, Tried, UpdateChanges, UpdateDraft, Would,
 };
+pub use store::incidents::Filter as IncidentFilter;

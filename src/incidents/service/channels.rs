@@ -233,6 +233,12 @@ impl Incidents {
     pub async fn try_channel(&self, who: &Principal, id: ChannelId) -> Result<Tried, IncidentsError> {
         let (tx, owner, row) = self.find_channel(who, id).await?;
         tx.commit().await?;
+        self.try_in(owner, &row).await
+    }
+
+    /// As [`Self::try_channel`], for who has found the channel.
+    pub(super) async fn try_in(&self, owner: Owner, row: &Row) -> Result<Tried, IncidentsError> {
+        let id = row.id();
         if row.disabled_at.is_some() {
             return Err(IncidentsError::Conflict(
                 "channel_disabled",

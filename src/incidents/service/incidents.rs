@@ -244,7 +244,8 @@ impl Incidents {
         check_version(&row, version)?;
         let incident = Incident::from(row);
         let name = tidy(changes.name.as_deref().unwrap_or(&incident.name));
-        let mut errors = texts_faults(&name, "");
+        // The name that a monitor gave it may be longer.
+        let mut errors = if changes.name.is_some() { texts_faults(&name, "") } else { Vec::new() };
         let scheduled = match (changes.scheduled_for, changes.scheduled_until) {
             (None, None) => None,
             (from, until) => {
@@ -365,8 +366,13 @@ pub(super) fn texts_faults(name: &str, body: &str) -> Vec<FieldError> {
     if !(1..=LONGEST_NAME).contains(&name.chars().count()) {
         errors.push(FieldError::new("/name", "invalid", format!("1 to {LONGEST_NAME} characters")));
     }
-    if body.chars().count() > LONGEST_TEXT || body.contains('\0') {
-        errors.push(FieldError::new("/body", "too_long", format!("at most {LONGEST_TEXT} characters")));
-    }
+    errors.extend(body_faults(body));
     errors
+}
+
+pub(super) fn body_faults(body: &str) -> Vec<FieldError> {
+    if body.chars().count() <= LONGEST_TEXT && !body.contains('\0') {
+        return Vec::new();
+    }
+    vec![FieldError::new("/body", "too_long", format!("at most {LONGEST_TEXT} characters"))]
 }

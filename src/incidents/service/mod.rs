@@ -4,7 +4,7 @@
 //! `components.rs`, `templates.rs` (what the API changes), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs`, `tell_end.rs`, `case.rs`
 //! (who is told when), `deliver.rs` (how), `channels.rs`, `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
 //! `builtin.rs`, `health.rs` (checks, first page), `file/` (its part of the file of monitors),
-//! `upkeep.rs`. What room `status_page` reads is in `pages.rs`.
+//! `upkeep.rs`, `terminal.rs` (the command line). What room `status_page` reads is in `pages.rs`.
 
 mod alerts;
 mod builtin;
@@ -30,6 +30,7 @@ mod rules;
 mod tell;
 mod tell_end;
 mod templates;
+mod terminal;
 mod timeline;
 mod upkeep;
 mod witness;

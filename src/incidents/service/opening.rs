@@ -234,7 +234,7 @@ impl Incidents {
         incident: IncidentId,
     ) -> Result<(), IncidentsError> {
         let Some(row) = incidents::rows(conn, &[incident.0]).await?.pop() else { return Ok(()) };
-        let kind = row.kind.parse().unwrap_or(IncidentKind::Incident);
+        let kind = row.kind();
         let affected = incidents::affected(conn, &[incident.0]).await?;
         let impact = timeline::impact(kind, affected.into_iter().map(|(_, _, status)| status));
         Ok(incidents::set_impact(conn, incident, impact).await?)

@@ -55,14 +55,20 @@ pub struct Row {
     pub updated_at: DateTime<Utc>,
 }
 
+impl Row {
+    pub fn kind(&self) -> IncidentKind {
+        self.kind.parse().unwrap_or(IncidentKind::Incident)
+    }
+}
+
 impl From<Row> for Incident {
     /// The table's check constraints permit only known texts.
     fn from(row: Row) -> Self {
         Self {
             id: IncidentId(row.id),
             installation: row.org_id.is_none(),
+            kind: row.kind(),
             code: row.code,
-            kind: row.kind.parse().unwrap_or(IncidentKind::Incident),
             name: row.name,
             status: row.status.parse().unwrap_or(IncidentStatus::Investigating),
             impact: row.impact.parse().unwrap_or(Impact::None),
