@@ -54,24 +54,10 @@ mod tests {
 
     fn rule(name: &str, matches: Matches, proceed: bool) -> Rule {
         Rule {
-            id: RuleId(Uuid::nil()),
-            installation: false,
-            key: name.into(),
             name: name.into(),
-            position: 0,
             matches,
-            steps: Vec::new(),
-            after_seconds: 0,
-            group_wait_ms: 2000,
-            group_interval_seconds: 300,
-            flap_changes: 6,
-            flap_minutes: 30,
-            quiet: Vec::new(),
             proceed,
-            disabled: false,
-            managed_by: None,
-            created_at: DateTime::UNIX_EPOCH,
-            updated_at: DateTime::UNIX_EPOCH,
+            ..Rule::blank(RuleId(Uuid::nil()), false, name, DateTime::UNIX_EPOCH)
         }
     }
 

@@ -19,6 +19,7 @@ mod doctor;
 mod error;
 mod events;
 mod flap;
+mod grouping;
 mod jobs;
 mod local;
 mod matching;

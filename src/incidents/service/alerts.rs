@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Changed, Incidents, opening::NewCause};
 use crate::{
-    Alerts, IncidentsError,
+    Alerts, IncidentsError, merge,
     model::{Cause, CauseSource, Owner, Severity, Traits},
     store::{causes, incidents},
 };
@@ -119,6 +119,7 @@ impl Incidents {
             return Ok(tx.commit().await?);
         };
         let affects = crate::store::components::of_monitors(&mut tx, &[monitor.id.0]).await?;
+        let host = self.inner.rooms.uptime.hosts(&mut tx, &[monitor.id]).await?.remove(&monitor.id);
         let cause = Cause {
             source: CauseSource::Monitor,
             reference: down.outage_id.0,
@@ -127,6 +128,7 @@ impl Incidents {
             traits: Traits {
                 parent: monitor.parent_id,
                 group: monitor.group_id,
+                host,
                 tags: monitor.tags.clone(),
                 error: monitor.error.clone(),
                 ..Traits::default()
@@ -140,7 +142,7 @@ impl Incidents {
             affects: affects.iter().map(|(_, component, weight, _)| (*component, *weight)).collect(),
             announce: affects.iter().any(|(_, _, _, announce)| *announce),
             opened_by: "monitor",
-            name: format!("{} is down", monitor.name),
+            name: merge::outage_name(&monitor.name),
         };
         let mut changes = Vec::new();
         let ids: Vec<_> = affects.iter().map(|(_, component, _, _)| *component).collect();

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     IncidentsError,
     flap::{self, Limits},
+    grouping::{self, Opening},
     jobs::{Escalate, Tell},
     matching,
     model::{Cause, Held, IncidentId, LogKind, Owner, Rule, RuleId, Severity, Step, What},
@@ -24,10 +25,6 @@ use crate::{
 };
 use jobs::Enqueue;
 use platform::{db::Tx, http::Slice, ids::UserId};
-
-/// An opening waits for further causes for so long at most; in a storm longer.
-const WAITS_MOST: TimeDelta = TimeDelta::seconds(2);
-const WAITS_IN_STORM: TimeDelta = TimeDelta::seconds(30);
 
 impl Incidents {
     /// Enqueues what tells an incident by each of its rules, in the transaction that opened it or added to it. Last in that.
@@ -212,8 +209,7 @@ impl Incidents {
             return Ok(());
         }
         let before = self.counted(tx, case, rule.id).await?;
-        // Only if it grew by a fifth: few more change nothing for whoever works on it.
-        if case.causes.len() * 5 < before * 6 || case.causes.len() <= before {
+        if !grouping::has_grown(before, case.causes.len()) {
             return Ok(());
         }
         let last = told::last(tx, id, rule.id).await?.unwrap_or(case.incident.created_at);
@@ -309,10 +305,13 @@ fn waits_until(case: &Case, rule: &Rule, now: DateTime<Utc>) -> Option<DateTime<
     if now < after {
         return Some(after);
     }
-    let group_wait = TimeDelta::milliseconds(i64::from(rule.group_wait_ms));
-    let most = if case.is_storm { WAITS_IN_STORM.max(group_wait) } else { group_wait + WAITS_MOST };
-    let until = case.joined? + group_wait;
-    (now < until && now - case.incident.created_at < most).then_some(until)
+    let opening = Opening {
+        opened_at: case.incident.created_at,
+        joined_at: case.joined?,
+        group_wait: TimeDelta::milliseconds(i64::from(rule.group_wait_ms)),
+        is_storm: case.is_storm,
+    };
+    opening.waits_until(now)
 }
 
 pub(super) fn limits_of(rule: &Rule) -> Limits {

@@ -3,6 +3,7 @@
 mod file;
 mod groups;
 mod history;
+mod hosts;
 mod imports;
 mod monitors;
 mod reports;

@@ -13,6 +13,7 @@ pub mod prober;
 pub mod reports;
 pub mod rollups;
 pub mod spans;
+pub mod specs;
 pub mod state;
 pub mod upkeep;
 pub mod windows;

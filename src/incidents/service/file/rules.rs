@@ -147,7 +147,7 @@ impl FilePart {
             problems.push(&entry.place, setting(RULES, &entry.key), why);
         }
         let id = old.map_or_else(|| RuleId::generate(&self.incidents.inner.clock), |old| old.id);
-        let blank = rules::blank(id, scope.owner, &entry.key, scope.now);
+        let blank = Rule::blank(id, scope.owner.org().is_none(), &entry.key, scope.now);
         Ok(is_complete.then(|| Rule {
             name: tidy(value.name.as_deref().unwrap_or(&entry.key)),
             position,
