@@ -66,7 +66,7 @@ pub async fn read(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Com
 
 /// As [`read`], locked in the order of their ids: two that change the same wait for each other, and not both.
 pub async fn locked(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Component>> {
-    sqlx::query!("SELECT id FROM incident_components WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", ids)
+    sqlx::query_scalar!("SELECT id FROM incident_components WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", ids)
         .fetch_all(&mut *conn)
         .await?;
     read(conn, ids).await
