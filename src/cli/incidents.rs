@@ -78,7 +78,7 @@ enum Command {
         id: IncidentId,
         /// Markdown.
         text: String,
-        /// Moves it: investigating, identified, monitoring; in_progress, verifying for a maintenance.
+        /// Moves it: `investigating`, `identified`, `monitoring`; `in_progress`, `verifying` for a maintenance.
         #[arg(long)]
         status: Option<IncidentStatus>,
         /// Pages show it, and the incident with it.
