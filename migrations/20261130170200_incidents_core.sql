@@ -72,7 +72,7 @@ CREATE TABLE incidents (
   severity text NOT NULL CONSTRAINT incidents_severity_check CHECK (severity IN ('info', 'warning', 'critical')),
   -- Since when pages show it, whose components it affects. NULL: they do not.
   published_at timestamptz,
-  -- `monitor`, `alert`, `window`, `user:<id>`, `key:<id>`
+  -- `monitor`, `alert`, `ending`, `window`, `user:<id>`, `key:<id>`
   opened_by text NOT NULL,
   started_at timestamptz NOT NULL,
   acknowledged_at timestamptz,
@@ -157,8 +157,8 @@ SELECT holdfast_system_access('incident_log');
 
 -- What opened an incident, or joined it. A cause does so once.
 CREATE TABLE incident_causes (
-  source text NOT NULL CONSTRAINT incident_causes_source_check CHECK (source IN ('monitor', 'alert')),
-  -- The outage by its first span (uptime_spans.outage_id), or the alert.
+  source text NOT NULL CONSTRAINT incident_causes_source_check CHECK (source IN ('monitor', 'alert', 'ending')),
+  -- The outage by its first span (uptime_spans.outage_id), the alert, or the event that said that a certificate or a domain ends.
   ref uuid NOT NULL,
   org_id uuid,
   incident_id uuid NOT NULL CONSTRAINT incident_causes_incident_id_fkey REFERENCES incidents (id) ON DELETE CASCADE,
@@ -173,6 +173,7 @@ CREATE TABLE incident_causes (
 );
 CREATE INDEX incident_causes_incident_idx ON incident_causes (incident_id);
 CREATE INDEX incident_causes_subject_idx ON incident_causes (subject, opened_at);
+CREATE INDEX incident_causes_ending_idx ON incident_causes (opened_at) WHERE source = 'ending' AND closed_at IS NULL;
 SELECT holdfast_tenant_table('incident_causes');
 SELECT holdfast_system_access('incident_causes');
 

@@ -5,6 +5,7 @@ mod boot;
 mod config;
 mod docs;
 mod doctor;
+mod incidents;
 mod knowledge;
 mod log_level;
 mod mail;
@@ -90,6 +91,8 @@ enum Command {
     Uptime(uptime::Args),
     /// Status pages: list, show and publish them, announce incidents and maintenance, export subscribers.
     StatusPage(status_page::Args),
+    /// Incidents: list, acknowledge, resolve them; who is on call; test a channel.
+    Incidents(incidents::Args),
     /// Documents: read files like uploads.
     #[command(subcommand)]
     Knowledge(knowledge::Action),
@@ -123,6 +126,7 @@ impl Command {
             | Self::Mail(_)
             | Self::Uptime(_)
             | Self::StatusPage(_)
+            | Self::Incidents(_)
             | Self::SupportBundle(_) => true,
             Self::Serve(_)
             | Self::LogLevel(_)
@@ -190,6 +194,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Mail(args) => Box::pin(mail::run(config, args)).await,
             Command::Uptime(args) => Box::pin(uptime::run(config, args)).await,
             Command::StatusPage(args) => Box::pin(status_page::run(config, args)).await,
+            Command::Incidents(args) => Box::pin(incidents::run(config, args)).await,
             Command::Knowledge(action) => knowledge::run(&config, action).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }

@@ -17,7 +17,7 @@ pub struct IncidentOpened {
     pub kind: IncidentKind,
     /// `critical`, `warning` or `info`
     pub severity: Severity,
-    /// `monitor`, `alert`, `window` or `person`
+    /// `monitor`, `alert`, `ending`, `window` or `person`
     pub opened_by: String,
     /// Whether pages show it.
     pub published: bool,

@@ -11,7 +11,7 @@ use super::{
 use ::jobs::{CatchUp, Cron, Job, JobsError, Registry};
 use alerting::{AlertFiring, AlertResolved};
 use events::{Event as _, Occurred, Subscriber};
-use uptime::{MonitorDown, MonitorUp};
+use uptime::{MonitorDown, MonitorEnding, MonitorUp};
 
 /// Tells an incident by one of its rules, as far as there is something to tell.
 #[derive(Debug, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ impl Subscriber for FromAlert {
     const TOPICS: &'static [&'static str] = &[AlertFiring::TOPIC, AlertResolved::TOPIC];
 }
 
-/// Does what the witness could not do in the prober's transaction; nothing, if it did.
+/// A certificate or a domain ends soon; and what the witness could not do in the prober's transaction: nothing, if it did.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct FromMonitor(Occurred);
@@ -122,7 +122,7 @@ impl From<Occurred> for FromMonitor {
 }
 
 impl Subscriber for FromMonitor {
-    const TOPICS: &'static [&'static str] = &[MonitorDown::TOPIC, MonitorUp::TOPIC];
+    const TOPICS: &'static [&'static str] = &[MonitorDown::TOPIC, MonitorUp::TOPIC, MonitorEnding::TOPIC];
 }
 
 /// Creates the partitions of the coming weeks and drops those past retention.

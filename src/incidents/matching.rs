@@ -1,6 +1,6 @@
 //! Which rules are for an incident. Pure.
 
-use super::model::{Cause, Matches, Rule, Severity};
+use super::model::{Cause, CauseSource, Matches, Rule, Severity};
 use uptime::MonitorId;
 
 /// The first rule that matches, and the next ones for as long as each says to proceed.
@@ -32,7 +32,13 @@ pub fn is_for(matches: &Matches, severity: Severity, causes: &[Cause]) -> bool {
 
 fn is_cause_for(matches: &Matches, cause: &Cause) -> bool {
     let Matches { groups, monitors, tags, sources, severities: _ } = matches;
-    (sources.is_empty() || sources.contains(&cause.source))
+    let is_of_source = if sources.is_empty() {
+        // What ends soon is told where a rule says so.
+        cause.source != CauseSource::Ending
+    } else {
+        sources.contains(&cause.source)
+    };
+    is_of_source
         && (groups.is_empty() || cause.traits.group.is_some_and(|group| groups.contains(&group)))
         && (monitors.is_empty() || monitors.contains(&MonitorId(cause.subject)))
         && (tags.is_empty() || cause.traits.tags.iter().any(|tag| tags.contains(tag)))
@@ -44,28 +50,14 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{CauseSource, RuleId, Traits};
+    use crate::model::{RuleId, Traits};
 
     fn rule(name: &str, matches: Matches, proceed: bool) -> Rule {
         Rule {
-            id: RuleId(Uuid::nil()),
-            installation: false,
-            key: name.into(),
             name: name.into(),
-            position: 0,
             matches,
-            steps: Vec::new(),
-            after_seconds: 0,
-            group_wait_ms: 2000,
-            group_interval_seconds: 300,
-            flap_changes: 6,
-            flap_minutes: 30,
-            quiet: Vec::new(),
             proceed,
-            disabled: false,
-            managed_by: None,
-            created_at: DateTime::UNIX_EPOCH,
-            updated_at: DateTime::UNIX_EPOCH,
+            ..Rule::blank(RuleId(Uuid::nil()), false, name, DateTime::UNIX_EPOCH)
         }
     }
 
@@ -111,5 +103,13 @@ mod tests {
         );
         let alerts = Matches { sources: vec![CauseSource::Alert], ..Matches::default() };
         assert!(!is_for(&alerts, Severity::Critical, &[cause("x")]));
+    }
+
+    #[test]
+    fn what_ends_is_told_where_a_rule_says_so() {
+        let ends = Cause { source: CauseSource::Ending, ..cause("eu") };
+        assert!(!is_for(&Matches::default(), Severity::Warning, std::slice::from_ref(&ends)));
+        let named = Matches { sources: vec![CauseSource::Monitor, CauseSource::Ending], ..Matches::default() };
+        assert!(is_for(&named, Severity::Warning, &[ends]) && is_for(&named, Severity::Warning, &[cause("eu")]));
     }
 }

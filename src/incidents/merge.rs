@@ -81,6 +81,11 @@ pub fn is_storm(recent: usize) -> bool {
     recent >= STORM
 }
 
+/// Name of the incident that an outage opens.
+pub fn outage_name(monitor: &str) -> String {
+    format!("{monitor} is down")
+}
+
 /// Name of the incident of a storm.
 pub fn storm_name(monitors: usize) -> String {
     format!("{monitors} monitors are down")

@@ -115,7 +115,11 @@ impl Metrics {
         }
         let m = &metrics;
         registry.register("open", "Open incidents by severity; exported by the leader", m.open.clone());
-        registry.register("opened", "Incidents that monitors or alerts opened", m.opened.clone());
+        registry.register(
+            "opened",
+            "Incidents that monitors, alerts, or certificates and domains that end opened",
+            m.opened.clone(),
+        );
         registry.register(
             "merged",
             "Causes that joined an incident, and incidents that became part of another",

@@ -1,6 +1,6 @@
 //! Incidents: what is wrong, whom it affects, what is done about it, and who is told.
 //!
-//! Opened by a monitor that goes down (`uptime::Witness`), by an alert from Alertmanager, or by a person; what shares a cause is one incident. Its
+//! Opened by a monitor that goes down (`uptime::Witness`), by an alert from Alertmanager, by what ends soon where a rule says so, or by a person; what shares a cause is one incident. Its
 //! timeline is written by people; what monitors say moves its status, never its texts. Rules say who is told: channels (mail, signed webhooks,
 //! chats), rotas with escalation until somebody acknowledges, quiet hours, damping of what flaps. A message is decided on once, in the transaction
 //! that enqueues it, and delivered in order for each channel, by room mail or room webhooks. Components are what incidents affect and what status
@@ -19,6 +19,7 @@ mod doctor;
 mod error;
 mod events;
 mod flap;
+mod grouping;
 mod jobs;
 mod local;
 mod matching;
@@ -51,3 +52,4 @@ pub use service::{
     PersonSettings, Preview, PreviewRequest, RotaDraft, RuleDraft, Split, TemplateDraft, Tried, UpdateChanges,
     UpdateDraft, Would,
 };
+pub use store::incidents::Filter as IncidentFilter;

@@ -158,6 +158,32 @@ mod tests {
     }
 
     #[test]
+    fn the_rota_covers_every_moment() {
+        let ten_years = at("2036-01-05T00:00:00Z");
+        for (turn, days, every) in [(Turn::Week, 7, 5), (Turn::Day, 1, 30)] {
+            for zone in chrono_tz::TZ_VARIANTS.into_iter().step_by(every) {
+                let mut rota = layer(3, turn);
+                // Clocks change at about this time nearly everywhere.
+                rota.starts = "2026-01-05T02:30:00".parse().unwrap();
+                let layers = [rota];
+                let mut before = handover(&layers[0], zone, days, 0);
+                for (turn, next) in (1..).map(|turn| (turn, handover(&layers[0], zone, days, turn))) {
+                    // Exactly one has each moment: turns follow each other, and each begins at its handover.
+                    assert!(next > before, "{zone} {next}");
+                    let who = |t: DateTime<Utc>| on_call(&layers, &[], zone, t);
+                    let (last, first) = (who(next - TimeDelta::seconds(1)), who(next));
+                    let of = |turn: i64| Some(person(u128::try_from(turn % 3 + 1).unwrap()));
+                    assert_eq!((last, first), (of(turn - 1), of(turn)), "{zone} {next}");
+                    before = next;
+                    if next > ten_years {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_later_layer_and_an_override_come_first() {
         let zone = chrono_tz::UTC;
         let mut days = layer(1, Turn::Week);

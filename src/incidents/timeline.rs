@@ -27,19 +27,19 @@ pub fn check(
     resolved_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<(), BadMove> {
-    use IncidentStatus::{Postmortem, Resolved};
     if from.kind() != to.kind() {
         return Err(BadMove::OtherKind);
     }
     if from.kind() == IncidentKind::Maintenance {
         return if place(to) >= place(from) { Ok(()) } else { Err(BadMove::Backward) };
     }
-    match (from, to) {
-        (_, Postmortem) if !from.is_over() => Err(BadMove::NotResolved),
-        (Resolved | Postmortem, Resolved | Postmortem) => Ok(()),
-        (Resolved | Postmortem, _) if resolved_at.is_some_and(|at| now - at > REOPENS) => Err(BadMove::TooLate),
-        _ => Ok(()),
+    if to == IncidentStatus::Postmortem && !from.is_over() {
+        return Err(BadMove::NotResolved);
     }
+    if reopens(from, to) && resolved_at.is_some_and(|at| now - at > REOPENS) {
+        return Err(BadMove::TooLate);
+    }
+    Ok(())
 }
 
 /// Whether this opens what was over.

@@ -123,12 +123,13 @@ fn code(answer: &Answer<'_>, name: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use webhooks::Judge;
 
     fn answer(status: u16, body: &str) -> (StatusCode, Vec<u8>) {
         (StatusCode::from_u16(status).unwrap(), body.as_bytes().to_vec())
     }
 
-    fn word(judge: fn(&Answer<'_>) -> Verdict, status: u16, body: &str) -> String {
+    fn word(judge: Judge, status: u16, body: &str) -> String {
         let (status, head) = answer(status, body);
         match judge(&Answer { status, head: &head, retry_after: Some(Duration::from_secs(9)) }) {
             Verdict::Delivered => "delivered".to_owned(),
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn each_error_form_is_judged() {
-        let cases: &[(fn(&Answer<'_>) -> Verdict, u16, &str, &str)] = &[
+        let cases: &[(Judge, u16, &str, &str)] = &[
             (slack, 200, "ok", "delivered"),
             (slack, 400, "invalid_payload", "refused"),
             (slack, 403, "action_prohibited", "gone"),

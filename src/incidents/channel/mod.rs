@@ -139,26 +139,26 @@ pub fn check(kind: ChannelKind, settings: &ChannelSettings, secrets: &Secrets, i
     }
     let keeps = !is_new && secrets.is_empty();
     if has_url && secrets.url.is_empty() && !keeps {
-        wrong("/secrets/url", "required", "this kind of channel has an address");
+        wrong("/url", "required", "this kind of channel has an address");
     }
     if !has_url && !secrets.url.is_empty() {
-        wrong("/secrets/url", "invalid", "this kind of channel has no address");
+        wrong("/url", "invalid", "this kind of channel has no address");
     }
     if secrets.url.len() > 2000 {
-        wrong("/secrets/url", "too_long", "at most 2000 characters");
+        wrong("/url", "too_long", "at most 2000 characters");
     }
     if kind == ChannelKind::Telegram && secrets.token.is_empty() && !keeps {
-        wrong("/secrets/token", "required", "a channel of kind telegram has the token of a bot");
+        wrong("/token", "required", "a channel of kind telegram has the token of a bot");
     } else if kind != ChannelKind::Telegram && !secrets.token.is_empty() {
-        wrong("/secrets/token", "invalid", "only a channel of kind telegram has a token");
+        wrong("/token", "invalid", "only a channel of kind telegram has a token");
     } else if !secrets.token.is_empty() && !is_token(&secrets.token) {
-        wrong("/secrets/token", "invalid", "expected the token of a bot, such as 123456:ABC-DEF");
+        wrong("/token", "invalid", "expected the token of a bot, such as 123456:ABC-DEF");
     }
     if kind != ChannelKind::Webhook && !secrets.secret.is_empty() {
-        wrong("/secrets/secret", "invalid", "only a channel of kind webhook is signed");
+        wrong("/secret", "invalid", "only a channel of kind webhook is signed");
     }
     if !secrets.secret.is_empty() && SigningKey::parse(&secrets.secret.clone().into()).is_err() {
-        wrong("/secrets/secret", "invalid", "expected whsec_ and 24 to 64 bytes in base64");
+        wrong("/secret", "invalid", "expected whsec_ and 24 to 64 bytes in base64");
     }
     errors
 }

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{
@@ -76,6 +76,79 @@ fn odd_names_are_escaped_and_call_nobody() {
     assert_eq!(telegram["message_thread_id"], 7);
     let discord = written(ChannelKind::Discord, &message(What::Opened, ODD, 1), "en");
     assert_eq!(discord["allowed_mentions"]["parse"], serde_json::json!([]));
+}
+
+/// The fields of a value with their types; of a list each kind of element once.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Null => Value::Null,
+        Value::Bool(_) => "flag".into(),
+        Value::Number(_) => "number".into(),
+        Value::String(_) => "text".into(),
+        Value::Array(list) => {
+            let mut kinds: Vec<Value> = Vec::new();
+            for kind in list.iter().map(shape) {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
+            }
+            kinds.into()
+        }
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
+    }
+}
+
+#[test]
+fn each_payload_is_as_its_service_wants_it() {
+    let written = |kind| written(kind, &message(What::Opened, ODD, 2), "en");
+    let text = json!({ "type": "text", "text": "text" });
+    let slack = written(ChannelKind::Slack);
+    let header = json!({ "type": "text", "text": { "type": "text", "text": "text", "emoji": "flag" } });
+    let section = json!({ "type": "text", "text": text });
+    let context = json!({ "type": "text", "elements": [text] });
+    let actions = json!({ "type": "text", "elements": [{ "type": "text", "text": text, "url": "text" }] });
+    assert_eq!(shape(&slack), json!({ "text": "text", "blocks": [header, section, context, actions] }));
+    let types: Vec<&str> =
+        slack["blocks"].as_array().unwrap().iter().map(|one| one["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["header", "section", "section", "context", "actions"]);
+
+    let fields = json!([{ "short": "flag", "title": "text", "value": "text" }]);
+    let attachment = json!({
+        "fallback": "text", "color": "text", "title": "text", "title_link": "text", "text": "text", "fields": fields,
+    });
+    let mattermost = written(ChannelKind::Mattermost);
+    assert_eq!(shape(&mattermost), json!({ "text": "text", "attachments": [attachment] }));
+    assert_eq!(mattermost["attachments"][0]["color"], "#c62828");
+
+    let embed = json!({
+        "title": "text", "url": "text", "description": "text", "color": "number", "timestamp": "text",
+        "fields": [{ "name": "text", "value": "text", "inline": "flag" }],
+    });
+    let discord = written(ChannelKind::Discord);
+    let expected = json!({ "content": "text", "embeds": [embed], "allowed_mentions": { "parse": [] } });
+    assert_eq!(shape(&discord), expected);
+
+    let teams = written(ChannelKind::Teams);
+    let card = &teams["attachments"][0];
+    assert_eq!(
+        (&teams["type"], &card["contentType"]),
+        (&json!("message"), &json!("application/vnd.microsoft.card.adaptive"))
+    );
+    let title =
+        json!({ "type": "text", "size": "text", "weight": "text", "wrap": "flag", "color": "text", "text": "text" });
+    let facts = json!({ "type": "text", "facts": [{ "title": "text", "value": "text" }] });
+    let block = json!({ "type": "text", "wrap": "flag", "text": "text" });
+    let content = json!({
+        "type": "text", "$schema": "text", "version": "text", "msteams": { "width": "text" }, "body": [title, facts, block],
+        "actions": [{ "type": "text", "title": "text", "url": "text" }],
+    });
+    assert_eq!(shape(card), json!({ "contentType": "text", "contentUrl": null, "content": content }));
+
+    let telegram = written(ChannelKind::Telegram);
+    let preview = json!({ "is_disabled": "flag" });
+    let expected =
+        json!({ "text": "text", "parse_mode": "text", "link_preview_options": preview, "message_thread_id": "number" });
+    assert_eq!(shape(&telegram), expected, "the chat is in the address");
 }
 
 #[test]

@@ -96,14 +96,14 @@ pub fn listed(
     // Room for the count of the others.
     let most = most.saturating_sub(60);
     for monitor in &message.monitors {
-        let next = line(&monitor.name, &monitor.error);
-        if length(&text) + length(&next) + 1 > most {
+        let entry = line(&monitor.name, &monitor.error);
+        if length(&text) + length(&entry) + 1 > most {
             break;
         }
         if !text.is_empty() {
             text.push('\n');
         }
-        text.push_str(&next);
+        text.push_str(&entry);
         shown += 1;
     }
     let rest = words.more(message.more + message.monitors.len() - shown);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{ComponentId, ComponentStatus};
 use platform::{id_type, text_enum};
-use uptime::{GroupId, MonitorId, WindowId};
+use uptime::{Degraded, GroupId, MonitorId, WindowId};
 
 id_type!(IncidentId, "An incident, or an announced maintenance.");
 id_type!(UpdateId, "A part of an incident's timeline.");
@@ -105,7 +105,7 @@ pub struct Incident {
     pub severity: Severity,
     /// Null: only insiders see it.
     pub published_at: Option<DateTime<Utc>>,
-    /// `monitor`, `alert`, `window`, `user:<id>`, `key:<id>`
+    /// `monitor`, `alert`, `ending`, `window`, `user:<id>`, `key:<id>`
     pub opened_by: String,
     pub started_at: DateTime<Utc>,
     pub acknowledged_at: Option<DateTime<Utc>>,
@@ -184,6 +184,8 @@ text_enum! {
     pub enum CauseSource {
         Monitor = "monitor",
         Alert = "alert",
+        /// A certificate or a domain that ends soon.
+        Ending = "ending",
     }
 }
 
@@ -192,7 +194,7 @@ text_enum! {
 #[schema(as = IncidentCause)]
 pub struct Cause {
     pub source: CauseSource,
-    /// The outage by its first span, or the alert.
+    /// The outage by its first span, the alert, or the event that said that something ends.
     #[serde(rename = "ref")]
     pub reference: Uuid,
     /// The monitor, or the alert.
@@ -204,6 +206,12 @@ pub struct Cause {
     pub opened_at: DateTime<Utc>,
     /// Null: it lasts.
     pub closed_at: Option<DateTime<Utc>>,
+}
+
+impl Cause {
+    pub fn lasts(&self) -> bool {
+        self.closed_at.is_none()
+    }
 }
 
 /// By which further causes join an incident.
@@ -224,6 +232,9 @@ pub struct Traits {
     pub error: Option<String>,
     /// Seen long after it began.
     pub late: bool,
+    /// Of what ends: `certificate` or `domain`, and when.
+    pub ending: Option<Degraded>,
+    pub ends_at: Option<DateTime<Utc>>,
 }
 
 text_enum! {

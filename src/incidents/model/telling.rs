@@ -114,6 +114,30 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// With nothing but defaults.
+    pub fn blank(id: RuleId, installation: bool, key: &str, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            installation,
+            key: key.to_owned(),
+            name: String::new(),
+            position: 100,
+            matches: Matches::default(),
+            steps: Vec::new(),
+            after_seconds: 0,
+            group_wait_ms: 2000,
+            group_interval_seconds: 300,
+            flap_changes: 6,
+            flap_minutes: 30,
+            quiet: Vec::new(),
+            proceed: false,
+            disabled: false,
+            managed_by: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Whether there are hours in which not even critical ones are told.
     pub fn holds_critical(&self) -> bool {
         self.quiet.iter().any(|quiet| quiet.least.is_none())
@@ -129,6 +153,7 @@ pub struct Matches {
     pub monitors: Vec<MonitorId>,
     pub tags: Vec<String>,
     pub severities: Vec<Severity>,
+    /// Empty: monitors and alerts. Certificates and domains that end soon open an incident only where a rule names `ending`.
     pub sources: Vec<CauseSource>,
 }
 

@@ -1,5 +1,7 @@
 //! Channels and rules.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
@@ -66,8 +68,8 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    fn kind(&self, kind: &ChannelKind) -> String {
-        kind_name(self.shell, *kind)
+    fn kind(&self, kind: impl Borrow<ChannelKind>) -> String {
+        kind_name(self.shell, *kind.borrow())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Components: what is shown of each, and setting it by hand.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
@@ -39,8 +41,8 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    fn status(&self, status: &ComponentStatus) -> String {
-        self.shell.t(format!("incidents-component-{}", status.as_str().replace('_', "-"))).to_string()
+    fn status(&self, status: impl Borrow<ComponentStatus>) -> String {
+        self.shell.t(format!("incidents-component-{}", status.borrow().as_str().replace('_', "-"))).to_string()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The list of incidents, and one of them.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
@@ -7,7 +9,7 @@ use serde::Deserialize;
 use super::{SHOWN, given, is_refused, owners};
 use crate::{
     IncidentDraft, IncidentFull, Incidents, READ, UpdateDraft, WRITE,
-    model::{Component, Incident, IncidentId, IncidentStatus, LogEntry, Severity, Told, Update},
+    model::{Component, Incident, IncidentId, IncidentStatus, IncidentTemplateId, LogEntry, Severity, Told, Update},
     store::incidents::Filter,
 };
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
@@ -33,6 +35,8 @@ pub(super) struct OpenForm {
 pub(super) struct ListFilter {
     /// `yes`, `no` or nothing.
     open: String,
+    /// A prepared text that the form begins with.
+    template: Option<IncidentTemplateId>,
 }
 
 #[derive(Template)]
@@ -61,6 +65,11 @@ impl List<'_> {
 
     fn status(&self, incident: &Incident) -> String {
         status(self.shell, incident.status)
+    }
+
+    /// The form that opens one is shown at once.
+    fn is_opening(&self) -> bool {
+        !self.errors.is_empty() || self.filter.template.is_some()
     }
 
     fn is_plain(&self) -> bool {
@@ -111,7 +120,15 @@ pub(super) async fn list(
     Query(query): Query<ListQuery>,
     Query(filter): Query<ListFilter>,
 ) -> PageResult {
-    render_list(&shell, &incidents, (query, filter), OpenForm::default(), FormErrors::default()).await
+    let form = match filter.template {
+        Some(id) => {
+            shell.principal().require(READ)?;
+            let prepared = incidents.get_template(shell.principal(), id).await?;
+            OpenForm { name: prepared.title, body: prepared.body, ..OpenForm::default() }
+        }
+        None => OpenForm::default(),
+    };
+    render_list(&shell, &incidents, (query, filter), form, FormErrors::default()).await
 }
 
 pub(super) async fn open(shell: Shell, State(incidents): State<Incidents>, Form(form): Form<OpenForm>) -> PageResult {
@@ -166,8 +183,8 @@ struct Show<'a> {
 }
 
 impl Show<'_> {
-    fn status(&self, of: &IncidentStatus) -> String {
-        status(self.shell, *of)
+    fn status(&self, of: impl Borrow<IncidentStatus>) -> String {
+        status(self.shell, *of.borrow())
     }
 
     fn is_over(&self) -> bool {

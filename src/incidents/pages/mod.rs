@@ -1,4 +1,4 @@
-//! Pages of incidents: the list, one incident, components, who is on call, channels and rules; and the page behind the link in a mail.
+//! Pages of incidents: the list, one incident, components, prepared texts, who is on call, channels and rules; and the page behind the link in a mail.
 
 mod acknowledge;
 mod channels;
@@ -6,6 +6,7 @@ mod components;
 mod incidents;
 mod on_call;
 mod rules;
+mod templates;
 
 use axum::{
     Router,
@@ -32,7 +33,10 @@ pub fn router() -> Router<Incidents> {
         .route("/incidents/{id}/postmortem", post(incidents::postmortem))
         .route("/incident-components", get(components::list).post(components::create))
         .route("/incident-components/{id}", post(components::set))
-        .route("/on-call", get(on_call::show))
+        .route("/incident-templates", get(templates::list).post(templates::create))
+        .route("/incident-templates/{id}/delete", post(templates::delete))
+        .route("/on-call", get(on_call::show).post(on_call::create))
+        .route("/on-call/{id}/delete", post(on_call::delete))
         .route("/on-call/{id}/overrides", post(on_call::stand_in))
         .route("/settings/channels", get(channels::list).post(channels::create))
         .route("/settings/channels/{id}", get(channels::show))

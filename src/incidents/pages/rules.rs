@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     ADMIN, Incidents, Preview, PreviewRequest, RuleDraft,
-    model::{ChannelId, Matches, Rule, RuleId, Step},
+    model::{CauseSource, ChannelId, Matches, Rule, RuleId, Step},
 };
 use console::{Flash, Form, Nothing, PageResult, Shell};
 use platform::http::{Path, Query};
@@ -24,6 +24,8 @@ pub(super) struct RuleForm {
     pub position: String,
     pub channels: Vec<String>,
     pub tags: String,
+    /// For certificates and domains that end soon, too.
+    pub endings: String,
     pub proceed: String,
     pub installation: String,
 }
@@ -41,11 +43,12 @@ impl RuleForm {
             repeat_seconds: None,
         };
         let tags = self.tags.split([',', ' ']).filter_map(given).collect();
+        let sources = if self.endings.is_empty() { Vec::new() } else { CauseSource::ALL.to_vec() };
         RuleDraft {
             key: given(&self.key),
             name: given(&self.name),
             position: self.position.trim().parse().ok(),
-            matches: Some(Matches { tags, ..Matches::default() }),
+            matches: Some(Matches { tags, sources, ..Matches::default() }),
             steps: Some(vec![step]),
             proceed: Some(!self.proceed.is_empty()),
             installation: !self.installation.is_empty(),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Changed, Incidents, opening::NewCause};
 use crate::{
-    Alerts, IncidentsError,
+    Alerts, IncidentsError, merge,
     model::{Cause, CauseSource, Owner, Severity, Traits},
     store::{causes, incidents},
 };
@@ -12,7 +12,7 @@ use alerting::{Alert, AlertId, AlertResolved, AlertingError};
 use events::{Event as _, Occurred};
 use jobs::JobError;
 use platform::db::Tx;
-use uptime::{MonitorDown, MonitorUp};
+use uptime::{MonitorDown, MonitorEnding, MonitorUp};
 
 /// As alerting publishes it.
 #[derive(Debug, Deserialize)]
@@ -88,20 +88,23 @@ impl Incidents {
         let Some((incident, cause)) = causes::find(tx, CauseSource::Alert, alert.id.0).await? else { return Ok(()) };
         if cause.closed_at.is_none() {
             causes::close(tx, CauseSource::Alert, alert.id.0, ended_at).await?;
-            let org = incidents::owner(tx, incident).await?.flatten();
+            let org = incidents::org(tx, incident).await?;
             self.cause_ended(tx, org, incident, &cause.name).await?;
             changes.push(Changed::Incident(incident));
         }
         Ok(())
     }
 
-    /// The witness failed in the transaction that wrote the change: it is done here, out of what the event and the monitor say.
+    /// What ends soon. And where the witness failed in the transaction that wrote a change: it is done here, out of what the event and the monitor say.
     pub(crate) async fn from_monitor(&self, event: &Occurred) -> Result<(), JobError> {
         if let Some(down) = event.payload::<MonitorDown>().map_err(JobError::permanent)? {
             return Ok(self.monitor_went_down(event, &down).await?);
         }
         if let Some(up) = event.payload::<MonitorUp>().map_err(JobError::permanent)? {
             return Ok(self.monitor_came_up(&up).await?);
+        }
+        if let Some(ending) = event.payload::<MonitorEnding>().map_err(JobError::permanent)? {
+            return Ok(self.monitor_ending(event, &ending).await?);
         }
         Ok(())
     }
@@ -116,6 +119,7 @@ impl Incidents {
             return Ok(tx.commit().await?);
         };
         let affects = crate::store::components::of_monitors(&mut tx, &[monitor.id.0]).await?;
+        let host = self.inner.rooms.uptime.hosts(&mut tx, &[monitor.id]).await?.remove(&monitor.id);
         let cause = Cause {
             source: CauseSource::Monitor,
             reference: down.outage_id.0,
@@ -124,6 +128,7 @@ impl Incidents {
             traits: Traits {
                 parent: monitor.parent_id,
                 group: monitor.group_id,
+                host,
                 tags: monitor.tags.clone(),
                 error: monitor.error.clone(),
                 ..Traits::default()
@@ -137,7 +142,7 @@ impl Incidents {
             affects: affects.iter().map(|(_, component, weight, _)| (*component, *weight)).collect(),
             announce: affects.iter().any(|(_, _, _, announce)| *announce),
             opened_by: "monitor",
-            name: format!("{} is down", monitor.name),
+            name: merge::outage_name(&monitor.name),
         };
         let mut changes = Vec::new();
         let ids: Vec<_> = affects.iter().map(|(_, component, _, _)| *component).collect();
@@ -162,7 +167,7 @@ impl Incidents {
             return Ok(tx.commit().await?);
         };
         causes::close(&mut tx, CauseSource::Monitor, up.outage_id.0, up.ended_at).await?;
-        let org = incidents::owner(&mut tx, incident).await?.flatten();
+        let org = incidents::org(&mut tx, incident).await?;
         self.cause_ended(&mut tx, org, incident, &cause.name).await?;
         let links = crate::store::components::of_monitors(&mut tx, &[up.monitor_id.0]).await?;
         let ids: Vec<_> = links.iter().map(|(_, component, _, _)| *component).collect();

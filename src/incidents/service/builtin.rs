@@ -27,7 +27,7 @@ impl Incidents {
         let known = components::keys(&mut tx, None).await?;
         let mut changes = Vec::new();
         for check in self.inner.rooms.uptime.self_checks() {
-            if known.iter().any(|(key, ..)| key == check.key()) {
+            if known.iter().any(|known| known.key == check.key()) {
                 continue;
             }
             // Its monitor may not be there yet: then in the next round.

@@ -115,7 +115,7 @@ impl Incidents {
         let settings = draft.settings.clone().unwrap_or_default();
         let name = tidy(draft.name.as_deref().unwrap_or_default());
         let (language, zone) = (draft.language.as_deref().unwrap_or("en"), draft.zone.as_deref().unwrap_or("UTC"));
-        let mut errors = self.channel_faults(kind, &name, (language, zone), &settings, &secrets, true);
+        let mut errors = channel_faults(kind, &name, (language, zone), &settings, &secrets, true);
         if !is_key(&key) {
             errors.push(FieldError::new(
                 "/key",
@@ -188,7 +188,7 @@ impl Incidents {
             let name = tidy(draft.name.as_deref().unwrap_or(&row.name));
             let language = draft.language.as_deref().unwrap_or(&row.language);
             let zone = draft.zone.as_deref().unwrap_or(&row.zone);
-            let errors = self.channel_faults(row.kind(), &name, (language, zone), &settings, &secrets, false);
+            let errors = channel_faults(row.kind(), &name, (language, zone), &settings, &secrets, false);
             if !errors.is_empty() {
                 return Err(IncidentsError::Invalid(errors));
             }
@@ -233,6 +233,12 @@ impl Incidents {
     pub async fn try_channel(&self, who: &Principal, id: ChannelId) -> Result<Tried, IncidentsError> {
         let (tx, owner, row) = self.find_channel(who, id).await?;
         tx.commit().await?;
+        self.try_in(owner, &row).await
+    }
+
+    /// As [`Self::try_channel`], for who has found the channel.
+    pub(super) async fn try_in(&self, owner: Owner, row: &Row) -> Result<Tried, IncidentsError> {
+        let id = row.id();
         if row.disabled_at.is_some() {
             return Err(IncidentsError::Conflict(
                 "channel_disabled",
@@ -345,39 +351,41 @@ impl Incidents {
         let plain = serde_json::to_vec(secrets)?;
         Ok(Some(self.inner.master_key.seal(LABEL, id.0.as_bytes(), &plain)?))
     }
+}
 
-    pub(super) fn channel_faults(
-        &self,
-        kind: ChannelKind,
-        name: &str,
-        (language, zone): (&str, &str),
-        settings: &ChannelSettings,
-        secrets: &Secrets,
-        is_new: bool,
-    ) -> Vec<FieldError> {
-        let mut errors = channel::check(kind, settings, secrets, is_new);
-        if !(1..=200).contains(&name.chars().count()) {
-            errors.push(FieldError::new("/name", "invalid", "1 to 200 characters"));
-        }
-        if Lang::from_code(language).is_none() {
-            errors.push(FieldError::new("/language", "invalid", "en or ru"));
-        }
-        if !Cron::is_zone(zone) {
-            errors.push(FieldError::new("/zone", "invalid", "a time zone such as Europe/Berlin"));
-        }
-        let parsed = secrets.url.parse::<reqwest::Url>();
-        if !secrets.url.is_empty()
-            && !parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        {
-            errors.push(FieldError::new("/url", "invalid", "an http or https address"));
-        }
-        errors
+/// What is wrong with a channel.
+pub(super) fn channel_faults(
+    kind: ChannelKind,
+    name: &str,
+    (language, zone): (&str, &str),
+    settings: &ChannelSettings,
+    secrets: &Secrets,
+    is_new: bool,
+) -> Vec<FieldError> {
+    let mut errors = channel::check(kind, settings, secrets, is_new);
+    if !(1..=200).contains(&name.chars().count()) {
+        errors.push(FieldError::new("/name", "invalid", "1 to 200 characters"));
     }
+    if Lang::from_code(language).is_none() {
+        errors.push(FieldError::new("/language", "invalid", "en or ru"));
+    }
+    if !Cron::is_zone(zone) {
+        errors.push(FieldError::new("/zone", "invalid", "a time zone such as Europe/Berlin"));
+    }
+    let parsed = secrets.url.parse::<reqwest::Url>();
+    if !secrets.url.is_empty() && !parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        errors.push(FieldError::new("/url", "invalid", "an http or https address"));
+    }
+    errors
 }
 
 fn secrets_of(draft: &ChannelDraft) -> Secrets {
-    let read = |text: &Option<String>| text.as_deref().unwrap_or_default().trim().to_owned();
-    Secrets { url: read(&draft.url), token: read(&draft.token), secret: read(&draft.secret) }
+    let read = |text: Option<&str>| text.unwrap_or_default().trim().to_owned();
+    Secrets {
+        url: read(draft.url.as_deref()),
+        token: read(draft.token.as_deref()),
+        secret: read(draft.secret.as_deref()),
+    }
 }
 
 pub(super) fn new_secret() -> String {

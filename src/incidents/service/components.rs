@@ -218,7 +218,7 @@ impl Incidents {
             .map(|monitor| (monitor.id, (monitor.status, monitor.degraded)))
             .collect();
         let impacts = components::incidents_of(conn, &ids).await?;
-        let orgs = self.orgs_of(conn, &ids).await?;
+        let orgs: BTreeMap<Uuid, Option<OrgId>> = components::orgs(conn, &ids).await?.into_iter().collect();
         let mut changes = Vec::new();
         for component in all {
             let judged = judge::status(&Known {
@@ -244,14 +244,6 @@ impl Incidents {
             changes.push(Changed::Component(component.id));
         }
         Ok(changes)
-    }
-
-    async fn orgs_of(
-        &self,
-        conn: &mut PgConnection,
-        ids: &[Uuid],
-    ) -> Result<BTreeMap<Uuid, Option<OrgId>>, IncidentsError> {
-        Ok(components::orgs(conn, ids).await?.into_iter().collect())
     }
 }
 

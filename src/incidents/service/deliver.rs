@@ -100,7 +100,7 @@ impl Incidents {
                 Err((held, kind)) => self.hold(conn, telling, receiver, held, kind).await?,
             }
         }
-        outs.sort_by(|one, other| one.lane.cmp(&other.lane));
+        outs.sort_by(|a, b| a.lane.cmp(&b.lane));
         for out in &outs {
             let delivery = self.write_out(conn, telling, out).await?;
             self.note_told(conn, telling, out.channel, out.user, Some(delivery), None).await?;
@@ -252,7 +252,14 @@ impl Incidents {
             from: None,
             created_by: ROOM_ITSELF.to_owned(),
         };
-        Ok(self.inner.rooms.mail.enqueue(conn, telling.owner, &new).await?.0)
+        let mail = &self.inner.rooms.mail;
+        let id = match telling.incident {
+            Some(incident) => {
+                mail.enqueue_in_thread(conn, telling.owner, &new, &format!("incident-{incident}")).await?
+            }
+            None => mail.enqueue(conn, telling.owner, &new).await?,
+        };
+        Ok(id.0)
     }
 
     /// Notes that a receiver was not told, and why.

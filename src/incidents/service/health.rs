@@ -5,7 +5,7 @@ use crate::{
     IncidentsError,
     channel::PREFIX,
     doctor::ChannelsFound,
-    model::{CauseSource, Incident, Matches, Owner, Severity},
+    model::{CauseSource, ChannelId, Incident, Matches, Owner, Severity},
     store::{channels, figures, incidents, rota, rules},
 };
 use platform::http::Slice;
@@ -27,7 +27,7 @@ impl Incidents {
             (matches.severities.is_empty() || matches.severities.contains(&Severity::Critical))
                 && (matches.sources.is_empty() || matches.sources.contains(&CauseSource::Monitor))
         };
-        let reaches = |channel| own.iter().any(|(_, id, _)| id == channel) && used.contains(channel);
+        let reaches = |channel: &ChannelId| own.iter().any(|(_, id, _)| id == channel) && used.contains(channel);
         let nobody = !all.iter().any(|rule| {
             !rule.disabled
                 && is_for_monitors(&rule.matches)

@@ -245,11 +245,12 @@ impl Incidents {
         version: Option<i32>,
         changes: IncidentChanges,
     ) -> Result<IncidentFull, IncidentsError> {
-        let (mut tx, _, row) = self.find(who, id).await?;
+        let (mut tx, owner, row) = self.find(who, id).await?;
         check_version(&row, version)?;
         let incident = Incident::from(row);
         let name = tidy(changes.name.as_deref().unwrap_or(&incident.name));
-        let mut errors = texts_faults(&name, "");
+        // The name that a monitor gave it may be longer.
+        let mut errors = if changes.name.is_some() { texts_faults(&name, "") } else { Vec::new() };
         let scheduled = match (changes.scheduled_for, changes.scheduled_until) {
             (None, None) => None,
             (from, until) => {
@@ -275,8 +276,7 @@ impl Incidents {
         };
         incidents::change(&mut tx, id, &new, self.inner.clock.now()).await?;
         self.refresh_impact(&mut tx, id).await?;
-        let org = self.org_of(&mut tx, id).await?;
-        self.log(&mut tx, org, id, LogKind::Changed, &who.subject(), json!({ "name": name })).await?;
+        self.log(&mut tx, owner.org(), id, LogKind::Changed, &who.subject(), json!({ "name": name })).await?;
         self.finish(tx, id, Vec::new()).await
     }
 
@@ -322,10 +322,6 @@ impl Incidents {
             }
         }
         Err(IncidentsError::NotFound("incident"))
-    }
-
-    async fn org_of(&self, tx: &mut Tx, id: IncidentId) -> Result<Option<platform::ids::OrgId>, IncidentsError> {
-        Ok(incidents::owner(tx, id).await?.flatten())
     }
 
     /// What these components show now. They must be the owner's.
@@ -375,8 +371,13 @@ pub(super) fn texts_faults(name: &str, body: &str) -> Vec<FieldError> {
     if !(1..=LONGEST_NAME).contains(&name.chars().count()) {
         errors.push(FieldError::new("/name", "invalid", format!("1 to {LONGEST_NAME} characters")));
     }
-    if body.chars().count() > LONGEST_TEXT || body.contains('\0') {
-        errors.push(FieldError::new("/body", "too_long", format!("at most {LONGEST_TEXT} characters")));
-    }
+    errors.extend(body_faults(body));
     errors
+}
+
+pub(super) fn body_faults(body: &str) -> Vec<FieldError> {
+    if body.chars().count() <= LONGEST_TEXT && !body.contains('\0') {
+        return Vec::new();
+    }
+    vec![FieldError::new("/body", "too_long", format!("at most {LONGEST_TEXT} characters"))]
 }

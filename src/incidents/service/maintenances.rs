@@ -27,6 +27,7 @@ use uptime::NewWindow;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IncidentMaintenanceDraft)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct MaintenanceDraft {
     pub name: String,
     /// What is done; Markdown.

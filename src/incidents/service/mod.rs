@@ -1,16 +1,18 @@
 //! [`Incidents`]: the rules.
 //!
-//! Further files: `witness.rs` (monitors open and resolve incidents), `opening.rs` (a cause opens one or joins one), `incidents.rs`, `timeline.rs`,
-//! `components.rs`, `templates.rs` (what the API changes), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs` (who is told when),
-//! `deliver.rs` (how), `channels.rs`, `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
+//! Further files: `witness.rs` (monitors open and resolve incidents), `endings.rs` (what ends soon), `opening.rs` (a cause opens one or joins one), `incidents.rs`, `timeline.rs`,
+//! `components.rs`, `templates.rs` (what the API changes), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs`, `tell_end.rs`, `case.rs`
+//! (who is told when), `deliver.rs` (how), `channels.rs`, `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
 //! `builtin.rs`, `health.rs` (checks, first page), `file/` (its part of the file of monitors),
-//! `upkeep.rs`. What room `status_page` reads is in `pages.rs`.
+//! `upkeep.rs`, `terminal.rs` (the command line). What room `status_page` reads is in `pages.rs`.
 
 mod alerts;
 mod builtin;
+mod case;
 mod channels;
 mod components;
 mod deliver;
+mod endings;
 mod escalation;
 mod file;
 mod health;
@@ -26,7 +28,9 @@ mod receivers;
 mod rota;
 mod rules;
 mod tell;
+mod tell_end;
 mod templates;
+mod terminal;
 mod timeline;
 mod upkeep;
 mod witness;

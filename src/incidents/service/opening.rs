@@ -27,7 +27,7 @@ pub(super) struct NewCause {
     pub affects: Vec<(ComponentId, ComponentStatus)>,
     /// The incident that it opens is published at once.
     pub announce: bool,
-    /// `monitor` or `alert`
+    /// `monitor`, `alert` or `ending`
     pub opened_by: &'static str,
     /// Of the incident that it opens.
     pub name: String,
@@ -86,20 +86,20 @@ impl Incidents {
         now: DateTime<Utc>,
     ) -> Result<Vec<Open>, IncidentsError> {
         let rows = incidents::open(conn, org, now).await?;
-        let ids: Vec<Uuid> = rows.iter().map(|(id, ..)| id.0).collect();
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id.0).collect();
         let all_causes = causes::of(conn, &ids).await?;
         let affected = incidents::affected(conn, &ids).await?;
-        let full = |(id, merge_key, joins_until)| Open {
-            id,
-            merge_key,
-            joins_until,
-            components: affected.iter().filter(|(of, ..)| *of == id).map(|(_, component, _)| *component).collect(),
-            causes: all_causes.iter().filter(|(of, _)| *of == id).map(|(_, cause)| cause.traits.clone()).collect(),
+        let full = |row: incidents::Joinable| Open {
+            id: row.id,
+            merge_key: row.merge_key,
+            joins_until: row.joins_until,
+            components: affected.iter().filter(|(of, ..)| *of == row.id).map(|(_, component, _)| *component).collect(),
+            causes: all_causes.iter().filter(|(of, _)| *of == row.id).map(|(_, cause)| cause.traits.clone()).collect(),
         };
         Ok(rows.into_iter().map(full).collect())
     }
 
-    async fn open(
+    pub(super) async fn open(
         &self,
         conn: &mut PgConnection,
         org: Option<OrgId>,
@@ -110,6 +110,7 @@ impl Incidents {
         let id = IncidentId::generate(&self.inner.clock);
         let started_at = one.cause.opened_at;
         let published_at = one.announce.then_some(now);
+        let merge_key = merge::key(&one.cause.traits, components);
         let new = NewIncident {
             id,
             org,
@@ -124,8 +125,9 @@ impl Incidents {
             started_at,
             scheduled: None,
             window: None,
-            merge_key: merge::key(&one.cause.traits, components).as_deref(),
-            joins_until: Some(merge::joins_until(started_at, now)),
+            merge_key: merge_key.as_deref(),
+            // Outages are no part of what ends.
+            joins_until: one.cause.traits.ending.is_none().then(|| merge::joins_until(started_at, now)),
             now,
         };
         incidents::insert(conn, &new).await?;
@@ -232,7 +234,7 @@ impl Incidents {
         incident: IncidentId,
     ) -> Result<(), IncidentsError> {
         let Some(row) = incidents::rows(conn, &[incident.0]).await?.pop() else { return Ok(()) };
-        let kind = row.kind.parse().unwrap_or(IncidentKind::Incident);
+        let kind = row.kind();
         let affected = incidents::affected(conn, &[incident.0]).await?;
         let impact = timeline::impact(kind, affected.into_iter().map(|(_, _, status)| status));
         Ok(incidents::set_impact(conn, incident, impact).await?)

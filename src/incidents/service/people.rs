@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 
 use super::Incidents;
 use crate::{IncidentsError, model::Owner};
-use platform::ids::UserId;
+use platform::{
+    http::{Principal, Slice},
+    ids::UserId,
+};
+
+/// People who are offered.
+const MOST: i64 = 200;
 
 /// Somebody who can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +28,20 @@ pub(super) struct People {
 }
 
 impl Incidents {
+    /// Who can be on call for an owner, by name.
+    pub async fn candidates(&self, who: &Principal, owner: Owner) -> Result<Vec<(UserId, String)>, IncidentsError> {
+        let auth = &self.inner.rooms.auth;
+        let mut found: Vec<(UserId, String)> = match owner {
+            Owner::Org(_) => {
+                let members = auth.list_members(who, None, &Slice::first(MOST)).await?;
+                members.into_iter().map(|member| (member.user_id, member.name)).collect()
+            }
+            Owner::Installation => auth.operators().await?.into_iter().map(|user| (user.id, user.name)).collect(),
+        };
+        found.sort_by(|a, b| a.1.cmp(&b.1));
+        Ok(found)
+    }
+
     /// Those who administrate, and the wanted ones as far as they exist and may sign in.
     pub(super) async fn people(&self, owner: Owner, wanted: &[UserId]) -> Result<People, IncidentsError> {
         let auth = &self.inner.rooms.auth;

@@ -7,13 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    Incidents,
-    rules::{RuleDraft, blank},
-};
+use super::{Incidents, rules::RuleDraft};
 use crate::{
     IncidentsError,
-    model::{Cause, CauseSource, ComponentId, Held, RuleId, Severity, Traits, What},
+    model::{Cause, CauseSource, ComponentId, Held, Rule, RuleId, Severity, Traits, What},
     preview::{self, Past},
     store::{components, rules},
 };
@@ -77,7 +74,7 @@ impl Incidents {
         let all = rules::all(&mut tx, owner.org()).await?;
         let old = match request.rule_id {
             Some(id) => all.into_iter().find(|rule| rule.id == id).ok_or(IncidentsError::NotFound("rule"))?,
-            None => blank(RuleId(Uuid::nil()), owner, "preview", until),
+            None => Rule::blank(RuleId(Uuid::nil()), owner.org().is_none(), "preview", until),
         };
         let rule = request.rule.over(&old);
         let spans = self.inner.rooms.uptime.outages(&mut tx, owner, from).await?;
@@ -95,6 +92,7 @@ impl Incidents {
             .collect();
         let uuids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let links = components::of_monitors(&mut tx, &uuids).await?;
+        let hosts = self.inner.rooms.uptime.hosts(&mut tx, &ids).await?;
         tx.commit().await?;
         let mut past: Vec<Past> = outages(&spans)
             .into_iter()
@@ -102,7 +100,7 @@ impl Incidents {
                 let monitor = monitors.get(&first.monitor_id)?;
                 let of: Vec<ComponentId> =
                     links.iter().filter(|link| link.0 == monitor.id).map(|link| link.1).collect();
-                Some(past_of(first, ends_at, monitor, of))
+                Some(past_of(first, ends_at, monitor, hosts.get(&monitor.id).cloned(), of))
             })
             .collect();
         past.sort_by_key(|past| past.known_at);
@@ -154,6 +152,7 @@ fn past_of(
     span: &Span,
     ends_at: Option<DateTime<Utc>>,
     monitor: &uptime::Monitor,
+    host: Option<String>,
     components: Vec<ComponentId>,
 ) -> Past {
     let cause = Cause {
@@ -164,6 +163,7 @@ fn past_of(
         traits: Traits {
             parent: monitor.parent_id,
             group: monitor.group_id,
+            host,
             tags: monitor.tags.clone(),
             error: span.error.clone(),
             ..Traits::default()

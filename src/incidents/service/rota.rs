@@ -194,9 +194,21 @@ impl Incidents {
         id: RotaId,
         at: Option<DateTime<Utc>>,
     ) -> Result<OnCall, IncidentsError> {
-        let (mut tx, owner, found) = self.find_rota(who, id).await?;
+        let (tx, owner, found) = self.find_rota(who, id).await?;
+        tx.commit().await?;
+        self.on_call_in(owner, &found, at).await
+    }
+
+    /// As [`Self::on_call`], for who has found the rota.
+    pub(super) async fn on_call_in(
+        &self,
+        owner: Owner,
+        found: &Rota,
+        at: Option<DateTime<Utc>>,
+    ) -> Result<OnCall, IncidentsError> {
         let at = at.unwrap_or_else(|| self.inner.clock.now());
-        let overrides = rota::overrides(&mut tx, id, at, &Slice::first(200)).await?;
+        let mut tx = self.begin(owner).await?;
+        let overrides = rota::overrides(&mut tx, found.id, at, &Slice::first(200)).await?;
         tx.commit().await?;
         let zone = found.zone.parse().unwrap_or(chrono_tz::Tz::UTC);
         let user_id = pure::on_call(&found.layers, &overrides, zone, at);
@@ -314,7 +326,7 @@ impl Incidents {
         }
         let people: Vec<UserId> = rota.layers.iter().flat_map(|layer| layer.people.iter().copied()).collect();
         let known = self.people(owner, &people).await?;
-        for user in people.iter().filter(|user| !known.by_id.contains_key(user)) {
+        for user in people.iter().filter(|user| !known.by_id.contains_key(*user)) {
             errors.push(FieldError::new("/layers", "unknown", format!("there is no person {user} here")));
         }
         Ok(errors)

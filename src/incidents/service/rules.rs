@@ -76,30 +76,6 @@ impl RuleDraft {
     }
 }
 
-/// A rule with nothing but defaults.
-pub(super) fn blank(id: RuleId, owner: Owner, key: &str, now: chrono::DateTime<chrono::Utc>) -> Rule {
-    Rule {
-        id,
-        installation: owner == Owner::Installation,
-        key: key.to_owned(),
-        name: String::new(),
-        position: 100,
-        matches: Matches::default(),
-        steps: Vec::new(),
-        after_seconds: 0,
-        group_wait_ms: 2000,
-        group_interval_seconds: 300,
-        flap_changes: 6,
-        flap_minutes: 30,
-        quiet: Vec::new(),
-        proceed: false,
-        disabled: false,
-        managed_by: None,
-        created_at: now,
-        updated_at: now,
-    }
-}
-
 /// As the store takes it.
 pub(super) fn row(rule: &Rule) -> rules::Draft<'_> {
     rules::Draft {
@@ -143,7 +119,7 @@ impl Incidents {
         let owner = self.owner(who, draft.installation)?;
         let key = draft.key.clone().unwrap_or_default();
         let id = RuleId::generate(&self.inner.clock);
-        let rule = draft.over(&blank(id, owner, &key, self.inner.clock.now()));
+        let rule = draft.over(&Rule::blank(id, owner == Owner::Installation, &key, self.inner.clock.now()));
         let mut tx = self.begin(owner).await?;
         let mut errors = self.rule_faults(&mut tx, owner, &rule).await?;
         if !is_key(&key) {

@@ -9,48 +9,22 @@ use uuid::Uuid;
 
 use super::{
     Incidents, ROOM_ITSELF,
+    case::Case,
     deliver::{Receiver, Telling},
     people::People,
 };
 use crate::{
     IncidentsError,
     flap::{self, Limits},
-    jobs::{Escalate, Tell, TellEnd, TellUpdate},
-    matching, merge,
-    message::Message,
-    model::{Cause, CauseSource, Held, Incident, IncidentId, LogKind, Owner, Rule, RuleId, Severity, UpdateId, What},
+    grouping::{self, Opening},
+    jobs::{Escalate, Tell},
+    matching,
+    model::{Cause, Held, IncidentId, LogKind, Owner, Rule, RuleId, Severity, Step, What},
     quiet,
-    store::{causes, components, incidents, rota, rules, told, updates},
+    store::{causes, incidents, rota, rules, told},
 };
-use alerting::AlertId;
 use jobs::Enqueue;
 use platform::{db::Tx, http::Slice, ids::UserId};
-
-/// An opening waits for further causes for so long at most; in a storm longer.
-const WAITS_MOST: TimeDelta = TimeDelta::seconds(2);
-const WAITS_IN_STORM: TimeDelta = TimeDelta::seconds(30);
-
-/// An incident that is looked at, locked.
-pub(super) struct Case {
-    pub owner: Owner,
-    pub incident: Incident,
-    pub causes: Vec<Cause>,
-    pub is_storm: bool,
-    /// When the newest cause came.
-    pub joined: Option<DateTime<Utc>>,
-    /// How often it was reopened.
-    pub round: i64,
-}
-
-impl Case {
-    pub fn lasts(&self) -> bool {
-        self.incident.resolved_at.is_none()
-    }
-
-    fn begin_of(&self, what: What, rule: RuleId) -> String {
-        format!("{}/{}/{rule}", what.as_str(), self.round)
-    }
-}
 
 impl Incidents {
     /// Enqueues what tells an incident by each of its rules, in the transaction that opened it or added to it. Last in that.
@@ -89,23 +63,6 @@ impl Incidents {
         Ok(())
     }
 
-    /// The incident with what telling needs; `None`: it does not exist, or is a part of another.
-    pub(super) async fn case(
-        &self,
-        conn: &mut PgConnection,
-        owner: Owner,
-        id: IncidentId,
-    ) -> Result<Option<Case>, IncidentsError> {
-        let Some(row) = incidents::locked(conn, owner.org(), id).await? else { return Ok(None) };
-        if row.merged_into.is_some() {
-            return Ok(None);
-        }
-        let is_storm = row.merge_key.as_deref() == Some(merge::STORM_KEY);
-        let causes = causes::of(conn, &[id.0]).await?.into_iter().map(|(_, cause)| cause).collect();
-        let (joined, round) = incidents::course(conn, id).await?;
-        Ok(Some(Case { owner, incident: row.into(), causes, is_storm, joined, round }))
-    }
-
     /// Tells an incident by one rule, as far as there is something to tell.
     pub(crate) async fn tell(&self, owner: Owner, id: IncidentId, rule: RuleId) -> Result<(), IncidentsError> {
         let wanted = self.on_call_of(owner, rule).await?;
@@ -138,7 +95,7 @@ impl Incidents {
         if let Some(at) = waits_until(case, rule, now) {
             return self.plan(tx, case.owner, id, rule.id, at).await;
         }
-        let is_down = case.causes.is_empty() || case.causes.iter().any(|cause| cause.closed_at.is_none());
+        let is_down = case.causes.is_empty() || case.causes.iter().any(Cause::lasts);
         // It was over sooner than the rule asks for.
         if rule.after_seconds > 0 && !is_down {
             return Ok(());
@@ -157,7 +114,7 @@ impl Incidents {
         if was_held && !case.lasts() {
             return Ok(());
         }
-        let first: Vec<(usize, &crate::model::Step)> =
+        let first: Vec<(usize, &Step)> =
             rule.steps.iter().enumerate().filter(|(_, step)| step.after_seconds <= 0).collect();
         let receivers: Vec<Receiver> = first.iter().flat_map(|(_, step)| receivers_of(step, wanted)).collect();
         let message = self.message(tx, case, What::Opened).await?;
@@ -227,7 +184,7 @@ impl Incidents {
         let (now, id) = (self.inner.clock.now(), case.incident.id);
         let limits = limits_of(rule);
         let changes = causes::changes(tx, id, now - limits.within.max(flap::STEADY_DOWN)).await?;
-        let is_down = case.causes.iter().any(|cause| cause.closed_at.is_none());
+        let is_down = case.causes.iter().any(Cause::lasts);
         let flaps = flap::is_flapping(case.incident.flapping, &changes, is_down, limits, now);
         if flaps != case.incident.flapping {
             incidents::set_flapping(tx, id, flaps, now).await?;
@@ -252,8 +209,7 @@ impl Incidents {
             return Ok(());
         }
         let before = self.counted(tx, case, rule.id).await?;
-        // Only if it grew by a fifth: few more change nothing for whoever works on it.
-        if case.causes.len() * 5 < before * 6 || case.causes.len() <= before {
+        if !grouping::has_grown(before, case.causes.len()) {
             return Ok(());
         }
         let last = told::last(tx, id, rule.id).await?.unwrap_or(case.incident.created_at);
@@ -285,102 +241,6 @@ impl Incidents {
         let reached = self.deliver(tx, &telling, &receivers, people).await?;
         let detail = json!({ "rule": rule.key, "what": what, "receivers": reached });
         self.log(tx, case.owner.org(), id, LogKind::Told, ROOM_ITSELF, detail).await
-    }
-
-    /// Enqueues what tells of the end, in the transaction that resolved it.
-    pub(super) async fn plan_end(
-        &self,
-        conn: &mut PgConnection,
-        owner: Owner,
-        incident_id: IncidentId,
-    ) -> Result<(), IncidentsError> {
-        let options = Enqueue { unique_key: Some(incident_id.to_string()), ..Enqueue::default() };
-        jobs::enqueue(conn, &self.inner.clock, owner.org(), &TellEnd { incident_id }, &options).await?;
-        Ok(())
-    }
-
-    /// Tells of the end exactly those who were told that it began.
-    pub(crate) async fn tell_end(&self, owner: Owner, id: IncidentId) -> Result<(), IncidentsError> {
-        let mut tx = self.begin(owner).await?;
-        let receivers = receivers_told(&mut tx, id, None).await?;
-        tx.commit().await?;
-        let people = self.people(owner, &people_of(&receivers)).await?;
-        let mut tx = self.begin(owner).await?;
-        let Some(case) = self.case(&mut tx, owner, id).await? else { return Ok(tx.commit().await?) };
-        if case.lasts() {
-            // Reopened meanwhile: the end that was to be told is none.
-            return Ok(tx.commit().await?);
-        }
-        let message = self.message(&mut tx, &case, What::Resolved).await?;
-        let once = format!("resolved/{}", case.round);
-        let telling = Telling { owner, incident: Some(id), rule: None, once, message: &message };
-        let reached = self.deliver(&mut tx, &telling, &receivers, &people).await?;
-        if reached > 0 {
-            let detail = json!({ "what": What::Resolved, "receivers": reached });
-            self.log(&mut tx, owner.org(), id, LogKind::Told, ROOM_ITSELF, detail).await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Enqueues what tells of an update, in the transaction that writes it.
-    pub(super) async fn plan_update(
-        &self,
-        conn: &mut PgConnection,
-        owner: Owner,
-        incident_id: IncidentId,
-        update_id: UpdateId,
-    ) -> Result<(), IncidentsError> {
-        let options = Enqueue { unique_key: Some(update_id.to_string()), ..Enqueue::default() };
-        let job = TellUpdate { incident_id, update_id };
-        jobs::enqueue(conn, &self.inner.clock, owner.org(), &job, &options).await?;
-        Ok(())
-    }
-
-    /// Tells those who were told that it began what a person has written. Not if that ended it: the end is told with it.
-    pub(crate) async fn tell_update(
-        &self,
-        owner: Owner,
-        id: IncidentId,
-        update: UpdateId,
-    ) -> Result<(), IncidentsError> {
-        let mut tx = self.begin(owner).await?;
-        let receivers = receivers_told(&mut tx, id, None).await?;
-        tx.commit().await?;
-        let people = self.people(owner, &people_of(&receivers)).await?;
-        let mut tx = self.begin(owner).await?;
-        let Some(case) = self.case(&mut tx, owner, id).await? else { return Ok(tx.commit().await?) };
-        let Some(said) = updates::get(&mut tx, id, update).await?.filter(|_| case.lasts()) else {
-            return Ok(tx.commit().await?);
-        };
-        let mut message = self.message(&mut tx, &case, What::Updated).await?;
-        message.text = said.body;
-        message.status = said.status;
-        let once = format!("updated/{update}");
-        let telling = Telling { owner, incident: Some(id), rule: None, once, message: &message };
-        self.deliver(&mut tx, &telling, &receivers, &people).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// What is told of an incident as it is now.
-    pub(super) async fn message(&self, tx: &mut Tx, case: &Case, what: What) -> Result<Message, IncidentsError> {
-        let id = case.incident.id;
-        let affected: Vec<Uuid> =
-            incidents::affected(tx, &[id.0]).await?.into_iter().map(|(_, component, _)| component.0).collect();
-        let names = components::read(tx, &affected).await?.into_iter().map(|component| component.name).collect();
-        let mut message = Message::about(what, &case.incident, &case.causes, names, self.page(id));
-        if let Some(update) = updates::list(tx, id, &Slice::first(1)).await?.into_iter().next() {
-            message.text = update.body;
-        }
-        let alert = case.causes.iter().find(|cause| cause.source == CauseSource::Alert);
-        if let Some(alert) = alert {
-            message.runbook_url = alert.traits.runbook.clone().unwrap_or_default();
-            if message.runbook_url.is_empty() {
-                message.runbook_url = format!("{}/alerts/{}", self.inner.base_url, AlertId(alert.subject));
-            }
-        }
-        Ok(message)
     }
 
     /// How many causes it had when it was told.
@@ -421,28 +281,22 @@ impl Incidents {
 }
 
 /// Whom a step tells.
-pub(super) fn receivers_of(step: &crate::model::Step, on_call: &BTreeMap<Uuid, UserId>) -> Vec<Receiver> {
+pub(super) fn receivers_of(step: &Step, on_call: &BTreeMap<Uuid, UserId>) -> Vec<Receiver> {
     let person = step.rota.and_then(|rota| on_call.get(&rota.0)).map(|user| Receiver::Person(*user));
     step.channels.iter().map(|channel| Receiver::Channel(*channel)).chain(person).collect()
 }
 
 /// Whom it was told that it began, by this rule or any.
-async fn receivers_told(
+pub(super) async fn receivers_told(
     conn: &mut PgConnection,
     incident: IncidentId,
     rule: Option<RuleId>,
 ) -> Result<Vec<Receiver>, IncidentsError> {
     let rows = told::receivers(conn, incident).await?;
-    let wanted = rows.into_iter().filter(|(by, ..)| rule.is_none() || *by == rule);
-    Ok(wanted.filter_map(|(_, channel, user)| user.map(Receiver::Person).or(channel.map(Receiver::Channel))).collect())
-}
-
-fn people_of(receivers: &[Receiver]) -> Vec<UserId> {
-    let person = |receiver: &Receiver| match receiver {
-        Receiver::Person(user) => Some(*user),
-        Receiver::Channel(_) => None,
-    };
-    receivers.iter().filter_map(person).collect()
+    let wanted = rows.into_iter().filter(|reached| rule.is_none() || reached.rule == rule);
+    let receiver =
+        |reached: told::Reached| reached.user.map(Receiver::Person).or(reached.channel.map(Receiver::Channel));
+    Ok(wanted.filter_map(receiver).collect())
 }
 
 /// Until when the opening waits; `None`: it is told now.
@@ -451,10 +305,13 @@ fn waits_until(case: &Case, rule: &Rule, now: DateTime<Utc>) -> Option<DateTime<
     if now < after {
         return Some(after);
     }
-    let group_wait = TimeDelta::milliseconds(i64::from(rule.group_wait_ms));
-    let most = if case.is_storm { WAITS_IN_STORM.max(group_wait) } else { group_wait + WAITS_MOST };
-    let until = case.joined? + group_wait;
-    (now < until && now - case.incident.created_at < most).then_some(until)
+    let opening = Opening {
+        opened_at: case.incident.created_at,
+        joined_at: case.joined?,
+        group_wait: TimeDelta::milliseconds(i64::from(rule.group_wait_ms)),
+        is_storm: case.is_storm,
+    };
+    opening.waits_until(now)
 }
 
 pub(super) fn limits_of(rule: &Rule) -> Limits {

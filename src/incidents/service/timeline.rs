@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     Changed, Incidents, code,
-    incidents::{AffectedDraft, IncidentFull, LONGEST_TEXT, affected_of, check_version, texts_faults},
+    incidents::{AffectedDraft, IncidentFull, LONGEST_TEXT, affected_of, body_faults, check_version},
 };
 use crate::{
     IncidentsError,
@@ -16,7 +16,10 @@ use crate::{
     model::{
         Affected, ComponentId, Incident, IncidentId, IncidentKind, IncidentStatus, LogKind, Owner, Update, UpdateId,
     },
-    store::{incidents, updates},
+    store::{
+        incidents::{self, Row},
+        updates,
+    },
     timeline,
 };
 use platform::{
@@ -87,12 +90,23 @@ impl Incidents {
         version: Option<i32>,
         draft: UpdateDraft,
     ) -> Result<IncidentFull, IncidentsError> {
-        let (mut tx, owner, row) = self.find(who, id).await?;
+        let found = self.find(who, id).await?;
+        self.update_in(found, version, draft, &who.subject()).await
+    }
+
+    /// As [`Self::add_update`], for who has found the incident.
+    pub(super) async fn update_in(
+        &self,
+        (mut tx, owner, row): (Tx, Owner, Row),
+        version: Option<i32>,
+        draft: UpdateDraft,
+        by: &str,
+    ) -> Result<IncidentFull, IncidentsError> {
         check_version(&row, version)?;
         let incident = Incident::from(row);
-        let (now, by) = (self.inner.clock.now(), who.subject());
+        let (id, now) = (incident.id, self.inner.clock.now());
         let status = draft.status.unwrap_or(incident.status);
-        let mut errors = texts_faults(&incident.name, &draft.body);
+        let mut errors = body_faults(&draft.body);
         if draft.body.trim().is_empty() {
             errors.push(FieldError::new("/body", "required", "an update says something"));
         }
@@ -109,7 +123,7 @@ impl Incidents {
         }
         let published = draft.publish.unwrap_or(incident.published_at.is_some());
         if published && incident.published_at.is_none() && incidents::publish(&mut tx, id, now).await? {
-            self.log(&mut tx, owner.org(), id, LogKind::Published, &by, json!({})).await?;
+            self.log(&mut tx, owner.org(), id, LogKind::Published, by, json!({})).await?;
         }
         let update = Update {
             id: UpdateId::generate(&self.inner.clock),
@@ -121,11 +135,11 @@ impl Incidents {
             display_at: draft.display_at.unwrap_or(now),
             published,
             notify: draft.notify && published,
-            created_by: by.clone(),
+            created_by: by.to_owned(),
             created_at: now,
             updated_at: now,
         };
-        let changes = self.move_to(&mut tx, owner, &incident, status, &by).await?;
+        let changes = self.move_to(&mut tx, owner, &incident, status, by).await?;
         self.write_update(&mut tx, owner, &update).await?;
         self.refresh_impact(&mut tx, id).await?;
         if !status.is_over() && incident.kind == IncidentKind::Incident {
@@ -168,15 +182,24 @@ impl Incidents {
         body: &str,
         notify: bool,
     ) -> Result<IncidentFull, IncidentsError> {
-        let (mut tx, owner, row) = self.find(who, id).await?;
-        check_version(&row, version)?;
-        let incident = Incident::from(row);
-        let to = match incident.kind {
+        let found = self.find(who, id).await?;
+        check_version(&found.2, version)?;
+        self.resolve_in(found, body, notify, &who.subject()).await
+    }
+
+    /// As [`Self::resolve`], for who has found the incident.
+    pub(super) async fn resolve_in(
+        &self,
+        (mut tx, owner, row): (Tx, Owner, Row),
+        body: &str,
+        notify: bool,
+        by: &str,
+    ) -> Result<IncidentFull, IncidentsError> {
+        let to = match row.kind() {
             IncidentKind::Incident => IncidentStatus::Resolved,
             IncidentKind::Maintenance => IncidentStatus::Completed,
         };
         if !body.trim().is_empty() {
-            tx.commit().await?;
             let draft = UpdateDraft {
                 status: Some(to),
                 body: body.to_owned(),
@@ -185,10 +208,11 @@ impl Incidents {
                 notify,
                 display_at: None,
             };
-            return self.add_update(who, id, Some(incident.version), draft).await;
+            return self.update_in((tx, owner, row), None, draft, by).await;
         }
-        let changes = self.move_to(&mut tx, owner, &incident, to, &who.subject()).await?;
-        self.finish(tx, id, changes).await
+        let incident = Incident::from(row);
+        let changes = self.move_to(&mut tx, owner, &incident, to, by).await?;
+        self.finish(tx, incident.id, changes).await
     }
 
     pub async fn set_postmortem(

@@ -22,6 +22,7 @@ const CLOCK_EVERY: Duration = Duration::from_secs(1);
 const CHANGES_EVERY: Duration = Duration::from_millis(300);
 const FIGURES_EVERY: Duration = Duration::from_secs(15);
 const BUILTIN_EVERY: Duration = Duration::from_secs(5);
+const ENDINGS_EVERY: Duration = Duration::from_secs(60);
 /// By then a transaction of the prober is committed.
 const COMMITTED: TimeDelta = TimeDelta::milliseconds(200);
 /// A receiver that fails for so long is one that fails.
@@ -50,6 +51,11 @@ impl Incidents {
         loops.every("incidents.builtin", BUILTIN_EVERY, By::Leader, move || {
             let this = this.clone();
             async move { Ok(this.make_builtin().await?) }
+        });
+        let this = self.clone();
+        loops.every("incidents.endings", ENDINGS_EVERY, By::Leader, move || {
+            let this = this.clone();
+            async move { Ok(this.check_endings().await?) }
         });
         let (this, forget) = (self.clone(), self.inner.metrics.clone());
         let read = move || {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Changed, Incidents, opening::NewCause};
 use crate::{
-    IncidentsError,
+    IncidentsError, merge,
     model::{Cause, CauseSource, ComponentId, Severity, Traits},
     store::{causes, components},
 };
@@ -55,7 +55,7 @@ impl Incidents {
                         affects: affects.iter().map(|(_, component, weight, _)| (*component, *weight)).collect(),
                         announce: affects.iter().any(|(_, _, _, announce)| *announce),
                         opened_by: "monitor",
-                        name: format!("{} is down", transition.name),
+                        name: merge::outage_name(&transition.name),
                     });
                 }
             }

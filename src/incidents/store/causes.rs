@@ -64,6 +64,29 @@ pub async fn find(
     Ok(row.map(Row::read))
 }
 
+/// The incident of a monitor's certificate or domain that ends: `certificate` or `domain`. It lasts.
+pub async fn ending_of(conn: &mut PgConnection, monitor: Uuid, what: &str) -> sqlx::Result<Option<IncidentId>> {
+    let found = sqlx::query_scalar!(
+        "SELECT incident_id FROM incident_causes
+         WHERE subject = $1 AND source = 'ending' AND traits->>'ending' = $2 AND closed_at IS NULL ORDER BY opened_at LIMIT 1",
+        monitor,
+        what,
+    );
+    Ok(found.fetch_optional(conn).await?.map(IncidentId))
+}
+
+/// What ends soon and was not renewed, of all owners. As role `system`.
+pub async fn endings(conn: &mut PgConnection) -> sqlx::Result<Vec<(IncidentId, Cause)>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT source, ref AS reference, incident_id, subject, name, traits, opened_at, closed_at
+         FROM incident_causes WHERE source = 'ending' AND closed_at IS NULL ORDER BY opened_at LIMIT 1000",
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Row::read).collect())
+}
+
 /// False: it has an incident already.
 pub async fn insert(
     conn: &mut PgConnection,
@@ -160,7 +183,7 @@ pub async fn changes(
         r#"SELECT at AS "at!" FROM incident_causes c CROSS JOIN LATERAL (VALUES (c.opened_at), (c.closed_at)) t (at)
            WHERE c.subject = (SELECT subject FROM incident_causes WHERE incident_id = $1
                               GROUP BY subject ORDER BY count(*) DESC, subject LIMIT 1)
-             AND c.opened_at > $2::timestamptz - interval '1 day' AND t.at > $2
+             AND c.source <> 'ending' AND c.opened_at > $2::timestamptz - interval '1 day' AND t.at > $2
            ORDER BY at"#,
         incident.0,
         since,

@@ -66,7 +66,7 @@ pub async fn read(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Com
 
 /// As [`read`], locked in the order of their ids: two that change the same wait for each other, and not both.
 pub async fn locked(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Component>> {
-    sqlx::query!("SELECT id FROM incident_components WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", ids)
+    sqlx::query_scalar!("SELECT id FROM incident_components WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", ids)
         .fetch_all(&mut *conn)
         .await?;
     read(conn, ids).await
@@ -157,18 +157,26 @@ pub async fn find(conn: &mut PgConnection, org: Option<OrgId>, key: &str) -> sql
     Ok(found.fetch_optional(conn).await?.map(ComponentId))
 }
 
-/// Key, id and who manages it of all of the owner's, the removed ones too.
-pub async fn keys(
-    conn: &mut PgConnection,
-    org: Option<OrgId>,
-) -> sqlx::Result<Vec<(String, ComponentId, Option<String>, bool)>> {
+/// What is known by its key.
+pub struct Keyed {
+    pub key: String,
+    pub id: ComponentId,
+    pub managed_by: Option<String>,
+    pub is_removed: bool,
+}
+
+/// All of the owner's, the removed ones too.
+pub async fn keys(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<Vec<Keyed>> {
     let rows = sqlx::query!(
         r#"SELECT key, id, managed_by, removed_at IS NOT NULL AS "removed!" FROM incident_components WHERE org_id IS NOT DISTINCT FROM $1"#,
         org.map(|org| org.0),
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.key, ComponentId(row.id), row.managed_by, row.removed)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| Keyed { key: row.key, id: ComponentId(row.id), managed_by: row.managed_by, is_removed: row.removed })
+        .collect())
 }
 
 /// A component to insert.

@@ -124,11 +124,15 @@ pub async fn last(conn: &mut PgConnection, incident: IncidentId, rule: RuleId) -
     .await
 }
 
-/// Whom the incident was told to since its last resolution was told: rule, channel, person. They are told of the end.
-pub async fn receivers(
-    conn: &mut PgConnection,
-    incident: IncidentId,
-) -> sqlx::Result<Vec<(Option<RuleId>, Option<ChannelId>, Option<UserId>)>> {
+/// Somebody who was told.
+pub struct Reached {
+    pub rule: Option<RuleId>,
+    pub channel: Option<ChannelId>,
+    pub user: Option<UserId>,
+}
+
+/// Whom the incident was told to since its last resolution was told. They are told of the end.
+pub async fn receivers(conn: &mut PgConnection, incident: IncidentId) -> sqlx::Result<Vec<Reached>> {
     let rows = sqlx::query!(
         "SELECT DISTINCT ON (channel_id, user_id) rule_id, channel_id, user_id FROM incident_told
          WHERE incident_id = $1 AND delivery_id IS NOT NULL AND what IN ('opened', 'grown', 'reminder', 'escalated', 'flapping')
@@ -141,6 +145,10 @@ pub async fn receivers(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| (row.rule_id.map(RuleId), row.channel_id.map(ChannelId), row.user_id.map(UserId)))
+        .map(|row| Reached {
+            rule: row.rule_id.map(RuleId),
+            channel: row.channel_id.map(ChannelId),
+            user: row.user_id.map(UserId),
+        })
         .collect())
 }

@@ -143,6 +143,11 @@ fn target(spec: &MonitorSpec) -> Option<(String, u16)> {
     }
 }
 
+/// By which outages are known to share a host.
+pub fn host_of(spec: &MonitorSpec) -> Option<String> {
+    target(spec).map(|(host, _)| registrable(&host))
+}
+
 /// The registrable domain of a host, or its address.
 fn registrable(host: &str) -> String {
     match literal(host) {

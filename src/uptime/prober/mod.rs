@@ -42,6 +42,7 @@ use task::Task;
 use writer::Writer;
 
 pub use beats::{Push, Taken};
+pub use definition::host_of;
 pub use metrics::ProberMetrics;
 
 /// Commands that may wait.

@@ -4,6 +4,7 @@ mod badges;
 mod file;
 mod groups;
 mod history;
+mod hosts;
 mod imports;
 mod judged;
 mod monitors;

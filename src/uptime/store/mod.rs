@@ -14,6 +14,7 @@ pub mod reports;
 pub mod rollups;
 pub mod shown;
 pub mod spans;
+pub mod specs;
 pub mod state;
 pub mod upkeep;
 pub mod windows;

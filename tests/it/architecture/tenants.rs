@@ -116,6 +116,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
         "alerts are the installation's, and an event says whose the monitor is",
     ),
     ("incidents/service/builtin.rs", "make_builtin", "what the appliance itself has"),
+    ("incidents/service/endings.rs", "check_endings monitor_ending", "an event says whose the monitor is"),
     ("incidents/service/health.rs", "channels_found empty_rotas", "checks of all channels and rotas"),
     ("incidents/service/mod.rs", "begin", "incidents of the installation, which has no organisation"),
     ("incidents/service/mod.rs", "system", "for the functions of this room that are listed here"),

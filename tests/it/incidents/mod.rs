@@ -1,10 +1,16 @@
 //! Incidents, on the real router, worker and PostgreSQL. Changes of monitors are told as the prober tells them: in a transaction of role `system`.
 
+mod alertmanager;
 mod channels;
+mod endings;
+mod faults;
 mod found;
 mod hands;
 mod opening;
+mod past;
 mod telling;
+mod terminal;
+mod timely;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::{

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "shared tools; which tests use them changes")]
 
 pub mod agents;
+pub mod alertmanager;
 pub mod app;
 pub mod certificates;
 pub mod cluster;

@@ -12,4 +12,4 @@ mod probe;
 mod prober;
 mod resume;
 mod retention;
-mod watch;
+pub mod watch;

@@ -1,7 +1,11 @@
 //! This room's part of the file of monitors: `components`, `channels`, `rotas`, `rules`.
 
+mod channels;
+mod components;
 mod format;
 mod put;
+mod rotas;
+mod rules;
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
