@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::{extract::State, response::Response};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Images, Words as _, document, templates::wrong, words};
+use super::{Images, Words as _, document, templates::typed, words};
 use crate::{
     Address, Mail, MailError, OwnTemplateId,
     render::{LANGUAGES, Override, OwnTemplate, OwnText},
@@ -245,25 +245,13 @@ pub(super) async fn new_html(
     preview(&shell, &mail, &form, &none(), language.of(&shell, None)).await
 }
 
-async fn preview(
-    shell: &Shell,
-    mail: &Mail,
-    form: &OwnForm,
-    before: &OwnText,
-    language: &str,
-) -> Result<Response, ApiError> {
+async fn preview(shell: &Shell, mail: &Mail, form: &OwnForm, before: &OwnText, language: &str) -> PageResult {
     let rendered = async {
         let content = form.content(before, language)?;
         let name = if form.name.trim().is_empty() { "preview" } else { form.name.as_str() };
         mail.preview_own(shell.principal(), name, language, &content).await
     };
-    match rendered.await {
-        Ok(rendered) => Ok(document(rendered.html, Images::default())),
-        Err(error) => {
-            let error = ApiError::from(error);
-            if error.errors.is_empty() { Err(error) } else { Ok(wrong(shell, &error)) }
-        }
-    }
+    typed(shell, rendered.await, |rendered| document(rendered.html, Images::default()))
 }
 
 pub(super) async fn delete(

@@ -226,13 +226,8 @@ pub(super) async fn html(
     Form(form): Form<TextForm>,
 ) -> PageResult {
     let owner = owner(&mail, shell.principal(), whose.is_installation())?;
-    match mail.preview_template(owner, &name, &language, Some(&form.text())).await {
-        Ok(rendered) => Ok(document(rendered.html, Images::default())),
-        Err(error) => {
-            let error = ApiError::from(error);
-            if error.errors.is_empty() { Err(error) } else { Ok(wrong(&shell, &error)) }
-        }
-    }
+    let rendered = mail.preview_template(owner, &name, &language, Some(&form.text())).await;
+    typed(&shell, rendered, |rendered| document(rendered.html, Images::default()))
 }
 
 /// As [`saved_html`]: subject and text part.
@@ -255,13 +250,8 @@ pub(super) async fn text(
     Form(form): Form<TextForm>,
 ) -> PageResult {
     let owner = owner(&mail, shell.principal(), whose.is_installation())?;
-    match mail.preview_template(owner, &name, &language, Some(&form.text())).await {
-        Ok(rendered) => Ok(letter(&rendered)),
-        Err(error) => {
-            let error = ApiError::from(error);
-            if error.errors.is_empty() { Err(error) } else { Ok(wrong(&shell, &error)) }
-        }
-    }
+    let rendered = mail.preview_template(owner, &name, &language, Some(&form.text())).await;
+    typed(&shell, rendered, |rendered| letter(&rendered))
 }
 
 /// Subject and text part, as a document for the frame.
@@ -274,8 +264,23 @@ fn letter(rendered: &Rendered) -> Response {
     document(html, Images::default())
 }
 
+/// A text as it is typed, for the frame: rendered, or what is wrong with it.
+pub(super) fn typed(
+    shell: &Shell,
+    rendered: Result<Rendered, MailError>,
+    shown: impl FnOnce(Rendered) -> Response,
+) -> PageResult {
+    match rendered {
+        Ok(rendered) => Ok(shown(rendered)),
+        Err(error) => {
+            let error = ApiError::from(error);
+            if error.errors.is_empty() { Err(error) } else { Ok(wrong(shell, &error)) }
+        }
+    }
+}
+
 /// What is wrong with a text, as a document for the frame.
-pub(super) fn wrong(shell: &Shell, error: &ApiError) -> Response {
+fn wrong(shell: &Shell, error: &ApiError) -> Response {
     let words = |detail: &str| said::detail(shell, detail).unwrap_or_else(|| detail.to_owned());
     let each =
         error.errors.iter().map(|field| format!("{}: {}", field.pointer.trim_start_matches('/'), words(&field.detail)));
