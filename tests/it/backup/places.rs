@@ -1,6 +1,14 @@
 //! Places that fail: disks that are full, destinations that are slow, refuse, or lie.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use holdfast::{
     backup::{Choice, CopyStatus, DrillStatus, Kind, ProgressReporter, Status},
@@ -124,11 +132,13 @@ async fn two_copies_on_one_disk_are_two() {
     app.stop().await;
 }
 
-/// Fills the disk when a step begins.
+/// Fills the disk when a step begins, and at every later one: a file that was removed gives its room back only when it is closed, which
+/// Tokio does in its own time.
 fn filling(disk: &Arc<Disk>, at: &'static str) -> ProgressReporter {
-    let disk = disk.clone();
+    let (disk, begun) = (disk.clone(), AtomicBool::new(false));
     ProgressReporter::new(CancellationToken::new(), move |_, step| {
-        if step == at {
+        if step == at || begun.load(Ordering::Relaxed) {
+            begun.store(true, Ordering::Relaxed);
             disk.fill(0);
         }
     })

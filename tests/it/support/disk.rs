@@ -37,9 +37,9 @@ impl Disk {
         self.path().join("ballast")
     }
 
-    /// Fills it up until so many bytes are left, or fewer.
+    /// Fills it up until so many bytes are left, or fewer. Again: takes what was freed since.
     pub fn fill(&self, leave: usize) {
-        let mut file = fs::File::create(self.ballast()).unwrap();
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(self.ballast()).unwrap();
         let piece = vec![0_u8; 1 << 16];
         while file.write_all(&piece).is_ok() {}
         let len = file.metadata().unwrap().len();
