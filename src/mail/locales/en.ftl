@@ -76,6 +76,9 @@ mail-kind-digest = Digest
 mail-kind-activity = Deal or task
 mail-kind-backup-report = Backup report
 mail-kind-weekly-report = Weekly report
+mail-kind-incident = Incident
+mail-kind-status-confirm = Subscription to a status page
+mail-kind-status-update = News of a status page
 mail-kind-api = Sent by API
 mail-kind-test = Test
 

@@ -78,6 +78,9 @@ mail-kind-digest = Сводка
 mail-kind-activity = Сделка или задача
 mail-kind-backup-report = Отчёт о резервной копии
 mail-kind-weekly-report = Недельный отчёт
+mail-kind-incident = Инцидент
+mail-kind-status-confirm = Подписка на страницу состояния
+mail-kind-status-update = Новости страницы состояния
 mail-kind-api = Отправлено через API
 mail-kind-test = Тест
 

@@ -78,7 +78,18 @@ impl Mail {
         owner: Owner,
         new: &NewMail<'_>,
     ) -> Result<MessageId, MailError> {
-        self.write(conn, owner, new, None).await.map(|queued| queued.id)
+        self.write(conn, owner, new, None, None).await.map(|queued| queued.id)
+    }
+
+    /// As [`Self::enqueue`]: mail programs show all that have the same `thread` (letters, digits, hyphens) as one conversation.
+    pub async fn enqueue_in_thread(
+        &self,
+        conn: &mut PgConnection,
+        owner: Owner,
+        new: &NewMail<'_>,
+        thread: &str,
+    ) -> Result<MessageId, MailError> {
+        self.write(conn, owner, new, None, Some(thread)).await.map(|queued| queued.id)
     }
 
     /// As [`Self::enqueue`]. `digest`: of the request that `new` is made of.
@@ -88,6 +99,7 @@ impl Mail {
         owner: Owner,
         new: &NewMail<'_>,
         digest: Option<[u8; 32]>,
+        thread: Option<&str>,
     ) -> Result<Queued, MailError> {
         // By the same clock as it is taken by.
         let now = self.now(conn).await?;
@@ -131,7 +143,7 @@ impl Mail {
             created_by: &new.created_by,
             text,
             html,
-            headers: &self.headers_of(owner, new),
+            headers: &self.headers_of(owner, new, thread),
             attachments: &new.attachments,
         };
         // Last, so that a caller who goes on after an error leaves no key without a mail.
@@ -315,8 +327,14 @@ impl Mail {
     }
 
     /// Headers besides the usual ones.
-    fn headers_of(&self, owner: Owner, new: &NewMail<'_>) -> BTreeMap<String, String> {
+    fn headers_of(&self, owner: Owner, new: &NewMail<'_>, thread: Option<&str>) -> BTreeMap<String, String> {
         let mut headers = BTreeMap::new();
+        if let Some(thread) = thread {
+            // RFC 5322 section 3.6.4. No mail has this id: all of the thread answer the same, so the order in which they arrive does not matter.
+            let answered = format!("<{thread}{}>", self.id_domain(new.from.as_ref()));
+            headers.insert("In-Reply-To".to_owned(), answered.clone());
+            headers.insert("References".to_owned(), answered);
+        }
         if new.kind.is_notice() {
             let link = self.unsubscribe_link(owner, new.kind, &new.to.key());
             headers.insert("List-Unsubscribe".to_owned(), format!("<{link}>"));

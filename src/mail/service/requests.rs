@@ -89,7 +89,7 @@ impl Mail {
             new.attachments = self.keep_files(owner, files).await?;
         }
         let mut tx = self.begin(owner).await?;
-        let queued = self.write(&mut tx, owner, &new, digest).await?;
+        let queued = self.write(&mut tx, owner, &new, digest, None).await?;
         tx.commit().await?;
         self.sent(who, &queued).await
     }

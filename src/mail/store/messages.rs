@@ -139,7 +139,8 @@ pub async fn take_key(
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
     pub suppressed: bool,
-    /// Messages of the organisation in the last hour, as far as they are counted; 0 for the installation.
+    /// Messages of the organisation in the last hour, as far as they are counted; 0 for the installation. Those to subscribers of status pages
+    /// are counted for themselves.
     pub of_org: i64,
     /// Messages of this owner to the address in the last hour, as far as they are counted.
     pub to_recipient: i64,
@@ -161,7 +162,9 @@ pub async fn standing(
         r#"SELECT
              EXISTS (SELECT FROM mail_suppressions s
                      WHERE s.address = $2 AND s.kind IN ('*', $3) AND s.org_id IS NOT DISTINCT FROM $1) AS "suppressed!",
-             (SELECT count(*) FROM (SELECT FROM mail_messages m WHERE m.org_id = $1 AND m.id >= $4 LIMIT $5) few) AS "of_org!",
+             (SELECT count(*) FROM (SELECT FROM mail_messages m
+                                    WHERE m.org_id = $1 AND m.id >= $4 AND (m.kind = 'status_update') = ($3 = 'status_update') LIMIT $5) few)
+               AS "of_org!",
              (SELECT count(*) FROM (SELECT FROM mail_messages m
                                     WHERE m.to_key = $2 AND m.id >= $4 AND m.org_id IS NOT DISTINCT FROM $1 LIMIT $6) few)
                AS "to_recipient!",

@@ -254,6 +254,18 @@ pub async fn receiver_failed(conn: &mut PgConnection, receiver: &str, now: DateT
     .await
 }
 
+/// Receivers whose names begin so and of which every attempt fails, and since when.
+pub async fn failing_receivers(conn: &mut PgConnection, prefix: &str) -> sqlx::Result<Vec<(String, DateTime<Utc>)>> {
+    let rows = sqlx::query!(
+        r#"SELECT receiver, failing_since AS "since!" FROM webhook_receivers
+           WHERE failing_since IS NOT NULL AND starts_with(receiver, $1) ORDER BY receiver"#,
+        prefix,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.receiver, row.since)).collect())
+}
+
 pub async fn set_receiver_retry(
     conn: &mut PgConnection,
     receiver: &str,

@@ -1,0 +1,354 @@
+//! Renders pages in the worker that has the prober's duty: it knows the statuses of now, and goes on while the database is down.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use tokio::{
+    sync::broadcast::error::TryRecvError,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+
+use super::StatusPages;
+use crate::{
+    ShownComponentChanged, StatusPageError,
+    holder::{Access, Served},
+    metrics::Why,
+    model::{PageId, Render},
+    page::PageModel,
+    render,
+    store::renders::{self, Pulse},
+};
+use incidents::{Changed, ComponentId, ComponentStatus};
+use jobs::{Duty, Loops, Standing};
+use platform::{error::chain, ids::OrgId};
+
+/// A page is rendered at most so often.
+const TICK: Duration = Duration::from_millis(250);
+/// Each page says what is true now at least so often.
+const EVERY: Duration = Duration::from_secs(60);
+/// Other processes' changes are looked for so often.
+const LOOK: Duration = Duration::from_secs(1);
+/// The database answers sooner, or is down.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// A page as the renderer knows it.
+struct Kept {
+    org: Option<OrgId>,
+    access: Arc<Access>,
+    model: PageModel,
+    /// Why it is to be read and rendered again.
+    due: Option<Why>,
+    rendered: Instant,
+    figures_read: Instant,
+    /// What is in the database: `ETag`s by stored path.
+    written: HashMap<String, String>,
+    /// Statuses that were shown last: their changes are events.
+    shown: HashMap<ComponentId, ComponentStatus>,
+}
+
+struct Renderer {
+    pages: StatusPages,
+    duty: Duty,
+    kept: HashMap<PageId, Kept>,
+    pulse: Pulse,
+    looked: Option<Instant>,
+    /// The database did not answer to the last question.
+    is_away: bool,
+}
+
+impl StatusPages {
+    /// Starts what runs beside the listeners.
+    pub(crate) fn start_loops(&self, loops: &Loops) {
+        self.start_loader(loops);
+        self.start_badges(loops);
+        self.start_upkeep(loops);
+        let lifecycle = self.inner.lifecycle.clone();
+        let renderer = Renderer {
+            pages: self.clone(),
+            duty: loops.prober(),
+            kept: HashMap::new(),
+            pulse: Pulse::default(),
+            looked: None,
+            is_away: false,
+        };
+        let soft = lifecycle.soft().clone();
+        lifecycle.spawn("status_page.renderer", async move {
+            tokio::select! { biased; () = soft.cancelled() => {}, () = renderer.run() => {} }
+        });
+    }
+}
+
+impl Renderer {
+    async fn run(mut self) {
+        let mut news = self.pages.inner.rooms.incidents.changes();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            loop {
+                match news.try_recv() {
+                    Ok(changed) => self.mark(changed),
+                    Err(TryRecvError::Lagged(_)) => self.mark_all(Why::Changed),
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                }
+            }
+            match self.duty.standing() {
+                Standing::Theirs => self.rest(),
+                Standing::Ours { term } => self.turn(Some(term)).await,
+                // Nothing may be written: another process may have the duty.
+                Standing::Unsure { .. } => self.turn(None).await,
+            }
+        }
+    }
+
+    /// Another process renders.
+    fn rest(&mut self) {
+        if !self.kept.is_empty() {
+            self.kept.clear();
+            self.looked = None;
+            self.pages.inner.holder.disown();
+        }
+    }
+
+    fn mark(&mut self, changed: Changed) {
+        for kept in self.kept.values_mut() {
+            let is_of = match changed {
+                Changed::Component(id) => kept.model.component(id).is_some(),
+                Changed::Incident(_) => true,
+            };
+            if is_of {
+                kept.due = Some(Why::Changed);
+            }
+        }
+    }
+
+    fn mark_all(&mut self, why: Why) {
+        self.kept.values_mut().for_each(|kept| kept.due = Some(why));
+    }
+
+    async fn turn(&mut self, term: Option<i64>) {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+            self.looked = Some(Instant::now());
+            let found = timeout(PATIENCE, self.look()).await;
+            self.answered(&match found {
+                Ok(found) => found,
+                Err(_) => Err(StatusPageError::Db(sqlx::Error::PoolTimedOut.into())),
+            });
+        }
+        for kept in self.kept.values_mut().filter(|kept| kept.due.is_none() && kept.rendered.elapsed() >= EVERY) {
+            kept.due = Some(Why::Minute);
+        }
+        // While the database is down statuses change nevertheless.
+        if self.is_away {
+            self.mark_live();
+        }
+        let due: Vec<PageId> = self.kept.iter().filter(|(_, kept)| kept.due.is_some()).map(|(id, _)| *id).collect();
+        for id in due {
+            if let Err(error) = self.render(id, term).await {
+                tracing::warn!(page_id = %id, error = chain(&error), "a status page could not be rendered");
+            }
+        }
+    }
+
+    /// Notes whether the database answers; says so when that changes.
+    fn answered(&mut self, result: &Result<(), StatusPageError>) {
+        match result {
+            Ok(()) => {
+                if std::mem::take(&mut self.is_away) {
+                    tracing::info!("status pages are read from the database again");
+                    self.mark_all(Why::Changed);
+                }
+            }
+            Err(error) if !self.is_away => {
+                self.is_away = true;
+                tracing::warn!(
+                    error = chain(error),
+                    "status pages go on with what is known: the database does not answer"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Looks for pages that are new, gone or changed, and for changes that other processes have made.
+    async fn look(&mut self) -> Result<(), StatusPageError> {
+        let mut tx = self.pages.system().await?;
+        let standings = renders::standings(&mut tx).await?;
+        let pulse = renders::pulse(&mut tx).await?;
+        drop(tx);
+        if pulse != self.pulse {
+            self.pulse = pulse;
+            self.mark_all(Why::Changed);
+        }
+        let there: HashSet<PageId> = standings.iter().map(|standing| standing.page).collect();
+        self.kept.retain(|id, _| there.contains(id));
+        for standing in standings {
+            match self.kept.get_mut(&standing.page) {
+                Some(kept) if kept.access.revision == standing.revision => {}
+                Some(kept) => kept.due = Some(Why::Page),
+                None => self.begin(standing.page).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a page for the first time.
+    async fn begin(&mut self, id: PageId) -> Result<(), StatusPageError> {
+        let mut tx = self.pages.system().await?;
+        let Some((stored, model)) = self.pages.read_page(&mut tx, id, None).await? else { return Ok(()) };
+        let now = Instant::now();
+        let shown = statuses(&model);
+        let kept = Kept {
+            org: stored.org,
+            access: Arc::new(self.pages.access(&stored)),
+            model,
+            due: Some(Why::Page),
+            rendered: now,
+            figures_read: now,
+            written: HashMap::new(),
+            shown,
+        };
+        self.kept.insert(id, kept);
+        Ok(())
+    }
+
+    /// Pages whose components the prober knows to be otherwise than they are shown.
+    fn mark_live(&mut self) {
+        let Some(live) = self.pages.inner.rooms.uptime.live() else { return };
+        for kept in self.kept.values_mut().filter(|kept| kept.due.is_none()) {
+            let current = kept.model.with_live(&live);
+            let differs =
+                current.components.iter().zip(&kept.model.components).any(|(new, old)| new.status != old.status);
+            if differs {
+                kept.model = current;
+                kept.due = Some(Why::Changed);
+            }
+        }
+    }
+
+    async fn render(&mut self, id: PageId, term: Option<i64>) -> Result<(), StatusPageError> {
+        let Some(kept) = self.kept.get_mut(&id) else { return Ok(()) };
+        let Some(why) = kept.due.take() else { return Ok(()) };
+        let pages = &self.pages;
+        let began = Instant::now();
+        if !self.is_away {
+            let with_figures = why == Why::Page || kept.figures_read.elapsed() >= EVERY;
+            let read = async {
+                let mut tx = pages.system().await?;
+                let known = Some(&kept.model).filter(|_| !with_figures);
+                pages.read_page(&mut tx, id, known).await
+            };
+            let read = timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
+            match read {
+                Ok(Some((stored, model))) => {
+                    kept.access = Arc::new(pages.access(&stored));
+                    kept.model = model;
+                    if with_figures {
+                        kept.figures_read = began;
+                    }
+                }
+                // Deleted: the next look finds it gone.
+                Ok(None) => return Ok(()),
+                Err(error) if is_away(&error) => {
+                    self.is_away = true;
+                    tracing::debug!(page_id = %id, error = chain(&error), "a status page is rendered with what is known");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let (model, words, as_of) = (kept.model.clone(), pages.inner.words.clone(), pages.inner.clock.now());
+        let all = pages.inner.rendering.run(move || render::render_both(&model, as_of, &words)).await??;
+        kept.rendered = Instant::now();
+        pages.inner.metrics.rendered(why, began.elapsed(), &all);
+        let (access, org) = (kept.access.clone(), kept.org);
+        // In this process at once, and then for the others.
+        pages.inner.holder.change(|held| {
+            let version = held.get(&id).map_or(0, |served| served.version);
+            let mut served = Served { version, as_of, is_own: true, ..Served::new(access.clone()) };
+            served.take(all.clone());
+            held.insert(id, Arc::new(served));
+        });
+        let Some(term) = term.filter(|_| !self.is_away) else { return Ok(()) };
+        let new: Vec<&Render> =
+            all.iter().filter(|render| kept.written.get(&render.stored_path()) != Some(&render.etag)).collect();
+        let statuses = statuses(&kept.model);
+        let changes: Vec<ShownComponentChanged> = statuses
+            .iter()
+            .filter_map(|(component, new)| {
+                let old = *kept.shown.get(component)?;
+                let (component_id, new) = (*component, *new);
+                (old != new).then_some(ShownComponentChanged { page_id: id, component_id, old, new })
+            })
+            .collect();
+        let rendered = Rendered { page: id, org, as_of, new: &new, all: &all, changes: &changes };
+        let write = write(pages, &self.duty, term, &rendered);
+        match timeout(PATIENCE, write).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into())) {
+            Ok(true) => {
+                kept.written = all.iter().map(|render| (render.stored_path(), render.etag.clone())).collect();
+                kept.shown = statuses;
+            }
+            Ok(false) => tracing::info!(page_id = %id, "a status page was not written: another process has the duty"),
+            Err(error) => {
+                // What was written is not known: everything is written again.
+                kept.written.clear();
+                kept.due = Some(why);
+                if !is_away(&error) {
+                    return Err(error);
+                }
+                self.is_away = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_away(error: &StatusPageError) -> bool {
+    match error {
+        StatusPageError::Db(error)
+        | StatusPageError::Uptime(uptime::UptimeError::Db(error))
+        | StatusPageError::Incidents(incidents::IncidentsError::Db(error)) => error.is_unavailable(),
+        _ => false,
+    }
+}
+
+fn statuses(model: &PageModel) -> HashMap<ComponentId, ComponentStatus> {
+    model.components.iter().map(|component| (component.id, component.status)).collect()
+}
+
+/// What was rendered of a page.
+struct Rendered<'a> {
+    page: PageId,
+    org: Option<OrgId>,
+    as_of: DateTime<Utc>,
+    /// What is not in the database as it is.
+    new: &'a [&'a Render],
+    all: &'a [Render],
+    changes: &'a [ShownComponentChanged],
+}
+
+/// Writes what is new for the other processes; false: the duty is another's by now.
+async fn write(pages: &StatusPages, duty: &Duty, term: i64, rendered: &Rendered<'_>) -> Result<bool, StatusPageError> {
+    let Rendered { page, org, as_of, new, all, changes } = *rendered;
+    let clock = &pages.inner.clock;
+    let mut tx = pages.system().await?;
+    if !duty.holds(&mut tx, term).await? {
+        return Ok(false);
+    }
+    let Some(version) = renders::next_version(&mut tx, (page, org), term, as_of, clock.now()).await? else {
+        return Ok(false);
+    };
+    for render in new {
+        renders::put(&mut tx, (page, org), render, version).await?;
+    }
+    let paths: Vec<String> = all.iter().map(Render::stored_path).collect();
+    renders::keep(&mut tx, page, &paths).await?;
+    for change in changes {
+        events::publish(&mut tx, clock, org, change).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
+}

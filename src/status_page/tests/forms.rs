@@ -1,0 +1,156 @@
+//! Finished answers: their sizes, their languages, that nothing in them is code, and what machines read.
+
+use super::*;
+use crate::{
+    Render, Set,
+    render::{GATUS, HTML, render_both},
+    statuspage,
+    words::Words,
+};
+use console::Lang;
+
+/// The limit of the issue, bytes.
+const LARGEST: usize = 50_000;
+
+fn rendered(model: &PageModel) -> Vec<Render> {
+    render_both(model, now(), &Words::new(Lang::En)).unwrap()
+}
+
+fn find<'a>(all: &'a [Render], set: Set, path: &str) -> &'a Render {
+    all.iter().find(|render| render.set == set && render.path == path).unwrap_or_else(|| panic!("{path}"))
+}
+
+/// Twenty bad days.
+fn troubled(number: usize) -> Shown {
+    let mut shown = component(number);
+    for day in 0..20 {
+        let begin = now() - TimeDelta::days(80 - 4 * day);
+        let status = if day % 2 == 0 { ComponentStatus::MajorOutage } else { ComponentStatus::DegradedPerformance };
+        shown.changes.push((begin, status));
+        shown.changes.push((begin + TimeDelta::minutes(40), ComponentStatus::Operational));
+    }
+    shown
+}
+
+#[test]
+fn a_hundred_components_with_twenty_bad_days_are_below_fifty_kilobytes() {
+    let all = rendered(&model((0..100).map(troubled).collect()));
+    for render in all.iter().filter(|render| render.content_type == HTML) {
+        assert!(render.body.len() < LARGEST, "{}: {} bytes", render.stored_path(), render.body.len());
+    }
+    let page = text(&find(&all, Set::Current, "index.en").body);
+    assert_eq!(page.matches("<use").count(), 100);
+    assert!(page.contains("Component 99"));
+}
+
+#[test]
+fn groups_without_room_have_pages_of_their_own() {
+    let mut page = model((0..150).map(component).collect());
+    page.page.groups = vec![group(0, "First"), group(1, "Second")];
+    for (index, shown) in page.components.iter_mut().enumerate() {
+        shown.group = Some(page.page.groups[usize::from(index >= 90)].id);
+    }
+    let all = rendered(&page);
+    let first = text(&find(&all, Set::Current, "index.en").body);
+    assert!(first.contains("Component 89") && !first.contains("Component 90"));
+    assert!(first.contains("/status/shop/en/group/g00000000001"));
+    let second = text(&find(&all, Set::Current, "group/g00000000001.ru").body);
+    assert!(second.contains("Component 90") && second.contains("Работает"));
+}
+
+#[test]
+fn nothing_of_a_page_is_code() {
+    let mut shown = component(0);
+    shown.name = "<script>alert(1)</script>\"'".into();
+    let body = "<script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:alert(1)) [y](https://example.com) **b**";
+    let mut page = model(vec![shown]);
+    page.page.about = "<script>about</script>".into();
+    page.incidents = vec![incident(0, Impact::Critical, &page.components[0], body)];
+    for render in rendered(&page).iter().filter(|render| render.content_type == HTML) {
+        let html = text(&render.body);
+        for code in ["<script", "<img src=x", "href=\"javascript", "<status>"] {
+            assert!(!html.contains(code), "{code} in {}", render.path);
+        }
+    }
+    let all = rendered(&page);
+    let html = text(&find(&all, Set::Current, "incident/i00000000000.en").body);
+    assert!(html.contains("<strong>b</strong>"), "{html}");
+    assert!(html.contains("<a rel=\"nofollow noopener\" href=\"https://example.com\">"), "{html}");
+}
+
+#[test]
+fn a_stale_page_says_so_and_a_current_one_does_not() {
+    let all = rendered(&model(vec![component(0)]));
+    let words = "This page could not be brought up to date since 2026-11-30 12:00 UTC.";
+    assert!(text(&find(&all, Set::Stale, "index.en").body).contains(words));
+    assert!(!text(&find(&all, Set::Current, "index.en").body).contains("could not"));
+    assert!(text(&find(&all, Set::Stale, "index.ru").body).contains("не удаётся обновить"));
+    assert!(!all.iter().any(|render| render.set == Set::Stale && render.path == GATUS));
+}
+
+#[test]
+fn answers_are_compressed_ahead_and_have_tags_of_their_content() {
+    let model = model((0..20).map(component).collect());
+    let (one, other) = (rendered(&model), rendered(&model));
+    let page = find(&one, Set::Current, "index.en");
+    assert_eq!(page.etag, find(&other, Set::Current, "index.en").etag);
+    assert!(page.gzip.as_ref().unwrap().len() < page.body.len() / 2);
+    assert!(page.br.as_ref().unwrap().len() < page.body.len() / 2);
+    assert_ne!(page.etag, find(&one, Set::Stale, "index.en").etag);
+    assert_eq!(find(&one, Set::Current, "up").body, "ok\n");
+}
+
+#[test]
+fn summary_has_statuspages_form() {
+    let mut page = model(vec![component(0), component(1)]);
+    page.page.groups = vec![group(0, "Core")];
+    page.components[1].group = Some(page.page.groups[0].id);
+    page.components[1].status = ComponentStatus::MajorOutage;
+    page.incidents =
+        vec![incident(0, Impact::Critical, &page.components[1], "We *look* into [it](https://example.com).")];
+    let all = rendered(&page);
+    let summary: statuspage::Summary = serde_json::from_slice(&find(&all, Set::Current, "summary.json").body).unwrap();
+    assert_eq!(
+        (summary.page.time_zone.as_str(), summary.status.description.as_str()),
+        ("Etc/UTC", "Major System Outage")
+    );
+    let names: Vec<_> = summary.components.iter().map(|found| (found.name.as_str(), found.group)).collect();
+    assert_eq!(names, [("Core", true), ("Component 1", false), ("Component 0", false)]);
+    assert_eq!(summary.components[0].components.as_ref().unwrap(), &[summary.components[1].id.clone()]);
+    assert_eq!(summary.components[1].group_id.as_ref(), Some(&summary.components[0].id));
+    let update = &summary.incidents[0].incident_updates[0];
+    assert_eq!(update.body, "We look into it (https://example.com).");
+    assert_eq!(update.affected_components.as_ref().unwrap()[0].name, "Core - Component 1");
+    let json = text(&find(&all, Set::Current, "summary.json").body);
+    assert!(json.contains("\"updated_at\":\"2026-11-30T12:00:00.000Z\""), "{json}");
+    assert!(json.contains("\"description\":null") && !json.contains("scheduled_for"), "{json}");
+    assert_eq!(find(&all, Set::Current, "up").body, "critical\n");
+}
+
+#[test]
+fn feeds_and_calendars_have_what_is_announced() {
+    let mut page = model(vec![component(0)]);
+    let mut view = incident(0, Impact::Maintenance, &page.components[0], "Patches; reboot, twice");
+    view.incident.kind = IncidentKind::Maintenance;
+    view.incident.status = IncidentStatus::Scheduled;
+    view.incident.scheduled_for = Some(at("2026-12-01T02:00:00Z"));
+    view.incident.scheduled_until = Some(at("2026-12-01T03:30:00Z"));
+    page.incidents = vec![view];
+    let all = rendered(&page);
+    let calendar = text(&find(&all, Set::Current, "maintenance.ics").body);
+    for line in
+        ["DTSTART:20261201T020000Z", "DTEND:20261201T033000Z", "UID:i00000000000@p00000000001", "STATUS:CONFIRMED"]
+    {
+        assert!(calendar.contains(line), "{line} in {calendar}");
+    }
+    assert!(calendar.contains("DESCRIPTION:Patches\\; reboot\\, twice"), "{calendar}");
+    let atom = text(&find(&all, Set::Current, "history.atom").body);
+    assert!(atom.contains("<id>tag:status.holdfast,2026-11-30:p00000000001/i00000000000</id>"), "{atom}");
+    assert!(atom.contains("Shop &lt;status&gt;"));
+    let rss = text(&find(&all, Set::Current, "history.rss").body);
+    assert!(rss.contains("<guid isPermaLink=\"false\">tag:status.holdfast,"), "{rss}");
+    let upcoming: statuspage::ScheduledMaintenances =
+        serde_json::from_slice(&find(&all, Set::Current, "scheduled-maintenances/upcoming.json").body).unwrap();
+    assert_eq!(upcoming.scheduled_maintenances.len(), 1);
+    assert!(text(&find(&all, Set::Current, "index.en").body).contains("Planned maintenance"));
+}

@@ -1,0 +1,28 @@
+//! Files of other monitor programs: `kuma/` (Uptime Kuma 1.6 to 1.23), `gatus/` (Gatus 5). Pure: a text becomes monitors, groups and windows to
+//! make, and a report (`report.rs`) of each field that is set and not taken. `fields.rs` sees to it that none is overlooked.
+
+mod fields;
+mod gatus;
+mod kuma;
+mod report;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use gatus::duration as go_duration;
+pub use report::{Candidate, Fate, Import, Left, MonitorRow, Parsed, Proposal, Report, Unreadable, WindowCandidate};
+
+use crate::model::ImportSource;
+
+/// More is no file of monitors.
+pub const LONGEST: usize = 4 * 1024 * 1024;
+
+/// Reads a file.
+pub fn parse(source: ImportSource, text: &str) -> Result<Parsed, Unreadable> {
+    if text.len() > LONGEST {
+        return Err(Unreadable(format!("the file is larger than {LONGEST} bytes")));
+    }
+    match source {
+        ImportSource::UptimeKuma => kuma::parse(text),
+        ImportSource::Gatus => gatus::parse(text),
+    }
+}

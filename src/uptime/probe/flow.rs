@@ -1,0 +1,148 @@
+//! Several HTTP requests in a row, with values and cookies of earlier answers. One deadline for all of them.
+
+use std::collections::BTreeMap;
+
+use hyper::{
+    HeaderMap,
+    header::{self, HeaderValue},
+};
+use regex::Regex;
+use reqwest::Url;
+use serde_json::Value;
+
+use super::{
+    Prober,
+    attempt::Attempt,
+    exchange::Reply,
+    failure,
+    http::{self, Values},
+};
+use crate::{
+    json_path::JsonPath,
+    model::{Failure, Reason},
+    secrets::Secrets,
+    spec::{FlowSpec, Take},
+};
+
+/// Bytes of a value that is taken.
+const LONGEST: usize = 8 * 1024;
+/// Cookies that are kept.
+const COOKIES: usize = 100;
+
+pub async fn run(prober: &Prober, spec: &FlowSpec, secrets: &Secrets, attempt: &mut Attempt) -> Result<(), Failure> {
+    let mut values = Values { secrets, taken: BTreeMap::new() };
+    let mut cookies = Cookies::default();
+    for step in &spec.steps {
+        let of_step = |failure: Failure| Failure { text: format!("step {:?}: {}", step.name, failure.text), ..failure };
+        let needs_body = step.take.values().any(|take| matches!(take, Take::Json { .. } | Take::Regex { .. }));
+        let asked = http::request(prober, &step.http, &values, Some(&mut cookies), needs_body, attempt).await;
+        let (reply, url) = asked.map_err(of_step)?;
+        let failures = http::judge(&step.http, &reply, attempt);
+        if !failures.is_empty() {
+            failures.into_iter().for_each(|failure| attempt.fail(of_step(failure)));
+            return Ok(());
+        }
+        for (name, take) in &step.take {
+            let missing = || failure(Reason::ValueMissing, format!("the answer has no value for {name:?}"));
+            let value = taken(take, &reply, &url, &cookies).filter(|value| value.len() <= LONGEST);
+            values.taken.insert(name.clone(), value.ok_or_else(missing).map_err(of_step)?);
+        }
+    }
+    Ok(())
+}
+
+fn taken(take: &Take, reply: &Reply, url: &Url, cookies: &Cookies) -> Option<String> {
+    match take {
+        Take::Json { path } => {
+            let root: Value = serde_json::from_slice(&reply.body).ok()?;
+            match JsonPath::parse(path).ok()?.find(&root)? {
+                Value::Null => None,
+                Value::String(text) => Some(text),
+                other => Some(other.to_string()),
+            }
+        }
+        Take::Header { name } => reply.fields().remove(&name.to_ascii_lowercase()),
+        Take::Cookie { name } => cookies.get(url, name),
+        Take::Regex { pattern, group } => {
+            let body = String::from_utf8_lossy(&reply.body);
+            let found = Regex::new(pattern).ok()?.captures(&body)?.get(usize::from(*group))?.as_str().to_owned();
+            Some(found)
+        }
+    }
+}
+
+/// Cookies of a flow. Each goes back to the host that set it, and to no other: a domain that a cookie names is not looked at.
+#[derive(Debug, Default)]
+pub struct Cookies(BTreeMap<(String, String), Cookie>);
+
+#[derive(Debug)]
+struct Cookie {
+    value: String,
+    is_secure: bool,
+}
+
+impl Cookies {
+    /// Adds those of the URL's host to a request.
+    pub fn put(&self, url: &Url, headers: &mut HeaderMap) {
+        let (host, is_secure) = (url.host_str().unwrap_or_default(), url.scheme() == "https");
+        let of_host = self.0.iter().filter(|((of, _), cookie)| of == host && (is_secure || !cookie.is_secure));
+        let pairs: Vec<String> = of_host.map(|((_, name), cookie)| format!("{name}={}", cookie.value)).collect();
+        if let Ok(value) = HeaderValue::from_str(&pairs.join("; "))
+            && !pairs.is_empty()
+        {
+            headers.insert(header::COOKIE, value);
+        }
+    }
+
+    /// Keeps what an answer sets.
+    pub fn take(&mut self, url: &Url, headers: &HeaderMap) {
+        let host = url.host_str().unwrap_or_default();
+        for text in headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
+            let mut parts = text.split(';');
+            let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { continue };
+            let attributes: Vec<String> = parts.map(|part| part.trim().to_ascii_lowercase()).collect();
+            let key = (host.to_owned(), name.trim().to_owned());
+            let is_over =
+                attributes.iter().any(|attribute| attribute == "max-age=0" || attribute.starts_with("max-age=-"));
+            if is_over {
+                self.0.remove(&key);
+            } else if self.0.len() < COOKIES || self.0.contains_key(&key) {
+                let is_secure = attributes.iter().any(|attribute| attribute == "secure");
+                self.0.insert(key, Cookie { value: value.trim().to_owned(), is_secure });
+            }
+        }
+    }
+
+    fn get(&self, url: &Url, name: &str) -> Option<String> {
+        let key = (url.host_str().unwrap_or_default().to_owned(), name.to_owned());
+        self.0.get(&key).map(|cookie| cookie.value.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_go_back_to_their_host_only() {
+        let mut cookies = Cookies::default();
+        let url: Url = "https://a.example/".parse().unwrap();
+        let mut set = HeaderMap::new();
+        for text in ["sid=1; Path=/; HttpOnly", "safe=2; Secure", "gone=3", "nonsense"] {
+            set.append(header::SET_COOKIE, text.parse().unwrap());
+        }
+        cookies.take(&url, &set);
+        let mut over = HeaderMap::new();
+        over.insert(header::SET_COOKIE, "gone=; Max-Age=0".parse().unwrap());
+        cookies.take(&url, &over);
+        let sent = |url: &str| {
+            let mut headers = HeaderMap::new();
+            cookies.put(&url.parse().unwrap(), &mut headers);
+            headers.get(header::COOKIE).map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(sent("https://a.example/x").as_deref(), Some("safe=2; sid=1"));
+        assert_eq!(sent("http://a.example/x").as_deref(), Some("sid=1"));
+        assert_eq!(sent("https://b.example/"), None);
+        assert_eq!(cookies.get(&url, "sid").as_deref(), Some("1"));
+    }
+}

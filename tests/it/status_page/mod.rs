@@ -1,0 +1,10 @@
+//! Status pages, on the real router, worker and PostgreSQL.
+
+mod access;
+mod domains;
+mod faults;
+mod forms;
+mod processes;
+mod seed;
+mod served;
+mod subscribing;

@@ -1,0 +1,139 @@
+//! Updates by mail: asked for, confirmed, managed, ended.
+
+use reqwest::StatusCode;
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+
+use super::seed::{components, execute, get, page, submit, until_served};
+use crate::support::{app::TestApp, wait::until};
+
+/// Rows of subscribers: address, confirmed, components.
+async fn rows(app: &TestApp) -> Vec<(String, bool, i32)> {
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    let rows = sqlx::query_as(
+        "SELECT address, confirmed_at IS NOT NULL, cardinality(components) FROM status_page_subscribers ORDER BY address",
+    )
+    .fetch_all(&mut db)
+    .await
+    .unwrap();
+    db.close().await.unwrap();
+    rows
+}
+
+/// Texts of the mails to an address, oldest first.
+async fn mails(app: &TestApp, to: &str) -> Vec<String> {
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    let texts = sqlx::query_scalar(
+        "SELECT b.text FROM mail_messages m JOIN mail_bodies b ON b.id = m.id WHERE m.to_address = $1 ORDER BY m.id",
+    )
+    .bind(to)
+    .fetch_all(&mut db)
+    .await
+    .unwrap();
+    db.close().await.unwrap();
+    texts
+}
+
+/// The path of a link of this kind in a mail.
+fn link(text: &str, kind: &str) -> String {
+    let begin = text.find(&format!("/status/shop/{kind}/")).unwrap_or_else(|| panic!("no {kind} in {text}"));
+    text[begin..].split(|c: char| c.is_whitespace() || c == '"').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn double_opt_in() {
+    // Without a mail server what is written waits, and can be read.
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    components(&app, 2).await;
+    page(&app, &admin, "shop", 2, json!({})).await;
+    until_served(&app, "/status/shop").await;
+    let ask = async |address: &str, trap: &str| {
+        submit(&app, "/status/shop/subscribe", &[("address", address), ("language", "en"), ("website", trap)]).await
+    };
+    // What fills in every field is a program.
+    let trapped = ask("robot@example.com", "https://spam.example").await;
+    let asked = ask("Ann@example.com", "").await;
+    assert_eq!((trapped.status, asked.status, &trapped.text), (StatusCode::OK, StatusCode::OK, &asked.text));
+    assert_eq!(rows(&app).await, [("Ann@example.com".to_owned(), false, 0)]);
+    until("no mail is written", async || !mails(&app, "Ann@example.com").await.is_empty()).await;
+    let confirm = link(&mails(&app, "Ann@example.com").await[0], "confirm");
+    // Programs that look for danger open links: nothing follows from that.
+    let shown = get(&app, &confirm).await;
+    assert!(shown.status == StatusCode::OK && shown.text.contains("<button>"), "{}", shown.text);
+    assert!(!rows(&app).await[0].1);
+    assert_eq!(submit(&app, &confirm, &[]).await.status, StatusCode::OK);
+    assert!(rows(&app).await[0].1);
+    // Known or not, the answer is the same.
+    assert_eq!(ask("ann@example.com", "").await.text, asked.text);
+    assert_eq!(rows(&app).await.len(), 1);
+    assert_eq!(ask("not an address", "").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    app.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_manages_anothers_subscription() {
+    // Without a mail server what is written waits, and can be read.
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    components(&app, 2).await;
+    page(&app, &admin, "shop", 2, json!({})).await;
+    page(&app, &admin, "other", 1, json!({})).await;
+    until_served(&app, "/status/shop").await;
+    until_served(&app, "/status/other").await;
+    for address in ["ann@example.com", "bob@example.com"] {
+        submit(&app, "/status/shop/subscribe", &[("address", address)]).await;
+        until("no mail is written", async || !mails(&app, address).await.is_empty()).await;
+        let confirm = link(&mails(&app, address).await[0], "confirm");
+        assert_eq!(submit(&app, &confirm, &[]).await.status, StatusCode::OK);
+    }
+    // Who has confirmed and asks again gets a link, too: it leads to what they are told of.
+    submit(&app, "/status/shop/subscribe", &[("address", "ann@example.com")]).await;
+    until("no second mail is written", async || mails(&app, "ann@example.com").await.len() > 1).await;
+    let again = submit(&app, &link(&mails(&app, "ann@example.com").await[1], "confirm"), &[]).await;
+    let manage = link(&again.text, "manage");
+    let (id, signature) = manage.rsplit_once('/').unwrap().1.split_once('.').unwrap();
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    let bob: String =
+        sqlx::query_scalar("SELECT id::text FROM status_page_subscribers WHERE address = 'bob@example.com'")
+            .fetch_one(&mut db)
+            .await
+            .unwrap();
+    db.close().await.unwrap();
+    for wrong in [
+        format!("/status/shop/manage/{bob}.{signature}"),
+        format!("/status/shop/confirm/{id}.{signature}"),
+        format!("/status/other/manage/{id}.{signature}"),
+        format!("/status/shop/manage/{id}."),
+        format!("/status/shop/manage/{id}"),
+    ] {
+        let answer = submit(&app, &wrong, &[("action", "save")]).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{wrong}");
+    }
+    assert_eq!(rows(&app).await.len(), 2);
+    let opened = submit(&app, &manage, &[]).await;
+    assert!(opened.text.contains("Shop 0") && opened.text.contains("Shop 1"), "{}", opened.text);
+    let one = super::seed::component_id(&app, 0).await;
+    submit(&app, &manage, &[("action", "save"), ("component", &one)]).await;
+    assert_eq!(rows(&app).await[0], ("ann@example.com".to_owned(), true, 1));
+    submit(&app, &manage, &[("action", "save")]).await;
+    assert_eq!(rows(&app).await, [("bob@example.com".to_owned(), true, 0)], "she is forgotten");
+    assert_eq!(submit(&app, &manage, &[]).await.status, StatusCode::NOT_FOUND);
+    app.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_confirm_ends_and_so_does_its_row() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    components(&app, 1).await;
+    page(&app, &admin, "shop", 1, json!({})).await;
+    until_served(&app, "/status/shop").await;
+    submit(&app, "/status/shop/subscribe", &[("address", "ann@example.com")]).await;
+    until("no mail is written", async || !mails(&app, "ann@example.com").await.is_empty()).await;
+    let confirm = link(&mails(&app, "ann@example.com").await[0], "confirm");
+    execute(&app, "UPDATE status_page_subscribers SET asked_at = asked_at - interval '49 hours'").await;
+    assert_eq!(submit(&app, &confirm, &[]).await.status, StatusCode::NOT_FOUND);
+    assert!(!rows(&app).await[0].1);
+    app.kill().await;
+}
