@@ -13,7 +13,7 @@ use super::{
 use crate::{
     IncidentsError,
     events::IncidentOpened,
-    model::{ComponentId, ComponentStatus, Impact, IncidentId, IncidentKind, IncidentStatus, LogKind, Severity},
+    model::{ComponentId, ComponentStatus, Impact, IncidentId, IncidentKind, IncidentStatus, LogKind, Owner, Severity},
     service::incidents::AffectedDraft,
     store::{
         components,

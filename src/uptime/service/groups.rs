@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::{Uptime, monitors::free, owners};
+use super::{Uptime, free, owners};
 use crate::{
     UptimeError,
     file::is_key,

@@ -43,7 +43,7 @@ use platform::{
 pub use file::FileState;
 pub use imports::Choices;
 pub(crate) use monitors::given_secrets;
-pub use monitors::{MonitorWithToken, NewMonitor, SecretChanges};
+pub use monitors::{MonitorWithToken, NewMonitor};
 pub(crate) use saving::free;
 pub use windows::NewWindow;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::{Uptime, groups::checked_name, monitors::free, owners};
+use super::{Uptime, free, groups::checked_name, owners};
 use crate::{
     UptimeError,
     file::is_key,

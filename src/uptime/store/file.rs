@@ -13,7 +13,6 @@ use platform::ids::OrgId;
 /// The last reading of the file.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    pub path: String,
     /// SHA-256 of its text.
     pub digest: Vec<u8>,
     pub read_at: DateTime<Utc>,
@@ -33,12 +32,11 @@ impl Reading {
 
 pub async fn get(conn: &mut PgConnection) -> sqlx::Result<Option<Reading>> {
     let row = sqlx::query!(
-        r#"SELECT path, digest, read_at, applied_at, applied_digest, problems AS "problems: Json<Vec<Problem>>", counts FROM uptime_file"#
+        r#"SELECT digest, read_at, applied_at, applied_digest, problems AS "problems: Json<Vec<Problem>>", counts FROM uptime_file"#
     )
     .fetch_optional(conn)
     .await?;
     Ok(row.map(|row| Reading {
-        path: row.path,
         digest: row.digest,
         read_at: row.read_at,
         applied_at: row.applied_at,

@@ -20,7 +20,6 @@ pub struct Counted {
     pub begins_outage: bool,
     /// Of `maintenance`: whether the window's time does not count. A window that is gone is taken for one whose time does not.
     pub excluded: bool,
-    pub cause: Cause,
 }
 
 /// Spans of some monitors that are at some time between the two, by monitor and begin.
@@ -31,7 +30,7 @@ pub async fn counted(
     until: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Counted>> {
     let rows = sqlx::query!(
-        r#"SELECT s.monitor_id, s.status, s.starts_at, s.ends_at, s.cause, coalesce(s.outage_id = s.id, false) AS "begins_outage!",
+        r#"SELECT s.monitor_id, s.status, s.starts_at, s.ends_at, coalesce(s.outage_id = s.id, false) AS "begins_outage!",
              coalesce(w.excluded, true) AS "excluded!"
            FROM uptime_spans s LEFT JOIN uptime_windows w ON s.status = 'maintenance' AND w.id = s.because_of
            WHERE s.monitor_id = ANY ($1) AND s.starts_at < $3 AND (s.ends_at IS NULL OR s.ends_at > $2)
@@ -49,7 +48,6 @@ pub async fn counted(
         ends_at: row.ends_at,
         begins_outage: row.begins_outage,
         excluded: row.excluded,
-        cause: cause(&row.cause),
     });
     Ok(counted.collect())
 }

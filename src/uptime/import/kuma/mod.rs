@@ -46,8 +46,6 @@ pub fn parse(text: &str) -> Result<Parsed, Unreadable> {
 
 /// Monitors by their id, and the keys that they get.
 struct Tree {
-    /// Place by id.
-    by_id: BTreeMap<i64, usize>,
     parents: Vec<Option<usize>>,
     names: Vec<String>,
     groups: Vec<bool>,
@@ -74,7 +72,6 @@ impl Tree {
         Self {
             parents: monitors.iter().map(|map| by_id.get(&number(map, "parent")?).copied()).collect(),
             groups: monitors.iter().map(|map| text(map, "type") == "group").collect(),
-            by_id,
             names,
             keys,
         }

@@ -280,7 +280,6 @@ pub struct Whole {
     pub number: i32,
     /// Sealed.
     pub secrets: Option<Vec<u8>>,
-    pub has_token: bool,
 }
 
 impl Whole {
@@ -310,7 +309,7 @@ impl Whole {
 /// Locked until the transaction ends. The names of the secrets are left empty: who has the key fills them in.
 pub async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: MonitorId) -> sqlx::Result<Option<Whole>> {
     let found = sqlx::query!(
-        r#"SELECT number, spec, secrets, token_hash IS NOT NULL AS "has_token!", timeout_ms, retries, retry_ms, successes, slow_ms,
+        r#"SELECT number, spec, secrets, timeout_ms, retries, retry_ms, successes, slow_ms,
              certificate_days, target, badge, paused_at, paused_by, created_by
            FROM uptime_monitors WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2 FOR UPDATE"#,
         id.0,
@@ -339,7 +338,7 @@ pub async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: MonitorId) -> 
         paused_by: row.paused_by,
         created_by: row.created_by,
     };
-    Ok(Some(Whole { detail, number: row.number, secrets: row.secrets, has_token: row.has_token }))
+    Ok(Some(Whole { detail, number: row.number, secrets: row.secrets }))
 }
 
 pub async fn find(conn: &mut PgConnection, org: Option<OrgId>, key: &str) -> sqlx::Result<Option<MonitorId>> {

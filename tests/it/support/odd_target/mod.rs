@@ -23,7 +23,7 @@ use tokio::{
     time::timeout,
 };
 
-pub use certificates::{Chain, Root};
+pub use certificates::Root;
 pub use dns::{Dns, Said};
 pub use grpc::Grpc;
 pub use http::{Answer, Asked, Http};
