@@ -81,7 +81,6 @@ fn say(pages: &StatusPages, served: &Served, words: &Words, said: Said) -> Respo
         logo: None,
         components: Vec::new(),
         incidents: Vec::new(),
-        windows: Vec::new(),
         charts: Vec::new(),
         endpoints: Vec::new(),
         read_at: now,

@@ -15,8 +15,8 @@ use crate::{
     StatusPageError,
     holder::Access,
     html::styles,
-    model::{Owner, Page, PageId, Visibility},
-    page::{self, Chart, ChartPoint, DAYS, Logo, PageModel, Planned, Shown},
+    model::{Page, PageId, Visibility},
+    page::{self, Chart, ChartPoint, DAYS, Logo, PageModel, Shown},
     render,
     restrict::Restriction,
     store::pages::{self, Stored},
@@ -24,14 +24,12 @@ use crate::{
 use axum::http::HeaderValue;
 use incidents::ComponentStatus;
 use platform::crypto;
-use uptime::{Monitor, MonitorId, Point, Step, Window as Maintenance, windows};
+use uptime::{Monitor, MonitorId, Point, Step};
 
 /// How far back incidents are shown.
 const HISTORY: TimeDelta = TimeDelta::days(366);
 /// Points of a chart are so far apart.
 const QUARTER: i64 = 15 * 60;
-/// Windows of maintenance in a calendar.
-const MOST_WINDOWS: usize = 200;
 
 impl StatusPages {
     /// What is known of a page without reading more.
@@ -101,14 +99,12 @@ impl StatusPages {
             logo,
             components,
             incidents,
-            windows: Vec::new(),
             charts: Vec::new(),
             endpoints: Vec::new(),
             read_at: now,
         };
         match known {
             Some(known) => {
-                model.windows.clone_from(&known.windows);
                 model.charts.clone_from(&known.charts);
                 model.endpoints.clone_from(&known.endpoints);
             }
@@ -165,7 +161,7 @@ impl StatusPages {
         Ok(shown.collect())
     }
 
-    /// Charts, windows and monitors: read once a minute.
+    /// Charts and monitors: read once a minute.
     async fn read_figures(
         &self,
         conn: &mut PgConnection,
@@ -174,28 +170,10 @@ impl StatusPages {
         now: DateTime<Utc>,
     ) -> Result<(), StatusPageError> {
         let uptime = &self.inner.rooms.uptime;
-        let owner = Owner::of(stored.org);
         let monitors = page::monitors(&model.components);
-        let until = now + TimeDelta::days(i64::try_from(DAYS).unwrap_or(i64::MAX));
         let mut all = monitors.clone();
         all.extend(stored.page.charts.iter().filter(|monitor| !monitors.contains(monitor)));
         let known = uptime.monitors(conn, &all).await?;
-        let planned = uptime.occurrences(conn, owner, now, until).await?;
-        // Those of nothing on the page would tell strangers of it.
-        let is_of_page = |window: &Maintenance| {
-            let mut shown = known.iter().filter(|monitor| monitors.contains(&monitor.id));
-            shown.any(|monitor| windows::is_for(window, monitor.id, monitor.group_id, &monitor.tags))
-        };
-        let of_page = planned.into_iter().filter(|(window, _)| is_of_page(window));
-        model.windows = of_page
-            .take(MOST_WINDOWS)
-            .map(|(window, found)| Planned {
-                uid: format!("{}-{}", window.id, found.from.timestamp()),
-                name: window.name,
-                from: found.from,
-                until: found.until,
-            })
-            .collect();
         model.charts.clear();
         for id in &stored.page.charts {
             // Removed meanwhile.

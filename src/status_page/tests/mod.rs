@@ -98,7 +98,6 @@ pub fn model(components: Vec<Shown>) -> PageModel {
         logo: None,
         components,
         incidents: Vec::new(),
-        windows: Vec::new(),
         charts: Vec::new(),
         endpoints: Vec::new(),
         read_at: now(),

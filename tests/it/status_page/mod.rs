@@ -1,6 +1,7 @@
 //! Status pages, on the real router, worker and PostgreSQL.
 
 mod access;
+mod calendar;
 mod domains;
 mod faults;
 mod forms;
