@@ -84,6 +84,8 @@ pub struct Shown {
     pub start_date: Option<NaiveDate>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// Of the appliance's backups: the day of the last restore that was proven.
+    pub proven: Option<NaiveDate>,
     /// From when on it had which status, oldest first.
     pub changes: Vec<(DateTime<Utc>, ComponentStatus)>,
 }

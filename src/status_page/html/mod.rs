@@ -335,6 +335,10 @@ fn row(frame: &Frame<'_>, shown: &Shown) -> String {
     } else {
         format!("{name} <b class={class}>{sign} {status}</b>")
     };
+    if let Some(day) = shown.proven {
+        let text = words.with("status-page-restore-proven", "date", &words.day(day));
+        let _ = write!(out, "<div class=soft>{}</div>", escape(&text));
+    }
     if !shown.description.is_empty() {
         let _ = write!(out, "<div class=soft>{}</div>", escape(&shown.description));
     }

@@ -13,6 +13,7 @@ status-page-maintenance = Maintenance
 status-page-degraded = Degraded
 status-page-partial = Partial outage
 status-page-major = Major outage
+status-page-restore-proven = A restore was proven on { $date }
 status-page-investigating = Investigating
 status-page-identified = Identified
 status-page-monitoring = Monitoring

@@ -13,6 +13,7 @@ status-page-maintenance = Обслуживание
 status-page-degraded = Ухудшение
 status-page-partial = Частичный сбой
 status-page-major = Сбой
+status-page-restore-proven = Восстановление из копии проверено { $date }
 status-page-investigating = Выясняем причину
 status-page-identified = Причина найдена
 status-page-monitoring = Наблюдаем

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use ipnet::IpNet;
 use sqlx::PgConnection;
@@ -24,12 +24,14 @@ use crate::{
 use axum::http::HeaderValue;
 use incidents::ComponentStatus;
 use platform::crypto;
-use uptime::{Monitor, MonitorId, Point, Step};
+use uptime::{Monitor, MonitorId, Point, Status, Step};
 
 /// How far back incidents are shown.
 const HISTORY: TimeDelta = TimeDelta::days(366);
 /// Points of a chart are so far apart.
 const QUARTER: i64 = 15 * 60;
+/// Key of the appliance's own monitor of its backups, and of its component.
+const BACKUPS: &str = "appliance-backups";
 
 impl StatusPages {
     /// What is known of a page without reading more.
@@ -105,6 +107,9 @@ impl StatusPages {
         };
         match known {
             Some(known) => {
+                for component in &mut model.components {
+                    component.proven = known.component(component.id).and_then(|before| before.proven);
+                }
                 model.charts.clone_from(&known.charts);
                 model.endpoints.clone_from(&known.endpoints);
             }
@@ -155,6 +160,7 @@ impl StatusPages {
                 start_date: place.start_date,
                 created_at: component.created_at,
                 updated_at: component.updated_at,
+                proven: None,
                 changes,
             })
         });
@@ -174,6 +180,12 @@ impl StatusPages {
         let mut all = monitors.clone();
         all.extend(stored.page.charts.iter().filter(|monitor| !monitors.contains(monitor)));
         let known = uptime.monitors(conn, &all).await?;
+        if model.is_appliance() {
+            let proven = known.iter().find(|monitor| monitor.key == BACKUPS).and_then(proven_on);
+            for component in model.components.iter_mut().filter(|component| component.key == BACKUPS) {
+                component.proven = proven;
+            }
+        }
         model.charts.clear();
         for id in &stored.page.charts {
             // Removed meanwhile.
@@ -192,6 +204,12 @@ impl StatusPages {
         model.endpoints = endpoints;
         Ok(())
     }
+}
+
+/// The day that the backups' own monitor names while it is up: that of the last restore that was proven.
+fn proven_on(monitor: &Monitor) -> Option<NaiveDate> {
+    let note = monitor.error.as_ref().filter(|_| monitor.status == Status::Up)?;
+    note.split_whitespace().find_map(|word| word.parse().ok())
 }
 
 /// Minutes as quarters of an hour, 96 of them: the median of medians, and the highest 95th percentile, which no quarter's own exceeds.

@@ -1,11 +1,12 @@
 //! What is served: the appliance's own page, answers from memory, their forms.
 
+use chrono::{TimeDelta, Utc};
 use holdfast::app::Config;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::seed::{components, execute, get, incident, page, until_served, with};
-use crate::support::{app::TestApp, wait::until};
+use crate::support::{app::TestApp, vault::Vault, wait::until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_appliance_has_a_page() {
@@ -53,6 +54,40 @@ async fn a_setting_says_who_sees_the_appliances_page() {
     }
     // A private page changes by the setting alone.
     admin.patch(&format!("/api/v1/status-pages/{id}"), &json!({"visibility": "public"})).await.problem(409, "builtin");
+    app.stop().await;
+}
+
+/// On the appliance's page, and on that of the monitor of its backups.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_shown_when_a_restore_was_proven() {
+    let vault = Vault::new();
+    let settings = vault.settings();
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let app = TestApp::start_with(&settings).await;
+    let admin = app.admin().await;
+    let proven = Utc::now() - TimeDelta::days(2);
+    let (at, day) = (proven.to_rfc3339(), proven.format("%Y-%m-%d"));
+    let drill = format!(
+        "INSERT INTO backup_drills (id, backup_id, destination, status, started_at, finished_at, seconds)
+         VALUES (md5('drill')::uuid, md5('backup')::uuid, 'near', 'passed', '{at}', '{at}', 1)"
+    );
+    execute(&app, &drill).await;
+    until_served(&app, "/status/appliance").await;
+    let monitors = admin.get("/api/v1/uptime/monitors?installation=true&limit=100").await.expect(200);
+    let all = monitors["data"].as_array().unwrap();
+    let backups = all.iter().find(|one| one["key"] == "appliance-backups").unwrap()["id"].as_str().unwrap().to_owned();
+    let pages = admin.get("/api/v1/status-pages?installation=true").await.expect(200);
+    let render = format!("/api/v1/status-pages/{}/render", pages["data"][0]["id"].as_str().unwrap());
+    until("the page does not say when a restore was proven", async || {
+        // What monitors say is read once a minute, or when the page is asked to be rendered.
+        admin.post(&render, &json!({})).await.expect(204);
+        get(&app, "/status/appliance/en").await.text.contains(&format!("A restore was proven on {day}"))
+    })
+    .await;
+    let russian = get(&app, "/status/appliance/ru").await.text;
+    assert!(russian.contains(&format!("Восстановление из копии проверено {day}")), "{russian}");
+    let monitor = admin.get(&format!("/monitors/{backups}")).await.text;
+    assert!(monitor.contains(&format!("restore proven on {day}")), "{monitor}");
     app.stop().await;
 }
 

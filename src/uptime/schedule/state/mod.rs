@@ -131,11 +131,13 @@ impl State {
         }
         self.good = None;
         let degraded = self.judge_attention(rules, seen, now);
-        if degraded != self.degraded {
+        // What a part of the appliance says of itself is kept while it is up, too: backups say when a restore was proven.
+        let says_other = self.checked == Status::Up && self.error != seen.note;
+        self.error.clone_from(&seen.note);
+        if degraded != self.degraded || says_other {
             self.degraded = degraded;
             effects.push(Effect::Row);
         }
-        self.error = if degraded.is_some() { seen.note.clone() } else { None };
         if self.checked != Status::Up {
             (self.checked, self.parent) = (Status::Up, None);
             let first = if was_down { first } else { seen.at };
