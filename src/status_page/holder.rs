@@ -36,6 +36,8 @@ pub struct Access {
     /// Where links within it begin.
     pub root: String,
     pub url: String,
+    /// Where links to manage a subscription begin: as `root`, also while the page is private.
+    pub links: String,
     /// Content security policy of its HTML.
     pub policy: HeaderValue,
     pub revision: i64,

@@ -181,7 +181,11 @@ impl Metrics {
             "People who asked for updates by mail; exported by the leader",
             m.subscribers.clone(),
         );
-        registry.register("subscriber_mails", "Mails to subscribers, by outcome", m.told.clone());
+        registry.register(
+            "subscriber_mails",
+            "Mails to subscribers, by outcome; one that could not be written counts at each attempt",
+            m.told.clone(),
+        );
         metrics
     }
 

@@ -1,11 +1,12 @@
 //! [`StatusPages`]: the rules.
 //!
-//! Further files: `pages.rs` (what the API changes), `values/` (what it may be), `subscribers.rs`, `tell.rs` (mails to them), `domains.rs`,
+//! Further files: `pages.rs` (what the API changes), `values/` (what it may be), `subscribers.rs`, `tell.rs` and `closing.rs` (mails to them), `domains.rs`,
 //! `reader.rs` (what a page shows), `endpoints.rs` (monitors in Gatus's form), `renderer.rs` (in the worker that has the prober's duty), `loader.rs`
 //! (in every process), `builtin.rs` (the appliance's own page), `section.rs` (pages in the file of monitors), `terminal.rs` (for the command line),
 //! `upkeep.rs`.
 
 mod builtin;
+mod closing;
 mod domains;
 mod endpoints;
 mod loader;
@@ -41,6 +42,7 @@ use platform::{
 };
 use uptime::Uptime;
 
+pub use closing::Closed;
 pub use section::PagesSection;
 pub use subscribers::{Asked, Purpose};
 pub use tell::Place;

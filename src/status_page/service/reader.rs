@@ -52,6 +52,7 @@ impl StatusPages {
                 key_hash: stored.key_hash.clone(),
             },
             policy: HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'")),
+            links: self.public_addresses(page).0,
             root,
             url,
             revision: stored.revision,
@@ -65,6 +66,11 @@ impl StatusPages {
             let root = format!("/settings/status-pages/{}/view", page.id);
             return (root.clone(), format!("{}{root}", self.inner.base_url));
         }
+        self.public_addresses(page)
+    }
+
+    /// The same for strangers, whoever sees the page now: links in mails to subscribers go on working when it becomes private.
+    pub(super) fn public_addresses(&self, page: &Page) -> (String, String) {
         if let Some(domain) = page.domains.iter().find(|domain| domain.proven_at.is_some()) {
             let url = format!("{}://{}", if self.is_https() { "https" } else { "http" }, domain.domain);
             return (url.clone(), url);
