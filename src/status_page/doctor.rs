@@ -38,15 +38,11 @@ impl Check for Renders {
             Err(error) => {
                 CheckResult::fail(format!("cannot read status pages: {}", chain(&error)), "see the database check")
             }
-            Ok((0, _)) => CheckResult::pass("there is no status page"),
-            Ok((pages, None)) => CheckResult::warn(
-                format!("none of {pages} status pages is rendered yet"),
-                "a worker renders them: see whether one runs (`holdfast serve --role worker`, or all roles in one process)",
-            ),
             Ok((_, Some(as_of))) if now - as_of > OLD => CheckResult::fail(
-                format!("a status page was rendered last {} min ago", (now - as_of).num_minutes()),
-                "a worker renders them: see whether one runs, and its log for status_page",
+                format!("a status page was not rendered for {} min", (now - as_of).num_minutes()),
+                "a worker renders them: see whether one runs (`holdfast serve --role worker`, or all roles in one process), and its log for status_page",
             ),
+            Ok((_, None)) => CheckResult::pass("there is no status page"),
             Ok((pages, Some(_))) => CheckResult::pass(format!("{pages} status pages are up to date")),
         }
     }

@@ -81,6 +81,16 @@ impl Served {
         }
     }
 
+    /// Whether it has answers.
+    pub fn is_rendered(&self) -> bool {
+        !self.current.is_empty()
+    }
+
+    /// When it was true what visitors get. Of a page without answers: when it was made, because since then they get nothing.
+    pub fn old_since(&self) -> DateTime<Utc> {
+        if self.is_rendered() { self.as_of } else { self.access.page.created_at }
+    }
+
     /// Takes new answers over those of the same path.
     pub fn take(&mut self, renders: Vec<Render>) {
         for render in renders {

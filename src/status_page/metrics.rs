@@ -161,7 +161,7 @@ impl Metrics {
         registry.register("renders", "Status pages that were rendered, by reason", m.renders.clone());
         registry.register_with_unit(
             "age",
-            "Age of the oldest status page that this process serves; NaN: it serves none",
+            "Age of the oldest status page that this process serves, or has to serve since it was made; NaN: it has not looked yet",
             Unit::Seconds,
             m.age.clone(),
         );

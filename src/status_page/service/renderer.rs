@@ -26,12 +26,16 @@ use incidents::{Changed, ComponentId, ComponentStatus};
 use jobs::{Duty, Loops, Standing};
 use platform::{error::chain, ids::OrgId};
 
-/// A page is rendered at most so often.
+/// It is looked so often which pages are to be rendered.
 const TICK: Duration = Duration::from_millis(250);
+/// A page that changes all the time is rendered so often.
+const BETWEEN: Duration = Duration::from_secs(1);
 /// Each page says what is true now at least so often.
 const EVERY: Duration = Duration::from_secs(60);
 /// Other processes' changes are looked for so often.
 const LOOK: Duration = Duration::from_secs(1);
+/// A page that cannot be rendered is tried again so often: each try says why in the log.
+const AGAIN: Duration = Duration::from_secs(10);
 /// The database answers sooner, or is down.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -43,6 +47,8 @@ struct Kept {
     /// Why it is to be read and rendered again.
     due: Option<Why>,
     rendered: Instant,
+    /// When it could not be rendered; `None`: the last time it could.
+    failed: Option<Instant>,
     figures_read: Instant,
     /// What is in the database: `ETag`s by stored path.
     written: HashMap<String, String>,
@@ -50,10 +56,24 @@ struct Kept {
     shown: HashMap<ComponentId, ComponentStatus>,
 }
 
+impl Kept {
+    /// Whether it is to be rendered now.
+    fn is_due(&self) -> bool {
+        let gap = match self.due {
+            None => return false,
+            Some(Why::Changed) => BETWEEN,
+            Some(_) => Duration::ZERO,
+        };
+        self.rendered.elapsed() >= gap && self.failed.is_none_or(|failed| failed.elapsed() >= AGAIN)
+    }
+}
+
 struct Renderer {
     pages: StatusPages,
     duty: Duty,
     kept: HashMap<PageId, Kept>,
+    /// Pages that could not be read for the first time, and when that was.
+    unread: HashMap<PageId, Instant>,
     pulse: Pulse,
     looked: Option<Instant>,
     /// The database did not answer to the last question.
@@ -71,6 +91,7 @@ impl StatusPages {
             pages: self.clone(),
             duty: loops.prober(),
             kept: HashMap::new(),
+            unread: HashMap::new(),
             pulse: Pulse::default(),
             looked: None,
             is_away: false,
@@ -146,11 +167,26 @@ impl Renderer {
         if self.is_away {
             self.mark_live();
         }
-        let due: Vec<PageId> = self.kept.iter().filter(|(_, kept)| kept.due.is_some()).map(|(id, _)| *id).collect();
-        for id in due {
-            if let Err(error) = self.render(id, term).await {
-                tracing::warn!(page_id = %id, error = chain(&error), "a status page could not be rendered");
+        let mut due: Vec<(Instant, PageId)> =
+            self.kept.iter().filter(|(_, kept)| kept.is_due()).map(|(id, kept)| (kept.rendered, *id)).collect();
+        // The oldest first: a page that changes all the time does not keep others from their turn.
+        due.sort_unstable();
+        for (_, id) in due {
+            let why = self.kept.get(&id).and_then(|kept| kept.due);
+            let result = self.render(id, term).await;
+            let Some(kept) = self.kept.get_mut(&id) else { continue };
+            let Err(error) = result else {
+                kept.failed = None;
+                continue;
+            };
+            (kept.due, kept.failed) = (kept.due.or(why), Some(Instant::now()));
+            if is_away(&error) {
+                // The database, or this page alone: the next look tells.
+                self.looked = None;
+                tracing::debug!(page_id = %id, error = chain(&error), "a status page could not be read or written");
+                return;
             }
+            tracing::warn!(page_id = %id, error = chain(&error), "a status page could not be rendered");
         }
     }
 
@@ -165,6 +201,8 @@ impl Renderer {
             }
             Err(error) if !self.is_away => {
                 self.is_away = true;
+                // They are rendered with what is known.
+                self.kept.values_mut().for_each(|kept| kept.failed = None);
                 tracing::warn!(
                     error = chain(error),
                     "status pages go on with what is known: the database does not answer"
@@ -186,11 +224,23 @@ impl Renderer {
         }
         let there: HashSet<PageId> = standings.iter().map(|standing| standing.page).collect();
         self.kept.retain(|id, _| there.contains(id));
+        self.unread.retain(|id, _| there.contains(id));
         for standing in standings {
             match self.kept.get_mut(&standing.page) {
                 Some(kept) if kept.access.revision == standing.revision => {}
                 Some(kept) => kept.due = Some(Why::Page),
-                None => self.begin(standing.page).await?,
+                None if self.unread.get(&standing.page).is_some_and(|failed| failed.elapsed() < AGAIN) => {}
+                None => match self.begin(standing.page).await {
+                    Ok(()) => {
+                        self.unread.remove(&standing.page);
+                    }
+                    Err(error) if is_away(&error) => return Err(error),
+                    Err(error) => {
+                        // Others are not kept from being rendered.
+                        tracing::warn!(page_id = %standing.page, error = chain(&error), "a status page could not be read");
+                        self.unread.insert(standing.page, Instant::now());
+                    }
+                },
             }
         }
         Ok(())
@@ -208,6 +258,7 @@ impl Renderer {
             model,
             due: Some(Why::Page),
             rendered: now,
+            failed: None,
             figures_read: now,
             written: HashMap::new(),
             shown,
@@ -243,21 +294,12 @@ impl Renderer {
                 pages.read_page(&mut tx, id, known).await
             };
             let read = timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
-            match read {
-                Ok(Some((stored, model))) => {
-                    kept.access = Arc::new(pages.access(&stored));
-                    kept.model = model;
-                    if with_figures {
-                        kept.figures_read = began;
-                    }
-                }
-                // Deleted: the next look finds it gone.
-                Ok(None) => return Ok(()),
-                Err(error) if is_away(&error) => {
-                    self.is_away = true;
-                    tracing::debug!(page_id = %id, error = chain(&error), "a status page is rendered with what is known");
-                }
-                Err(error) => return Err(error),
+            // Deleted: the next look finds it gone.
+            let Some((stored, model)) = read? else { return Ok(()) };
+            kept.access = Arc::new(pages.access(&stored));
+            kept.model = model;
+            if with_figures {
+                kept.figures_read = began;
             }
         }
         let (model, words, as_of) = (kept.model.clone(), pages.inner.words.clone(), pages.inner.clock.now());
@@ -295,11 +337,7 @@ impl Renderer {
             Err(error) => {
                 // What was written is not known: everything is written again.
                 kept.written.clear();
-                kept.due = Some(why);
-                if !is_away(&error) {
-                    return Err(error);
-                }
-                self.is_away = true;
+                return Err(error);
             }
         }
         Ok(())

@@ -159,10 +159,10 @@ pub async fn pulse(conn: &mut PgConnection) -> sqlx::Result<Pulse> {
     .await
 }
 
-/// The oldest `as_of` of all pages, and how many there are; `None`: there is none.
+/// The oldest `as_of` of all pages, and how many there are; `None`: there is none. A page that was never rendered counts since it was made.
 pub async fn oldest(conn: &mut PgConnection) -> sqlx::Result<(i64, Option<DateTime<Utc>>)> {
     let row = sqlx::query!(
-        r#"SELECT count(*) AS "pages!", min(v.as_of) AS "as_of?"
+        r#"SELECT count(*) AS "pages!", min(coalesce(v.as_of, p.created_at)) AS "as_of?"
            FROM status_pages p LEFT JOIN status_page_versions v ON v.page_id = p.id WHERE p.removed_at IS NULL"#
     )
     .fetch_one(conn)

@@ -2,6 +2,7 @@
 
 mod days;
 mod forms;
+mod held;
 mod samples;
 
 use bytes::Bytes;
