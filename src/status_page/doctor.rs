@@ -71,15 +71,15 @@ impl Check for Domains {
             Ok(all) => {
                 let wrong: Vec<String> = all
                     .iter()
-                    .filter_map(|(_, claim)| Some(format!("{}: {}", claim.domain, claim.error.as_ref()?)))
+                    .filter_map(|(_, claim)| {
+                        let error = claim.error.as_ref()?;
+                        Some(format!("{}: {error} (TXT record {} {})", claim.domain, claim.record(), claim.proof))
+                    })
                     .collect();
                 if wrong.is_empty() {
                     return CheckResult::pass(format!("{} names of status pages, all as they should be", all.len()));
                 }
-                CheckResult::warn(
-                    wrong.join("; "),
-                    "publish the TXT record that the page's settings name, or remove the name from the page",
-                )
+                CheckResult::warn(wrong.join("; "), "publish the TXT record, or remove the name from the page")
             }
         }
     }

@@ -136,6 +136,7 @@ status-page-domain-removed = Domain removed
 status-page-domain-check = Check now
 status-page-domain-checked = The DNS was asked
 status-page-domain-remove = Remove
+status-page-domain-remove-ask = The page is no longer served under this name. Added again, it has another record to prove.
 status-page-domain-proven = in use
 status-page-domain-waiting = not proven
 status-page-domain-record = TXT record
@@ -146,6 +147,7 @@ status-page-subscribers-closed = This page is not open to everybody, or does not
 status-page-confirmed-at = Confirmed
 status-page-unconfirmed = not confirmed
 status-page-subscriber-removed = Subscriber removed
+status-page-subscriber-delete-ask = The address is forgotten, and nothing more is mailed to it.
 status-page-not-rendered = The page is not rendered yet: a worker does it within seconds.
 
 # Numbers

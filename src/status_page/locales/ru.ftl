@@ -136,6 +136,7 @@ status-page-domain-removed = Домен удалён
 status-page-domain-check = Проверить
 status-page-domain-checked = Запрос к DNS выполнен
 status-page-domain-remove = Убрать
+status-page-domain-remove-ask = Страница больше не откроется под этим именем. Если добавить его снова, потребуется другая запись.
 status-page-domain-proven = используется
 status-page-domain-waiting = не подтверждён
 status-page-domain-record = Запись TXT
@@ -146,6 +147,7 @@ status-page-subscribers-closed = Страница открыта не для в�
 status-page-confirmed-at = Подтверждено
 status-page-unconfirmed = не подтверждено
 status-page-subscriber-removed = Подписчик удалён
+status-page-subscriber-delete-ask = Адрес удаляется, и писем больше не будет.
 status-page-not-rendered = Страница ещё не готова: рабочий процесс сделает её за несколько секунд.
 
 # Numbers

@@ -220,8 +220,15 @@ async fn a_page_that_the_file_manages_refuses_edits() {
     components(&app, 1).await;
     let id = page(&app, &admin, "shop", 1, json!({})).await;
     execute(&app, &format!("UPDATE status_pages SET managed_by = 'file' WHERE id = '{id}'")).await;
+    let claim = "INSERT INTO status_page_domains (page_id, domain, proof, error) VALUES ('%', 'status.shop.example', 'holdfast=abc', 'no record')";
+    execute(&app, &claim.replace('%', &id)).await;
     let path = format!("/api/v1/status-pages/{id}");
     admin.patch(&path, &json!({"name": "x"})).await.problem(409, "managed");
+    // What is to be published is read there, too.
+    let settings = admin.get(&format!("/settings/status-pages/{id}")).await.text;
+    assert!(settings.contains("_holdfast.status.shop.example") && settings.contains("holdfast=abc"), "{settings}");
+    assert!(settings.contains("/domains/status.shop.example/check"), "it can be looked for");
+    assert!(!settings.contains("/domains/status.shop.example/delete"), "{settings}");
     admin.delete(&path).await.problem(409, "managed");
     app.stop().await;
 }
