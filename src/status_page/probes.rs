@@ -1,6 +1,6 @@
 //! Monitors under the names of `blackbox_exporter`, for Prometheus, on the ops port: `/metrics/probes`, and `/probe?target=<key>` for one.
 //!
-//! Not in `/metrics`: ten thousand monitors have two hundred thousand series. Labels are the key and the kind, never an address.
+//! Not in `/metrics`: ten thousand monitors have two hundred thousand series. Labels are the key, the kind and the organisation's id, never an address.
 
 use std::{
     fmt::Write as _,
@@ -57,7 +57,8 @@ fn answer<'a>(monitors: impl Iterator<Item = &'a Live>, now: DateTime<Utc>) -> R
 /// Families in a fixed order; each has its lines together, as the format wants it.
 fn text<'a>(monitors: impl Iterator<Item = &'a Live>, now: DateTime<Utc>) -> String {
     let mut known: Vec<(&Live, &Last)> = monitors.filter_map(|monitor| Some((monitor, fresh(monitor, now)?))).collect();
-    known.sort_by(|(one, _), (other, _)| one.key.cmp(&other.key));
+    // A key is unique for its owner only.
+    known.sort_by(|(one, _), (other, _)| (&one.key, one.owner).cmp(&(&other.key, other.owner)));
     let mut out = String::new();
     for family in FAMILIES {
         let mut is_named = false;
@@ -67,7 +68,8 @@ fn text<'a>(monitors: impl Iterator<Item = &'a Live>, now: DateTime<Utc>) -> Str
                     let _ = writeln!(out, "# HELP {} {}\n# TYPE {} gauge", family.name, family.help, family.name);
                 }
                 let (key, kind) = (&monitor.key, monitor.kind.as_str());
-                let _ = writeln!(out, "{}{{monitor=\"{key}\",kind=\"{kind}\"{labels}}} {value}", family.name);
+                let org = monitor.owner.org().map(|org| format!(",org=\"{org}\"")).unwrap_or_default();
+                let _ = writeln!(out, "{}{{monitor=\"{key}\",kind=\"{kind}\"{org}{labels}}} {value}", family.name);
             }
         }
     }
@@ -222,3 +224,52 @@ const FAMILIES: [Family; 16] = [
         },
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platform::ids::OrgId;
+    use uptime::{Kind, Observation, Owner, Phases, Status};
+
+    fn live(owner: Owner, now: DateTime<Utc>) -> Live {
+        let observation = Observation {
+            at: now,
+            failures: Vec::new(),
+            total: 1000,
+            phases: Phases::default(),
+            address: None,
+            code: None,
+            certificate: None,
+            domain_ends_at: None,
+            http: None,
+            degraded: None,
+            note: None,
+        };
+        Live {
+            owner,
+            key: "shop-home".into(),
+            name: "Shop".into(),
+            kind: Kind::Tcp,
+            group: None,
+            interval_seconds: 60,
+            status: Status::Up,
+            since: now,
+            because_of: None,
+            degraded: None,
+            flapping: false,
+            badge: false,
+            last: Some(Last { ended_at: now, observation }),
+        }
+    }
+
+    #[test]
+    fn two_owners_with_the_same_key_have_series_of_their_own() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let org = OrgId(uuid::Uuid::nil());
+        let all = [live(Owner::Installation, now), live(Owner::Org(org), now)];
+        let text = text(all.iter(), now);
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("probe_success{")).collect();
+        let of_org = format!("probe_success{{monitor=\"shop-home\",kind=\"tcp\",org=\"{org}\"}} 1");
+        assert_eq!(lines, [of_org.as_str(), "probe_success{monitor=\"shop-home\",kind=\"tcp\"} 1"], "{text}");
+    }
+}

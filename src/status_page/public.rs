@@ -151,6 +151,9 @@ async fn part(
     uri: Uri,
 ) -> Response {
     let served = state.inner.holder.held().by_slug(&slug).cloned();
+    if let Some(rest) = rest.strip_prefix("api/v1/endpoints/") {
+        return gatus::of_page(&state, served.as_deref(), rest, &uri);
+    }
     answer(&state, served, &rest, client.0, &headers, &uri).await
 }
 

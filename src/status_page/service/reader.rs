@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use ipnet::IpNet;
 use sqlx::PgConnection;
 
-use super::StatusPages;
+use super::{StatusPages, endpoints::Named};
 use crate::{
     StatusPageError,
     holder::Access,
@@ -200,16 +200,26 @@ impl StatusPages {
             model.charts.push(Chart { name: monitor.name.clone(), points: quarters(&points, now) });
         }
         let shown: Vec<Monitor> = known.into_iter().filter(|monitor| monitors.contains(&monitor.id)).collect();
-        // Its group is that of the page.
-        let group_of = |id: MonitorId| {
-            let component = model.components.iter().find(|c| c.monitors.iter().any(|m| m.monitor_id == id))?;
-            let group = model.page.groups.iter().find(|group| Some(group.id) == component.group)?;
-            Some(group.name.clone())
-        };
-        let endpoints = self.endpoints(conn, &shown, group_of, now).await?;
+        let endpoints = self.endpoints(conn, &shown, |monitor| public_name(model, monitor.id), now).await?;
         model.endpoints = endpoints;
         Ok(())
     }
+}
+
+/// A monitor under the name and the group of its component, as the page has them: its own name and key are for those within.
+fn public_name(model: &PageModel, id: MonitorId) -> Named {
+    let place = |component: &Shown| component.monitors.iter().position(|monitor| monitor.monitor_id == id);
+    let Some((component, place)) = model.components.iter().find_map(|component| Some((component, place(component)?)))
+    else {
+        return Named { key: String::new(), name: String::new(), group: String::new() };
+    };
+    let group = model.page.groups.iter().find(|group| Some(group.id) == component.group);
+    let (mut key, mut name) = (component.key.clone(), component.name.clone());
+    if component.monitors.len() > 1 {
+        let number = place + 1;
+        (key, name) = (format!("{key}-{number}"), format!("{name} {number}"));
+    }
+    Named { key, name, group: group.map(|group| group.name.clone()).unwrap_or_default() }
 }
 
 /// The day that the backups' own monitor names while it is up: that of the last restore that was proven.

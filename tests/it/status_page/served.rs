@@ -180,6 +180,12 @@ async fn gatus_forms() {
     assert_eq!(badge.headers[header::CACHE_CONTROL], "no-cache, no-store, must-revalidate");
     assert_eq!(badge.headers[header::EXPIRES], "0");
     assert!(get(&app, &at("uptimes/1h")).await.text.parse::<f64>().unwrap() <= 1.0);
+    // The same below the page's address: keys of other owners mean nothing there.
+    let below = get(&app, "/status/appliance/api/v1/endpoints/statuses").await.json();
+    assert!(below.as_array().unwrap().iter().any(|one| one["key"].as_str() == Some(key)), "{below}");
+    let badge = format!("/status/appliance/api/v1/endpoints/{key}/health/badge.svg");
+    assert_eq!(get(&app, &badge).await.status, StatusCode::OK);
+    assert_eq!(get(&app, &badge.replace("appliance/api", "nobody/api")).await.status, StatusCode::NOT_FOUND);
     for wrong in ["uptimes/2d", "response-times/x/badge.svg", "response-times/1h/chart.svg"] {
         let answer = get(&app, &at(wrong)).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong}");
