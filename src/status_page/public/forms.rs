@@ -234,7 +234,9 @@ async fn try_password(
 ) -> Response {
     let access = &served.access;
     let Some(stored) = access.restriction.password_hash.clone() else { return nothing() };
-    if pages.inner.limits.passwords.check(&address_key(client.0)).is_err() {
+    let limits = &pages.inner.limits;
+    let is_often = limits.passwords.check(&address_key(client.0)).is_err();
+    if is_often || limits.by_page.check(&access.page.code).is_err() {
         let words = words_for(pages, served, headers);
         let said = Said::new(StatusCode::TOO_MANY_REQUESTS, &words, "status-page-failed", "status-page-too-many");
         return say(pages, served, &words, said);

@@ -94,6 +94,8 @@ pub(super) struct Inner {
 pub(super) struct Limits {
     /// By address of origin: five passwords a minute.
     pub passwords: RateLimiter,
+    /// By page: sixty passwords a minute, from wherever. Each takes tens of milliseconds of a processor.
+    pub by_page: RateLimiter,
     /// By address of origin: five subscriptions an hour.
     pub by_origin: RateLimiter,
     /// By page and mail address: three mails a day.
@@ -118,6 +120,7 @@ impl StatusPages {
         let signing = deps.master_key.derive("status_page.links");
         let limits = Limits {
             passwords: RateLimiter::new(5, 5),
+            by_page: RateLimiter::new(60, 60),
             by_origin: RateLimiter::sparse(Duration::from_secs(12 * 60), 5),
             by_address: RateLimiter::sparse(Duration::from_secs(8 * 3600), 3),
         };
