@@ -5,6 +5,7 @@ mod calendar;
 mod domains;
 mod faults;
 mod forms;
+mod looks;
 mod processes;
 mod seed;
 mod served;
