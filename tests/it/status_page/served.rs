@@ -1,9 +1,12 @@
 //! What is served: the appliance's own page, answers from memory, their forms.
 
+use std::time::Duration;
+
 use chrono::{TimeDelta, Utc};
 use holdfast::app::Config;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::seed::{components, execute, get, incident, page, until_served, with};
 use crate::support::{app::TestApp, vault::Vault, wait::until};
@@ -154,6 +157,28 @@ async fn an_incident_is_seen_in_every_form() {
     assert!(get(&app, "/status/shop/history.rss").await.text.contains("Checkout fails"));
     let calendar = get(&app, "/status/shop/maintenance.ics").await;
     assert!(calendar.text.starts_with("BEGIN:VCALENDAR\r\n"), "{}", calendar.text);
+
+    // A text of an incident that is over is corrected by another process. It was rendered just now, so it is not the minute that shows it.
+    execute(
+        &app,
+        "UPDATE incidents SET status = 'resolved', resolved_at = now(), updated_at = now() WHERE code = 'abcdefabcdef'",
+    )
+    .await;
+    until("it is not over", async || {
+        get(&app, "/status/shop/api/v2/incidents.json").await.json()["incidents"][0]["status"] == "resolved"
+    })
+    .await;
+    let began = Instant::now();
+    execute(
+        &app,
+        "UPDATE incident_updates SET body = 'A _typo_ of ours.', updated_at = now() WHERE code = 'uabcdefabcdef'",
+    )
+    .await;
+    until("the correction is not shown", async || {
+        get(&app, "/status/shop/api/v2/incidents.json").await.text.contains("A typo of ours.")
+    })
+    .await;
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     app.stop().await;
 }
 
