@@ -126,6 +126,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     // Whoever reads a page belongs to no organisation; one process renders the pages of all.
     ("status_page/doctor.rs", "Domains::run Renders::run", "checks of all pages"),
     ("status_page/service/builtin.rs", "make_builtin remove_builtin", "the appliance's own page"),
+    ("status_page/service/closing.rs", "tell_closed", "subscribers of a page, whosever it is"),
     ("status_page/service/domains.rs", "check_domains look_at", "domains of all pages"),
     (
         "status_page/service/endpoints.rs",
