@@ -1,7 +1,7 @@
 //! [`StatusPages`]: the rules.
 //!
 //! Further files: `pages.rs` (what the API changes), `values/` (what it may be), `subscribers.rs`, `tell.rs` and `closing.rs` (mails to them), `domains.rs`,
-//! `reader.rs` (what a page shows), `endpoints.rs` (monitors in Gatus's form), `renderer.rs` (in the worker that has the prober's duty), `loader.rs`
+//! `reader.rs` (what a page shows), `endpoints.rs` (monitors in Gatus's form), `renderer.rs` and `written.rs` (in the worker that has the prober's duty), `loader.rs`
 //! (in every process), `builtin.rs` (the appliance's own page), `section.rs` (pages in the file of monitors), `terminal.rs` (for the command line),
 //! `upkeep.rs`.
 
@@ -19,6 +19,7 @@ mod tell;
 mod terminal;
 mod upkeep;
 mod values;
+mod written;
 
 use std::{sync::Arc, time::Duration};
 

@@ -6,13 +6,15 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
 use tokio::{
     sync::broadcast::error::TryRecvError,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
-use super::StatusPages;
+use super::{
+    StatusPages,
+    written::{Rendered, write},
+};
 use crate::{
     ShownComponentChanged, StatusPageError,
     holder::{Access, Served},
@@ -155,10 +157,13 @@ impl Renderer {
         if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             self.looked = Some(Instant::now());
             let found = timeout(PATIENCE, self.look()).await;
-            self.answered(&match found {
-                Ok(found) => found,
-                Err(_) => Err(StatusPageError::Db(sqlx::Error::PoolTimedOut.into())),
-            });
+            let found = found.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
+            self.answered(found.as_ref().err());
+            for id in found.unwrap_or_default() {
+                if !self.begin_in_time(id).await {
+                    break;
+                }
+            }
         }
         for kept in self.kept.values_mut().filter(|kept| kept.due.is_none() && kept.rendered.elapsed() >= EVERY) {
             kept.due = Some(Why::Minute);
@@ -191,15 +196,15 @@ impl Renderer {
     }
 
     /// Notes whether the database answers; says so when that changes.
-    fn answered(&mut self, result: &Result<(), StatusPageError>) {
-        match result {
-            Ok(()) => {
+    fn answered(&mut self, error: Option<&StatusPageError>) {
+        match error {
+            None => {
                 if std::mem::take(&mut self.is_away) {
                     tracing::info!("status pages are read from the database again");
                     self.mark_all(Why::Changed);
                 }
             }
-            Err(error) if !self.is_away => {
+            Some(error) if !self.is_away => {
                 self.is_away = true;
                 // They are rendered with what is known.
                 self.kept.values_mut().for_each(|kept| kept.failed = None);
@@ -208,12 +213,12 @@ impl Renderer {
                     "status pages go on with what is known: the database does not answer"
                 );
             }
-            Err(_) => {}
+            Some(_) => {}
         }
     }
 
-    /// Looks for pages that are new, gone or changed, and for changes that other processes have made.
-    async fn look(&mut self) -> Result<(), StatusPageError> {
+    /// Looks for pages that are gone or changed, and for changes that other processes have made. Returns those that are not read yet.
+    async fn look(&mut self) -> Result<Vec<PageId>, StatusPageError> {
         let mut tx = self.pages.system().await?;
         let standings = renders::standings(&mut tx).await?;
         let pulse = renders::pulse(&mut tx).await?;
@@ -225,25 +230,28 @@ impl Renderer {
         let there: HashSet<PageId> = standings.iter().map(|standing| standing.page).collect();
         self.kept.retain(|id, _| there.contains(id));
         self.unread.retain(|id, _| there.contains(id));
+        let mut new = Vec::new();
         for standing in standings {
             match self.kept.get_mut(&standing.page) {
                 Some(kept) if kept.access.revision == standing.revision => {}
                 Some(kept) => kept.due = Some(Why::Page),
                 None if self.unread.get(&standing.page).is_some_and(|failed| failed.elapsed() < AGAIN) => {}
-                None => match self.begin(standing.page).await {
-                    Ok(()) => {
-                        self.unread.remove(&standing.page);
-                    }
-                    Err(error) if is_away(&error) => return Err(error),
-                    Err(error) => {
-                        // Others are not kept from being rendered.
-                        tracing::warn!(page_id = %standing.page, error = chain(&error), "a status page could not be read");
-                        self.unread.insert(standing.page, Instant::now());
-                    }
-                },
+                None => new.push(standing.page),
             }
         }
-        Ok(())
+        Ok(new)
+    }
+
+    /// Reads a page for the first time, or notes that it could not be read. False: then the database may not answer at all.
+    async fn begin_in_time(&mut self, id: PageId) -> bool {
+        let begun = timeout(PATIENCE, self.begin(id)).await;
+        let Err(error) = begun.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into())) else {
+            self.unread.remove(&id);
+            return true;
+        };
+        tracing::warn!(page_id = %id, error = chain(&error), "a status page could not be read");
+        self.unread.insert(id, Instant::now());
+        !is_away(&error)
     }
 
     /// Reads a page for the first time.
@@ -355,38 +363,4 @@ fn is_away(error: &StatusPageError) -> bool {
 
 fn statuses(model: &PageModel) -> HashMap<ComponentId, ComponentStatus> {
     model.components.iter().map(|component| (component.id, component.status)).collect()
-}
-
-/// What was rendered of a page.
-struct Rendered<'a> {
-    page: PageId,
-    org: Option<OrgId>,
-    as_of: DateTime<Utc>,
-    /// What is not in the database as it is.
-    new: &'a [&'a Render],
-    all: &'a [Render],
-    changes: &'a [ShownComponentChanged],
-}
-
-/// Writes what is new for the other processes; false: the duty is another's by now.
-async fn write(pages: &StatusPages, duty: &Duty, term: i64, rendered: &Rendered<'_>) -> Result<bool, StatusPageError> {
-    let Rendered { page, org, as_of, new, all, changes } = *rendered;
-    let clock = &pages.inner.clock;
-    let mut tx = pages.system().await?;
-    if !duty.holds(&mut tx, term).await? {
-        return Ok(false);
-    }
-    let Some(version) = renders::next_version(&mut tx, (page, org), term, as_of, clock.now()).await? else {
-        return Ok(false);
-    };
-    for render in new {
-        renders::put(&mut tx, (page, org), render, version).await?;
-    }
-    let paths: Vec<String> = all.iter().map(Render::stored_path).collect();
-    renders::keep(&mut tx, page, &paths).await?;
-    for change in changes {
-        events::publish(&mut tx, clock, org, change).await?;
-    }
-    tx.commit().await?;
-    Ok(true)
 }
