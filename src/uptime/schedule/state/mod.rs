@@ -39,7 +39,7 @@ pub struct State {
     good: Option<(u16, DateTime<Utc>)>,
     pub last_ok_at: Option<DateTime<Utc>>,
     cover: Cover,
-    /// Why it is down or degraded.
+    /// Why it is down or degraded; of a part of the appliance that is well, what it says of itself.
     pub error: Option<String>,
     pub degraded: Option<Degraded>,
     slow_in_row: u8,
@@ -131,11 +131,12 @@ impl State {
         }
         self.good = None;
         let degraded = self.judge_attention(rules, seen, now);
-        // What a part of the appliance says of itself is kept while it is up, too: backups say when a restore was proven.
-        let says_other = self.checked == Status::Up && self.error != seen.note;
-        self.error.clone_from(&seen.note);
-        if degraded != self.degraded || says_other {
+        if degraded != self.degraded {
             self.degraded = degraded;
+            effects.push(Effect::Row);
+        }
+        if self.error != seen.note {
+            self.error.clone_from(&seen.note);
             effects.push(Effect::Row);
         }
         if self.checked != Status::Up {
