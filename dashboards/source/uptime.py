@@ -30,7 +30,7 @@ DASHBOARD = Dashboard(
         row("Monitors"),
         timeseries("Monitors by status", "How do the monitors do?", "short", (largest("holdfast_uptime_monitors", "status"), "{{status}}"), stack=True),
         timeseries("Changes of status", "How often does the status change?", "short", (increase(TRANSITIONS, "to"), "{{to}}"), bars=True, alerts=("UptimeMonitorFlapping",)),
-        timeseries("Certificates that end soon", "How many certificates end within a week and within three?", "short", (largest("holdfast_uptime_certificates_ending", "within"), "{{within}}"), limits=above(1), alerts=("UptimeCertificateEnds21d", "UptimeCertificateEnds7d")),
+        timeseries("Certificates that end soon", "How many certificates end within a week and within three?", "short", (largest("holdfast_uptime_certificates_ending", "within"), "{{within}}"), limits=above(1), alerts=("UptimeCertificateEnds",)),
         timeseries("Domains that end soon", "How many domains end within a week and within three?", "short", (largest("holdfast_uptime_domains_ending", "within"), "{{within}}"), limits=above(1), alerts=("UptimeDomainEnds",)),
         row("Writing"),
         timeseries("Duration of writing, p95 and median", "How long does a transaction of results take?", "s", (quantile(0.95, WRITE), "95 %"), (quantile(0.5, WRITE), "50 %")),

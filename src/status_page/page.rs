@@ -50,8 +50,6 @@ pub struct PageModel {
     pub components: Vec<Shown>,
     /// Incidents and announced maintenance, newest first.
     pub incidents: Vec<IncidentView>,
-    /// Windows of maintenance of the coming 90 days.
-    pub windows: Vec<Planned>,
     pub charts: Vec<Chart>,
     /// Monitors of its components, as Gatus shows them.
     pub endpoints: Vec<Endpoint>,
@@ -86,18 +84,10 @@ pub struct Shown {
     pub start_date: Option<NaiveDate>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// Of the appliance's backups: the day of the last restore that was proven.
+    pub proven: Option<NaiveDate>,
     /// From when on it had which status, oldest first.
     pub changes: Vec<(DateTime<Utc>, ComponentStatus)>,
-}
-
-/// A planned time of maintenance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Planned {
-    /// Never changes.
-    pub uid: String,
-    pub name: String,
-    pub from: DateTime<Utc>,
-    pub until: DateTime<Utc>,
 }
 
 /// Latency of a monitor over 24 hours.

@@ -118,7 +118,7 @@ async fn default_page(
     uri: Uri,
 ) -> Response {
     let served = state.inner.holder.held().default_page().cloned();
-    answer(&state, served, "", client.0, &headers, &uri)
+    answer(&state, served, "", client.0, &headers, &uri).await
 }
 
 async fn default_file(
@@ -129,7 +129,7 @@ async fn default_file(
     uri: Uri,
 ) -> Response {
     let served = state.inner.holder.held().default_page().cloned();
-    answer(&state, served, &format!("api/v2/{file}"), client.0, &headers, &uri)
+    answer(&state, served, &format!("api/v2/{file}"), client.0, &headers, &uri).await
 }
 
 async fn page(
@@ -140,7 +140,7 @@ async fn page(
     uri: Uri,
 ) -> Response {
     let served = state.inner.holder.held().by_slug(&slug).cloned();
-    answer(&state, served, "", client.0, &headers, &uri)
+    answer(&state, served, "", client.0, &headers, &uri).await
 }
 
 async fn part(
@@ -151,7 +151,10 @@ async fn part(
     uri: Uri,
 ) -> Response {
     let served = state.inner.holder.held().by_slug(&slug).cloned();
-    answer(&state, served, &rest, client.0, &headers, &uri)
+    if let Some(rest) = rest.strip_prefix("api/v1/endpoints/") {
+        return gatus::of_page(&state, served.as_deref(), rest, &uri);
+    }
+    answer(&state, served, &rest, client.0, &headers, &uri).await
 }
 
 async fn post_part(
@@ -178,7 +181,7 @@ async fn of_domain(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    answer(&state, domain_page(&state, host), "", client.0, &headers, &uri)
+    answer(&state, domain_page(&state, host), "", client.0, &headers, &uri).await
 }
 
 async fn part_of_domain(
@@ -193,7 +196,7 @@ async fn part_of_domain(
     if let Some(rest) = rest.strip_prefix("api/v1/endpoints/") {
         return gatus::of_page(&state, served.as_deref(), rest, &uri);
     }
-    answer(&state, served, &rest, client.0, &headers, &uri)
+    answer(&state, served, &rest, client.0, &headers, &uri).await
 }
 
 async fn post_of_domain(
@@ -246,8 +249,8 @@ fn judge(
     access.restriction.judge(&brought, &pages.inner.signing, &access.page.code)
 }
 
-/// Answers a GET.
-fn answer(
+/// Answers a GET: from memory, but for a link in a mail whose page is no longer open to its reader.
+async fn answer(
     pages: &StatusPages,
     served: Option<Arc<Served>>,
     rest: &str,
@@ -266,12 +269,20 @@ fn answer(
         None => (nothing(), Answered::NotFound),
         Some(served) => {
             let key = Query::<KeyQuery>::try_from_uri(uri).ok().and_then(|query| query.0.key);
-            match judge(pages, &served, client, headers, key.as_deref()) {
-                Verdict::AskPassword if matches!(wanted, Wanted::Page(..)) => {
+            let verdict = judge(pages, &served, client, headers, key.as_deref());
+            let is_their_link = match &wanted {
+                Wanted::Form(step) if verdict != Verdict::Welcome => forms::is_their_link(pages, &served, step).await,
+                _ => false,
+            };
+            match (verdict, wanted) {
+                (Verdict::Welcome, wanted) => welcome(pages, &served, wanted, headers),
+                (Verdict::AskPassword, Wanted::Page(..)) => {
                     (forms::ask_password(pages, &served, headers, false), Answered::Refused)
                 }
-                Verdict::Refused | Verdict::AskPassword => (nothing(), Answered::Refused),
-                Verdict::Welcome => welcome(pages, &served, wanted, headers),
+                (_, Wanted::Form(step)) if is_their_link => {
+                    (forms::show(pages, &served, &step, headers), Answered::Current)
+                }
+                (Verdict::Refused | Verdict::AskPassword, _) => (nothing(), Answered::Refused),
             }
         }
     };

@@ -102,7 +102,7 @@ fn machines(model: &PageModel, as_of: DateTime<Utc>, set: Set) -> Result<Vec<Dra
     drafts.extend([
         draft("history.atom", ATOM, html::feed::atom(model, as_of).into()),
         draft("history.rss", RSS, html::feed::rss(model).into()),
-        draft("maintenance.ics", CALENDAR, ical::calendar(model, as_of).into()),
+        draft("maintenance.ics", CALENDAR, ical::calendar(model).into()),
         draft("badge.svg", SVG, badge::svg(&model.page.name, &message, color).into()),
         draft("badge.json", JSON, serde_json::to_vec(&shields::badge(model, overall))?.into()),
         draft(UP, TEXT, Bytes::from_static(up.as_bytes())),

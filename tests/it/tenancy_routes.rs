@@ -307,7 +307,7 @@ const FIELDS: &str = "name=Mine&title=Mine&filename=mine.md&content=Hello&role=m
 /// As the browser sends it.
 async fn submit(client: &Client, path: &str, csrf: &str) -> Answer {
     let request = client.request(Method::POST, path).header(header::ACCEPT, "text/html");
-    let request = if path.ends_with("/documents") {
+    let request = if path.ends_with("/documents") || path.ends_with("/logo") {
         let part = |name: &str, content: &str| {
             format!("--cut\r\nContent-Disposition: form-data; name={name}\r\n\r\n{content}\r\n")
         };

@@ -17,9 +17,10 @@ fn changed(view: &IncidentView) -> DateTime<Utc> {
     view.updates.iter().map(|update| update.display_at).max().unwrap_or(view.incident.started_at)
 }
 
-/// Without control characters, which XML has no way to write.
+/// Without control characters and the two others that XML has no way to write (XML 1.0, section 2.2).
 fn xml(value: &str) -> String {
-    let clean: String = value.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let is_char = |c: &char| (!c.is_control() || matches!(c, '\n' | '\t')) && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
+    let clean: String = value.chars().filter(is_char).collect();
     escape(&clean)
 }
 
@@ -93,4 +94,14 @@ pub fn rss(model: &PageModel) -> String {
     }
     out.push_str("</channel></rss>\n");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::xml;
+
+    #[test]
+    fn what_xml_cannot_write_is_left_out() {
+        assert_eq!(xml("a\u{FFFE}b\u{FFFF}c\u{1}d\n<e>"), "abcd\n&lt;e&gt;");
+    }
 }

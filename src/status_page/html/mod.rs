@@ -41,13 +41,15 @@ pub struct Frame<'a> {
     pub set: Set,
     /// Path of this page below the root, such as `/history`; empty: the first page.
     pub here: String,
+    /// Its reader may open the page's other parts.
+    pub has_links: bool,
 }
 
 impl<'a> Frame<'a> {
     pub fn new(model: &'a PageModel, words: &'a Words, as_of: DateTime<Utc>, set: Set, here: &str) -> Self {
         // The closing tag cannot stand in it: the accent is checked.
         let style = format!("<style>{}</style>", styles::css(&model.page.theme));
-        Self { model, words, title: model.page.name.clone(), style, as_of, set, here: here.to_owned() }
+        Self { model, words, title: model.page.name.clone(), style, as_of, set, here: here.to_owned(), has_links: true }
     }
 
     fn titled(mut self, title: &str) -> Self {
@@ -335,6 +337,10 @@ fn row(frame: &Frame<'_>, shown: &Shown) -> String {
     } else {
         format!("{name} <b class={class}>{sign} {status}</b>")
     };
+    if let Some(day) = shown.proven {
+        let text = words.with("status-page-restore-proven", "date", &words.day(day));
+        let _ = write!(out, "<div class=soft>{}</div>", escape(&text));
+    }
     if !shown.description.is_empty() {
         let _ = write!(out, "<div class=soft>{}</div>", escape(&shown.description));
     }
@@ -368,6 +374,8 @@ pub fn message(
     (heading, text): (String, String),
     form: Option<MessageForm>,
 ) -> askama::Result<String> {
-    let frame = Frame::new(model, words, as_of, Set::Current, "").titled(&heading);
+    let mut frame = Frame::new(model, words, as_of, Set::Current, "").titled(&heading);
+    // By the link of a mail strangers come to a private page, and nowhere else in it.
+    frame.has_links = model.page.visibility == crate::Visibility::Public;
     Message { frame, heading, text, form }.render()
 }

@@ -83,6 +83,14 @@ impl StatusPages {
         Ok(Some(found).filter(|_| is_ours && !is_late))
     }
 
+    /// Whether a token to manage a subscription was made by us, for whichever page. Asks nobody: what strangers guess does not reach the database.
+    pub(crate) fn is_signed(&self, token: &str) -> bool {
+        let Some((id, signature)) = token.split_once('.') else { return false };
+        let Ok(id) = id.parse::<SubscriberId>() else { return false };
+        let right = self.signature(id, Purpose::Manage, DateTime::UNIX_EPOCH);
+        crypto::constant_time_eq(right.as_bytes(), signature.as_bytes())
+    }
+
     /// Notes the wish and mails a link. What is answered does not say whether the address is known.
     pub(crate) async fn subscribe(&self, served: &Served, asked: &Asked<'_>) -> Result<(), StatusPageError> {
         let page = &served.access.page;

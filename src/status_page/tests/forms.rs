@@ -154,3 +154,26 @@ fn feeds_and_calendars_have_what_is_announced() {
     assert_eq!(upcoming.scheduled_maintenances.len(), 1);
     assert!(text(&find(&all, Set::Current, "index.en").body).contains("Planned maintenance"));
 }
+
+#[test]
+fn the_day_of_the_last_proven_restore_is_on_the_page() {
+    let mut shown = component(0);
+    shown.proven = Some(chrono::NaiveDate::from_ymd_opt(2026, 11, 28).unwrap());
+    let all = rendered(&model(vec![shown, component(1)]));
+    let page = text(&find(&all, Set::Current, "index.en").body);
+    assert_eq!(page.matches("A restore was proven on 2026-11-28").count(), 1, "{page}");
+    assert!(text(&find(&all, Set::Stale, "index.ru").body).contains("Восстановление из копии проверено 2026-11-28"));
+}
+
+#[test]
+fn a_private_page_has_no_links_in_what_it_says_to_strangers() {
+    let mut page = model(vec![component(0)]);
+    let words = Words::new(Lang::En);
+    let said = |page: &PageModel| {
+        crate::html::message(page, &words, now(), ("Your subscription".into(), "Text".into()), None).unwrap()
+    };
+    assert!(said(&page).contains("/history.atom\">Atom"));
+    page.page.visibility = Visibility::Private;
+    let html = said(&page);
+    assert!(!html.contains("<nav") && html.contains("Your subscription"), "{html}");
+}

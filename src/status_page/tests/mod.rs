@@ -2,6 +2,7 @@
 
 mod days;
 mod forms;
+mod held;
 mod samples;
 
 use bytes::Bytes;
@@ -49,6 +50,7 @@ pub fn component(number: usize) -> Shown {
         start_date: None,
         created_at: now() - TimeDelta::days(365),
         updated_at: now() - TimeDelta::days(1),
+        proven: None,
         changes: vec![(now() - TimeDelta::days(365), ComponentStatus::Operational)],
     }
 }
@@ -98,7 +100,6 @@ pub fn model(components: Vec<Shown>) -> PageModel {
         logo: None,
         components,
         incidents: Vec::new(),
-        windows: Vec::new(),
         charts: Vec::new(),
         endpoints: Vec::new(),
         read_at: now(),

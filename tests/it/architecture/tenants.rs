@@ -126,6 +126,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     // Whoever reads a page belongs to no organisation; one process renders the pages of all.
     ("status_page/doctor.rs", "Domains::run Renders::run", "checks of all pages"),
     ("status_page/service/builtin.rs", "make_builtin remove_builtin", "the appliance's own page"),
+    ("status_page/service/closing.rs", "tell_closed", "subscribers of a page, whosever it is"),
     ("status_page/service/domains.rs", "check_domains look_at", "domains of all pages"),
     (
         "status_page/service/endpoints.rs",
@@ -135,11 +136,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("status_page/service/loader.rs", "load", "each process serves the pages of all organisations"),
     ("status_page/service/mod.rs", "begin", "pages of the installation, which has no organisation"),
     ("status_page/service/mod.rs", "system", "for the functions of this room that are listed here"),
-    (
-        "status_page/service/renderer.rs",
-        "begin look render write",
-        "one process renders the pages of all organisations",
-    ),
+    ("status_page/service/renderer.rs", "begin look render", "one process renders the pages of all organisations"),
     (
         "status_page/service/subscribers.rs",
         "choose component_names confirm open_link owner_of subscribe unsubscribe",
@@ -148,6 +145,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("status_page/service/tell.rs", "begin_telling go_on_telling tell_some", "subscribers of a page, whosever it is"),
     ("status_page/service/upkeep.rs", "start_upkeep", "gauges"),
     ("status_page/service/upkeep.rs", "maintain", "retention"),
+    ("status_page/service/written.rs", "write", "one process renders the pages of all organisations"),
     // Alerts are of the whole installation.
     ("alerting/service/intake.rs", "take", "what Alertmanager sends"),
     ("alerting/service/mod.rs", "list fired_between firing worst get watchdog", "read by operators"),

@@ -14,7 +14,8 @@ async fn password_network_and_private_look_the_same_from_outside() {
     page(&app, &admin, "open", 1, json!({})).await;
     page(&app, &admin, "private", 1, json!({"visibility": "private"})).await;
     page(&app, &admin, "elsewhere", 1, json!({"networks": ["192.0.2.0/24"]})).await;
-    let locked = page(&app, &admin, "locked", 1, json!({"password": "open sesame"})).await;
+    let secrets = json!({"password": "open sesame", "home_url": "https://inner.example", "contact_url": "mailto:boss@inner.example"});
+    let locked = page(&app, &admin, "locked", 1, secrets).await;
     until_served(&app, "/status/open").await;
     until("the page with a password does not ask for it", async || {
         get(&app, "/status/locked").await.status == StatusCode::UNAUTHORIZED
@@ -31,6 +32,7 @@ async fn password_network_and_private_look_the_same_from_outside() {
     }
     let form = get(&app, "/status/locked").await;
     assert!(form.text.contains("type=password") && !form.text.contains("Shop 0"), "{}", form.text);
+    assert!(!form.text.contains("inner.example"), "its name alone: {}", form.text);
     assert_eq!(form.headers[header::CACHE_CONTROL], "private, no-store");
 
     let wrong = submit(&app, "/status/locked/password", &[("password", "sesame")]).await;
