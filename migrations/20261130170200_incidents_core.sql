@@ -270,6 +270,16 @@ CREATE INDEX incident_rules_org_idx ON incident_rules (org_id, id);
 SELECT holdfast_tenant_table('incident_rules');
 SELECT holdfast_system_access('incident_rules');
 
+-- Organisations for which the rule that mails their administrators was made. Once: who deletes that rule does not get it again.
+CREATE TABLE incident_defaults (
+  org_id uuid CONSTRAINT incident_defaults_pkey PRIMARY KEY
+    CONSTRAINT incident_defaults_org_id_fkey REFERENCES organisations (id) ON DELETE CASCADE,
+  made_at timestamptz NOT NULL
+);
+SELECT holdfast_tenant_table('incident_defaults');
+-- Made where a monitor goes down, in the prober's transaction, too.
+SELECT holdfast_system_access('incident_defaults');
+
 CREATE TABLE incident_rotas (
   id uuid CONSTRAINT incident_rotas_pkey PRIMARY KEY,
   org_id uuid CONSTRAINT incident_rotas_org_id_fkey REFERENCES organisations (id) ON DELETE CASCADE,
@@ -330,7 +340,7 @@ CREATE TABLE incident_told (
     CHECK (what IN ('opened', 'grown', 'reminder', 'escalated', 'flapping', 'updated', 'resolved', 'test')),
   -- mail_messages.id or webhook_deliveries.id. NULL: it was held back, and why.
   delivery_id uuid,
-  held text CONSTRAINT incident_told_held_check CHECK (held IN ('quiet', 'flapping', 'grouped', 'disabled', 'no_address')),
+  held text CONSTRAINT incident_told_held_check CHECK (held IN ('quiet', 'flapping', 'grouped', 'disabled', 'no_address', 'no_mail', 'failed')),
   CONSTRAINT incident_told_pkey PRIMARY KEY (id, created_at)
 ) PARTITION BY RANGE (created_at);
 SELECT holdfast_tenant_table('incident_told');

@@ -19,7 +19,7 @@ label_enum! {
     pub enum ToldOutcome {
         /// Written into the outbox of mail or webhooks.
         Enqueued = "enqueued",
-        /// It has no address, or is disabled.
+        /// It has no address, is disabled, or its message could not be written.
         Unable = "unable",
     }
 }
@@ -163,6 +163,16 @@ impl Metrics {
         let incident = incident.map(|incident| incident.to_string());
         let (channel, outcome, what) = (channel.as_str(), outcome.as_str(), what.as_str());
         tracing::info!(incident_id = incident, channel, outcome, what, "incident told");
+    }
+
+    pub(super) fn told_nobody(&self, incident: IncidentId) {
+        tracing::warn!(incident_id = %incident, "no rule matches an incident: nobody is told of it");
+    }
+
+    /// The others are told nevertheless.
+    pub(super) fn not_written(&self, incident: Option<IncidentId>, receiver: &str, why: &str) {
+        let incident = incident.map(|incident| incident.to_string());
+        tracing::error!(incident_id = incident, receiver, why, "a message about an incident could not be written");
     }
 
     pub(super) fn first_told(&self, seconds: f64) {

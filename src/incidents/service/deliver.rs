@@ -1,8 +1,10 @@
 //! A message to its receivers: once each, in the caller's transaction.
 
+use std::collections::BTreeSet;
+
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::{
@@ -17,9 +19,10 @@ use crate::{
     model::{ChannelId, ChannelKind, Held, IncidentId, LogKind, Owner, RuleId, Told, ToldId, What},
     store::{channels, rota, told},
 };
-use mail::{Address, Content, NewMail, kinds};
-use platform::{crypto, ids::UserId};
-use webhooks::DeliveryId;
+use jobs::JobsError;
+use mail::{Address, Content, MailError, NewMail, kinds};
+use platform::{crypto, error::chain, ids::UserId};
+use webhooks::{DeliveryId, WebhooksError};
 
 /// Who gets a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +83,6 @@ impl Incidents {
         sorted.sort_unstable();
         sorted.dedup();
         let mut outs = Vec::new();
-        let mut reached = 0;
         for receiver in sorted {
             if let Some(incident) = telling.incident {
                 let once = format!("{}/{receiver}", telling.once);
@@ -93,20 +95,31 @@ impl Incidents {
                 Receiver::Person(user) => self.outs_of_person(conn, telling.owner, user, people).await?,
             };
             match found {
-                Ok(found) => {
-                    reached += 1;
-                    outs.extend(found);
-                }
+                Ok(found) => outs.extend(found.into_iter().map(|out| (receiver, out))),
                 Err((held, kind)) => self.hold(conn, telling, receiver, held, kind).await?,
             }
         }
-        outs.sort_by(|a, b| a.lane.cmp(&b.lane));
-        for out in &outs {
-            let delivery = self.write_out(conn, telling, out).await?;
-            self.note_told(conn, telling, out.channel, out.user, Some(delivery), None).await?;
-            self.inner.metrics.told(out.kind, ToldOutcome::Enqueued, telling.message.kind, telling.incident);
+        outs.sort_by(|(_, a), (_, b)| a.lane.cmp(&b.lane));
+        let mut reached = BTreeSet::new();
+        for (receiver, out) in &outs {
+            // What cannot be written undoes only this one: the other receivers are told.
+            let mut point = conn.begin().await?;
+            match self.write_out(&mut point, telling, out).await {
+                Ok(delivery) => {
+                    point.commit().await?;
+                    self.note_told(conn, telling, out.channel, out.user, Some(delivery), None).await?;
+                    self.inner.metrics.told(out.kind, ToldOutcome::Enqueued, telling.message.kind, telling.incident);
+                    reached.insert(*receiver);
+                }
+                Err(error) if is_passing(&error) => return Err(error),
+                Err(error) => {
+                    point.rollback().await?;
+                    self.inner.metrics.not_written(telling.incident, &receiver.to_string(), &chain(&error));
+                    self.hold(conn, telling, *receiver, Held::Failed, out.kind).await?;
+                }
+            }
         }
-        Ok(reached)
+        Ok(reached.len())
     }
 
     /// What goes to a channel; Err: why nothing does.
@@ -137,6 +150,9 @@ impl Incidents {
         };
         if kind != ChannelKind::Mail {
             return Ok(Ok(vec![out(format!("{}{id}", channel::PREFIX), Way::Post)]));
+        }
+        if !self.inner.rooms.mail.is_configured() {
+            return Ok(Err((Held::NoMail, kind)));
         }
         let to: Vec<(Address, String)> = if settings.to.is_empty() {
             people.admins.iter().filter_map(of_person).collect()
@@ -174,6 +190,9 @@ impl Incidents {
         }
         if !outs.is_empty() {
             return Ok(Ok(outs));
+        }
+        if !self.inner.rooms.mail.is_configured() {
+            return Ok(Err((Held::NoMail, ChannelKind::Mail)));
         }
         let Some((to, name)) = people.by_id.get(&user).and_then(of_person) else {
             return Ok(Err((Held::NoAddress, ChannelKind::Mail)));
@@ -307,6 +326,20 @@ impl Incidents {
             created_at: clock.now(),
         };
         Ok(told::insert(conn, telling.owner.org(), &told).await?)
+    }
+}
+
+/// Whether all of it is to be tried again soon: the database is away, or somebody else holds a lock.
+fn is_passing(error: &IncidentsError) -> bool {
+    let of_jobs = |error: &JobsError| matches!(error, JobsError::Db(error) if error.is_unavailable());
+    match error {
+        IncidentsError::Db(error)
+        | IncidentsError::Mail(MailError::Db(error))
+        | IncidentsError::Webhooks(WebhooksError::Db(error)) => error.is_unavailable(),
+        IncidentsError::Jobs(error)
+        | IncidentsError::Mail(MailError::Jobs(error))
+        | IncidentsError::Webhooks(WebhooksError::Jobs(error)) => of_jobs(error),
+        _ => false,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     timeline,
 };
 use jobs::{By, Loops};
-use platform::ids::OrgId;
+use platform::{http::Slice, ids::OrgId};
 
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 const CHANGES_EVERY: Duration = Duration::from_millis(300);
@@ -113,9 +113,13 @@ impl Incidents {
             self.log(&mut tx, org, id, LogKind::Steady, ROOM_ITSELF, json!({})).await?;
         }
         // Where a person has spoken, a person says that it is over.
-        let to =
-            if updates::has_any(&mut tx, id).await? { IncidentStatus::Monitoring } else { IncidentStatus::Resolved };
+        let spoken = updates::has_any_but(&mut tx, id, ROOM_ITSELF).await?;
+        let to = if spoken { IncidentStatus::Monitoring } else { IncidentStatus::Resolved };
         let mut changes = self.move_to(&mut tx, owner, &incident, to, ROOM_ITSELF).await?;
+        // Who heard from the room that it began hears from it that it is over.
+        if !spoken && incident.published_at.is_some() && !updates::list(&mut tx, id, &Slice::first(1)).await?.is_empty() {
+            self.say_by_itself(&mut tx, owner, id, to).await?;
+        }
         tx.commit().await?;
         changes.push(Changed::Incident(id));
         self.announce(&changes);

@@ -17,11 +17,13 @@ pub async fn open(conn: &mut PgConnection) -> sqlx::Result<Vec<(Severity, i64)>>
     Ok(rows.into_iter().filter_map(|row| Some((row.severity.parse().ok()?, row.count))).collect())
 }
 
-/// Since when the oldest critical incident waits for somebody.
+/// Since when the oldest critical incident waits for somebody. Not one of an alert alone: that is acknowledged where alerts are, and the alert about this would
+/// make another incident.
 pub async fn unacknowledged(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
         "SELECT min(started_at) FROM incidents
-         WHERE resolved_at IS NULL AND merged_into IS NULL AND kind = 'incident' AND severity = 'critical' AND acknowledged_at IS NULL"
+         WHERE resolved_at IS NULL AND merged_into IS NULL AND kind = 'incident' AND severity = 'critical' AND acknowledged_at IS NULL
+           AND opened_by <> 'alert'"
     )
     .fetch_one(conn)
     .await
