@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use chrono::SecondsFormat;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
@@ -220,7 +219,7 @@ impl Incidents {
         let words = Words::new(self.inner.texts.clone(), &out.language, &out.zone);
         match &out.way {
             Way::Mail(to, name) => {
-                let mut data = mail_data(telling.message, name);
+                let mut data = mail_data(telling.message, name, &words);
                 if let (Some(user), Some(incident)) = (out.user, telling.incident)
                     && !telling.message.is_over()
                 {
@@ -359,15 +358,14 @@ fn topic(kind: What) -> &'static str {
 }
 
 /// Fields of the template `incident`.
-fn mail_data(message: &Message, name: &str) -> Value {
-    let time = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+fn mail_data(message: &Message, name: &str, words: &Words) -> Value {
     json!({
         "name": name,
         "kind": message.kind,
         "incident": message.name,
         "severity": message.severity,
-        "started_at": time(message.started_at),
-        "ended_at": message.ended_at.map(time),
+        "started_at": words.mail_time(message.started_at),
+        "ended_at": message.ended_at.map(|at| words.mail_time(at)),
         "late": message.late,
         "monitors": message.monitors,
         "more": message.more,

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{Changed, Incidents, ROOM_ITSELF, tell::limits_of};
 use crate::{
     IncidentsError,
-    channel::PREFIX,
     flap,
     metrics::Figures,
     model::{Incident, IncidentId, IncidentKind, IncidentStatus, LogKind, Owner},
@@ -153,16 +152,16 @@ impl Incidents {
         let mut tx = self.system().await?;
         let open = figures::open(&mut tx).await?;
         let waits_since = figures::unacknowledged(&mut tx).await?;
-        let (used, gone) = figures::channels(&mut tx).await?;
+        let channels = figures::channels(&mut tx).await?;
         tx.commit().await?;
-        let failing = self.inner.rooms.webhooks.failing(PREFIX).await?;
-        let fails = |(receiver, since): &&(String, chrono::DateTime<chrono::Utc>)| {
-            let channel = receiver.strip_prefix(PREFIX).unwrap_or_default();
-            now - *since >= FAILING && used.iter().any(|id| id.to_string() == channel)
-        };
-        let failing = i64::try_from(failing.iter().filter(fails).count()).unwrap_or(i64::MAX);
+        let failing = self.failing(&channels, FAILING).await?;
         let unacknowledged_seconds = waits_since.map_or(0.0, |since| (now - since).as_seconds_f64().max(0.0));
-        self.inner.metrics.set(&Figures { open, failing: failing + gone, unacknowledged_seconds });
+        self.inner.metrics.set(&Figures {
+            open,
+            failing: failing.installation,
+            of_organisations: failing.organisations,
+            unacknowledged_seconds,
+        });
         Ok(())
     }
 
