@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     Changed, Incidents, ROOM_ITSELF, code,
-    incidents::{AffectedDraft, IncidentFull, LONGEST_TEXT, affected_of, body_faults, check_version},
+    incidents::{AffectedDraft, IncidentFull, LONGEST_TEXT, affected_of, affects_nothing, body_faults, check_version},
 };
 use crate::{
     IncidentsError,
@@ -122,6 +122,9 @@ impl Incidents {
             incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status).await?;
         }
         let published = draft.publish.unwrap_or(incident.published_at.is_some());
+        if published && incident.published_at.is_none() && incidents::affected(&mut tx, &[id.0]).await?.is_empty() {
+            return Err(IncidentsError::Invalid(vec![affects_nothing()]));
+        }
         if published && incident.published_at.is_none() && incidents::publish(&mut tx, id, now).await? {
             self.log(&mut tx, owner.org(), id, LogKind::Published, by, json!({})).await?;
         }

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::Incidents;
+pub(crate) use format::{seconds, time as time_of_day};
 use format::{ChannelEntry, ComponentEntry, RotaEntry, RuleEntry};
 use uptime::file::{Changes, Document, Entry, Part, Problems, Scope, Section, is_key};
 
