@@ -48,7 +48,8 @@ impl OverviewPart for Incidents {
         if who.require(ADMIN).is_ok() {
             let owners = [Some(Owner::Org(who.org_id)), who.is_operator().then_some(Owner::Installation)];
             for owner in owners.into_iter().flatten() {
-                let key = if owner == Owner::Installation { "incidents-untold-installation" } else { "incidents-untold" };
+                let key =
+                    if owner == Owner::Installation { "incidents-untold-installation" } else { "incidents-untold" };
                 if self.is_untold(owner).await? {
                     let link = ("/settings/channels", shell.t("incidents-channels-title").to_string());
                     notices.push(Notice { tone: "warn", text: shell.t(key).to_string(), link: Some(link) });

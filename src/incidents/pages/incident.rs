@@ -17,8 +17,8 @@ use super::{
 use crate::{
     IncidentChanges, IncidentFull, Incidents, IncidentsError, READ, Split, UpdateChanges, UpdateDraft, WRITE,
     model::{
-        Component, ComponentStatus, Incident, IncidentId, IncidentKind, IncidentStatus, LogEntry, Owner, Severity, Told,
-        Update, UpdateId,
+        Component, ComponentStatus, Incident, IncidentId, IncidentKind, IncidentStatus, LogEntry, Owner, Severity,
+        Told, Update, UpdateId,
     },
     store::incidents::Filter,
 };
@@ -108,7 +108,11 @@ impl Show<'_> {
 
     /// Says that there may be more than these; empty: there are not.
     fn newest(&self, shown: usize, most: u16) -> String {
-        if shown < usize::from(most) { String::new() } else { self.shell.t("incidents-newest").with("n", most).to_string() }
+        if shown < usize::from(most) {
+            String::new()
+        } else {
+            self.shell.t("incidents-newest").with("n", most).to_string()
+        }
     }
 
     /// Why a form below that of an update was refused, if it is the fault of a field.
@@ -152,8 +156,7 @@ async fn render(shell: &Shell, incidents: &Incidents, id: IncidentId, refused: O
     let is_refused = refused.is_some();
     let Refused { form, errors, other_errors } = refused.unwrap_or_default();
     let offered = affected::choices(incidents, &[owner], &affected::read(&form.affects)).await?;
-    let page =
-        Show { shell, full, components, updates, log, messages, offered, others, form, errors, other_errors };
+    let page = Show { shell, full, components, updates, log, messages, offered, others, form, errors, other_errors };
     if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 
@@ -212,7 +215,7 @@ pub(super) async fn edit(
 ) -> PageResult {
     shell.principal().require(WRITE)?;
     let changed = async {
-        let version = number("/version", &form.version, None)?;
+        let version = number("/version", &form.version)?;
         let changes = IncidentChanges {
             name: Some(form.name.clone()),
             severity: form.severity.parse().ok(),

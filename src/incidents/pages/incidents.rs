@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     AffectedDraft, IncidentDraft, Incidents, READ, WRITE,
-    model::{ComponentStatus, Incident, IncidentId, IncidentStatus, IncidentTemplateId, Severity, Template as Prepared},
+    model::{
+        ComponentStatus, Incident, IncidentId, IncidentStatus, IncidentTemplateId, Severity, Template as Prepared,
+    },
     store::incidents::Filter,
 };
 use console::{Flash, Form, FormErrors, PageResult, Pager, Shell};

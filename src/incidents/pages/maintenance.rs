@@ -30,7 +30,9 @@ pub(super) struct MaintenanceForm {
 
 impl MaintenanceForm {
     fn draft(&self) -> Result<MaintenanceDraft, IncidentsError> {
-        let wrong = |pointer: &str| IncidentsError::invalid(pointer, "invalid", "a date and a time, in a zone such as Europe/Berlin");
+        let wrong = |pointer: &str| {
+            IncidentsError::invalid(pointer, "invalid", "a date and a time, in a zone such as Europe/Berlin")
+        };
         Ok(MaintenanceDraft {
             name: self.name.clone(),
             body: self.body.clone(),
@@ -58,11 +60,8 @@ struct Page<'a> {
 async fn render(shell: &Shell, incidents: &Incidents, form: MaintenanceForm, errors: FormErrors) -> PageResult {
     shell.principal().require(READ)?;
     let status = ComponentStatus::UnderMaintenance;
-    let chosen: Vec<AffectedDraft> = form
-        .component
-        .iter()
-        .filter_map(|id| Some(AffectedDraft { component: id.parse().ok()?, status }))
-        .collect();
+    let chosen: Vec<AffectedDraft> =
+        form.component.iter().filter_map(|id| Some(AffectedDraft { component: id.parse().ok()?, status })).collect();
     let offered = affected::choices(incidents, &owners(incidents, shell)?, &chosen).await?;
     let (refused, is_operator) = (!errors.is_empty(), shell.principal().is_operator());
     let page = Page { shell, offered, is_operator, form, errors };

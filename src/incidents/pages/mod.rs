@@ -130,10 +130,10 @@ fn with_whose<'a>(filters: &[(&'a str, &'a str)], whose: &'a str) -> Vec<(&'a st
     filters.iter().copied().chain([("whose", whose)]).collect()
 }
 
-/// A whole number of a form; nothing: `or`. Err: it is none, at this field.
-fn number(pointer: &str, text: &str, or: Option<i32>) -> Result<Option<i32>, IncidentsError> {
+/// A whole number of a form; `None`: nothing was written. Err: it is none, at this field.
+fn number(pointer: &str, text: &str) -> Result<Option<i32>, IncidentsError> {
     match text.trim() {
-        "" => Ok(or),
+        "" => Ok(None),
         text => match text.parse() {
             Ok(number) => Ok(Some(number)),
             Err(_) => Err(IncidentsError::invalid(pointer, "invalid", "a whole number")),

@@ -229,7 +229,13 @@ async fn render_one(shell: &Shell, incidents: &Incidents, id: RotaId, refused: O
         of_shift.or_else(|| people.iter().find(|(known, _)| *known == user).map(|(_, name)| name.clone()))
     };
     let overrides = incidents.list_overrides(who, id, &Slice::first(MOST_OVERRIDES)).await?;
-    let overrides = overrides.into_iter().map(|stands_in| (stands_in.clone(), names(stands_in.user_id))).collect();
+    let overrides = overrides
+        .into_iter()
+        .map(|stands_in| {
+            let name = names(stands_in.user_id);
+            (stands_in, name)
+        })
+        .collect();
     let is_refused = refused.is_some();
     let Refused { stand_in, errors, form, form_errors } = refused.unwrap_or_default();
     let form = form.unwrap_or_else(|| RotaForm::of(&rota));
@@ -274,7 +280,8 @@ pub(super) async fn stand_in(
     let zone = incidents.get_rota(who, id).await?.zone;
     let Some((starts_at, ends_at)) = instant(&form.starts_at, &zone).zip(instant(&form.ends_at, &zone)) else {
         let errors = FormErrors::default().with("ends_at", &shell.t("incidents-bad-time").to_string());
-        return render_one(&shell, &incidents, id, Some(Refused { stand_in: form, errors, ..Refused::default() })).await;
+        return render_one(&shell, &incidents, id, Some(Refused { stand_in: form, errors, ..Refused::default() }))
+            .await;
     };
     let draft = OverrideDraft { user_id: shell.user().user_id, starts_at, ends_at };
     match incidents.add_override(who, id, draft).await {

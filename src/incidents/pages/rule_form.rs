@@ -169,7 +169,7 @@ impl RuleForm {
         Ok(RuleDraft {
             key: given(&self.key),
             name: Some(self.name.clone()),
-            position: number("/position", &self.position, None)?,
+            position: number("/position", &self.position)?,
             matches: Some(matches),
             steps: Some(self.read_steps()?),
             after_seconds: Some(read_duration("/after_seconds", &self.wait)?.unwrap_or(0)),
@@ -269,10 +269,15 @@ mod tests {
     fn a_rule_comes_back_as_it_was() {
         let at = |hour| NaiveTime::from_hms_opt(hour, 30, 0).unwrap();
         let channel = |number| ChannelId(Uuid::from_u128(number));
-        let step = |after_seconds, channels, rota, repeat_seconds| Step { after_seconds, channels, rota, repeat_seconds };
+        let step =
+            |after_seconds, channels, rota, repeat_seconds| Step { after_seconds, channels, rota, repeat_seconds };
         let rule = Rule {
             name: "Night".into(),
-            matches: Matches { tags: vec!["eu west".into()], severities: vec![Severity::Critical], ..Matches::default() },
+            matches: Matches {
+                tags: vec!["eu west".into()],
+                severities: vec![Severity::Critical],
+                ..Matches::default()
+            },
             after_seconds: 90,
             steps: vec![
                 step(0, vec![channel(1), channel(2)], None, Some(600)),

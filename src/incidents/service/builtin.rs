@@ -80,7 +80,8 @@ impl Incidents {
     /// The rule that mails outages to the administrators of an organisation: made once, with its first monitor or its first outage, so that nobody has to
     /// set anything up to be told. It is theirs: who changes or deletes it keeps that. Who had made rules before has decided otherwise.
     pub(super) async fn make_default(&self, conn: &mut PgConnection, org: OrgId) -> Result<(), IncidentsError> {
-        if rules::take_default(conn, org, self.inner.clock.now()).await? && rules::all(conn, Some(org)).await?.is_empty()
+        if rules::take_default(conn, org, self.inner.clock.now()).await?
+            && rules::all(conn, Some(org)).await?.is_empty()
         {
             self.make_rule(conn, Some(org), &OF_ADMINISTRATORS).await?;
             tracing::info!(org_id = %org, "rule made: outages are mailed to the administrators of the organisation");

@@ -356,7 +356,7 @@ impl Incidents {
 /// A page shows an incident by what it affects: without that, publishing would show it nowhere.
 pub(super) fn affects_nothing() -> FieldError {
     let why = "name what is affected: pages show an incident only with a component that it affects";
-    FieldError::new("/components", "required", why)
+    FieldError::new("/components", "affects_nothing", why)
 }
 
 /// What it did to each component.

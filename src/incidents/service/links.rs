@@ -45,7 +45,8 @@ impl Incidents {
         let mut tx = self.begin(owner).await?;
         let row = incidents::rows(&mut tx, &[id.0]).await?.pop();
         tx.commit().await?;
-        let row = row.filter(|row| row.org_id == owner.org().map(|org| org.0)).ok_or(IncidentsError::NotFound("link"))?;
+        let row =
+            row.filter(|row| row.org_id == owner.org().map(|org| org.0)).ok_or(IncidentsError::NotFound("link"))?;
         Ok(Acknowledgement { incident: row.into(), owner, user })
     }
 

@@ -7,8 +7,7 @@ use serde_json::json;
 
 use super::{Changed, Incidents, ROOM_ITSELF, tell::limits_of};
 use crate::{
-    IncidentsError,
-    flap,
+    IncidentsError, flap,
     metrics::Figures,
     model::{Incident, IncidentId, IncidentKind, IncidentStatus, LogKind, Owner},
     store::{causes, figures, incidents, rules, updates, upkeep},
@@ -116,7 +115,8 @@ impl Incidents {
         let to = if spoken { IncidentStatus::Monitoring } else { IncidentStatus::Resolved };
         let mut changes = self.move_to(&mut tx, owner, &incident, to, ROOM_ITSELF).await?;
         // Who heard from the room that it began hears from it that it is over.
-        if !spoken && incident.published_at.is_some() && !updates::list(&mut tx, id, &Slice::first(1)).await?.is_empty() {
+        if !spoken && incident.published_at.is_some() && !updates::list(&mut tx, id, &Slice::first(1)).await?.is_empty()
+        {
             self.say_by_itself(&mut tx, owner, id, to).await?;
         }
         tx.commit().await?;

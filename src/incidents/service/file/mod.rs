@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::Incidents;
-pub(crate) use format::{seconds, time as time_of_day};
 use format::{ChannelEntry, ComponentEntry, RotaEntry, RuleEntry};
+pub(crate) use format::{seconds, time as time_of_day};
 use uptime::file::{Changes, Document, Entry, Part, Problems, Scope, Section, is_key};
 
 const COMPONENTS: &str = "components";
