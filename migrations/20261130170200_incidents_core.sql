@@ -26,6 +26,7 @@ CREATE TABLE incident_components (
 );
 CREATE UNIQUE INDEX incident_components_key ON incident_components (org_id, key) NULLS NOT DISTINCT;
 CREATE INDEX incident_components_org_idx ON incident_components (org_id, id);
+CREATE INDEX incident_components_updated_idx ON incident_components (updated_at);
 SELECT holdfast_tenant_table('incident_components');
 -- A monitor of any organisation goes down in the prober's transaction.
 SELECT holdfast_system_access('incident_components');
@@ -111,6 +112,8 @@ CREATE INDEX incidents_open_idx ON incidents (org_id, id) WHERE resolved_at IS N
 CREATE INDEX incidents_merge_key_idx ON incidents (org_id, merge_key) WHERE resolved_at IS NULL AND merged_into IS NULL AND merge_key IS NOT NULL;
 CREATE INDEX incidents_merged_into_idx ON incidents (merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX incidents_settles_idx ON incidents (settles_at) WHERE settles_at IS NOT NULL;
+-- When something of it has changed last: pages look for that each second.
+CREATE INDEX incidents_updated_idx ON incidents (updated_at);
 CREATE INDEX incidents_scheduled_idx ON incidents (scheduled_for) WHERE kind = 'maintenance' AND resolved_at IS NULL;
 CREATE UNIQUE INDEX incidents_window_key ON incidents (window_id, occurrence) WHERE window_id IS NOT NULL;
 SELECT holdfast_tenant_table('incidents');

@@ -23,6 +23,10 @@ const BUILTIN_EVERY: Duration = Duration::from_secs(5);
 const ENDINGS_EVERY: Duration = Duration::from_secs(60);
 /// By then a transaction of the prober is committed.
 const COMMITTED: TimeDelta = TimeDelta::milliseconds(200);
+/// What components showed is of use for so long: pages show ninety days.
+const SHOWN_CHANGES: TimeDelta = TimeDelta::days(400);
+/// Rows of each kind that retention deletes in one transaction.
+const DELETED_AT_ONCE: i64 = 10_000;
 /// A receiver that fails for so long is one that fails.
 const FAILING: TimeDelta = TimeDelta::minutes(5);
 
@@ -165,11 +169,24 @@ impl Incidents {
         Ok(())
     }
 
-    /// Returns how many weeks of the log of messages were created and dropped.
-    pub(crate) async fn maintain(&self) -> Result<(i32, i32), IncidentsError> {
+    /// Retention. What is left is deleted in the next hour.
+    pub async fn maintain(&self) -> Result<(), IncidentsError> {
+        let now = self.inner.clock.now();
+        let before = now - TimeDelta::days(i64::from(self.inner.config.keep_days));
         let mut tx = self.system().await?;
-        let done = upkeep::maintain(&mut tx, self.inner.config.keep_told_days).await?;
+        let (created, dropped) = upkeep::maintain(&mut tx, self.inner.config.keep_told_days).await?;
+        let incidents = upkeep::delete_incidents(&mut tx, before, DELETED_AT_ONCE).await?;
+        let changes = upkeep::delete_changes(&mut tx, now - SHOWN_CHANGES, DELETED_AT_ONCE).await?;
         tx.commit().await?;
-        Ok(done)
+        if created + dropped > 0 || incidents + changes > 0 {
+            tracing::info!(
+                created,
+                dropped,
+                incidents,
+                changes,
+                "retention of incidents: weeks of messages, and what was deleted"
+            );
+        }
+        Ok(())
     }
 }

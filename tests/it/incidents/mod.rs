@@ -13,6 +13,7 @@ mod nobody;
 mod opening;
 mod past;
 mod races;
+mod retention;
 mod telling;
 mod terminal;
 mod timely;
