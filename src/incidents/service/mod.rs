@@ -36,12 +36,16 @@ mod timeline;
 mod upkeep;
 mod witness;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
 use super::{
     Config, IncidentsError, Metrics,
@@ -128,6 +132,8 @@ pub(super) struct Inner {
     pub changes: broadcast::Sender<Changed>,
     /// What changed in transactions that somebody else commits, and when.
     pub uncommitted: Mutex<Vec<(DateTime<Utc>, Changed)>>,
+    /// Certificates that ended soon and look renewed, by the cause, and since when they do.
+    pub renewed: Mutex<BTreeMap<Uuid, DateTime<Utc>>>,
 }
 
 impl std::ops::Deref for Inner {
@@ -150,6 +156,7 @@ impl Incidents {
             texts: Texts::new(&[LOCALE]),
             changes: broadcast::Sender::new(CHANGES),
             uncommitted: Mutex::default(),
+            renewed: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -18,6 +18,7 @@ use crate::{
     timeline,
 };
 use platform::ids::OrgId;
+use uptime::MonitorId;
 
 /// A cause without an incident.
 pub(super) struct NewCause {
@@ -31,6 +32,20 @@ pub(super) struct NewCause {
     pub opened_by: &'static str,
     /// Of the incident that it opens.
     pub name: String,
+}
+
+impl NewCause {
+    /// Of a monitor that is down. `links`: its components, as the store has them.
+    pub fn of_outage(cause: Cause, links: &[(MonitorId, ComponentId, ComponentStatus, bool)]) -> Self {
+        Self {
+            severity: Severity::Critical,
+            affects: links.iter().map(|(_, component, weight, _)| (*component, *weight)).collect(),
+            announce: links.iter().any(|(_, _, _, announce)| *announce),
+            opened_by: "monitor",
+            name: merge::outage_name(&cause.name),
+            cause,
+        }
+    }
 }
 
 impl Incidents {
