@@ -1,6 +1,6 @@
 //! The form of a rule: for what it is, whom it tells in which steps, and when it waits. Durations are written as in the file of monitors: `90s`, `5m`, `2h`.
 
-use std::str::FromStr;
+use std::{borrow::Borrow, str::FromStr};
 
 use serde::Deserialize;
 
@@ -76,8 +76,8 @@ impl Row<'_> {
         text(&self.form.repeat, self.place)
     }
 
-    pub fn has_day(&self, day: &Weekday) -> bool {
-        self.form.days.contains(&format!("{}:{}", self.place, day.as_str()))
+    pub fn has_day(&self, day: impl Borrow<Weekday>) -> bool {
+        self.form.days.contains(&format!("{}:{}", self.place, day.borrow().as_str()))
     }
 
     pub fn begins(&self) -> &str {
@@ -144,12 +144,12 @@ impl RuleForm {
         (0..last + SPARE).map(|place| Row { place, form: self }).collect()
     }
 
-    pub fn has_severity(&self, severity: &Severity) -> bool {
-        self.severities.iter().any(|chosen| chosen == severity.as_str())
+    pub fn has_severity(&self, severity: impl Borrow<Severity>) -> bool {
+        self.severities.iter().any(|chosen| chosen == severity.borrow().as_str())
     }
 
-    pub fn has_source(&self, source: &CauseSource) -> bool {
-        self.sources.iter().any(|chosen| chosen == source.as_str())
+    pub fn has_source(&self, source: impl Borrow<CauseSource>) -> bool {
+        self.sources.iter().any(|chosen| chosen == source.borrow().as_str())
     }
 
     pub fn has_group(&self, group: &GroupId) -> bool {
