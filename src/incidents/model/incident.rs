@@ -251,6 +251,8 @@ text_enum! {
         /// The rest of the escalation was not needed.
         EscalationEnded = "escalation_ended",
         Told = "told",
+        /// No rule matches it.
+        Nobody = "nobody",
         Held = "held",
         Published = "published",
         Changed = "changed",

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Changed, Incidents, opening::NewCause};
 use crate::{
-    Alerts, IncidentsError, merge,
+    Alerts, IncidentsError,
     model::{Cause, CauseSource, Owner, Severity, Traits},
     store::{causes, incidents},
 };
@@ -136,14 +136,7 @@ impl Incidents {
             opened_at: down.started_at,
             closed_at: None,
         };
-        let new = NewCause {
-            cause,
-            severity: Severity::Critical,
-            affects: affects.iter().map(|(_, component, weight, _)| (*component, *weight)).collect(),
-            announce: affects.iter().any(|(_, _, _, announce)| *announce),
-            opened_by: "monitor",
-            name: merge::outage_name(&monitor.name),
-        };
+        let new = NewCause::of_outage(cause, &affects);
         let mut changes = Vec::new();
         let ids: Vec<_> = affects.iter().map(|(_, component, _, _)| *component).collect();
         self.causes_began(&mut tx, owner, vec![new], &mut changes).await?;

@@ -21,7 +21,7 @@ use platform::{
     ids::{OrgId, new_uuid},
     names::tidy,
 };
-use uptime::{ManagedBy, MonitorId, file::is_key};
+use uptime::{ManagedBy, Monitor, MonitorFilter, MonitorId, file::is_key};
 
 /// Components of an owner.
 const MOST: i64 = 500;
@@ -61,6 +61,27 @@ impl Incidents {
 
     pub async fn get_component(&self, who: &Principal, id: ComponentId) -> Result<Component, IncidentsError> {
         Ok(self.find_own_component(who, id).await?.2)
+    }
+
+    /// Monitors for a form: those that were chosen, and others that a search finds.
+    pub(crate) async fn offered_monitors(
+        &self,
+        owner: Owner,
+        chosen: &[MonitorId],
+        search: Option<&str>,
+        most: i64,
+    ) -> Result<Vec<Monitor>, IncidentsError> {
+        let uptime = &self.inner.rooms.uptime;
+        let mut tx = self.begin(owner).await?;
+        let mut offered = uptime.monitors(&mut tx, chosen).await?;
+        tx.commit().await?;
+        let filter = MonitorFilter { search, ..MonitorFilter::default() };
+        for monitor in uptime.list_monitors(owner, &filter, &Slice::first(most)).await? {
+            if offered.iter().all(|known| known.id != monitor.id) {
+                offered.push(monitor);
+            }
+        }
+        Ok(offered)
     }
 
     pub async fn create_component(&self, who: &Principal, draft: ComponentDraft) -> Result<Component, IncidentsError> {

@@ -52,7 +52,7 @@ pub struct IncidentDraft {
     /// What it affects, and how.
     #[serde(default)]
     pub components: Vec<AffectedDraft>,
-    /// Pages show it at once.
+    /// Pages show it at once: those that have a component which it affects, so it must affect one.
     #[serde(default)]
     pub publish: bool,
     /// Subscribers of pages get the first update by mail.
@@ -184,6 +184,9 @@ impl Incidents {
         if draft.started_at.is_some_and(|at| at > now) {
             errors.push(FieldError::new("/started_at", "invalid", "this time is still to come"));
         }
+        if draft.publish && draft.components.is_empty() {
+            errors.push(affects_nothing());
+        }
         if !errors.is_empty() {
             return Err(IncidentsError::Invalid(errors));
         }
@@ -304,10 +307,13 @@ impl Incidents {
 
     pub async fn publish(&self, who: &Principal, id: IncidentId) -> Result<IncidentFull, IncidentsError> {
         let (mut tx, owner, _) = self.find(who, id).await?;
+        let affected = incidents::affected(&mut tx, &[id.0]).await?;
+        if affected.is_empty() {
+            return Err(IncidentsError::Invalid(vec![affects_nothing()]));
+        }
         if incidents::publish(&mut tx, id, self.inner.clock.now()).await? {
             self.log(&mut tx, owner.org(), id, LogKind::Published, &who.subject(), json!({})).await?;
         }
-        let affected = incidents::affected(&mut tx, &[id.0]).await?;
         let ids: Vec<ComponentId> = affected.into_iter().map(|(_, component, _)| component).collect();
         let changes = self.refresh_components(&mut tx, &ids, Some(id)).await?;
         self.finish(tx, id, changes).await
@@ -345,6 +351,12 @@ impl Incidents {
             None => Ok(own),
         }
     }
+}
+
+/// A page shows an incident by what it affects: without that, publishing would show it nowhere.
+pub(super) fn affects_nothing() -> FieldError {
+    let why = "name what is affected: pages show an incident only with a component that it affects";
+    FieldError::new("/components", "affects_nothing", why)
 }
 
 /// What it did to each component.

@@ -18,6 +18,7 @@ use crate::{
     timeline,
 };
 use platform::ids::OrgId;
+use uptime::MonitorId;
 
 /// A cause without an incident.
 pub(super) struct NewCause {
@@ -31,6 +32,20 @@ pub(super) struct NewCause {
     pub opened_by: &'static str,
     /// Of the incident that it opens.
     pub name: String,
+}
+
+impl NewCause {
+    /// Of a monitor that is down. `links`: its components, as the store has them.
+    pub fn of_outage(cause: Cause, links: &[(MonitorId, ComponentId, ComponentStatus, bool)]) -> Self {
+        Self {
+            severity: Severity::Critical,
+            affects: links.iter().map(|(_, component, weight, _)| (*component, *weight)).collect(),
+            announce: links.iter().any(|(_, _, _, announce)| *announce),
+            opened_by: "monitor",
+            name: merge::outage_name(&cause.name),
+            cause,
+        }
+    }
 }
 
 impl Incidents {
@@ -47,6 +62,9 @@ impl Incidents {
         }
         let (org, now) = (owner.org(), self.inner.clock.now());
         incidents::lock_owner(conn, org).await?;
+        if let Some(org) = org {
+            self.make_default(conn, org).await?;
+        }
         let mut open = self.open_ones(conn, org, now).await?;
         let mut touched = Vec::new();
         for one in new {
@@ -55,11 +73,19 @@ impl Incidents {
             }
             let components: Vec<ComponentId> = one.affects.iter().map(|(component, _)| *component).collect();
             let joining = New { traits: &one.cause.traits, components: &components };
-            let incident = match merge::joins(&joining, &open, now) {
-                Some(incident) => {
-                    self.join(conn, org, incident, &one, now).await?;
-                    incident
+            let mut joined = None;
+            while joined.is_none()
+                && let Some(found) = merge::joins(&joining, &open, now)
+            {
+                if self.join(conn, org, found, &one, now).await? {
+                    joined = Some(found);
+                } else {
+                    // It ended between the look and the lock.
+                    open.retain(|known| known.id != found);
                 }
+            }
+            let incident = match joined {
+                Some(incident) => incident,
                 None => self.open(conn, org, &one, &components, now).await?,
             };
             note(&mut open, incident, &one, components, now);
@@ -145,10 +171,14 @@ impl Incidents {
             published: published_at.is_some(),
         };
         events::publish(conn, &self.inner.clock, org, &event).await?;
+        if published_at.is_some() {
+            self.say_by_itself(conn, Owner::of(org), id, IncidentStatus::Investigating).await?;
+        }
         self.inner.metrics.opened(one.cause.source, id);
         Ok(id)
     }
 
+    /// False: it is over, or a part of another by now, and nothing was done.
     async fn join(
         &self,
         conn: &mut PgConnection,
@@ -156,8 +186,11 @@ impl Incidents {
         incident: IncidentId,
         one: &NewCause,
         now: DateTime<Utc>,
-    ) -> Result<(), IncidentsError> {
-        let Some(row) = incidents::locked(conn, org, incident).await? else { return Ok(()) };
+    ) -> Result<bool, IncidentsError> {
+        let row = incidents::locked(conn, org, incident).await?;
+        let Some(row) = row.filter(|row| row.resolved_at.is_none() && row.merged_into.is_none()) else {
+            return Ok(false);
+        };
         causes::insert(conn, org, incident, &one.cause).await?;
         for (component, status) in &one.affects {
             incidents::affect(conn, org, incident, *component, *status).await?;
@@ -170,11 +203,12 @@ impl Incidents {
         incidents::joined(conn, incident, &name, until, row.merge_key.as_deref(), now).await?;
         if one.announce && incidents::publish(conn, incident, now).await? {
             self.log(conn, org, incident, LogKind::Published, ROOM_ITSELF, json!({})).await?;
+            self.say_by_itself(conn, Owner::of(org), incident, IncidentStatus::Investigating).await?;
         }
         let detail = json!({ "source": one.cause.source, "name": one.cause.name });
         self.log(conn, org, incident, LogKind::Joined, ROOM_ITSELF, detail).await?;
         self.inner.metrics.merged(incident);
-        Ok(())
+        Ok(true)
     }
 
     /// Makes one incident of those that many outages opened within a minute. Returns it.
@@ -192,7 +226,10 @@ impl Incidents {
         }
         let all = incidents::untouched_since(conn, org, since, now).await?;
         let Some((first, others)) = all.split_first() else { return Ok(None) };
-        let Some(row) = incidents::locked(conn, org, *first).await? else { return Ok(None) };
+        let row = incidents::locked(conn, org, *first).await?;
+        let Some(row) = row.filter(|row| row.resolved_at.is_none() && row.merged_into.is_none()) else {
+            return Ok(None);
+        };
         if others.is_empty() && row.merge_key.as_deref() == Some(merge::STORM_KEY) {
             return Ok(None);
         }

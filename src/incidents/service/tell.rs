@@ -19,7 +19,7 @@ use crate::{
     grouping::{self, Opening},
     jobs::{Escalate, Tell},
     matching,
-    model::{Cause, Held, IncidentId, LogKind, Owner, Rule, RuleId, Severity, Step, What},
+    model::{Cause, CauseSource, Held, IncidentId, LogKind, Owner, Rule, RuleId, Severity, Step, What},
     quiet,
     store::{causes, incidents, rota, rules, told},
 };
@@ -39,6 +39,12 @@ impl Incidents {
         let causes: Vec<Cause> = causes::of(conn, &[incident.0]).await?.into_iter().map(|(_, cause)| cause).collect();
         let all = rules::all(conn, owner.org()).await?;
         let mut found = matching::rules_for(&all, severity, &causes);
+        // Of alerts room notices tells.
+        let is_outage = causes.iter().any(|cause| cause.source == CauseSource::Monitor);
+        if found.is_empty() && is_outage && told::take(conn, owner.org(), incident, "nobody").await? {
+            self.log(conn, owner.org(), incident, LogKind::Nobody, ROOM_ITSELF, json!({})).await?;
+            self.inner.metrics.told_nobody(incident);
+        }
         found.sort_by_key(|rule| rule.id);
         let now = self.inner.clock.now();
         for rule in found {

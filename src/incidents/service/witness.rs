@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{Changed, Incidents, opening::NewCause};
 use crate::{
-    IncidentsError, merge,
-    model::{Cause, CauseSource, ComponentId, Severity, Traits},
+    IncidentsError,
+    model::{Cause, CauseSource, ComponentId, Traits},
     store::{causes, components},
 };
 use platform::ids::Owner;
@@ -48,15 +48,8 @@ impl Incidents {
                 if opens(transition)
                     && let Some(cause) = cause(transition)
                 {
-                    let affects: Vec<_> = links.iter().filter(|link| link.0 == transition.monitor).copied().collect();
-                    new.push(NewCause {
-                        cause,
-                        severity: Severity::Critical,
-                        affects: affects.iter().map(|(_, component, weight, _)| (*component, *weight)).collect(),
-                        announce: affects.iter().any(|(_, _, _, announce)| *announce),
-                        opened_by: "monitor",
-                        name: merge::outage_name(&transition.name),
-                    });
+                    let own: Vec<_> = links.iter().filter(|link| link.0 == transition.monitor).copied().collect();
+                    new.push(NewCause::of_outage(cause, &own));
                 }
             }
             self.causes_began(conn, owner, new, &mut changes).await?;

@@ -131,12 +131,12 @@ pub async fn close(
     Ok(done.rows_affected() > 0)
 }
 
-/// How many causes opened or joined an incident of this owner since then.
+/// How many outages of monitors opened or joined an incident of this owner since then.
 pub async fn recent(conn: &mut PgConnection, org: Option<OrgId>, since: DateTime<Utc>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM incident_log l JOIN incidents i ON i.id = l.incident_id
            WHERE i.org_id IS NOT DISTINCT FROM $1 AND i.resolved_at IS NULL AND i.created_at > $2::timestamptz - interval '30 minutes'
-             AND l.what IN ('opened', 'joined') AND l.at > $2"#,
+             AND l.what IN ('opened', 'joined') AND l.detail->>'source' = 'monitor' AND l.at > $2"#,
         org.map(|org| org.0),
         since,
     )

@@ -77,6 +77,16 @@ async fn what_ends_is_one_incident_until_it_is_renewed() {
 
     execute(&mut db, &known(ends_at + TimeDelta::days(90))).await;
     app.app.incidents.check_endings().await.unwrap();
+    assert_eq!(one(&admin, &id(&open[0])).await["status"], "investigating", "another server may have the old one");
+    app.clock.advance(TimeDelta::minutes(10));
+    execute(&mut db, &known(ends_at)).await;
+    app.app.incidents.check_endings().await.unwrap();
+    execute(&mut db, &known(ends_at + TimeDelta::days(90))).await;
+    app.clock.advance(TimeDelta::minutes(10));
+    app.app.incidents.check_endings().await.unwrap();
+    assert_eq!(one(&admin, &id(&open[0])).await["status"], "investigating", "the old one was seen again");
+    app.clock.advance(TimeDelta::minutes(16));
+    app.app.incidents.check_endings().await.unwrap();
     until("a renewed one is not resolved", async || one(&admin, &id(&open[0])).await["status"] == "resolved").await;
     until("the end was not told", async || receiver.seen().len() == 3).await;
     app.stop().await;

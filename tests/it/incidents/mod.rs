@@ -1,13 +1,19 @@
 //! Incidents, on the real router, worker and PostgreSQL. Changes of monitors are told as the prober tells them: in a transaction of role `system`.
 
 mod alertmanager;
+mod announce;
+mod broken;
 mod channels;
+mod console;
 mod endings;
 mod faults;
 mod found;
 mod hands;
+mod nobody;
 mod opening;
 mod past;
+mod races;
+mod retention;
 mod telling;
 mod terminal;
 mod timely;
