@@ -39,6 +39,7 @@ mod settings;
 pub mod spec;
 mod store;
 mod target;
+mod text;
 
 pub use config::Config;
 pub use error::UptimeError;

@@ -15,6 +15,7 @@ use crate::{
     events::MonitorEnding,
     model::{Beat, Cause, Degraded, Failure, Figures, LiveView, MonitorId, Observation, Phases, Reason, Status},
     schedule::state::{Change, Effect, Parent},
+    text,
 };
 
 /// A check that has not come back so long after its timeout is lost with its task.
@@ -24,7 +25,7 @@ const VIEWED: u32 = 2000;
 
 /// An observation without an attempt: what others report, or what could not be asked.
 pub fn failed(at: DateTime<Utc>, reason: Reason, text: &str) -> Observation {
-    let failure = Failure { reason, text: text.chars().take(500).collect() };
+    let failure = Failure { reason, text: text::sentence(text) };
     Observation { failures: vec![failure], ..well(at) }
 }
 

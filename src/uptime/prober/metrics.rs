@@ -59,6 +59,8 @@ label_enum! {
         Memory = "memory",
         /// Another process has the duty: its own are the truth.
         Fenced = "fenced",
+        /// The database refuses what it contains.
+        Refused = "refused",
     }
 }
 
@@ -109,6 +111,7 @@ pub struct ProberMetrics {
     rows: Histogram,
     write: Histogram,
     in_memory: Gauge,
+    unwritten: Figure,
     folded: Counter,
     dropped_checks: Family<Lost, Counter>,
     dropped: Family<Lost, Counter>,
@@ -133,6 +136,7 @@ impl ProberMetrics {
             rows: Histogram::new(ROWS),
             write: Histogram::new(WRITE),
             in_memory: Gauge::default(),
+            unwritten: Figure::default(),
             folded: Counter::default(),
             dropped_checks: Family::default(),
             dropped: Family::default(),
@@ -202,6 +206,8 @@ impl ProberMetrics {
         let write = "Duration of the transaction that writes a batch";
         registry.register_with_unit("write_duration", write, Unit::Seconds, self.write.clone());
         registry.register("checks_in_memory", "Checks that wait to be written", self.in_memory.clone());
+        let unwritten = "Since when nothing that checks found could be written; 0: it is written";
+        registry.register_with_unit("unwritten", unwritten, Unit::Seconds, self.unwritten.clone());
         registry.register(
             "checks_folded",
             "Checks of which only time, duration, outcome and reason were kept, because the database was away",
@@ -210,7 +216,7 @@ impl ProberMetrics {
         registry.register("checks_dropped", "Checks that were not written, by reason", self.dropped_checks.clone());
         registry.register(
             "transitions_dropped",
-            "Changes of status that were not written, by reason",
+            "Changes of status and states that were not written, by reason",
             self.dropped.clone(),
         );
     }
@@ -244,6 +250,10 @@ impl ProberMetrics {
 
     pub fn in_memory(&self, checks: usize) {
         self.in_memory.set(i64::try_from(checks).unwrap_or(i64::MAX));
+    }
+
+    pub fn unwritten(&self, seconds: f64) {
+        self.unwritten.set(seconds);
     }
 
     pub fn folded(&self, checks: u64) {

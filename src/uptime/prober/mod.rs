@@ -11,6 +11,7 @@ mod load;
 mod metrics;
 mod outbox;
 mod reader;
+mod saving;
 mod set;
 mod storm;
 mod targets;

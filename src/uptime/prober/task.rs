@@ -170,7 +170,7 @@ impl Task {
         let loading = timeout(PATIENCE, load::load(&self.uptime, &self.duty, term, now)).await;
         let loaded = loading.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))?;
         let Some(mut loaded) = loaded else { return Ok(None) };
-        self.outbox.forget_changes();
+        self.outbox.begin(term);
         let instant = Instant::now();
         let now = self.uptime.inner.clock.now();
         self.observed = Observed::new(now, instant);

@@ -276,3 +276,17 @@ async fn a_missing_intermediate_fails_as_browsers_say() {
     let seen = look(&prober, json!({"kind": "tls", "host": "127.0.0.1", "port": with.address.port()})).await;
     assert!(seen.is_up(), "{seen:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_strangers_have_no_control_characters() {
+    let target = Http::with_tls(Root::new("Nobody").with_nul("127.0.0.1").acceptor()).await;
+    for verify in [true, false] {
+        let spec = json!({"kind": "tls", "host": "127.0.0.1", "port": target.address.port(), "verify": verify});
+        let seen = look(&prober(), spec).await;
+        let certificate = seen.certificate.as_ref().unwrap();
+        assert_eq!((seen.is_up(), certificate.names[0].as_str()), (!verify, "a\u{fffd}b"), "{seen:?}");
+        assert!(certificate.subject.contains('\u{fffd}'), "{certificate:?}");
+        let stored = serde_json::to_string(&seen).unwrap();
+        assert!(!stored.contains("\\u0000"), "{stored}");
+    }
+}
