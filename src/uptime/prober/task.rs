@@ -56,7 +56,7 @@ pub struct Task {
     pub(super) children: Option<Arc<Children>>,
     pub(super) targets: Targets,
     pub(super) results: (mpsc::UnboundedSender<Done>, mpsc::UnboundedReceiver<Done>),
-    pub(super) windows: Vec<(Owner, Window, Plan)>,
+    pub(super) windows: Vec<(Owner, Arc<Window>, Plan)>,
     /// When a window next opens or closes; `None`: never.
     pub(super) covers_due: Option<DateTime<Utc>>,
     pub(super) storm: Storm,

@@ -74,13 +74,15 @@ pub async fn revisions(conn: &mut PgConnection) -> sqlx::Result<Vec<(Uuid, i64)>
     Ok(rows.into_iter().map(|row| (row.id, row.revision)).collect())
 }
 
-/// The newest revision of windows, and how many there are: whether they must be read again.
+/// The sum of the revisions of windows, and how many there are: whether they must be read again. The newest one would not do: a smaller one may become
+/// visible after it.
 pub async fn windows_mark(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
-    let row =
-        sqlx::query!(r#"SELECT coalesce(max(revision), 0) AS "revision!", count(*) AS "count!" FROM uptime_windows"#)
-            .fetch_one(conn)
-            .await?;
-    Ok((row.revision, row.count))
+    let row = sqlx::query!(
+        r#"SELECT coalesce(sum(revision), 0)::bigint AS "sum!", count(*) AS "count!" FROM uptime_windows"#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.sum, row.count))
 }
 
 /// Windows that are not over, each with its owner.
