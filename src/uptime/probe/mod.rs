@@ -18,6 +18,7 @@ mod grpc;
 mod http;
 mod icmp;
 mod internal;
+mod limited;
 mod lines;
 mod postgres;
 mod rdap;

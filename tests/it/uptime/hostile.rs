@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::probe::{TIMEOUT, asking, look, look_for, open, prober, settings, trusting};
-use crate::support::odd_target::{Answer, Dns, Hole, Http, Root, Said, Silent};
+use crate::support::odd_target::{Answer, Dns, Hole, Http, Root, Said, Silent, Task, listen};
 use holdfast::uptime::{ProbeSettings, Prober};
 
 const SHORT: Duration = Duration::from_millis(500);
@@ -288,5 +288,50 @@ async fn texts_of_strangers_have_no_control_characters() {
         assert!(certificate.subject.contains('\u{fffd}'), "{certificate:?}");
         let stored = serde_json::to_string(&seen).unwrap();
         assert!(!stored.contains("\\u0000"), "{stored}");
+    }
+}
+
+/// What it says to whoever has said something: without end.
+async fn flood(head: &'static [u8], again: &'static [u8]) -> (std::net::SocketAddr, std::sync::Arc<AtomicUsize>, Task) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (listener, address) = listen(Ipv4Addr::LOCALHOST).await;
+    let written = std::sync::Arc::<AtomicUsize>::default();
+    let count = written.clone();
+    let task = Task::run(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (count, many) = (count.clone(), again.repeat(64 * 1024 / again.len()));
+            tokio::spawn(async move {
+                let mut some = [0; 1024];
+                if stream.read(&mut some).await.is_ok_and(|read| read > 0) && stream.write_all(head).await.is_ok() {
+                    while stream.write_all(&many).await.is_ok() {
+                        count.fetch_add(many.len(), Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    (address, written, task)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_a_database_or_of_grpc_costs_one_mebibyte() {
+    // Signed in, then settings without end; the begin of a message of two gigabytes.
+    let settings = flood(b"R\0\0\0\x08\0\0\0\0", b"S\0\0\0\x08a\0b\0").await;
+    let message = flood(b"R\0\0\0\x08\0\0\0\0S\x7f\xff\xff\xff", b"aaaaaaaa").await;
+    // Frames of HTTP/2: its settings, then answers to a ping that nobody sent.
+    let frames = flood(b"\0\0\0\x04\0\0\0\0\0", b"\0\0\x08\x06\x01\0\0\0\0abcdefgh").await;
+    for (kind, (address, written, _task)) in [("postgres", settings), ("postgres", message), ("grpc", frames)] {
+        let spec = match kind {
+            "grpc" => json!({"kind": "grpc", "url": format!("http://{address}")}),
+            _ => {
+                json!({"kind": kind, "host": "127.0.0.1", "port": address.port(), "database": "x", "user": "x", "tls": "none"})
+            }
+        };
+        let seen = look(&prober(), spec).await;
+        assert_eq!(seen.reason(), Some(Reason::BodyTooLarge), "{kind}: {seen:?}");
+        // What the sockets' buffers hold was written, too.
+        let written = written.load(Ordering::SeqCst);
+        assert!(written < 16 * 1024 * 1024, "{kind}: {written} bytes were taken");
     }
 }
