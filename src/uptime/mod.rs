@@ -29,6 +29,7 @@ mod module;
 mod outside;
 mod overview;
 mod pages;
+mod pattern;
 mod probe;
 mod prober;
 mod routes;

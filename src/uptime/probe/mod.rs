@@ -39,12 +39,16 @@ use super::{
     target::{Policy, Resolver},
 };
 use attempt::Attempt;
+use body::Memory;
 use icmp::Echo;
-use platform::clock::Clock;
+use platform::{clock::Clock, pools::CpuPool};
 use rdap::Registries;
 use tls::Tls;
 
 pub use refused::{Refused, RefusedTargets};
+
+/// Threads that judge large answers and patterns.
+const JUDGES: usize = 2;
 
 /// What attempts need. Cheap to clone.
 #[derive(Clone)]
@@ -61,6 +65,9 @@ struct Shared {
     self_checks: Vec<Arc<dyn SelfCheck>>,
     refused: RefusedTargets,
     clock: Clock,
+    memory: Memory,
+    /// Judges what takes long.
+    cpu: CpuPool,
 }
 
 /// How a prober finds what it asks.
@@ -98,6 +105,8 @@ impl Prober {
             self_checks,
             refused,
             clock,
+            memory: Memory::default(),
+            cpu: CpuPool::new(JUDGES),
         };
         Self { shared: Arc::new(shared) }
     }

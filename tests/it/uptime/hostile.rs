@@ -335,3 +335,29 @@ async fn a_flood_of_a_database_or_of_grpc_costs_one_mebibyte() {
         assert!(written < 16 * 1024 * 1024, "{kind}: {written} bytes were taken");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_answer_is_judged_beside_the_others() {
+    let (target, prober) = (Http::start().await, prober());
+    let list = vec!["1"; 200_000].join(",");
+    target.answer(move |_| Answer::ok(&format!(r#"{{"list": [{list}], "state": "well"}}"#)));
+    let ask = async |condition: serde_json::Value| {
+        look(&prober, json!({"kind": "http", "url": target.url("/"), "expect": [condition]})).await
+    };
+    for (condition, reason) in [
+        (json!({"on": "json", "path": "length($.list)", "test": "is", "value": 200_000}), None),
+        (json!({"on": "json", "path": "$.state", "test": "matches", "value": "^w.ll$"}), None),
+        (json!({"on": "json", "path": "$.state", "test": "matches", "value": "^ill$"}), Some(Reason::Json)),
+    ] {
+        let seen = ask(condition.clone()).await;
+        assert_eq!(seen.reason(), reason, "{condition}: {seen:?}");
+    }
+    let steps = json!([
+        {"name": "one", "http": {"url": target.url("/")}, "take": {
+            "by_json": {"from": "json", "path": "$.list[-1]"}, "by_pattern": {"from": "regex", "pattern": "\\[(\\d)", "group": 1}}},
+        {"name": "two", "http": {"url": target.url("/{{by_json}}{{by_pattern}}")}},
+    ]);
+    let seen = look(&prober, json!({"kind": "flow", "steps": steps})).await;
+    assert!(seen.is_up(), "{seen:?}");
+    assert_eq!(target.asked().last().unwrap().path, "/11");
+}
