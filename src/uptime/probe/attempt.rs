@@ -64,6 +64,12 @@ impl Attempt {
         self.started.elapsed()
     }
 
+    /// It waited for so long before it could ask: as if it had begun later.
+    pub fn prolong(&mut self, waited: Duration) {
+        self.started += waited;
+        self.deadline += waited;
+    }
+
     pub fn fail(&mut self, failure: Failure) {
         self.failures.push(failure);
     }

@@ -125,7 +125,7 @@ impl Prober {
         self.shared.echo.is_permitted()
     }
 
-    /// One attempt. Ends at the latest when the timeout does.
+    /// One attempt. Ends at the latest when the timeout does; of a domain, up to 20 s later: its registry is asked in turn.
     pub async fn run(&self, spec: &MonitorSpec, secrets: &Secrets, timeout: Duration) -> Observation {
         let mut attempt = Attempt::new(&self.shared.clock, timeout);
         let asked = match spec {

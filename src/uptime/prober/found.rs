@@ -201,13 +201,15 @@ impl Task {
             let is_known = watched.state.checked != Status::Unknown;
             if is_lost {
                 // Its task has ended without a result, which only a fault of ours does.
-                (watched.is_in_flight, watched.run) = (false, watched.run.wrapping_add(1));
+                let run = watched.run;
+                (watched.is_in_flight, watched.run) = (false, run.wrapping_add(1));
                 let (id, key) = (definition.id, definition.key.as_str());
                 tracing::error!(monitor = %id, key, "a check has ended without a result");
+                self.lost.insert((id, run));
             }
             self.apply(index, effects, now);
             if is_lost {
-                self.targets.give(target.as_ref());
+                self.place_free(target.as_ref());
                 self.plan_first(index, instant, false);
             } else if is_late && is_known {
                 self.lose(index, now, now, Cause::Overload);

@@ -7,13 +7,16 @@ use tokio::time::Instant;
 
 use super::{definition::Definition, found::failed, metrics::Skipped, storm::RATE, targets::Place, task::Task};
 use crate::{
-    model::{MonitorId, Observation, Reason},
+    model::{Kind, MonitorId, Observation, Reason},
     probe::Prober,
     schedule::heap::mix,
 };
 
 /// First checks of many monitors are spread over this time at most.
 const SPREAD: Duration = Duration::from_secs(30);
+
+/// A domain whose registry could not be asked is looked at again after this time.
+const UNABLE: Duration = Duration::from_secs(600);
 
 /// A check that has ended.
 #[derive(Debug)]
@@ -83,9 +86,8 @@ impl Task {
         });
     }
 
-    /// A check has ended.
-    pub(super) fn ended(&mut self, done: Done) {
-        let target = done.target.as_ref();
+    /// Gives a place back, and starts who waits for it.
+    pub(super) fn place_free(&mut self, target: Option<&Arc<str>>) {
         let mut next = self.targets.give(target);
         while let Some(index) = next.pop() {
             let Some(watched) = self.get_mut(index).filter(|watched| watched.is_queued) else {
@@ -99,6 +101,14 @@ impl Task {
             } else {
                 next.extend(self.targets.next(target));
             }
+        }
+    }
+
+    /// A check has ended.
+    pub(super) fn ended(&mut self, done: Done) {
+        // A lost check has given its place back already.
+        if !self.lost.remove(&(done.id, done.run)) {
+            self.place_free(done.target.as_ref());
         }
         self.metrics.in_flight(self.targets.running());
         let is_its = |watched: &&mut super::watched::Watched| {
@@ -125,6 +135,14 @@ impl Task {
             return;
         }
         watched.attempt = 1;
+        let is_unable = watched.last.as_ref().is_some_and(|last| last.observation.is_unable());
+        if is_unable && watched.definition.kind == Kind::Domain {
+            // Its interval is a day: so long nobody would know.
+            let due = now + UNABLE;
+            watched.slot = observed.at(due);
+            self.heap.push(due, index, generation);
+            return;
+        }
         let missed = watched.grid.between(watched.slot, time);
         watched.slot = watched.grid.after(time);
         let due = observed.moment(watched.slot, now);
