@@ -310,6 +310,11 @@ fn each_threshold_of_a_certificate_is_told_once_for_each_certificate() {
     assert_eq!(ending("a", 0), [0]);
     assert_eq!(ending("b", 5), [7], "of several thresholds only the nearest");
     assert_eq!(ending("b", 5), [0_i16; 0]);
+    // Two servers behind one name, of which one is renewed already.
+    for _ in 0..3 {
+        assert_eq!(ending("c", 90), [0_i16; 0]);
+        assert_eq!(ending("b", 5), [0_i16; 0], "it was told");
+    }
     assert_eq!(bench.state.degraded, Some(Degraded::Certificate));
 }
 
