@@ -107,6 +107,21 @@ impl MonitorSpec {
         problems.all
     }
 
+    /// Hosts with their ports that it sends secrets to.
+    pub fn hosts(&self) -> BTreeSet<String> {
+        // What cannot be parsed has a placeholder in it: then all of it counts.
+        let of_url = |url: &String| match url.parse::<Url>() {
+            Ok(parsed) => format!("{:?}:{:?}", parsed.host_str(), parsed.port_or_known_default()),
+            Err(_) => url.clone(),
+        };
+        match self {
+            Self::Http(spec) => BTreeSet::from([of_url(&spec.url)]),
+            Self::Flow(spec) => spec.steps.iter().map(|step| of_url(&step.http.url)).collect(),
+            Self::Postgres(spec) => BTreeSet::from([format!("{}:{}", spec.host, spec.port)]),
+            _ => BTreeSet::new(),
+        }
+    }
+
     /// How many regular expressions it has.
     fn patterns(&self) -> usize {
         let of_http = |http: &HttpSpec| http.expect.iter().filter(|condition| has_pattern(condition)).count();
