@@ -7,6 +7,7 @@ use crate::{
     alerting::pages::{open, submit},
     support::{
         app::{Client, TestApp},
+        odd_target::Http,
         wait::until,
     },
 };
