@@ -209,7 +209,7 @@ impl Task {
             }
             self.apply(index, effects, now);
             if is_lost {
-                self.place_free(target.as_ref());
+                self.place_free(definition.owner, target.as_ref());
                 self.plan_first(index, instant, false);
             } else if is_late && is_known {
                 self.lose(index, now, now, Cause::Overload);

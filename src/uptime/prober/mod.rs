@@ -98,6 +98,11 @@ impl Uptime {
         &self.inner.prober.probes
     }
 
+    /// A token of a heartbeat is worth nothing any more.
+    pub(crate) fn forget_tokens(&self) {
+        self.inner.prober.kept.forget_tokens();
+    }
+
     /// Dropped where no prober checks, or where so many wait that it sees the change in the database as soon.
     pub(crate) fn tell_prober(&self, command: Command) {
         if self.inner.prober.is_active.load(Ordering::Relaxed) {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{definition::Definition, found::failed, metrics::Skipped, storm::RATE, targets::Place, task::Task};
 use crate::{
-    model::{Kind, MonitorId, Observation, Reason},
+    model::{Kind, MonitorId, Observation, Owner, Reason},
     probe::Prober,
     schedule::heap::mix,
 };
@@ -28,6 +28,7 @@ pub struct Done {
     at: DateTime<Utc>,
     started: Instant,
     lag: Duration,
+    owner: Owner,
     target: Option<Arc<str>>,
     seen: Observation,
 }
@@ -47,7 +48,7 @@ impl Task {
 
     fn start(&mut self, index: u32) {
         let Some(definition) = self.get(index).map(|watched| watched.definition.clone()) else { return };
-        let place = self.targets.take(index, definition.target.as_ref());
+        let place = self.targets.take(index, definition.owner, definition.target.as_ref());
         let (now, observed) = (Instant::now(), self.observed);
         let Some(watched) = self.get_mut(index) else { return };
         watched.delayed = match place {
@@ -80,26 +81,26 @@ impl Task {
         lifecycle.spawn("uptime.check", async move {
             let seen =
                 tokio::select! { seen = look(&probes, &definition, at) => seen, () = soft.cancelled() => return };
-            let target = definition.target.clone();
+            let (owner, target) = (definition.owner, definition.target.clone());
             // Nobody listens: this process has lost the duty meanwhile.
-            let _ = results.send(Done { index, id, run, at, started: now, lag, target, seen });
+            let _ = results.send(Done { index, id, run, at, started: now, lag, owner, target, seen });
         });
     }
 
     /// Gives a place back, and starts who waits for it.
-    pub(super) fn place_free(&mut self, target: Option<&Arc<str>>) {
-        let mut next = self.targets.give(target);
+    pub(super) fn place_free(&mut self, owner: Owner, target: Option<&Arc<str>>) {
+        let mut next = self.targets.give(owner, target);
         while let Some(index) = next.pop() {
             let Some(watched) = self.get_mut(index).filter(|watched| watched.is_queued) else {
                 // It is gone: whoever is behind it has the place.
-                next.extend(self.targets.next(target));
+                next.extend(self.targets.next(owner, target));
                 continue;
             };
             watched.is_queued = false;
             if watched.is_asked() {
                 self.start(index);
             } else {
-                next.extend(self.targets.next(target));
+                next.extend(self.targets.next(owner, target));
             }
         }
     }
@@ -108,7 +109,7 @@ impl Task {
     pub(super) fn ended(&mut self, done: Done) {
         // A lost check has given its place back already.
         if !self.lost.remove(&(done.id, done.run)) {
-            self.place_free(done.target.as_ref());
+            self.place_free(done.owner, done.target.as_ref());
         }
         self.metrics.in_flight(self.targets.running());
         let is_its = |watched: &&mut super::watched::Watched| {

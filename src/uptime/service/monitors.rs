@@ -165,6 +165,7 @@ impl Uptime {
         }
         monitors::delete(&mut tx, id).await?;
         tx.commit().await?;
+        self.forget_tokens();
         self.changed();
         tracing::info!(monitor_id = %id, by = who.subject(), "monitor deleted");
         Ok(())
@@ -201,6 +202,7 @@ impl Uptime {
         monitors::set_token(&mut tx, id, Some(crypto::sha256(&token).as_slice())).await?;
         let monitor = self.detail(&mut tx, owner, id).await?;
         tx.commit().await?;
+        self.forget_tokens();
         self.changed();
         tracing::info!(monitor_id = %id, by = who.subject(), "token of a heartbeat renewed");
         Ok(self.with_token(monitor, Some(token)))
