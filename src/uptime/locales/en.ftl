@@ -75,6 +75,7 @@ uptime-outcome-down = down
 uptime-outcome-degraded = up, with a remark
 uptime-outcome-unconfirmed = failed, not confirmed
 uptime-reason = Reason
+uptime-note = It says
 uptime-certificate-ends = Certificate ends
 uptime-domain-ends = Domain ends
 uptime-latency = Response time

@@ -75,6 +75,7 @@ uptime-outcome-down = не работает
 uptime-outcome-degraded = работает, с замечанием
 uptime-outcome-unconfirmed = сбой не подтверждён
 uptime-reason = Причина
+uptime-note = Сообщает
 uptime-certificate-ends = Сертификат истекает
 uptime-domain-ends = Домен истекает
 uptime-latency = Время ответа

@@ -137,6 +137,13 @@ impl Show<'_> {
         phases(self.shell, observation)
     }
 
+    /// What the text beside the status is.
+    fn why(&self) -> String {
+        let monitor = &self.detail.monitor;
+        let is_well = monitor.status == Status::Up && monitor.degraded.is_none();
+        self.shell.t(if is_well { "uptime-note" } else { "uptime-reason" }).to_string()
+    }
+
     fn spec(&self) -> String {
         serde_json::to_string_pretty(&self.detail.spec).unwrap_or_default()
     }

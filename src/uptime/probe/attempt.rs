@@ -23,6 +23,8 @@ pub struct Attempt {
     deadline: Instant,
     phases: Phases,
     failures: Vec<Failure>,
+    /// For an organisation: it may not look into networks of the operator.
+    pub is_tenants: bool,
     pub address: Option<IpAddr>,
     pub code: Option<i16>,
     pub certificate: Option<Certificate>,
@@ -41,6 +43,7 @@ impl Attempt {
             deadline: started + timeout,
             phases: Phases::default(),
             failures: Vec::new(),
+            is_tenants: false,
             address: None,
             code: None,
             certificate: None,

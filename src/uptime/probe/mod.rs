@@ -32,7 +32,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use rustls::pki_types::CertificateDer;
 
 use super::{
-    model::{Failure, Observation, Reason},
+    model::{Failure, Observation, Owner, Reason},
     outside::SelfCheck,
     secrets::Secrets,
     spec::MonitorSpec,
@@ -126,8 +126,10 @@ impl Prober {
     }
 
     /// One attempt. Ends at the latest when the timeout does; of a domain, up to 20 s later: its registry is asked in turn.
-    pub async fn run(&self, spec: &MonitorSpec, secrets: &Secrets, timeout: Duration) -> Observation {
+    /// `owner`: an organisation may not look into networks of the operator.
+    pub async fn run(&self, owner: Owner, spec: &MonitorSpec, secrets: &Secrets, timeout: Duration) -> Observation {
         let mut attempt = Attempt::new(&self.shared.clock, timeout);
+        attempt.is_tenants = owner != Owner::Installation;
         let asked = match spec {
             MonitorSpec::Http(spec) => http::run(self, spec, secrets, &mut attempt).await,
             MonitorSpec::Flow(spec) => flow::run(self, spec, secrets, &mut attempt).await,

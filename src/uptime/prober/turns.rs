@@ -225,7 +225,7 @@ impl Task {
 
 async fn look(probes: &Prober, definition: &Definition, at: DateTime<Utc>) -> Observation {
     match &definition.spec {
-        Ok(spec) => probes.run(spec, &definition.secrets, definition.timeout).await,
+        Ok(spec) => probes.run(definition.owner, spec, &definition.secrets, definition.timeout).await,
         Err(error) => failed(at, Reason::Local, error),
     }
 }

@@ -139,7 +139,7 @@ impl Uptime {
         }
         let Some(_turn) = Turn::take(&self.inner.trials, owner) else { return Err(UptimeError::Busy) };
         let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or_default());
-        Ok(self.probes().run(spec, secrets, timeout).await)
+        Ok(self.probes().run(owner, spec, secrets, timeout).await)
     }
 }
 

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use holdfast::uptime::Reason;
+use holdfast::{
+    platform::ids::OrgId,
+    uptime::{MonitorSpec, Owner, Reason, Secrets},
+};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -360,4 +363,23 @@ async fn a_large_answer_is_judged_beside_the_others() {
     let seen = look(&prober, json!({"kind": "flow", "steps": steps})).await;
     assert!(seen.is_up(), "{seen:?}");
     assert_eq!(target.asked().last().unwrap().path, "/11");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisation_does_not_look_into_the_inner_zone() {
+    let dns = Dns::start(|_, _| Said::Addresses(vec![IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3))])).await;
+    let prober = asking(dns.address, &["127.0.0.1/32"]);
+    let tenant = Owner::Org(OrgId(uuid::Uuid::from_u128(7)));
+    for (spec, kind, asked) in [
+        (json!({"kind": "dns", "name": "db.inner.example", "record": "A", "values": ["192.0.2.1"]}), 1, 1),
+        (json!({"kind": "dns", "name": "3.2.1.10.in-addr.arpa", "record": "PTR"}), 12, 0),
+        (json!({"kind": "tcp", "host": "db.inner.example", "port": 9}), 28, 1),
+    ] {
+        let parsed: MonitorSpec = serde_json::from_value(spec.clone()).unwrap();
+        let seen = prober.run(tenant, &parsed, &Secrets::default(), TIMEOUT).await;
+        assert_eq!((seen.reason(), dns.asked(kind)), (Some(Reason::PrivateAddress), asked), "{spec}: {seen:?}");
+        assert!(!seen.error().unwrap().contains("10.1.2.3"), "{seen:?}");
+    }
+    let own = json!({"kind": "dns", "name": "db.inner.example", "record": "A", "values": ["10.1.2.3"]});
+    assert!(look(&prober, own).await.is_up(), "the operator's own monitors may");
 }

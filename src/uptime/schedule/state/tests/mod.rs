@@ -319,6 +319,20 @@ fn each_threshold_of_a_certificate_is_told_once_for_each_certificate() {
 }
 
 #[test]
+fn what_a_part_that_is_well_says_of_itself_is_kept() {
+    let mut bench = Bench::new(0, 1);
+    let with = |note: &str| {
+        let note = Some(note.to_owned());
+        move |at| Observation { note, ..seen(at, None) }
+    };
+    assert_eq!(bench.step(with("proven on 2026-11-29")).1, [Effect::Row]);
+    assert_eq!(bench.state.error.as_deref(), Some("proven on 2026-11-29"));
+    assert!(bench.step(with("proven on 2026-11-29")).1.is_empty());
+    bench.up();
+    assert_eq!(bench.state.error, None);
+}
+
+#[test]
 fn flapping_begins_after_six_changes_and_ends_in_quiet() {
     let mut bench = Bench::new(0, 1);
     let mut flapping = Vec::new();
