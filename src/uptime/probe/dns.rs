@@ -73,8 +73,14 @@ fn may_be_reversed(name: &str, policy: &Policy) -> bool {
         return parts.join(".").parse::<Ipv4Addr>().is_ok_and(|ip| policy.permits(ip.into()));
     }
     if let Some(parts) = labels(".ip6.arpa") {
-        let groups: Vec<String> = parts.chunks(4).map(|nibbles| nibbles.concat()).collect();
-        return parts.len() == 32 && groups.join(":").parse::<Ipv6Addr>().is_ok_and(|ip| policy.permits(ip.into()));
+        let mut text = String::new();
+        for (place, nibble) in parts.iter().enumerate() {
+            if place > 0 && place % 4 == 0 {
+                text.push(':');
+            }
+            text.push_str(nibble);
+        }
+        return parts.len() == 32 && text.parse::<Ipv6Addr>().is_ok_and(|ip| policy.permits(ip.into()));
     }
     !name.ends_with("arpa")
 }
