@@ -258,9 +258,13 @@ async fn a_state_that_was_not_written_with_its_span_follows_from_the_span() {
     let (status, output) = running.stop().await;
     assert!(status.success(), "{output}");
     // As if the process had ended between the batch with the span and the one with the state.
-    let before = "UPDATE uptime_state SET status = 'up', outage_id = NULL, outage_told = false,
-        since = (SELECT min(starts_at) FROM uptime_spans s WHERE s.monitor_id = uptime_state.monitor_id)";
-    execute(&mut away.db, before).await;
+    let before = format!(
+        "UPDATE uptime_state SET status = 'up', outage_id = NULL, outage_told = false,
+           since = (SELECT min(starts_at) FROM uptime_spans s WHERE s.monitor_id = uptime_state.monitor_id)
+         WHERE monitor_id = '{}'",
+        shop.id
+    );
+    execute(&mut away.db, &before).await;
     target.answer(|_| Answer::ok("well"));
     let running = site.start().await;
     until("the outage does not end", async || spans(&mut away.db, shop).await.len() == 3).await;

@@ -13,7 +13,7 @@ use crate::{
 };
 use platform::{db::contains, http::Slice, ids::OrgId};
 
-pub use facts::{badge, by_status, choices, count, count_of_kind, ending, numbers, target};
+pub use facts::{badge, by_status, choices, count, count_of_kind, ending, numbers, target, urls};
 
 /// Filter of monitors; `None` is no filter.
 #[derive(Clone, Debug, Default)]
