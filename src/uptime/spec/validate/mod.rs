@@ -13,7 +13,7 @@ use super::{
     MonitorSpec, PostgresSpec, SecretName, Take, Test,
 };
 use crate::{
-    condition::{has_pattern, parse_status},
+    condition::parse_status,
     json_path::JsonPath,
     model::Kind,
     pattern,
@@ -105,35 +105,6 @@ impl MonitorSpec {
             }
         }
         problems.all
-    }
-
-    /// Hosts with their ports that it sends secrets to.
-    pub fn hosts(&self) -> BTreeSet<String> {
-        // What cannot be parsed has a placeholder in it: then all of it counts.
-        let of_url = |url: &String| match url.parse::<Url>() {
-            Ok(parsed) => format!("{:?}:{:?}", parsed.host_str(), parsed.port_or_known_default()),
-            Err(_) => url.clone(),
-        };
-        match self {
-            Self::Http(spec) => BTreeSet::from([of_url(&spec.url)]),
-            Self::Flow(spec) => spec.steps.iter().map(|step| of_url(&step.http.url)).collect(),
-            Self::Postgres(spec) => BTreeSet::from([format!("{}:{}", spec.host, spec.port)]),
-            _ => BTreeSet::new(),
-        }
-    }
-
-    /// How many regular expressions it has.
-    fn patterns(&self) -> usize {
-        let of_http = |http: &HttpSpec| http.expect.iter().filter(|condition| has_pattern(condition)).count();
-        match self {
-            Self::Http(spec) => of_http(spec),
-            Self::Flow(spec) => {
-                let taken = spec.steps.iter().flat_map(|step| step.take.values());
-                let taken = taken.filter(|take| matches!(take, Take::Regex { .. })).count();
-                taken + spec.steps.iter().map(|step| of_http(&step.http)).sum::<usize>()
-            }
-            _ => 0,
-        }
     }
 
     /// The secrets that it names: those that the monitor must have.
