@@ -122,10 +122,9 @@ impl Writer {
             }
         }
         // What waits here may be of a term that has ended meanwhile.
-        let is_its = batch.term == term || batch.changes.is_empty();
         match term {
             Some(term) if batch.term == Some(term) => self.write_changes(&mut tx, batch, term).await?,
-            _ if !is_its => {
+            _ if !batch.changes.is_empty() => {
                 let count = batch.changes.len();
                 tracing::warn!(changes = count, "changes of monitors are not written: another process checks them now");
                 self.metrics.dropped(Dropped::Fenced, u64::try_from(count).unwrap_or(u64::MAX));

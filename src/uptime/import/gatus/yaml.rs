@@ -32,7 +32,7 @@ impl Limited<'_> {
     }
 
     fn value<E: Error>(self, value: impl Into<Value>) -> Result<Value, E> {
-        self.spend("")?;
+        self.spend::<E>("")?;
         Ok(value.into())
     }
 }
@@ -81,12 +81,12 @@ impl<'de> Visitor<'de> for Limited<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        self.spend(text)?;
+        self.spend::<E>(text)?;
         Ok(Value::from(text))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        self.spend("")?;
+        self.spend::<A::Error>("")?;
         let mut list = Vec::new();
         while let Some(value) = seq.next_element_seed(self)? {
             list.push(value);
@@ -95,10 +95,10 @@ impl<'de> Visitor<'de> for Limited<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        self.spend("")?;
+        self.spend::<A::Error>("")?;
         let mut map = Map::new();
         while let Some(name) = entries.next_key::<String>()? {
-            self.spend(&name)?;
+            self.spend::<A::Error>(&name)?;
             map.insert(name, entries.next_value_seed(self)?);
         }
         Ok(Value::Object(map))
