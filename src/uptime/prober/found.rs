@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     events::MonitorEnding,
-    model::{Beat, Cause, Degraded, Failure, Figures, LiveView, MonitorId, Observation, Phases, Reason, Status},
+    model::{Beat, Cause, Degraded, Failure, Figures, LiveView, MonitorId, Observation, Owner, Phases, Reason, Status},
     schedule::state::{Change, Effect, Parent},
     text,
 };
@@ -261,15 +261,8 @@ impl Task {
                 *count += 1;
             }
             counts.flapping += u32::from(state.flapping_since.is_some());
-            for (place, days) in [7, 21].into_iter().enumerate() {
-                let ends =
-                    |at: Option<DateTime<Utc>>| u32::from(at.is_some_and(|at| at - now <= TimeDelta::days(days)));
-                if let (Some(certificates), Some(domains)) =
-                    (counts.certificates.get_mut(place), counts.domains.get_mut(place))
-                {
-                    *certificates += ends(state.certificate_ends_at);
-                    *domains += ends(state.domain_ends_at);
-                }
+            if watched.definition.owner == Owner::Installation {
+                counts.ending(now, state.certificate_ends_at, state.domain_ends_at);
             }
         }
         counts

@@ -2,6 +2,7 @@
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -94,6 +95,22 @@ pub struct Counts {
     /// Within a week, and within three.
     pub certificates: [u32; 2],
     pub domains: [u32; 2],
+}
+
+impl Counts {
+    /// A monitor of the installation whose certificate or domain ends at these times. Those of organisations are their own business: an operator who is
+    /// told of them can do nothing.
+    pub fn ending(&mut self, now: DateTime<Utc>, certificate: Option<DateTime<Utc>>, domain: Option<DateTime<Utc>>) {
+        let within =
+            |at: Option<DateTime<Utc>>, days: i64| u32::from(at.is_some_and(|at| at - now <= TimeDelta::days(days)));
+        for (place, days) in [7, 21].into_iter().enumerate() {
+            if let (Some(certificates), Some(domains)) = (self.certificates.get_mut(place), self.domains.get_mut(place))
+            {
+                *certificates += within(certificate, days);
+                *domains += within(domain, days);
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -195,9 +212,9 @@ impl ProberMetrics {
             "Monitors whose status changes all the time; exported by the prober",
             self.flapping.clone(),
         );
-        let ending = "Monitors whose certificate ends within this time; exported by the prober";
+        let ending = "Monitors of the installation whose certificate ends within this time; exported by the prober";
         registry.register("certificates_ending", ending, self.certificates.clone());
-        let ending = "Monitors whose domain ends within this time; exported by the prober";
+        let ending = "Monitors of the installation whose domain ends within this time; exported by the prober";
         registry.register("domains_ending", ending, self.domains.clone());
     }
 
@@ -309,5 +326,19 @@ impl ProberMetrics {
         }
         self.in_flight.set(0);
         self.active.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_within_a_week_ends_within_three_too() {
+        let now = DateTime::UNIX_EPOCH;
+        let mut counts = Counts::default();
+        counts.ending(now, Some(now + TimeDelta::days(3)), Some(now + TimeDelta::days(20)));
+        counts.ending(now, Some(now + TimeDelta::days(22)), None);
+        assert_eq!((counts.certificates, counts.domains), ([1, 1], [0, 1]));
     }
 }

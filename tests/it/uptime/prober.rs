@@ -252,3 +252,29 @@ async fn what_the_database_refuses_of_one_monitor_holds_up_no_other() {
     assert_eq!(checks(&mut db, bad).await, 0);
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_becomes_visible_after_a_newer_one_opens() {
+    let app = TestApp::start_with(&[OPEN]).await;
+    let (target, mut db) = (Http::start().await, connect(&app.target().admin).await);
+    let mut slow = connect(&app.target().admin).await;
+    let spec = json!({"kind": "http", "url": target.url("/")});
+    let (first, second) = (insert(&mut db, "first", &spec, "").await, insert(&mut db, "second", &spec, "").await);
+    for monitor in [first, second] {
+        becomes(&mut db, monitor, "up").await;
+    }
+    let window = |monitor: super::watch::Monitor| {
+        format!(
+            "INSERT INTO uptime_windows (id, key, name, starts_at, ends_at, zone, monitors, created_by, created_at, updated_at)
+             VALUES (gen_random_uuid(), 'w{0}', 'w', now() - interval '1 hour', now() + interval '1 hour', 'UTC', ARRAY['{1}'::uuid], 'x', now(), now())",
+            monitor.number, monitor.id
+        )
+    };
+    execute(&mut slow, "BEGIN").await;
+    execute(&mut slow, &window(first)).await;
+    execute(&mut db, &window(second)).await;
+    becomes(&mut db, second, "maintenance").await;
+    execute(&mut slow, "COMMIT").await;
+    becomes(&mut db, first, "maintenance").await;
+    app.stop().await;
+}
