@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::failure;
 use crate::{
-    model::{Certificate, ChainEntry, Degraded, Failure, HttpFacts, Observation, Phase, Phases, Reason},
+    model::{Certificate, ChainEntry, Degraded, Failure, HttpFacts, Observation, Owner, Phase, Phases, Reason},
     text,
 };
 use platform::clock::Clock;
@@ -23,8 +23,8 @@ pub struct Attempt {
     deadline: Instant,
     phases: Phases,
     failures: Vec<Failure>,
-    /// For an organisation: it may not look into networks of the operator.
-    pub is_tenants: bool,
+    /// For whom: an organisation may not look into networks of the operator.
+    pub owner: Owner,
     pub address: Option<IpAddr>,
     pub code: Option<i16>,
     pub certificate: Option<Certificate>,
@@ -43,7 +43,7 @@ impl Attempt {
             deadline: started + timeout,
             phases: Phases::default(),
             failures: Vec::new(),
-            is_tenants: false,
+            owner: Owner::Installation,
             address: None,
             code: None,
             certificate: None,

@@ -12,7 +12,7 @@ use hickory_resolver::{
 
 use super::{Prober, attempt::Attempt, failure};
 use crate::{
-    model::{Failure, Phase, Reason},
+    model::{Failure, Owner, Phase, Reason},
     spec::{DnsMatch, DnsRecordType, DnsSpec},
     target::{Policy, Resolver},
 };
@@ -24,8 +24,9 @@ pub async fn run(prober: &Prober, spec: &DnsSpec, attempt: &mut Attempt) -> Resu
         Some(server) => Resolver::at(judged(prober, server, attempt)?),
     };
     // Who asks this host's own name servers could enumerate an inner zone.
-    let is_inside = attempt.is_tenants && spec.server.is_none();
-    if is_inside && spec.record == DnsRecordType::Ptr && !may_be_reversed(&spec.name, prober.policy()) {
+    let (policy, is_inside) =
+        (prober.policy(attempt.owner), attempt.owner != Owner::Installation && spec.server.is_none());
+    if is_inside && spec.record == DnsRecordType::Ptr && !may_be_reversed(&spec.name, policy) {
         return Err(inside(prober, spec));
     }
     let name = format!("{}.", spec.name.trim_end_matches('.'));
@@ -35,7 +36,7 @@ pub async fn run(prober: &Prober, spec: &DnsSpec, attempt: &mut Attempt) -> Resu
         Ok(answer) => (Some(ResponseCode::NoError), values(answer.answers().iter().map(|record| &record.data), spec)),
         Err(error) => (rcode_of(error), Vec::new()),
     };
-    let is_private = |value: &String| value.parse().is_ok_and(|ip: IpAddr| !prober.policy().permits(ip));
+    let is_private = |value: &String| value.parse().is_ok_and(|ip: IpAddr| !policy.permits(ip));
     if is_inside && values.iter().any(is_private) {
         return Err(inside(prober, spec));
     }
@@ -90,7 +91,7 @@ fn judged(prober: &Prober, server: &str, attempt: &mut Attempt) -> Result<Socket
     let wrong = |_| failure(Reason::ResolverFailed, format!("{server:?} is not an address with a port"));
     let address: SocketAddr = server.parse().map_err(wrong)?;
     attempt.address = Some(address.ip().to_canonical());
-    if prober.policy().permits(address.ip()) {
+    if prober.policy(attempt.owner).permits(address.ip()) {
         return Ok(address);
     }
     let refused = failure(Reason::PrivateAddress, format!("{server} is not an address of the public internet"));

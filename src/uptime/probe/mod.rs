@@ -58,6 +58,7 @@ pub struct Prober {
 
 struct Shared {
     policy: Policy,
+    tenant_policy: Policy,
     resolver: Resolver,
     tls: Tls,
     echo: Echo,
@@ -74,6 +75,8 @@ struct Shared {
 #[derive(Default)]
 pub struct Settings {
     pub policy: Policy,
+    /// For monitors of organisations; `None`: the same.
+    pub tenant_policy: Option<Policy>,
     /// Certificates that are trusted besides those of the system.
     pub roots: Vec<CertificateDer<'static>>,
     /// `None`: the name servers of this host.
@@ -95,8 +98,9 @@ impl std::fmt::Debug for Prober {
 impl Prober {
     /// Certificates, name servers and sockets are made when they are first needed.
     pub fn new(settings: Settings) -> Self {
-        let Settings { policy, roots, name_server, bootstrap, self_checks, refused, clock } = settings;
+        let Settings { policy, tenant_policy, roots, name_server, bootstrap, self_checks, refused, clock } = settings;
         let shared = Shared {
+            tenant_policy: tenant_policy.unwrap_or_else(|| policy.clone()),
             policy,
             resolver: name_server.map_or_else(Resolver::default, Resolver::at),
             tls: Tls::new(roots),
@@ -111,8 +115,9 @@ impl Prober {
         Self { shared: Arc::new(shared) }
     }
 
-    pub fn policy(&self) -> &Policy {
-        &self.shared.policy
+    /// What monitors of an owner may reach.
+    pub fn policy(&self, owner: Owner) -> &Policy {
+        if owner == Owner::Installation { &self.shared.policy } else { &self.shared.tenant_policy }
     }
 
     /// Whether a registry answers for a domain by RDAP; `None`: the list of registries could not be read in time.
@@ -129,7 +134,7 @@ impl Prober {
     /// `owner`: an organisation may not look into networks of the operator.
     pub async fn run(&self, owner: Owner, spec: &MonitorSpec, secrets: &Secrets, timeout: Duration) -> Observation {
         let mut attempt = Attempt::new(&self.shared.clock, timeout);
-        attempt.is_tenants = owner != Owner::Installation;
+        attempt.owner = owner;
         let asked = match spec {
             MonitorSpec::Http(spec) => http::run(self, spec, secrets, &mut attempt).await,
             MonitorSpec::Flow(spec) => flow::run(self, spec, secrets, &mut attempt).await,

@@ -114,6 +114,7 @@ impl Uptime {
     pub(crate) fn probe_settings(deps: &super::Deps) -> Settings {
         Settings {
             policy: Policy::new(deps.config.networks()),
+            tenant_policy: (!deps.config.private_networks_for_organisations).then(Policy::default),
             self_checks: deps.self_checks.clone(),
             refused: deps.metrics.refused.clone(),
             clock: deps.clock.clone(),

@@ -383,3 +383,15 @@ async fn an_organisation_does_not_look_into_the_inner_zone() {
     let own = json!({"kind": "dns", "name": "db.inner.example", "record": "A", "values": ["10.1.2.3"]});
     assert!(look(&prober, own).await.is_up(), "the operator's own monitors may");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn networks_of_the_installation_can_be_closed_to_organisations() {
+    let target = Http::start().await;
+    let prober = Prober::new(ProbeSettings { tenant_policy: Some(open(&[])), ..settings() });
+    let spec = json!({"kind": "http", "url": target.url("/")});
+    assert!(look(&prober, spec.clone()).await.is_up(), "the installation's");
+    let parsed: MonitorSpec = serde_json::from_value(spec).unwrap();
+    let tenant = Owner::Org(OrgId(uuid::Uuid::from_u128(7)));
+    let seen = prober.run(tenant, &parsed, &Secrets::default(), TIMEOUT).await;
+    assert_eq!((seen.reason(), target.accepted()), (Some(Reason::PrivateAddress), 1), "{seen:?}");
+}
