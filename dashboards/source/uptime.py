@@ -36,7 +36,7 @@ DASHBOARD = Dashboard(
         row("Writing"),
         timeseries("Duration of writing, p95 and median", "How long does a transaction of results take?", "s", (quantile(0.95, WRITE), "95 %"), (quantile(0.5, WRITE), "50 %")),
         timeseries("Checks in a transaction, median", "Are results written together?", "short", (quantile(0.5, ROWS), "50 %")),
-        timeseries("Checks in memory over time", "Do results wait for the database?", "short", (largest("holdfast_uptime_checks_in_memory"), "waiting"), alerts=("UptimeChecksUnwritten",)),
+        timeseries("Checks in memory over time", "Do results wait for the database?", "short", (largest("holdfast_uptime_checks_in_memory"), "waiting")),
         timeseries("Lost and folded results", "Was memory too small while the database was away?", "short", (increase("holdfast_uptime_checks_folded_total"), "checks folded into their minute"), (increase("holdfast_uptime_checks_dropped_total", "reason"), "checks dropped: {{reason}}"), (increase("holdfast_uptime_transitions_dropped_total", "reason"), "changes dropped: {{reason}}"), bars=True, alerts=("UptimeChecksInMemory", "UptimeRowsRefused")),
         timeseries("Hours that wait for their rollup", "Is history rolled up?", "short", (largest("holdfast_uptime_rollup_waiting"), "hours"), limits=above(3), alerts=("UptimeRollupBehind",)),
         timeseries("Duration of rolling up an hour, p95", "How long does the rollup of an hour take?", "s", (quantile(0.95, ROLLUP), "95 %")),
