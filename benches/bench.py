@@ -264,7 +264,8 @@ def run_mail(args):
 
 
 def run_uptime(args):
-    return run_apart(args, uptime.measure)
+    yield from run_apart(args, uptime.measure)
+    yield from run_apart(args, uptime.history)
 
 
 def run_status_page(args):

@@ -62,15 +62,22 @@ struct Api {
 
 impl Api {
     fn new(context: &Context) -> Self {
-        let server = &context.server;
-        let is_public = !server.public_url.is_empty();
-        let mut listen = server.listen;
-        if listen.ip().is_unspecified() {
-            listen.set_ip([127, 0, 0, 1].into());
-        }
-        let base = if is_public { server.base_url() } else { format!("http://{listen}") };
+        let (base, is_public) = address(&context.server);
         Self { http: context.http.clone(), url: format!("{base}/readyz"), is_public }
     }
+}
+
+/// Where the API is asked, and whether that is what people use. With `probe_seconds = 0` the operator says that this host cannot reach its own public
+/// address.
+fn address(server: &platform::http::Config) -> (String, bool) {
+    if !server.public_url.is_empty() && server.probe_seconds > 0 {
+        return (server.base_url(), true);
+    }
+    let mut listen = server.listen;
+    if listen.ip().is_unspecified() {
+        listen.set_ip([127, 0, 0, 1].into());
+    }
+    (format!("http://{listen}"), false)
 }
 
 #[async_trait]
@@ -241,5 +248,19 @@ impl SelfCheck for Outbox {
             Ok(_) => Judgement::Down("the mail server does not take mail".to_owned()),
             Err(_) => Judgement::Down("it cannot be read whether mail is sent".to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+    use platform::http::Config;
+
+    #[test]
+    fn a_public_address_that_this_host_cannot_reach_is_not_asked() {
+        let public = Config { public_url: "https://ai.example.com".into(), ..Config::default() };
+        assert_eq!(address(&public), (public.base_url(), true));
+        let cut_off = Config { probe_seconds: 0, listen: "0.0.0.0:8080".parse().unwrap(), ..public };
+        assert_eq!(address(&cut_off), ("http://127.0.0.1:8080".to_owned(), false));
     }
 }

@@ -142,17 +142,13 @@ pub async fn resolve(
     }
     let (may, not): (Vec<IpAddr>, Vec<IpAddr>) = found.into_iter().partition(|ip| policy.permits(*ip));
     if may.is_empty() {
-        let which = if literal(host).is_some() { String::new() } else { format!(" leads to {}, which", first(&not)) };
-        let text = format!(
-            "{host}{which} is not an address of the public internet, and uptime.private_networks does not have it"
-        );
+        // The text is for whoever has the monitor: where an inner name leads is for the operator alone.
+        tracing::debug!(host, addresses = ?not, "a monitor's target is not of the public internet");
+        let is = if literal(host).is_some() { "is not an" } else { "leads to no" };
+        let text = format!("{host} {is} address of the public internet, and uptime.private_networks does not have it");
         return Err(Failure { reason: Reason::PrivateAddress, text });
     }
     Ok(by_turns(may).into_iter().take(MOST).map(|ip| Judged(SocketAddr::new(ip, port))).collect())
-}
-
-fn first(addresses: &[IpAddr]) -> String {
-    addresses.first().map(ToString::to_string).unwrap_or_default()
 }
 
 async fn look_up(resolver: &Resolver, host: &str, family: Family) -> Result<Vec<IpAddr>, Failure> {

@@ -164,7 +164,7 @@ fn endpoints_of_gatus() {
     assert!(made(&parsed, "_router").paused);
     let nightly = made(&parsed, "jobs_nightly");
     assert_eq!((nightly.settings.interval_seconds, nightly.settings.retries), (1800, 0));
-    assert_eq!(nightly.token.as_ref().map(|token| token.expose_secret().to_owned()).as_deref(), Some("potato"));
+    assert_eq!(nightly.token.as_ref().map(|token| token.expose_secret().to_owned()).as_deref(), Some("potato-potato"));
 
     let MonitorSpec::Flow(flow) = &made(&parsed, "shop_checkout").settings.spec else { panic!() };
     assert_eq!(flow.steps[0].http.body.as_deref(), Some("{\"user\": \"probe\"}"));
@@ -233,4 +233,42 @@ fn other_files_are_refused() {
         assert!(parse(source, text).is_err(), "{text}");
     }
     assert!(parse(ImportSource::UptimeKuma, &"x".repeat(super::LONGEST + 1)).is_err());
+}
+
+#[test]
+fn a_file_with_too_many_entries_is_refused() {
+    let many = |list: &str| vec![list; 5001].join(",");
+    let kuma = format!(r#"{{"version": "1.23", "monitorList": [{}]}}"#, many(r#"{"name": "a"}"#));
+    let gatus = format!("endpoints: [{}]", many("{name: a}"));
+    for (source, text) in [(ImportSource::UptimeKuma, kuma), (ImportSource::Gatus, gatus)] {
+        let error = parse(source, &text).unwrap_err().to_string();
+        assert!(error.contains("5001"), "{error}");
+    }
+}
+
+#[test]
+fn a_chain_of_parents_and_many_of_one_name_take_no_time() {
+    let monitors: Vec<Value> = (1..=5000)
+        .map(|id| serde_json::json!({"id": id, "parent": id + 1, "name": "a", "type": "http", "url": "https://example.com/"}))
+        .collect();
+    let text = serde_json::json!({"version": "1.23", "monitorList": monitors}).to_string();
+    let began = std::time::Instant::now();
+    let parsed = parse(ImportSource::UptimeKuma, &text).unwrap();
+    // Quadratic in the depth it took minutes.
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(parsed.monitors.len(), 5000);
+    // The last one of the file is above all others.
+    let keys: Vec<&str> = parsed.monitors.iter().take(2).map(|one| one.key.as_str()).collect();
+    assert_eq!(keys, ["a-5000", "a-4999"]);
+    let parent_of = |key: &str| made(&parsed, key).parent.clone();
+    assert_eq!((parent_of("a-5000"), parent_of("a").as_deref()), (None, Some("a-2")));
+}
+
+#[test]
+fn a_circle_of_parents_has_none() {
+    let one = |id: u32, parent: u32| serde_json::json!({"id": id, "parent": parent, "name": format!("m{id}"), "type": "http", "url": "https://example.com/"});
+    let monitors = [one(1, 2), one(2, 1), one(3, 3), one(4, 9)];
+    let text = serde_json::json!({"version": "1.23", "monitorList": monitors}).to_string();
+    let parsed = parse(ImportSource::UptimeKuma, &text).unwrap();
+    assert!(parsed.monitors.len() == 4 && parsed.monitors.iter().all(|one| one.parent.is_none()), "{parsed:?}");
 }

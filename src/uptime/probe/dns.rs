@@ -1,6 +1,6 @@
 //! A look into the DNS.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hickory_resolver::{
     net::{DnsError, NetError},
@@ -12,9 +12,9 @@ use hickory_resolver::{
 
 use super::{Prober, attempt::Attempt, failure};
 use crate::{
-    model::{Failure, Phase, Reason},
+    model::{Failure, Owner, Phase, Reason},
     spec::{DnsMatch, DnsRecordType, DnsSpec},
-    target::Resolver,
+    target::{Policy, Resolver},
 };
 use platform::error::chain;
 
@@ -23,6 +23,12 @@ pub async fn run(prober: &Prober, spec: &DnsSpec, attempt: &mut Attempt) -> Resu
         None => prober.shared.resolver.clone(),
         Some(server) => Resolver::at(judged(prober, server, attempt)?),
     };
+    // Who asks this host's own name servers could enumerate an inner zone.
+    let (policy, is_inside) =
+        (prober.policy(attempt.owner), attempt.owner != Owner::Installation && spec.server.is_none());
+    if is_inside && spec.record == DnsRecordType::Ptr && !may_be_reversed(&spec.name, policy) {
+        return Err(inside(prober, spec));
+    }
     let name = format!("{}.", spec.name.trim_end_matches('.'));
     let asked = async { resolver.get().await?.lookup(name, record_type(spec.record)).await };
     let found = attempt.phase(Phase::FirstByte, asked).await?;
@@ -30,6 +36,10 @@ pub async fn run(prober: &Prober, spec: &DnsSpec, attempt: &mut Attempt) -> Resu
         Ok(answer) => (Some(ResponseCode::NoError), values(answer.answers().iter().map(|record| &record.data), spec)),
         Err(error) => (rcode_of(error), Vec::new()),
     };
+    let is_private = |value: &String| value.parse().is_ok_and(|ip: IpAddr| !policy.permits(ip));
+    if is_inside && values.iter().any(is_private) {
+        return Err(inside(prober, spec));
+    }
     let Some(rcode) = rcode else {
         let error = found.err().map(|error| chain(&error)).unwrap_or_default();
         return Err(failure(Reason::ResolverFailed, format!("no answer: {error}")));
@@ -46,12 +56,42 @@ pub async fn run(prober: &Prober, spec: &DnsSpec, attempt: &mut Attempt) -> Resu
     judge(spec, &values)
 }
 
+fn inside(prober: &Prober, spec: &DnsSpec) -> Failure {
+    let text = format!(
+        "{} leads into a network that is not of the public internet, and uptime.private_networks does not have it",
+        spec.name
+    );
+    let refused = failure(Reason::PrivateAddress, text);
+    prober.shared.refused.met(&spec.name, &refused);
+    refused
+}
+
+/// Whether a name is not of the reverse zones, or of an address that may be asked for.
+fn may_be_reversed(name: &str, policy: &Policy) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let labels = |suffix: &str| Some(name.strip_suffix(suffix)?.split('.').rev().collect::<Vec<_>>());
+    if let Some(parts) = labels(".in-addr.arpa") {
+        return parts.join(".").parse::<Ipv4Addr>().is_ok_and(|ip| policy.permits(ip.into()));
+    }
+    if let Some(parts) = labels(".ip6.arpa") {
+        let mut text = String::new();
+        for (place, nibble) in parts.iter().enumerate() {
+            if place > 0 && place % 4 == 0 {
+                text.push(':');
+            }
+            text.push_str(nibble);
+        }
+        return parts.len() == 32 && text.parse::<Ipv6Addr>().is_ok_and(|ip| policy.permits(ip.into()));
+    }
+    !name.ends_with("arpa")
+}
+
 /// The address of a server, judged: its name would have to be resolved first.
 fn judged(prober: &Prober, server: &str, attempt: &mut Attempt) -> Result<SocketAddr, Failure> {
     let wrong = |_| failure(Reason::ResolverFailed, format!("{server:?} is not an address with a port"));
     let address: SocketAddr = server.parse().map_err(wrong)?;
     attempt.address = Some(address.ip().to_canonical());
-    if prober.policy().permits(address.ip()) {
+    if prober.policy(attempt.owner).permits(address.ip()) {
         return Ok(address);
     }
     let refused = failure(Reason::PrivateAddress, format!("{server} is not an address of the public internet"));
@@ -141,5 +181,23 @@ mod tests {
             assert_eq!(judge(&spec(&values, values_match), &found).is_ok(), holds, "{values:?}");
         }
         assert_eq!(rcode_name(ResponseCode::NXDomain), "NXDOMAIN");
+    }
+
+    #[test]
+    fn reverse_zones_of_networks_that_may_not_be_asked_are_refused() {
+        let policy = Policy::default();
+        let loopback = format!("1.{}ip6.arpa", "0.".repeat(31));
+        let public = "8.8.8.8.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.8.4.0.6.8.4.1.0.0.2.ip6.arpa";
+        for (name, may) in [
+            ("8.8.8.8.in-addr.arpa", true),
+            ("1.0.0.10.in-addr.arpa.", false),
+            ("0.10.IN-ADDR.arpa", false),
+            (loopback.as_str(), false),
+            (public, true),
+            ("_http._tcp.example.com", true),
+            ("arpa", false),
+        ] {
+            assert_eq!(may_be_reversed(name, &policy), may, "{name}");
+        }
     }
 }

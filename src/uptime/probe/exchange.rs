@@ -25,6 +25,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Prober,
@@ -75,6 +76,7 @@ pub struct Reply {
     pub version: &'static str,
     pub content_length: Option<i64>,
     pub body: Vec<u8>,
+    _memory: Option<OwnedSemaphorePermit>,
     pub is_tls: bool,
 }
 
@@ -131,7 +133,7 @@ pub async fn ask(
             attempt.phase(Phase::FirstByte, sent).await?
         };
         let (response, _held) = sent.map_err(|error| of_hyper(&error))?;
-        read(response, outgoing, options, attempt).await
+        read(prober, response, outgoing, options, attempt).await
     };
     beside.with(work).await
 }
@@ -187,6 +189,7 @@ fn build(outgoing: &Outgoing, is_two: bool) -> Result<Request<Full<Bytes>>, Fail
 }
 
 async fn read(
+    prober: &Prober,
     response: Response<Incoming>,
     outgoing: &Outgoing,
     options: &Options,
@@ -202,8 +205,9 @@ async fn read(
         return Err(too_large(most));
     }
     let encoding = Encoding::of(text(header::CONTENT_ENCODING));
-    let (body, is_whole) = attempt.phase(Phase::Transfer, body::read(incoming, encoding, most)).await??;
-    if options.body.is_some() && !is_whole {
+    let work = body::read(incoming, encoding, most, &prober.shared.memory);
+    let read = attempt.phase(Phase::Transfer, work).await??;
+    if options.body.is_some() && !read.is_whole {
         return Err(too_large(most));
     }
     attempt.code = i16::try_from(parts.status.as_u16()).ok();
@@ -212,7 +216,8 @@ async fn read(
         version: if parts.version == Version::HTTP_2 { "2" } else { "1.1" },
         headers: parts.headers,
         content_length,
-        body,
+        body: read.bytes,
+        _memory: read.held,
         is_tls: outgoing.url.scheme() == "https",
     })
 }

@@ -6,20 +6,19 @@ use hyper::{
     HeaderMap,
     header::{self, HeaderValue},
 };
-use regex::Regex;
 use reqwest::Url;
 use serde_json::Value;
 
 use super::{
     Prober,
     attempt::Attempt,
-    exchange::Reply,
     failure,
     http::{self, Values},
 };
 use crate::{
     json_path::JsonPath,
     model::{Failure, Reason},
+    pattern,
     secrets::Secrets,
     spec::{FlowSpec, Take},
 };
@@ -36,38 +35,48 @@ pub async fn run(prober: &Prober, spec: &FlowSpec, secrets: &Secrets, attempt: &
         let of_step = |failure: Failure| Failure { text: format!("step {:?}: {}", step.name, failure.text), ..failure };
         let needs_body = step.take.values().any(|take| matches!(take, Take::Json { .. } | Take::Regex { .. }));
         let asked = http::request(prober, &step.http, &values, Some(&mut cookies), needs_body, attempt).await;
-        let (reply, url) = asked.map_err(of_step)?;
-        let failures = http::judge(&step.http, &reply, attempt);
+        let (mut reply, url) = asked.map_err(of_step)?;
+        let failures = http::judge(prober, &step.http, &mut reply, attempt).await.map_err(of_step)?;
         if !failures.is_empty() {
             failures.into_iter().for_each(|failure| attempt.fail(of_step(failure)));
             return Ok(());
         }
         for (name, take) in &step.take {
             let missing = || failure(Reason::ValueMissing, format!("the answer has no value for {name:?}"));
-            let value = taken(take, &reply, &url, &cookies).filter(|value| value.len() <= LONGEST);
+            let value = match take {
+                Take::Header { name } => reply.fields().remove(&name.to_ascii_lowercase()),
+                Take::Cookie { name } => cookies.get(&url, name),
+                Take::Json { .. } | Take::Regex { .. } => {
+                    let (is_quick, take) = (matches!(take, Take::Json { .. }), take.clone());
+                    let found = http::on_body(prober, &mut reply, attempt, is_quick, move |body| taken(&take, body));
+                    found.await.map_err(of_step)?
+                }
+            };
+            let value = value.filter(|value| value.len() <= LONGEST);
             values.taken.insert(name.clone(), value.ok_or_else(missing).map_err(of_step)?);
         }
     }
     Ok(())
 }
 
-fn taken(take: &Take, reply: &Reply, url: &Url, cookies: &Cookies) -> Option<String> {
+/// A value of the body.
+fn taken(take: &Take, body: &[u8]) -> Option<String> {
     match take {
         Take::Json { path } => {
-            let root: Value = serde_json::from_slice(&reply.body).ok()?;
-            match JsonPath::parse(path).ok()?.find(&root)? {
+            let root: Value = serde_json::from_slice(body).ok()?;
+            match JsonPath::parse(path).ok()?.find(&root)?.as_ref() {
                 Value::Null => None,
-                Value::String(text) => Some(text),
+                Value::String(text) => Some(text.clone()),
                 other => Some(other.to_string()),
             }
         }
-        Take::Header { name } => reply.fields().remove(&name.to_ascii_lowercase()),
-        Take::Cookie { name } => cookies.get(url, name),
         Take::Regex { pattern, group } => {
-            let body = String::from_utf8_lossy(&reply.body);
-            let found = Regex::new(pattern).ok()?.captures(&body)?.get(usize::from(*group))?.as_str().to_owned();
-            Some(found)
+            let body = String::from_utf8_lossy(body);
+            let found =
+                pattern::compile(pattern).ok()?.captures(pattern::beginning(&body))?.get(usize::from(*group))?;
+            Some(found.as_str().to_owned())
         }
+        Take::Header { .. } | Take::Cookie { .. } => None,
     }
 }
 

@@ -22,13 +22,15 @@ use super::{
 };
 use crate::{
     condition::{self, Answer},
-    model::{Failure, HttpFacts, Reason},
+    model::{Failure, HttpFacts, Phase, Reason},
     secrets::Secrets,
     spec::{Auth, HttpMethod, HttpSpec, SecretName},
 };
 
 /// Bytes of a body that are read where a condition needs it, if the monitor does not say otherwise.
 const BODY: usize = 1024 * 1024;
+/// Bytes of a body that is judged at once.
+const SHORT: usize = 64 * 1024;
 const AGENT: &str = concat!("holdfast-uptime/", env!("CARGO_PKG_VERSION"));
 
 /// What `{{..}}` in a request stands for.
@@ -79,18 +81,52 @@ impl Values<'_> {
 
 pub async fn run(prober: &Prober, spec: &HttpSpec, secrets: &Secrets, attempt: &mut Attempt) -> Result<(), Failure> {
     let values = Values { secrets, taken: BTreeMap::new() };
-    let (reply, _) = request(prober, spec, &values, None, false, attempt).await?;
-    for failure in judge(spec, &reply, attempt) {
+    let (mut reply, _) = request(prober, spec, &values, None, false, attempt).await?;
+    for failure in judge(prober, spec, &mut reply, attempt).await? {
         attempt.fail(failure);
     }
     Ok(())
 }
 
 /// All that is not as expected.
-pub fn judge(spec: &HttpSpec, reply: &Reply, attempt: &Attempt) -> Vec<Failure> {
-    let body = String::from_utf8_lossy(&reply.body);
-    let answer = Answer { status: reply.status, headers: reply.fields(), body: &body, took: attempt.elapsed() };
-    condition::judge(&spec.status, &spec.expect, &answer)
+pub async fn judge(
+    prober: &Prober,
+    spec: &HttpSpec,
+    reply: &mut Reply,
+    attempt: &mut Attempt,
+) -> Result<Vec<Failure>, Failure> {
+    let (status, headers, took) = (reply.status, reply.fields(), attempt.elapsed());
+    let (expected, conditions) = (spec.status.clone(), spec.expect.clone());
+    let is_quick = !conditions.iter().any(condition::has_pattern);
+    let judge = move |body: &[u8]| {
+        let body = String::from_utf8_lossy(body);
+        condition::judge(&expected, &conditions, &Answer { status, headers, body: &body, took })
+    };
+    on_body(prober, reply, attempt, is_quick, judge).await
+}
+
+/// Works on a body. What may take long is done on threads of its own, so that it holds up no other check.
+pub async fn on_body<T: Send + 'static>(
+    prober: &Prober,
+    reply: &mut Reply,
+    attempt: &mut Attempt,
+    is_quick: bool,
+    work: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> Result<T, Failure> {
+    if is_quick && reply.body.len() <= SHORT {
+        return Ok(work(&reply.body));
+    }
+    let body = std::mem::take(&mut reply.body);
+    let work = prober.shared.cpu.run(move || {
+        let done = work(&body);
+        (done, body)
+    });
+    // It says nothing about the target if this host has no time for it.
+    let late = || failure(Reason::Local, "the answer could not be judged in time: this host has too much to do");
+    let done = attempt.phase(Phase::Transfer, work).await.map_err(|_| late())?;
+    let (done, body) = done.map_err(|_| late())?;
+    reply.body = body;
+    Ok(done)
 }
 
 /// Sends the request, follows its redirects, and returns the last answer with its address. `needs_body`: besides the conditions.

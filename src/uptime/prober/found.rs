@@ -13,8 +13,9 @@ use super::{
 };
 use crate::{
     events::MonitorEnding,
-    model::{Beat, Cause, Degraded, Failure, Figures, LiveView, MonitorId, Observation, Phases, Reason, Status},
+    model::{Beat, Cause, Degraded, Failure, Figures, LiveView, MonitorId, Observation, Owner, Phases, Reason, Status},
     schedule::state::{Change, Effect, Parent},
+    text,
 };
 
 /// A check that has not come back so long after its timeout is lost with its task.
@@ -24,7 +25,7 @@ const VIEWED: u32 = 2000;
 
 /// An observation without an attempt: what others report, or what could not be asked.
 pub fn failed(at: DateTime<Utc>, reason: Reason, text: &str) -> Observation {
-    let failure = Failure { reason, text: text.chars().take(500).collect() };
+    let failure = Failure { reason, text: text::sentence(text) };
     Observation { failures: vec![failure], ..well(at) }
 }
 
@@ -200,13 +201,15 @@ impl Task {
             let is_known = watched.state.checked != Status::Unknown;
             if is_lost {
                 // Its task has ended without a result, which only a fault of ours does.
-                (watched.is_in_flight, watched.run) = (false, watched.run.wrapping_add(1));
+                let run = watched.run;
+                (watched.is_in_flight, watched.run) = (false, run.wrapping_add(1));
                 let (id, key) = (definition.id, definition.key.as_str());
                 tracing::error!(monitor = %id, key, "a check has ended without a result");
+                self.lost.insert((id, run));
             }
             self.apply(index, effects, now);
             if is_lost {
-                self.targets.give(target.as_ref());
+                self.place_free(definition.owner, target.as_ref());
                 self.plan_first(index, instant, false);
             } else if is_late && is_known {
                 self.lose(index, now, now, Cause::Overload);
@@ -258,15 +261,8 @@ impl Task {
                 *count += 1;
             }
             counts.flapping += u32::from(state.flapping_since.is_some());
-            for (place, days) in [7, 21].into_iter().enumerate() {
-                let ends =
-                    |at: Option<DateTime<Utc>>| u32::from(at.is_some_and(|at| at - now <= TimeDelta::days(days)));
-                if let (Some(certificates), Some(domains)) =
-                    (counts.certificates.get_mut(place), counts.domains.get_mut(place))
-                {
-                    *certificates += ends(state.certificate_ends_at);
-                    *domains += ends(state.domain_ends_at);
-                }
+            if watched.definition.owner == Owner::Installation {
+                counts.ending(now, state.certificate_ends_at, state.domain_ends_at);
             }
         }
         counts

@@ -11,6 +11,7 @@ mod load;
 mod metrics;
 mod outbox;
 mod reader;
+mod saving;
 mod set;
 mod storm;
 mod targets;
@@ -97,6 +98,11 @@ impl Uptime {
         &self.inner.prober.probes
     }
 
+    /// A token of a heartbeat is worth nothing any more.
+    pub(crate) fn forget_tokens(&self) {
+        self.inner.prober.kept.forget_tokens();
+    }
+
     /// Dropped where no prober checks, or where so many wait that it sees the change in the database as soon.
     pub(crate) fn tell_prober(&self, command: Command) {
         if self.inner.prober.is_active.load(Ordering::Relaxed) {
@@ -108,6 +114,7 @@ impl Uptime {
     pub(crate) fn probe_settings(deps: &super::Deps) -> Settings {
         Settings {
             policy: Policy::new(deps.config.networks()),
+            tenant_policy: (!deps.config.private_networks_for_organisations).then(Policy::default),
             self_checks: deps.self_checks.clone(),
             refused: deps.metrics.refused.clone(),
             clock: deps.clock.clone(),

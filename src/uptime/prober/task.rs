@@ -1,7 +1,7 @@
 //! The loop: what is due, what has ended, what others say. Nothing here waits for the database, except resuming.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -55,8 +55,10 @@ pub struct Task {
     pub(super) free: Vec<u32>,
     pub(super) children: Option<Arc<Children>>,
     pub(super) targets: Targets,
+    /// Checks whose place was given back though they have not ended, by their run.
+    pub(super) lost: HashSet<(MonitorId, u32)>,
     pub(super) results: (mpsc::UnboundedSender<Done>, mpsc::UnboundedReceiver<Done>),
-    pub(super) windows: Vec<(Owner, Window, Plan)>,
+    pub(super) windows: Vec<(Owner, Arc<Window>, Plan)>,
     /// When a window next opens or closes; `None`: never.
     pub(super) covers_due: Option<DateTime<Utc>>,
     pub(super) storm: Storm,
@@ -97,6 +99,7 @@ impl Task {
             free: Vec::new(),
             children: None,
             targets: Targets::new(most),
+            lost: HashSet::new(),
             results: mpsc::unbounded_channel(),
             windows: Vec::new(),
             covers_due: None,
@@ -170,7 +173,7 @@ impl Task {
         let loading = timeout(PATIENCE, load::load(&self.uptime, &self.duty, term, now)).await;
         let loaded = loading.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))?;
         let Some(mut loaded) = loaded else { return Ok(None) };
-        self.outbox.forget_changes();
+        self.outbox.begin(term);
         let instant = Instant::now();
         let now = self.uptime.inner.clock.now();
         self.observed = Observed::new(now, instant);
@@ -241,6 +244,7 @@ impl Task {
         self.metrics.forget();
         self.heap.clear();
         self.targets.clear();
+        self.lost.clear();
         self.watched.clear();
         self.by_id.clear();
         self.free.clear();

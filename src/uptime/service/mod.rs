@@ -38,15 +38,16 @@ use platform::{
     db::{Db, Tx},
     http::Principal,
     lifecycle::Lifecycle,
+    pools::CpuPool,
 };
 
 pub use file::FileState;
 pub use imports::Choices;
 pub(crate) use monitors::given_secrets;
 pub use monitors::{MonitorWithToken, NewMonitor};
-pub(crate) use saving::free;
 pub use windows::NewWindow;
 
+use saving::free;
 use trials::Trials;
 
 /// Dependencies of the service.
@@ -83,6 +84,8 @@ pub(super) struct Inner {
     pub prober: Handle,
     /// Checks by hand.
     trials: Arc<Trials>,
+    /// Reads files of other monitor programs.
+    files: CpuPool,
     /// What the prober of this process knows; empty where it does not check.
     pub live: ArcSwapOption<LiveView>,
 }
@@ -111,6 +114,7 @@ impl Uptime {
             sections: Mutex::default(),
             prober,
             trials: Arc::default(),
+            files: CpuPool::new(1),
             live: ArcSwapOption::empty(),
         };
         Self { inner: Arc::new(inner) }

@@ -11,13 +11,14 @@ use crate::{
     UptimeError,
     file::is_key,
     model::{GroupId, ManagedBy, MonitorId, Owner, Window, WindowId},
-    schedule::windows::{Occurrence, Plan},
+    schedule::windows::{Occurrence, Plan, merged},
+    settings::LONGEST_TAG,
     store::windows::{self, NewRow},
 };
 use jobs::Cron;
 use platform::{
     db::Tx,
-    error::FieldError,
+    error::{FieldError, chain},
     http::{Principal, Slice},
     names::tidy,
     slug::slug_of,
@@ -28,8 +29,8 @@ const MOST_WINDOWS: i64 = 500;
 const LONGEST: i32 = 10_080;
 /// What a window may name.
 const MOST_NAMED: usize = 200;
-/// Of one window, in one answer.
-const MOST_OCCURRENCES: usize = 1000;
+/// Of all windows together, in one answer: the first ones.
+const MOST_OCCURRENCES: usize = 2000;
 /// Longest time that is asked for at once.
 const LONGEST_LOOK: TimeDelta = TimeDelta::days(366);
 
@@ -120,6 +121,9 @@ impl NewWindow {
         let most = self.monitors.len().max(self.groups.len()).max(self.tags.len());
         if most > MOST_NAMED {
             wrong("/monitors", "too_many", format!("at most {MOST_NAMED} monitors, groups and tags each"));
+        }
+        if self.tags.iter().any(|tag| tag.chars().count() > LONGEST_TAG) {
+            wrong("/tags", "too_long", format!("a tag has at most {LONGEST_TAG} characters"));
         }
         found
     }
@@ -239,7 +243,7 @@ impl Uptime {
         Ok(windows::update(conn, id, &window, self.inner.clock.now()).await?)
     }
 
-    /// Occurrences that are open at some time between the two, by their begin. A window whose cron cannot be read any more has none.
+    /// Occurrences that are open at some time between the two, by their begin, the first 2 000. A window whose cron cannot be read any more has none.
     pub async fn occurrences(
         &self,
         conn: &mut PgConnection,
@@ -247,17 +251,21 @@ impl Uptime {
         from: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Vec<(Window, Occurrence)>, UptimeError> {
-        let mut found = Vec::new();
+        let (mut all, mut plans) = (Vec::new(), Vec::new());
         for window in windows::since(conn, owner.org(), from).await? {
-            let Ok(plan) = Plan::of(&window) else {
-                tracing::warn!(window_id = %window.id, "a maintenance window's time cannot be read: it is never open");
-                continue;
-            };
-            let open = plan.between(from, until, MOST_OCCURRENCES);
-            found.extend(open.into_iter().map(|occurrence| (window.clone(), occurrence)));
+            match Plan::of(&window) {
+                Ok(plan) => {
+                    plans.push(plan);
+                    all.push(window);
+                }
+                Err(error) => {
+                    let (window_id, error) = (window.id, chain(&error));
+                    tracing::warn!(%window_id, error, "a maintenance window's time cannot be read: it is never open");
+                }
+            }
         }
-        found.sort_by_key(|(window, occurrence)| (occurrence.from, window.id));
-        Ok(found)
+        let found = merged(&plans, from, until, MOST_OCCURRENCES).into_iter();
+        Ok(found.filter_map(|(place, open)| Some((all.get(place)?.clone(), open))).collect())
     }
 
     /// As [`Self::occurrences`], for the API and the console.
@@ -317,6 +325,7 @@ mod tests {
         };
         assert_eq!(pointers(&weekly), [""; 0]);
         assert_eq!(pointers(&NewWindow { minutes: None, ..weekly.clone() }), ["/minutes"]);
+        assert_eq!(pointers(&NewWindow { tags: vec!["x".repeat(51)], ..weekly.clone() }), ["/tags"]);
         assert_eq!(pointers(&NewWindow { cron: Some("soon".into()), ..weekly.clone() }), ["/cron"]);
         assert_eq!(pointers(&NewWindow { zone: "Mars".into(), every: false, ..weekly.clone() }), ["/zone", "/every"]);
         let once = NewWindow { cron: None, minutes: None, ..weekly };

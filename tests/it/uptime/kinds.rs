@@ -336,3 +336,24 @@ async fn a_name_without_an_address_and_a_resolver_that_fails_are_told_apart() {
     let seen = look_for(&prober, silent, &[], Duration::from_millis(500)).await;
     assert_down(&seen, Reason::ResolveTimeout, "silent");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn domains_of_one_registry_are_asked_in_turn_and_waiting_is_no_failure() {
+    let target = Http::start().await;
+    let services = json!({"services": [[["example"], [target.url("/rdap/")]]]}).to_string();
+    let found = r#"{"events": [{"eventAction": "expiration", "eventDate": "2090-01-01T00:00:00Z"}]}"#;
+    target.answer(move |asked| if asked.path == "/dns.json" { Answer::ok(&services) } else { Answer::ok(found) });
+    let prober = Prober::new(ProbeSettings { bootstrap: Some(target.url("/dns.json")), ..settings() });
+    let ask = async |name: &str| {
+        look_for(&prober, json!({"kind": "domain", "name": name}), &[], Duration::from_secs(1)).await
+    };
+    let began = tokio::time::Instant::now();
+    // Who hangs up takes no turn.
+    for name in ["x.example", "y.example", "z.example"] {
+        drop(tokio::time::timeout(Duration::from_millis(100), ask(name)).await);
+    }
+    let all = futures::future::join_all(["a.example", "b.example", "c.example"].iter().map(|name| ask(name))).await;
+    assert!(all.iter().all(|seen| seen.domain_ends_at.is_some()), "{all:?}");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(6), "{took:?}");
+}

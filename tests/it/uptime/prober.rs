@@ -9,7 +9,7 @@ use serde_json::json;
 use super::watch::{OPEN, becomes, checks, connect, execute, insert, number, spans, story};
 use crate::support::{
     app::TestApp,
-    odd_target::{Answer, Http, Silent},
+    odd_target::{Answer, Http, Root, Silent},
     wait::until,
 };
 
@@ -202,5 +202,79 @@ async fn two_thousand_monitors_keep_their_slots() {
     let (within, all) = (series("1.0") - within, series("+Inf") - all);
     assert!(within / all > 0.99, "{within} of {all} started within a second");
     assert!(app.metric("holdfast_uptime_slots_skipped_total{reason=\"busy\"}") < 1.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_with_a_nul_stops_nobody() {
+    let app = TestApp::start_with(&[OPEN]).await;
+    let mut db = connect(&app.target().admin).await;
+    let odd = Http::with_tls(Root::new("Nobody").with_nul("127.0.0.1").acceptor()).await;
+    let well = Http::start().await;
+    let spec = json!({"kind": "tls", "host": "127.0.0.1", "port": odd.address.port(), "verify": false});
+    let odd = insert(&mut db, "odd", &spec, "").await;
+    becomes(&mut db, odd, "up").await;
+    let shop = insert(&mut db, "shop", &json!({"kind": "http", "url": well.url("/")}), "").await;
+    becomes(&mut db, shop, "up").await;
+    let named = "SELECT count(*) FROM uptime_state WHERE certificate->>'name' LIKE 'a%b'";
+    assert_eq!(number(&mut db, named).await, 1);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_refuses_of_one_monitor_holds_up_no_other() {
+    let app = TestApp::start_with(&[OPEN]).await;
+    let (target, mut db) = (Http::start().await, connect(&app.target().admin).await);
+    let spec = json!({"kind": "http", "url": target.url("/")});
+    let bad = insert(&mut db, "bad", &spec, "paused_at = now(), paused_by = 'x'").await;
+    let (number, id) = (bad.number, bad.id);
+    execute(
+        &mut db,
+        &format!("ALTER TABLE uptime_checks ADD CONSTRAINT no_checks CHECK (monitor <> {number}) NOT VALID"),
+    )
+    .await;
+    execute(
+        &mut db,
+        &format!("ALTER TABLE uptime_spans ADD CONSTRAINT no_spans CHECK (monitor_id <> '{id}') NOT VALID"),
+    )
+    .await;
+    execute(&mut db, "UPDATE uptime_monitors SET paused_at = NULL, paused_by = NULL WHERE key = 'bad'").await;
+    let counts = |family: &str| {
+        let start = format!("holdfast_uptime_{family}_dropped_total{{reason=\"refused\"}} ");
+        let text = app.app.telemetry.encode();
+        let value = text.lines().find_map(|line| line.strip_prefix(start.as_str())).map(str::to_owned);
+        value.unwrap_or_else(|| panic!("no {start}")).parse::<f64>().unwrap()
+    };
+    until("nothing is refused", async || counts("checks") >= 1.0 && counts("transitions") >= 1.0).await;
+    let good = insert(&mut db, "good", &spec, "").await;
+    becomes(&mut db, good, "up").await;
+    assert_eq!(story(&spans(&mut db, good).await), ["up"]);
+    assert_eq!(checks(&mut db, bad).await, 0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_becomes_visible_after_a_newer_one_opens() {
+    let app = TestApp::start_with(&[OPEN]).await;
+    let (target, mut db) = (Http::start().await, connect(&app.target().admin).await);
+    let mut slow = connect(&app.target().admin).await;
+    let spec = json!({"kind": "http", "url": target.url("/")});
+    let (first, second) = (insert(&mut db, "first", &spec, "").await, insert(&mut db, "second", &spec, "").await);
+    for monitor in [first, second] {
+        becomes(&mut db, monitor, "up").await;
+    }
+    let window = |monitor: super::watch::Monitor| {
+        format!(
+            "INSERT INTO uptime_windows (id, key, name, starts_at, ends_at, zone, monitors, created_by, created_at, updated_at)
+             VALUES (gen_random_uuid(), 'w{0}', 'w', now() - interval '1 hour', now() + interval '1 hour', 'UTC', ARRAY['{1}'::uuid], 'x', now(), now())",
+            monitor.number, monitor.id
+        )
+    };
+    execute(&mut slow, "BEGIN").await;
+    execute(&mut slow, &window(first)).await;
+    execute(&mut db, &window(second)).await;
+    becomes(&mut db, second, "maintenance").await;
+    execute(&mut slow, "COMMIT").await;
+    becomes(&mut db, first, "maintenance").await;
     app.stop().await;
 }

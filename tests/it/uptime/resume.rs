@@ -245,3 +245,32 @@ async fn a_repeated_batch_changes_nothing() {
     running.stop().await;
     away.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_was_not_written_with_its_span_follows_from_the_span() {
+    let mut away = Away::new().await;
+    let (site, target) = (away.site(), Http::start().await);
+    let running = site.start().await;
+    let shop = insert(&mut away.db, "shop", &json!({"kind": "http", "url": target.url("/")}), "retries = 0").await;
+    becomes(&mut away.db, shop, "up").await;
+    target.answer(|_| Answer::status(500));
+    becomes(&mut away.db, shop, "down").await;
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
+    // As if the process had ended between the batch with the span and the one with the state.
+    let before = format!(
+        "UPDATE uptime_state SET status = 'up', outage_id = NULL, outage_told = false,
+           since = (SELECT min(starts_at) FROM uptime_spans s WHERE s.monitor_id = uptime_state.monitor_id)
+         WHERE monitor_id = '{}'",
+        shop.id
+    );
+    execute(&mut away.db, &before).await;
+    target.answer(|_| Answer::ok("well"));
+    let running = site.start().await;
+    until("the outage does not end", async || spans(&mut away.db, shop).await.len() == 3).await;
+    let all = spans(&mut away.db, shop).await;
+    assert_eq!(story(&all), ["up", "down!", "up!"], "who was told of the outage is told of its end");
+    assert_eq!(number(&mut away.db, "SELECT count(*) FROM events WHERE topic = 'uptime.monitor.up'").await, 1);
+    running.stop().await;
+    away.end().await;
+}

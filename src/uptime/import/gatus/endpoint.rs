@@ -13,7 +13,7 @@ use super::{
     notes::{Notes, rest},
 };
 use crate::{
-    import::{Candidate, Fate, Left, MonitorRow, Proposal, fields::Fields},
+    import::{Candidate, Fate, Left, MonitorRow, Proposal, fields::Fields, keys::is_long_enough},
     secrets::Secrets,
     settings::Settings,
     spec::{DomainSpec, FlowSpec, FlowStep, HeartbeatSpec, MonitorSpec},
@@ -54,9 +54,11 @@ impl Reader<'_> {
     pub fn external(&mut self, mut one: Fields<'_>) {
         let (name, group) = (one.text("name").unwrap_or_default(), one.text("group").unwrap_or_default());
         let mut notes = Notes::default();
-        let token = one.text("token").filter(|token| !has_variable(token)).map(SecretString::from);
+        let token = one.text("token").filter(|token| !has_variable(token) && is_long_enough(token));
+        let token = token.map(SecretString::from);
         if token.is_none() {
-            notes.left("token", "(not shown)", "a variable, or none: a new one is made, and senders must be told");
+            let reason = "a variable, none, or one that can be guessed: a new one is made, and senders must be told";
+            notes.left("token", "(not shown)", reason);
         }
         let interval = one.object("heartbeat").and_then(|mut heartbeat| heartbeat.text("interval"));
         let interval = interval.and_then(|text| duration(&text));

@@ -45,6 +45,21 @@ fn what_is_wrong_is_named_with_its_place() {
             "/spec/expect/0",
             "invalid",
         ),
+        (
+            json!({"kind": "http", "url": "https://example.com/", "expect": [{"on": "json", "path": "$.a", "test": "matches", "value": "[ab]*a[ab]{50000}"}]}),
+            "/spec/expect/0",
+            "invalid",
+        ),
+        (
+            json!({"kind": "http", "url": "https://example.com/", "expect": [{"on": "json", "path": "$.a", "test": "is", "value": "x".repeat(200_000)}]}),
+            "/spec",
+            "too_long",
+        ),
+        (
+            json!({"kind": "http", "url": "https://example.com/", "body_bytes": 8_388_608}),
+            "/spec/body_bytes",
+            "invalid",
+        ),
         (json!({"kind": "tcp", "host": "10.0.0.1", "port": 22}), "/spec/host", "private_target"),
         (json!({"kind": "tcp", "host": "a b", "port": 22}), "/spec/host", "invalid"),
         (
