@@ -139,6 +139,8 @@ CREATE TABLE incident_updates (
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL
 );
+-- The renderer of status pages asks each second when anything was changed last.
+CREATE INDEX incident_updates_updated_idx ON incident_updates (updated_at);
 CREATE INDEX incident_updates_incident_idx ON incident_updates (incident_id, display_at);
 SELECT holdfast_tenant_table('incident_updates');
 SELECT holdfast_system_access('incident_updates');
