@@ -12,7 +12,7 @@ use super::{
     attempt::Attempt,
     exchange::{Beside, Options, of_hyper, open},
     failure,
-    limited::Limited,
+    limited::LimitedWire,
 };
 use crate::{
     model::{Failure, Phase, Reason},
@@ -46,7 +46,7 @@ pub async fn run(prober: &Prober, spec: &GrpcSpec, attempt: &mut Attempt) -> Res
         body: Some(ANSWER),
     };
     let (wire, _) = open(prober, &url, &options, attempt).await?;
-    let (wire, exceeded) = Limited::new(wire);
+    let (wire, exceeded) = LimitedWire::new(wire);
     let request = request(&url, &spec.service)?;
     let (beside, io) = (Beside::default(), TokioIo::new(wire));
     let work = async {

@@ -19,7 +19,7 @@ use crate::model::{Failure, Reason};
 const MOST: usize = 1024 * 1024;
 
 /// The connection. Reading more than it may is an error.
-pub struct Limited {
+pub struct LimitedWire {
     wire: Wire,
     left: usize,
     exceeded: Arc<AtomicBool>,
@@ -28,7 +28,7 @@ pub struct Limited {
 /// Whether the limit was exceeded: a library may tell another error for it.
 pub struct Exceeded(Arc<AtomicBool>);
 
-impl Limited {
+impl LimitedWire {
     pub fn new(wire: Wire) -> (Self, Exceeded) {
         let exceeded = Arc::new(AtomicBool::new(false));
         (Self { wire, left: MOST, exceeded: exceeded.clone() }, Exceeded(exceeded))
@@ -46,7 +46,7 @@ impl Exceeded {
     }
 }
 
-impl AsyncRead for Limited {
+impl AsyncRead for LimitedWire {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -64,7 +64,7 @@ impl AsyncRead for Limited {
     }
 }
 
-impl AsyncWrite for Limited {
+impl AsyncWrite for LimitedWire {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.wire).poll_write(context, bytes)
     }
@@ -85,13 +85,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_without_end_is_an_error_after_the_limit() {
-        let (mut limited, exceeded) = Limited::new(Box::new(tokio::io::join(tokio::io::repeat(0), tokio::io::sink())));
+        let (mut limited, exceeded) = LimitedWire::new(Box::new(tokio::io::join(tokio::io::repeat(0), tokio::io::sink())));
         let mut all = Vec::new();
         assert!(limited.read_to_end(&mut all).await.is_err());
         // The last read may have filled the buffer before it failed.
         assert!(all.len() <= 2 * MOST, "{}", all.len());
         assert_eq!(exceeded.or(failure(Reason::Closed, "x")).reason, Reason::BodyTooLarge);
-        let (_, within) = Limited::new(Box::new(tokio::io::join(tokio::io::empty(), tokio::io::sink())));
+        let (_, within) = LimitedWire::new(Box::new(tokio::io::join(tokio::io::empty(), tokio::io::sink())));
         assert_eq!(within.or(failure(Reason::Closed, "x")).reason, Reason::Closed);
     }
 }

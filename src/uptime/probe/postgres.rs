@@ -13,7 +13,7 @@ use super::{
     connect::Wire,
     exchange::Beside,
     failure,
-    limited::Limited,
+    limited::LimitedWire,
     tls::Wanted,
 };
 use crate::{
@@ -31,7 +31,7 @@ pub async fn run(
     secrets: &Secrets,
     attempt: &mut Attempt,
 ) -> Result<(), Failure> {
-    let (wire, exceeded) = Limited::new(open(prober, spec, attempt).await?);
+    let (wire, exceeded) = LimitedWire::new(open(prober, spec, attempt).await?);
     let mut config = Config::new();
     let left = attempt.deadline().saturating_duration_since(tokio::time::Instant::now()).as_millis().max(1);
     config

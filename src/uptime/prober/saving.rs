@@ -142,7 +142,7 @@ mod tests {
     fn of_a_part_that_is_refused_the_bad_rows_alone_are_left_out_and_the_order_stays() {
         let rows: Vec<u32> = (0..1000).collect();
         let is_bad = |row: &u32| [0, 499, 999].contains(row);
-        let (mut parts, mut written, mut dropped) = (Parts::of(&rows), Vec::<u32>::new(), Vec::new());
+        let (mut parts, mut written, mut dropped) = (Parts::of(&rows), Vec::<u32>::new(), Vec::<&u32>::new());
         while let Some(part) = parts.0.pop() {
             if part.iter().any(is_bad) {
                 dropped.extend(parts.refused(part));
