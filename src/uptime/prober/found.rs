@@ -56,7 +56,8 @@ impl Task {
         let (outcome, effects) = watched.state.observe(&rules, &seen, now, parent.as_ref(), &mut ids);
         let (row, kind) = (watched.row(&seen, outcome, lag), watched.definition.kind);
         let took = Duration::from_micros(u64::try_from(seen.total).unwrap_or(0));
-        watched.last_started = watched.last_started.max(Some(seen.at));
+        // It began before the clock went back, or another host's clock is ahead: nothing is later than now.
+        watched.last_started = watched.last_started.max(Some(seen.at.min(now)));
         watched.keep(seen, now);
         self.outbox.check(row);
         self.metrics.checked(kind, outcome, took);

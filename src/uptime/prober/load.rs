@@ -112,7 +112,8 @@ fn resumed(definition: Arc<Definition>, row: Option<StateRow>, last: &[Check], n
     let stored = row.and_then(stored);
     let state = stored.map_or_else(|| State::new(now), |stored| State::resume(&definition.rules, stored, last));
     let mut watched = Watched::new(definition, state, now);
-    watched.last_started = last.first().map(|check| check.at);
+    // The clock may have gone back since: then it was checked by now, and not at a time that is to come.
+    watched.last_started = last.first().map(|check| check.at.min(now));
     watched.attempt = watched
         .state
         .suspect

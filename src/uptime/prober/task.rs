@@ -312,7 +312,9 @@ impl Task {
         tracing::warn!(event = "uptime.clock_stepped", seconds, "the clock of this host has jumped");
         self.heap.clear();
         for index in self.indices() {
-            let Some(watched) = self.get(index) else { continue };
+            let Some(watched) = self.get_mut(index) else { continue };
+            // What was seen at a time that is to come again was seen by now: else no slot would come until then, and no beat would count.
+            watched.last_started = watched.last_started.map(|last| last.min(jump.after));
             let (last, interval) = (watched.last_started, watched.definition.interval);
             let timeout = TimeDelta::from_std(watched.definition.timeout).unwrap_or(TimeDelta::MAX);
             let patience = interval + timeout + TimeDelta::seconds(5);
