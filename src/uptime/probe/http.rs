@@ -8,7 +8,7 @@ use hyper::{
     HeaderMap, Method,
     header::{self, HeaderName, HeaderValue},
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -31,6 +31,8 @@ use crate::{
 const BODY: usize = 1024 * 1024;
 /// Bytes of a body that is judged at once.
 const SHORT: usize = 64 * 1024;
+/// Of a value in an address everything is encoded but RFC 3986's unreserved characters: servers may take these, encoded, for something else.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const AGENT: &str = concat!("holdfast-uptime/", env!("CARGO_PKG_VERSION"));
 
 /// What `{{..}}` in a request stands for.
@@ -53,7 +55,7 @@ impl Values<'_> {
             filled.push_str(before);
             let value = self.value(name.trim())?;
             if encode {
-                filled.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+                filled.extend(utf8_percent_encode(value, RESERVED));
             } else {
                 filled.push_str(value);
             }
@@ -241,9 +243,9 @@ mod tests {
     #[test]
     fn values_are_filled_in_and_cannot_change_an_address() {
         let secrets = Secrets(BTreeMap::from([(SecretName("key".into()), SecretString::from("a/b&c"))]));
-        let values = Values { secrets: &secrets, taken: BTreeMap::from([("id".to_owned(), "7".to_owned())]) };
-        assert_eq!(values.fill("x {{secret.key}} {{ id }}!", false).unwrap(), "x a/b&c 7!");
-        assert_eq!(values.fill("https://h/{{secret.key}}?i={{id}}", true).unwrap(), "https://h/a%2Fb%26c?i=7");
+        let values = Values { secrets: &secrets, taken: BTreeMap::from([("id".to_owned(), "t-1_.~".to_owned())]) };
+        assert_eq!(values.fill("x {{secret.key}} {{ id }}!", false).unwrap(), "x a/b&c t-1_.~!");
+        assert_eq!(values.fill("https://h/{{secret.key}}?i={{id}}", true).unwrap(), "https://h/a%2Fb%26c?i=t-1_.~");
         assert_eq!(values.fill("{{not closed", false).unwrap(), "{{not closed");
         for missing in ["{{secret.other}}", "{{other}}"] {
             let failure = values.fill(missing, false).unwrap_err();

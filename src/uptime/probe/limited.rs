@@ -85,7 +85,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_without_end_is_an_error_after_the_limit() {
-        let (mut limited, exceeded) = LimitedWire::new(Box::new(tokio::io::join(tokio::io::repeat(0), tokio::io::sink())));
+        let (mut limited, exceeded) =
+            LimitedWire::new(Box::new(tokio::io::join(tokio::io::repeat(0), tokio::io::sink())));
         let mut all = Vec::new();
         assert!(limited.read_to_end(&mut all).await.is_err());
         // The last read may have filled the buffer before it failed.
