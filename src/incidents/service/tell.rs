@@ -71,6 +71,7 @@ impl Incidents {
 
     /// Tells an incident by one rule, as far as there is something to tell.
     pub(crate) async fn tell(&self, owner: Owner, id: IncidentId, rule: RuleId) -> Result<(), IncidentsError> {
+        self.wait_for_writers(owner).await?;
         let wanted = self.on_call_of(owner, rule).await?;
         let people = self.people(owner, &wanted.values().copied().collect::<Vec<_>>()).await?;
         let mut tx = self.begin(owner).await?;
@@ -87,6 +88,14 @@ impl Incidents {
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Many outages take a while to write. Those that are being written now belong to what is told.
+    async fn wait_for_writers(&self, owner: Owner) -> Result<(), IncidentsError> {
+        let mut tx = self.begin(owner).await?;
+        incidents::lock_owner(&mut tx, owner.org()).await?;
+        // Not kept: a writer may have an incident that is told, and wait for this lock.
+        Ok(tx.commit().await?)
     }
 
     async fn tell_opening(

@@ -8,7 +8,7 @@ use holdfast::{
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
-use super::{id, list, one, start};
+use super::{events_are_handled, id, list, one, start};
 use crate::{
     support::{app::TestApp, receiver::Receiver, wait::until},
     uptime::watch::{Monitor, connect, execute, insert},
@@ -51,7 +51,7 @@ async fn what_ends_is_one_incident_until_it_is_renewed() {
 
     // No rule asks for it: nothing is opened.
     ends(&app, monitor, ends_at, 21).await;
-    app.wait_for_jobs().await;
+    events_are_handled(&app).await;
     assert!(list(&admin, "installation=true&q=certificate").await.is_empty());
 
     let body = json!({

@@ -1,9 +1,18 @@
 //! What happens at the same time, and what many outages make of others.
 
-use holdfast::platform::ids::Owner;
+use chrono::TimeDelta;
+use holdfast::{
+    incidents::MonitorWitness,
+    platform::{
+        db::{RoleKind, lock_until_commit},
+        ids::Owner,
+    },
+    uptime::Witness as _,
+};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 
-use super::{channel, id, list, number, one, organisation, rule, start, watched, witness};
+use super::{channel, hurry, id, list, number, one, organisation, rule, start, watched, witness};
 use crate::{
     support::{receiver::Receiver, wait::until},
     uptime::watch::{connect, execute},
@@ -35,6 +44,42 @@ async fn an_outage_does_not_join_what_ends_meanwhile() {
     let open = list(&admin, "open=true").await;
     assert_eq!((open.len(), &open[0]["name"]), (1, &json!("Monitor 2 is down")), "{open:?}");
     assert_eq!(one(&admin, &first).await["causes"].as_array().unwrap().len(), 1);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_written_is_told_with_the_rest() {
+    let (receiver, app) = (Receiver::start().await, start(&[]).await);
+    let (admin, owner) = (app.admin().await, organisation(&app).await);
+    let Owner::Org(org) = owner else { panic!("{owner:?}") };
+    let chat = channel(&admin, "chat", &receiver.url).await;
+    let steps = json!([{"after_seconds": 0, "channels": [chat]}]);
+    rule(&admin, "all", json!({"steps": steps, "group_wait_ms": 60_000})).await;
+    let [first, second] = [1, 2].map(|number| watched(&app, owner, number, Some("shop.example")));
+    witness(&app, &[first.down(&app)]).await;
+    // The prober's next transaction has begun when it is time to tell.
+    let mut writer = PgConnection::connect_with(&app.target().connect_as(RoleKind::System)).await.unwrap();
+    let mut tx = writer.begin().await.unwrap();
+    lock_until_commit(&mut tx, &format!("incidents/{org}")).await.unwrap();
+    app.clock.advance(TimeDelta::seconds(61));
+    hurry(&app, "incidents.tell").await;
+    until("telling does not wait for what is being written", async || {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        number(&app, waiting).await > 0
+    })
+    .await;
+    MonitorWitness(app.app.incidents.clone()).changed(&mut tx, &[second.down(&app)]).await.unwrap();
+    tx.commit().await.unwrap();
+    app.clock.advance(TimeDelta::seconds(61));
+    until("nobody was told", async || {
+        hurry(&app, "incidents.tell").await;
+        !receiver.seen().is_empty()
+    })
+    .await;
+    app.wait_for_jobs().await;
+    let seen = receiver.seen();
+    assert!(seen.len() == 1 && seen[0].body.contains("Monitor 1") && seen[0].body.contains("Monitor 2"), "{seen:?}");
     app.stop().await;
 }
 

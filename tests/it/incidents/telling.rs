@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::Datelike as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{channel, id, list, mails, number, one, organisation, rule, start, text, watched, witness};
+use super::{channel, hurry, id, list, mails, number, one, organisation, rule, start, text, watched, witness};
 use crate::support::{app::Client, receiver::Receiver, wait::until};
 
 async fn messages(admin: &Client, incident: &str) -> Vec<Value> {
@@ -87,10 +86,9 @@ async fn quiet_hours_hold_and_then_tell_the_truth() {
     let (admin, owner) = (app.admin().await, organisation(&app).await);
     let chat = channel(&admin, "chat", &receiver.url).await;
     let steps = json!([{"after_seconds": 0, "channels": [chat]}]);
+    // Whole days, in which even critical ones wait.
     let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-    let today = days[usize::try_from(app.clock.now().weekday().num_days_from_monday()).unwrap()];
-    // The whole day, in which even critical ones wait.
-    let quiet = json!([{"days": [today], "from": "00:00:00", "until": "00:00:00", "zone": "UTC", "least": null}]);
+    let quiet = json!([{"days": days, "from": "00:00:00", "until": "00:00:00", "zone": "UTC", "least": null}]);
     let rule = rule(&admin, "all", json!({"steps": steps, "quiet": quiet})).await;
     let [ends, lasts] = [(1, "a.example"), (2, "b.example")].map(|(n, host)| watched(&app, owner, n, Some(host)));
     witness(&app, &[ends.down(&app), lasts.down(&app)]).await;
@@ -103,7 +101,7 @@ async fn quiet_hours_hold_and_then_tell_the_truth() {
     assert!(receiver.seen().is_empty(), "{:?}", receiver.seen());
     // The hours end.
     admin.patch(&format!("/api/v1/incident-rules/{rule}"), &json!({"quiet": []})).await.expect(200);
-    number(&app, "WITH due AS (UPDATE jobs SET run_at = now() WHERE kind = 'incidents.tell' RETURNING id) SELECT count(*) FROM due").await;
+    assert!(hurry(&app, "incidents.tell").await > 0, "nothing waits for their end");
     until("what lasts was not told", async || receiver.seen().len() == 1).await;
     app.wait_for_jobs().await;
     // Long enough for a message about what is over, if there were one.
@@ -170,17 +168,14 @@ async fn reminders_come_until_somebody_acknowledges() {
     let steps = json!([{"after_seconds": 0, "channels": [chat], "repeat_seconds": 3600}]);
     rule(&admin, "all", json!({"steps": steps})).await;
     let reminded = || receiver.seen().into_iter().filter(|seen| seen.body.contains("Reminder: ")).count();
-    let now =
-        "WITH due AS (UPDATE jobs SET run_at = now() WHERE kind = 'incidents.escalate' AND run_at > now() RETURNING id)
-               SELECT count(*) FROM due";
     witness(&app, &[watched(&app, owner, 1, Some("a.example")).down(&app)]).await;
     for count in 1..=2 {
-        until("no reminder is planned", async || number(&app, now).await > 0).await;
+        until("no reminder is planned", async || hurry(&app, "incidents.escalate").await > 0).await;
         until("nobody was reminded", async || reminded() == count).await;
     }
     let incident = id(&list(&admin, "open=true").await[0]);
     admin.post(&format!("/api/v1/incidents/{incident}/acknowledge"), &json!({})).await.expect(200);
-    until("no third one is planned", async || number(&app, now).await > 0).await;
+    until("no third one is planned", async || hurry(&app, "incidents.escalate").await > 0).await;
     until("the reminders do not end", async || log(&admin, &incident).await.contains(&"escalation_ended".to_owned()))
         .await;
     app.wait_for_jobs().await;
@@ -202,7 +197,7 @@ async fn what_has_grown_is_told_after_its_interval() {
     app.wait_for_jobs().await;
     assert_eq!(receiver.seen().len(), 1, "it is too soon");
     app.clock.advance(chrono::TimeDelta::seconds(31));
-    number(&app, "WITH due AS (UPDATE jobs SET run_at = now() WHERE kind = 'incidents.tell' RETURNING id) SELECT count(*) FROM due").await;
+    hurry(&app, "incidents.tell").await;
     until("that it has grown was not told", async || receiver.seen().len() == 2).await;
     let seen = receiver.seen();
     assert!(seen[1].body.contains("Has grown: ") && seen[1].body.contains("Monitor 2"), "{seen:?}");
