@@ -16,7 +16,7 @@ use super::{
 use platform::label_enum;
 
 /// 5 ms (a server on this host) to 120 s (the limit for the content).
-const BUCKETS: [f64; 10] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
+const BUCKETS: [f64; 12] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0, 90.0, 120.0];
 
 label_enum! {
     /// How a mail ended.
@@ -132,7 +132,7 @@ impl Metrics {
         registry.register("waiting", waiting, m.waiting.clone());
         registry.register_with_unit(
             "oldest_waiting",
-            "How long the oldest mail has waited whose time has come; exported by the leader",
+            "How long the oldest mail has waited whose time has come, or for which the server has no connection; exported by the leader",
             Unit::Seconds,
             m.oldest.clone(),
         );

@@ -400,7 +400,7 @@ pub async fn delete_texts(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result
 /// Queues a message again; false if it is being sent, was sent, is of no use any more, or has no text any more.
 pub async fn requeue(conn: &mut PgConnection, id: MessageId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "UPDATE mail_messages m SET state = 'queued', send_at = $2, tried_since = NULL, account_failures = 0
+        "UPDATE mail_messages m SET state = 'queued', send_at = $2, tried_since = NULL, busy_since = NULL, account_failures = 0
          WHERE id = $1 AND state IN ('queued', 'failed', 'suppressed', 'cancelled') AND (expires_at IS NULL OR expires_at > $2)
            AND EXISTS (SELECT FROM mail_bodies b WHERE b.id = m.id AND b.created_at = m.created_at AND b.text <> '')",
         id.0,
