@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{
     Account, Domain, Mail, MailError, Signing, dns,
-    model::{DnsCheck, DnsStatus},
+    model::{DnsCheck, DnsStatus, MailboxState},
     smtp::{Envelope, Failure, Step},
     store::{
         domains,
@@ -246,18 +246,23 @@ impl Check for Bounces {
         }
         let (patience, server) = (patience(&self.0), format!("{}:{}", config.imap_host, config.imap_port()));
         let said = match timeout(patience, self.0.try_mailbox()).await {
-            Ok(Ok(())) => {
-                return CheckResult::pass(format!(
-                    "the mailbox of bounces at {server} can be read as {}",
-                    config.imap_user
-                ));
-            }
+            Ok(Ok(())) => match self.0.mailbox().await {
+                // It can be opened, and what is in it cannot be read or marked.
+                Ok(Some(MailboxState { error: Some(error), .. })) => error,
+                _ => {
+                    return CheckResult::pass(format!(
+                        "the mailbox of bounces at {server} can be read as {}",
+                        config.imap_user
+                    ));
+                }
+            },
             Ok(Err(error)) => chain(&error),
             Err(_) => format!("no answer within {} s", patience.as_secs()),
         };
         CheckResult::fail(
             format!("the mailbox of bounces at {server} cannot be read: {said}"),
-            "compare mail.imap_host, imap_port, imap_security, imap_user, imap_folder and the password with what the provider says",
+            "compare mail.imap_host, imap_port, imap_security, imap_user, imap_folder and the password with what the provider says; the user must be \
+             permitted to mark mails in the folder",
         )
     }
 }

@@ -9,7 +9,7 @@ use prometheus_client::{
 };
 
 use super::{
-    bounces::BounceMetrics,
+    bounces::{BounceMetrics, ReportSource},
     model::{AttemptOutcome, MessageId, Reason},
     store::lanes::Waiting,
 };
@@ -77,12 +77,14 @@ impl Drop for OpenConnection {
 }
 
 /// What the leader reads.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Figures {
     pub waiting: Waiting,
     /// Suppressed addresses.
     pub suppressed: i64,
     pub account_failing: bool,
+    /// Sources of reports that take nothing.
+    pub sources_failing: Vec<(ReportSource, i64)>,
 }
 
 impl Metrics {
@@ -254,6 +256,7 @@ impl Metrics {
         self.put_off.set(figures.waiting.put_off as f64);
         self.suppressed.set(figures.suppressed as f64);
         self.failing.set(f64::from(u8::from(figures.account_failing)));
+        self.bounces.set_failing(&figures.sources_failing);
     }
 
     /// Makes the gauges of whole tables unknown: another process exports them, or they were not read yet.
@@ -261,6 +264,7 @@ impl Metrics {
         for figure in [&self.waiting, &self.oldest, &self.lasting, &self.put_off, &self.suppressed, &self.failing] {
             figure.set(f64::NAN);
         }
+        self.bounces.forget_failing();
     }
 }
 

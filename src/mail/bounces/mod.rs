@@ -15,6 +15,7 @@ mod postmark;
 mod resend;
 mod sendgrid;
 pub(crate) mod ses;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod unsubscribe;
@@ -34,9 +35,9 @@ use platform::{crypto, error::ApiError, text_enum};
 pub(crate) use evidence::is_of_address;
 use evidence::{failure, hard, passed_on, refusal};
 pub(crate) use hooks::{Known, checked_secret};
-pub(crate) use imap::Stuck;
 pub use metrics::BounceMetrics;
 pub(crate) use metrics::{IgnoredBounce, ReportSource};
+pub(crate) use stuck::Stuck;
 
 /// What needs no sign-in: webhooks of providers, and the page behind the link to unsubscribe.
 pub fn router() -> Router<Mail> {

@@ -15,9 +15,9 @@ use sqlx::{Connection as _, PgConnection};
 use super::outbox::{execute, number};
 use crate::support::app::{Answer, Client, TestApp};
 
-const SOURCES: &str = "/api/v1/mail/sources";
+pub(super) const SOURCES: &str = "/api/v1/mail/sources";
 /// Webhook signing key of the Mailgun account.
-const KEY: &str = "1f2e3d4c5b6a79880716253443526170";
+pub(super) const KEY: &str = "1f2e3d4c5b6a79880716253443526170";
 
 pub(super) async fn org(app: &TestApp, slug: &str) -> OrgId {
     let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
@@ -67,25 +67,30 @@ pub(super) async fn suppressed(app: &TestApp) -> Vec<String> {
 }
 
 /// Path of a new source.
-async fn source(admin: &Client, provider: &str, secret: &str, installation: bool) -> String {
+pub(super) async fn source(admin: &Client, provider: &str, secret: &str, installation: bool) -> String {
     let body = json!({"provider": provider, "secret": secret, "installation": installation});
     let made = admin.post(SOURCES, &body).await.expect(201);
     let url = made["url"].as_str().unwrap();
     url[url.find("/hooks/mail/").unwrap()..].to_owned()
 }
 
-async fn post(app: &TestApp, path: &str, body: &str) -> Answer {
+pub(super) async fn post(app: &TestApp, path: &str, body: &str) -> Answer {
     post_with(app, path, body, |request| request).await
 }
 
-async fn post_with(app: &TestApp, path: &str, body: &str, with: impl Fn(RequestBuilder) -> RequestBuilder) -> Answer {
+pub(super) async fn post_with(
+    app: &TestApp,
+    path: &str,
+    body: &str,
+    with: impl Fn(RequestBuilder) -> RequestBuilder,
+) -> Answer {
     let client = app.anonymous();
     let request = client.request(Method::POST, path).header("content-type", "application/json").body(body.to_owned());
     client.send(with(request)).await
 }
 
 /// A request of Mailgun; `age` is how long ago it was signed.
-fn mailgun(app: &TestApp, key: &str, token: &str, age: TimeDelta, event: &Value) -> String {
+pub(super) fn mailgun(app: &TestApp, key: &str, token: &str, age: TimeDelta, event: &Value) -> String {
     let timestamp = (app.clock.now() - age).timestamp().to_string();
     let signature = crypto::hex(&crypto::hmac_sha256(key.as_bytes(), format!("{timestamp}{token}").as_bytes()));
     json!({"signature": {"token": token, "timestamp": timestamp, "signature": signature}, "event-data": event})
@@ -93,7 +98,7 @@ fn mailgun(app: &TestApp, key: &str, token: &str, age: TimeDelta, event: &Value)
 }
 
 /// An event of Mailgun about the mail of this name.
-fn event(app: &TestApp, id: &str, name: &str, changes: &Value) -> Value {
+pub(super) fn event(app: &TestApp, id: &str, name: &str, changes: &Value) -> Value {
     let mut event = json!({
         "event": "failed", "id": id, "timestamp": app.clock.now().timestamp(), "severity": "permanent", "reason": "bounce",
         "recipient": "Ann@example.com", "message": {"headers": {"message-id": format!("{name}@example.org"), "to": "Ann@example.com"}},
@@ -105,7 +110,7 @@ fn event(app: &TestApp, id: &str, name: &str, changes: &Value) -> Value {
     event
 }
 
-const NOW: TimeDelta = TimeDelta::zero();
+pub(super) const NOW: TimeDelta = TimeDelta::zero();
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hard_bounce_marks_its_mail_and_suppresses_its_recipient_once() {
