@@ -86,6 +86,9 @@ impl Check for Smtp {
 
 const NAME: &str = "set mail.hostname to the name that this host has in the DNS, such as mail.example.com";
 
+const CERTIFICATE: &str = "the certificate must have mail.smtp_host among its names (subjectAltName; the CN alone is not looked at), be of version 3 \
+     and valid today; its authority, or it itself, must be trusted by this host or stand in mail.smtp_ca_file";
+
 /// As long as mail waits for the connection: an answer that comes in time for mail comes in time here.
 fn patience(mail: &Mail) -> Duration {
     Duration::from_secs(mail.inner.config.connect_seconds) + LIMIT
@@ -96,7 +99,11 @@ fn patience(mail: &Mail) -> Duration {
 pub(super) fn refusal(server: &str, hostname: &str, step: Step, failure: &Failure) -> CheckResult {
     let answer = failure.answer();
     let said = answer.shown();
-    let settings = "compare mail.smtp_host, smtp_port, smtp_security, smtp_user and from with what the provider says";
+    let settings = if said.contains("certificate") {
+        CERTIFICATE
+    } else {
+        "compare mail.smtp_host, smtp_port, smtp_security, smtp_user and from with what the provider says"
+    };
     let is_the_servers =
         answer.code.is_none() || answer.enhanced.as_deref().is_some_and(|code| code.starts_with("4.3."));
     match failure {

@@ -300,6 +300,8 @@ impl Mail {
     ) -> Result<(BrandingSettings, Written), MailError> {
         match &new.content {
             Content::Raw { subject, text, html } => {
+                // An empty HTML part would be shown instead of the text.
+                let html = html.filter(|html| !html.trim().is_empty());
                 let written =
                     Written { subject: tidy(subject), text: (*text).to_owned(), html: html.map(str::to_owned) };
                 Ok((self.branding_of(conn, owner).await?, written))

@@ -148,6 +148,39 @@ async fn a_hard_bounce_marks_its_mail_and_suppresses_its_recipient_once() {
     app.stop().await;
 }
 
+/// Whoever lifts the bounces of a domain that was misconfigured for an hour must not lift a complaint with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_complaint_about_a_suppressed_address_is_noted() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let org = org(&app, "default").await;
+    let path = source(&admin, "mailgun", KEY, false).await;
+    let report = async |token: &str, name: &str, changes: &Value| {
+        let body = mailgun(&app, KEY, token, NOW, &event(&app, token, name, changes));
+        assert_eq!(post(&app, &path, &body).await.status, 200);
+    };
+    for name in ["first", "second"] {
+        sent(&app, Some(org), name, "Ann@example.com", "1 hour").await;
+    }
+    report("t1", "first", &json!({})).await;
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/hard_bounce"]);
+    report("t2", "first", &json!({"event": "complained"})).await;
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/complaint"]);
+    // It stays one, whatever comes after it.
+    report("t3", "second", &json!({})).await;
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/complaint"]);
+    let counted = |reason: &str| app.metric(&format!("holdfast_mail_suppressions_total{{reason=\"{reason}\"}}"));
+    assert_eq!((counted("hard_bounce"), counted("complaint")), (1.0, 0.0), "one address");
+    // The same over one that somebody has entered; what it says stays readable.
+    execute(&app, "UPDATE mail_suppressions SET reason = 'manual', detail = 'asked by telephone'".into()).await;
+    sent(&app, Some(org), "third", "ann@example.com", "1 hour").await;
+    report("t4", "third", &json!({"event": "complained"})).await;
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/complaint"]);
+    let told = "SELECT count(*) FROM mail_suppressions WHERE detail LIKE 'asked by telephone%'";
+    assert_eq!(number(&app, told).await, 1);
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_of_report_has_its_consequence() {
     let app = TestApp::start().await;
