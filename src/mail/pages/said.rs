@@ -142,7 +142,7 @@ mod tests {
             include_str!("../dns/dmarc.rs"),
             include_str!("../dns/spf.rs"),
             include_str!("../service/outbox.rs"),
-            include_str!("../service/templates.rs"),
+            include_str!("../service/branding.rs"),
             include_str!("../service/import.rs"),
         ]
         .concat();

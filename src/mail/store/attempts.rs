@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::messages::NO_DOMAIN;
+use super::outbox::NO_DOMAIN;
 use crate::model::{Attachment, AttemptOutcome, DomainId, MessageId, State};
 use platform::ids::OrgId;
 
