@@ -33,6 +33,7 @@ use super::{
     body::{self, Encoding},
     connect::Wire,
     failure,
+    limited::LimitedWire,
     tls::Wanted,
 };
 use crate::{
@@ -44,8 +45,14 @@ use platform::error::chain;
 /// Of an answer's head, bytes and fields.
 const HEAD: usize = 64 * 1024;
 const FIELDS: usize = 100;
+/// Bytes that are read until a head is whole: informational answers and frames of HTTP/2 may come before it, and neither has a limit of its own.
+const BEFORE: usize = 4 * HEAD;
 /// Bytes that are read of a body that no condition needs.
 const UNNEEDED: usize = 64 * 1024;
+/// Bytes that may come with a body of so many: what is around its parts, and what HTTP/2 sends before it is asked for.
+const fn around(body: usize) -> usize {
+    body.saturating_mul(8).saturating_add(8 * 1024 * 1024)
+}
 
 /// What is sent.
 #[derive(Clone, Debug)]
@@ -108,6 +115,7 @@ pub async fn ask(
 ) -> Result<Reply, Failure> {
     let url = &outgoing.url;
     let (wire, is_two) = open(prober, url, options, attempt).await?;
+    let (wire, limit) = LimitedWire::new(wire, BEFORE);
     let request = build(outgoing, is_two)?;
     let (beside, io) = (Beside::default(), TokioIo::new(wire));
     let work = async {
@@ -132,8 +140,10 @@ pub async fn ask(
             };
             attempt.phase(Phase::FirstByte, sent).await?
         };
-        let (response, _held) = sent.map_err(|error| of_hyper(&error))?;
-        read(prober, response, outgoing, options, attempt).await
+        let (response, _held) = sent.map_err(|error| limit.or(Reason::HeadTooLarge, of_hyper(&error)))?;
+        limit.allow(around(options.body.unwrap_or(UNNEEDED)));
+        let read = read(prober, response, outgoing, options, attempt).await;
+        read.map_err(|failure| limit.or(Reason::BodyTooLarge, failure))
     };
     beside.with(work).await
 }

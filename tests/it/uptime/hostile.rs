@@ -339,6 +339,30 @@ async fn a_flood_of_a_database_or_of_grpc_costs_one_mebibyte() {
     }
 }
 
+/// One thread: what holds it up holds up everything.
+#[tokio::test]
+async fn what_comes_before_a_head_without_end_holds_up_nobody() {
+    let (well, prober) = (Http::start().await, prober());
+    let hints = flood(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    // Frames of HTTP/2: its settings, then answers to a ping that nobody sent.
+    let frames = flood(b"\0\0\0\x04\0\0\0\0\0", b"\0\0\x08\x06\x01\0\0\0\0abcdefgh").await;
+    for (version, (address, written, _task)) in [("1.1", hints), ("2", frames)] {
+        let began = Instant::now();
+        let spec = json!({"kind": "http", "url": format!("http://{address}/"), "version": version});
+        let second = json!({"kind": "http", "url": well.url("/")});
+        let (seen, other) = tokio::join!(look(&prober, spec), async {
+            let seen = look(&prober, second).await;
+            (seen, began.elapsed())
+        });
+        assert_eq!(seen.reason(), Some(Reason::HeadTooLarge), "{version}: {seen:?}");
+        assert!(other.0.is_up() && other.1 < Duration::from_secs(2), "{version}: {other:?}");
+        assert!(began.elapsed() < Duration::from_secs(4), "{version}: {:?}", began.elapsed());
+        // What the sockets' buffers hold was written, too.
+        let written = written.load(Ordering::SeqCst);
+        assert!(written < 16 * 1024 * 1024, "{version}: {written} bytes were taken");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_answer_is_judged_beside_the_others() {
     let (target, prober) = (Http::start().await, prober());
