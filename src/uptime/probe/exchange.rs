@@ -209,12 +209,13 @@ async fn read(
     let text = |name: header::HeaderName| parts.headers.get(name)?.to_str().ok().map(str::trim);
     let content_length: Option<i64> = text(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
     let most = options.body.unwrap_or(UNNEEDED);
-    let has_body = outgoing.method != Method::HEAD;
+    // RFC 9110 section 6.4.1: these have none, whatever the head says of one.
+    let has_body = outgoing.method != Method::HEAD && !matches!(parts.status.as_u16(), 204 | 304);
     let is_too_large = content_length.is_some_and(|length| usize::try_from(length).unwrap_or(usize::MAX) > most);
     if options.body.is_some() && has_body && is_too_large {
         return Err(too_large(most));
     }
-    let encoding = Encoding::of(text(header::CONTENT_ENCODING));
+    let encoding = if has_body { Encoding::of(text(header::CONTENT_ENCODING)) } else { Encoding::Plain };
     let work = body::read(incoming, encoding, most, &prober.shared.memory);
     let read = attempt.phase(Phase::Transfer, work).await??;
     if options.body.is_some() && !read.is_whole {

@@ -61,6 +61,44 @@ async fn http_is_up_and_down_with_the_right_reason() {
     assert_down(&look(&prober, refused).await, Reason::ConnectRefused, "nobody");
 }
 
+/// One member of gzip.
+fn gzip(text: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_a_body_need_not_be_decompressed_and_several_members_are_one_body() {
+    let (target, prober) = (Http::start().await, prober());
+    let empty = |status: u16, length: &str| {
+        format!("HTTP/1.1 {status} X\r\ncontent-encoding: gzip\r\n{length}\r\n").into_bytes()
+    };
+    for (method, answer) in [
+        ("HEAD", empty(200, "content-length: 1234\r\n")),
+        ("GET", empty(200, "content-length: 0\r\n")),
+        ("GET", [empty(200, "transfer-encoding: chunked\r\n"), b"0\r\n\r\n".to_vec()].concat()),
+        ("GET", empty(204, "")),
+        ("GET", empty(304, "")),
+    ] {
+        let told = String::from_utf8_lossy(&answer).into_owned();
+        target.answer(move |_| Answer::Bytes(answer.clone()));
+        let spec = json!({"kind": "http", "url": target.url("/"), "method": method, "status": ["200-399"],
+            "expect": [{"on": "keyword", "text": "needle", "absent": true}]});
+        assert_up(&look(&prober, spec).await, &format!("{method}: {told}"));
+    }
+    let both = [gzip("first"), gzip("needle")].concat();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", both.len());
+    let whole = [head.into_bytes(), both].concat();
+    let cut = [empty(200, ""), gzip("needle")[..12].to_vec()].concat();
+    let spec = json!({"kind": "http", "url": target.url("/"), "expect": [{"on": "keyword", "text": "needle"}]});
+    target.answer(move |_| Answer::Bytes(whole.clone()));
+    assert_up(&look(&prober, spec.clone()).await, "two members");
+    target.answer(move |_| Answer::Bytes(cut.clone()));
+    assert_down(&look(&prober, spec).await, Reason::Protocol, "a body that is cut off");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_hands_values_on_and_names_the_step_that_failed() {
     let (target, prober) = (Http::start().await, prober());
