@@ -173,8 +173,10 @@ fn endpoints_of_gatus() {
     let crons: Vec<Option<&str>> = parsed.windows.iter().map(|one| one.window.cron.as_deref()).collect();
     assert_eq!(crons, [Some("30 2 * * SUN"), Some("0 23 * * MON,THU")]);
     assert_eq!(parsed.windows[0].monitors, ["core_front-page"]);
-    assert!(parsed.windows[1].window.every);
-    assert!(parsed.windows.iter().all(|one| one.window.every || !one.monitors.is_empty()));
+    // What is there besides the file's monitors is not in maintenance.
+    let all: Vec<&str> = parsed.monitors.iter().map(|one| one.key.as_str()).collect();
+    assert_eq!(parsed.windows[1].monitors, all);
+    assert!(parsed.windows.iter().all(|one| !one.window.every));
 }
 
 #[test]
@@ -189,6 +191,31 @@ fn a_dropped_condition_pauses() {
     // Without it, it is simply taken.
     let text = fixture("gatus.yaml").replace("      - \"[IP] == 127.0.0.1\"\n", "");
     assert_eq!(row(&parse(ImportSource::Gatus, &text).unwrap(), "API").fate, Fate::Taken);
+}
+
+#[test]
+fn what_is_merged_into_an_endpoint_is_taken_and_one_without_conditions_is_paused() {
+    let text = "x: &defaults {group: core, interval: 2m, conditions: [\"[STATUS] < 400\"]}\n\
+        endpoints: [{name: a, url: https://example.org/, <<: *defaults}, {name: b, url: https://example.org/}]\n";
+    let parsed = parse(ImportSource::Gatus, text).unwrap();
+    let a = made(&parsed, "core_a");
+    let MonitorSpec::Http(http) = &a.settings.spec else { panic!("{a:?}") };
+    assert_eq!((http.status.as_slice(), a.settings.interval_seconds), (["100-399".to_owned()].as_slice(), 120));
+    assert!(!a.paused && row(&parsed, "a").left.is_empty(), "{:?}", row(&parsed, "a"));
+    let b = row(&parsed, "b");
+    assert!(b.fate == Fate::Paused && has_left(b, "conditions") && made(&parsed, "_b").paused, "{b:?}");
+}
+
+#[test]
+fn a_window_names_no_more_monitors_than_it_may() {
+    let endpoints: String = (0..201)
+        .map(|n| format!("{{name: m{n}, url: https://example.org/, conditions: [\"[STATUS] == 200\"]}},"))
+        .collect();
+    let text = format!("endpoints: [{endpoints}]\nmaintenance: {{start: \"23:00\", duration: 1h}}");
+    let parsed = parse(ImportSource::Gatus, &text).unwrap();
+    let windows: Vec<(&str, usize)> =
+        parsed.windows.iter().map(|one| (one.window.name.as_str(), one.monitors.len())).collect();
+    assert_eq!(windows, [("Maintenance", 200), ("Maintenance 2", 1)]);
 }
 
 #[test]

@@ -27,8 +27,6 @@ use platform::{
 const MOST_WINDOWS: i64 = 500;
 /// A week, minutes.
 const LONGEST: i32 = 10_080;
-/// What a window may name.
-const MOST_NAMED: usize = 200;
 /// Of all windows together, in one answer: the first ones.
 const MOST_OCCURRENCES: usize = 2000;
 /// Longest time that is asked for at once.
@@ -67,6 +65,9 @@ fn yes() -> bool {
 }
 
 impl NewWindow {
+    /// Monitors that it may name, and groups, and tags.
+    pub(crate) const MOST_NAMED: usize = 200;
+
     /// What is set of a window.
     pub(crate) fn of(window: &Window) -> Self {
         Self {
@@ -119,8 +120,9 @@ impl NewWindow {
             wrong("/every", "required", "name monitors, groups or tags, or say every".to_owned());
         }
         let most = self.monitors.len().max(self.groups.len()).max(self.tags.len());
-        if most > MOST_NAMED {
-            wrong("/monitors", "too_many", format!("at most {MOST_NAMED} monitors, groups and tags each"));
+        if most > Self::MOST_NAMED {
+            let text = format!("at most {} monitors, groups and tags each", Self::MOST_NAMED);
+            wrong("/monitors", "too_many", text);
         }
         if self.tags.iter().any(|tag| tag.chars().count() > LONGEST_TAG) {
             wrong("/tags", "too_long", format!("a tag has at most {LONGEST_TAG} characters"));

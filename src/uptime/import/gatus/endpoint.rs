@@ -28,9 +28,10 @@ impl Reader<'_> {
         let mut notes = Notes::default();
         let client = client(one.object("client"), &mut notes);
         let is_dns = one.get("dns").is_some();
-        let expected = Expected::of(one.list("conditions"), is_dns);
+        let conditions = one.list("conditions");
+        let expected = Expected::of(conditions, is_dns);
         let spec = spec(&mut one, &client, &expected, &mut notes);
-        Self::note_conditions(&expected, &mut notes);
+        Self::note_conditions(conditions, &expected, &mut notes);
         let interval = one.text("interval").and_then(|text| duration(&text)).unwrap_or(60_000);
         let settings = spec.map(|spec| {
             let mut settings = of_interval(Settings::new(name.clone(), spec), interval, client.timeout, &mut notes);
@@ -89,8 +90,9 @@ impl Reader<'_> {
         for mut one in suite.list("endpoints").iter().filter_map(Fields::of) {
             let step = one.text("name").unwrap_or_default();
             let client = client(one.object("client"), &mut notes);
-            let expected = Expected::of(one.list("conditions"), false);
-            Self::note_conditions(&expected, &mut notes);
+            let conditions = one.list("conditions");
+            let expected = Expected::of(conditions, false);
+            Self::note_conditions(conditions, &expected, &mut notes);
             match spec(&mut one, &client, &expected, &mut notes) {
                 Ok(MonitorSpec::Http(http)) => {
                     let take = take(one.get("store"), &mut notes);
@@ -118,8 +120,12 @@ impl Reader<'_> {
         self.put(name, &group, key, settings, (Secrets::default(), None), is_paused, notes);
     }
 
-    /// Conditions that are not taken as they are.
-    fn note_conditions(expected: &Expected, notes: &mut Notes) {
+    /// Conditions that are not taken as they are. Without any, whatever answers would be up: Gatus refuses such a file.
+    fn note_conditions(conditions: &[Value], expected: &Expected, notes: &mut Notes) {
+        if conditions.is_empty() {
+            notes.left("conditions", "none", "what must be so is not in the file");
+            notes.pause("it has no conditions: whatever answers would be up");
+        }
         for (text, reason) in &expected.changed {
             notes.left("conditions", text.clone(), reason.clone());
         }
