@@ -153,6 +153,22 @@ async fn tcp_and_tls_are_up_and_down_with_the_right_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn names_with_underscores_are_asked() {
+    let target = Http::start().await;
+    let dns = Dns::start(|_, _| Said::Addresses(vec![IpAddr::from([127, 0, 0, 1])])).await;
+    let (prober, port) = (asking(dns.address, &["127.0.0.1/32"]), target.address.port());
+    for spec in [
+        json!({"kind": "http", "url": format!("http://my_app.example:{port}/")}),
+        json!({"kind": "tcp", "host": "my_app.example", "port": port, "family": "4"}),
+        json!({"kind": "dns", "name": "k._domainkey.my_app.example", "record": "A", "server": dns.address.to_string()}),
+    ] {
+        assert_up(&look(&prober, spec.clone()).await, &spec.to_string());
+    }
+    let seen = look(&prober, json!({"kind": "tcp", "host": "a..example", "port": port})).await;
+    assert_down(&seen, Reason::NameNotFound, "no name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dns_is_up_and_down_with_the_right_reason() {
     let mail = [&[0, 10][..], b"\x04mail\x07example\x00"].concat();
     let dns = Dns::start(move |name, kind| match (name, kind) {
