@@ -88,6 +88,10 @@ pub struct Reply {
 }
 
 impl Reply {
+    pub fn content_type(&self) -> Option<String> {
+        self.headers.get(header::CONTENT_TYPE)?.to_str().ok().map(str::to_owned)
+    }
+
     /// By lower-case name; several of one name are joined.
     pub fn fields(&self) -> BTreeMap<String, String> {
         let mut fields: BTreeMap<String, String> = BTreeMap::new();

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     Prober,
     attempt::Attempt,
-    failure,
+    charset, failure,
     http::{self, Values},
 };
 use crate::{
@@ -48,7 +48,9 @@ pub async fn run(prober: &Prober, spec: &FlowSpec, secrets: &Secrets, attempt: &
                 Take::Cookie { name } => cookies.get(&url, name),
                 Take::Json { .. } | Take::Regex { .. } => {
                     let (is_quick, take) = (matches!(take, Take::Json { .. }), take.clone());
-                    let found = http::on_body(prober, &mut reply, attempt, is_quick, move |body| taken(&take, body));
+                    let content_type = reply.content_type();
+                    let taken = move |body: &[u8]| taken(&take, &charset::text(body, content_type.as_deref()));
+                    let found = http::on_body(prober, &mut reply, attempt, is_quick, taken);
                     found.await.map_err(of_step)?
                 }
             };
@@ -60,10 +62,10 @@ pub async fn run(prober: &Prober, spec: &FlowSpec, secrets: &Secrets, attempt: &
 }
 
 /// A value of the body.
-fn taken(take: &Take, body: &[u8]) -> Option<String> {
+fn taken(take: &Take, body: &str) -> Option<String> {
     match take {
         Take::Json { path } => {
-            let root: Value = serde_json::from_slice(body).ok()?;
+            let root: Value = serde_json::from_str(body).ok()?;
             match JsonPath::parse(path).ok()?.find(&root)?.as_ref() {
                 Value::Null => None,
                 Value::String(text) => Some(text.clone()),
@@ -71,9 +73,7 @@ fn taken(take: &Take, body: &[u8]) -> Option<String> {
             }
         }
         Take::Regex { pattern, group } => {
-            let body = String::from_utf8_lossy(body);
-            let found =
-                pattern::compile(pattern).ok()?.captures(pattern::beginning(&body))?.get(usize::from(*group))?;
+            let found = pattern::compile(pattern).ok()?.captures(pattern::beginning(body))?.get(usize::from(*group))?;
             Some(found.as_str().to_owned())
         }
         Take::Header { .. } | Take::Cookie { .. } => None,

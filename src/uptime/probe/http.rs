@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{
     Prober,
     attempt::Attempt,
+    charset,
     exchange::{Options, Outgoing, Reply, ask},
     failure,
     flow::Cookies,
@@ -99,9 +100,10 @@ pub async fn judge(
 ) -> Result<Vec<Failure>, Failure> {
     let (status, headers, took) = (reply.status, reply.fields(), attempt.elapsed());
     let (expected, conditions) = (spec.status.clone(), spec.expect.clone());
+    let content_type = reply.content_type();
     let is_quick = !conditions.iter().any(condition::has_pattern);
     let judge = move |body: &[u8]| {
-        let body = String::from_utf8_lossy(body);
+        let body = charset::text(body, content_type.as_deref());
         condition::judge(&expected, &conditions, &Answer { status, headers, body: &body, took })
     };
     on_body(prober, reply, attempt, is_quick, judge).await

@@ -124,7 +124,7 @@ async fn heads_and_lengths_that_lie_are_failures_with_names() {
         let is_near = reason == Reason::Protocol && told == Some(Reason::Closed);
         assert!(told == Some(reason) || is_near, "{}: {seen:?}", &answer[..60.min(answer.len())]);
     }
-    let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n\xff\xfe needle".to_vec();
+    let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n\xfa\xfb needle".to_vec();
     target.answer(move |_| Answer::Bytes(bytes.clone()));
     let needle = json!([{"on": "keyword", "text": "needle"}]);
     let seen = look(&prober, json!({"kind": "http", "url": target.url("/"), "expect": needle})).await;

@@ -61,6 +61,31 @@ async fn http_is_up_and_down_with_the_right_reason() {
     assert_down(&look(&prober, refused).await, Reason::ConnectRefused, "nobody");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_read_as_they_are_encoded() {
+    let (target, prober) = (Http::start().await, prober());
+    let answer = |kind: &str, body: &[u8]| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", body.len());
+        [head.as_bytes(), body].concat()
+    };
+    let word = answer("text/html; charset=windows-1251", b"\xc6\xf3\xea");
+    target.answer(move |_| Answer::Bytes(word.clone()));
+    for (absent, reason) in [(false, None), (true, Some(Reason::Keyword))] {
+        let expect = json!([{"on": "keyword", "text": "Жук", "absent": absent}]);
+        let seen = look(&prober, json!({"kind": "http", "url": target.url("/"), "expect": expect})).await;
+        assert_eq!(seen.reason(), reason, "{seen:?}");
+    }
+    let marked = answer("application/json", b"\xef\xbb\xbf{\"id\": \"7\"}");
+    target.answer(move |_| Answer::Bytes(marked.clone()));
+    let flow = json!({"kind": "flow", "steps": [
+        {"name": "one", "http": {"url": target.url("/"), "expect": [{"on": "json", "path": "$.id", "test": "exists"}]},
+         "take": {"id": {"from": "json", "path": "$.id"}}},
+        {"name": "two", "http": {"url": target.url("/{{id}}")}},
+    ]});
+    assert_up(&look(&prober, flow).await, "a byte order mark");
+    assert_eq!(target.asked().last().unwrap().path, "/7");
+}
+
 /// One member of gzip.
 fn gzip(text: &str) -> Vec<u8> {
     use std::io::Write as _;
