@@ -62,6 +62,18 @@ async fn http_is_up_and_down_with_the_right_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_to_an_address_in_plain_utf_8_is_followed() {
+    let (target, prober) = (Http::start().await, prober());
+    target.answer(|asked| match asked.path.as_str() {
+        "/" => Answer::redirect("/жук?a=%20ы"),
+        _ => Answer::ok("here"),
+    });
+    let seen = look(&prober, json!({"kind": "http", "url": target.url("/")})).await;
+    assert_up(&seen, "redirect");
+    assert_eq!(target.asked().pop().unwrap().path, "/%D0%B6%D1%83%D0%BA?a=%20%D1%8B");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_are_read_as_they_are_encoded() {
     let (target, prober) = (Http::start().await, prober());
     let answer = |kind: &str, body: &[u8]| {
