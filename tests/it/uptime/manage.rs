@@ -141,7 +141,9 @@ async fn tenants_see_their_own() {
     let foreign = json!({"name": "x", "spec": {"kind": "heartbeat"}, "parent_id": id(&ours), "group_id": id(&group)});
     other.post(MONITORS, &foreign).await.expect(422);
     let windows = "/api/v1/uptime/windows";
-    for (pointer, named) in [("/monitors", json!({"monitors": [id(&ours)]})), ("/groups", json!({"groups": [id(&group)]}))] {
+    for (pointer, named) in
+        [("/monitors", json!({"monitors": [id(&ours)]})), ("/groups", json!({"groups": [id(&group)]}))]
+    {
         let mut window = json!({"name": "Theirs", "cron": "0 2 * * SUN", "minutes": 90});
         window.as_object_mut().unwrap().extend(named.as_object().unwrap().clone());
         let refused = other.post(windows, &window).await.expect(422);
