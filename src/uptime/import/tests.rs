@@ -207,6 +207,25 @@ fn what_is_merged_into_an_endpoint_is_taken_and_one_without_conditions_is_paused
 }
 
 #[test]
+fn a_heartbeat_of_more_than_a_day_is_late_as_it_was_there_and_one_of_weeks_is_paused() {
+    for (days, grace) in [(1, Some(0)), (7, Some(518_400)), (8, Some(604_800)), (25, None)] {
+        let gatus =
+            format!("external-endpoints: [{{name: a, token: potato-potato, heartbeat: {{interval: {}h}}}}]", days * 24);
+        let monitor = serde_json::json!({"id": 1, "name": "a", "type": "push", "pushToken": "Zq9hY2Lw0s", "interval": days * 86_400});
+        let kuma = serde_json::json!({"version": "1.23", "monitorList": [monitor]}).to_string();
+        for (source, text) in [(ImportSource::Gatus, &gatus), (ImportSource::UptimeKuma, &kuma)] {
+            let parsed = parse(source, text).unwrap();
+            is_valid(&parsed);
+            let one = &parsed.monitors[0];
+            let MonitorSpec::Heartbeat(heartbeat) = &one.settings.spec else { panic!("{one:?}") };
+            assert_eq!((one.settings.interval_seconds, one.paused), (86_400, grace.is_none()), "{days} {one:?}");
+            assert_eq!(heartbeat.grace_seconds, grace.unwrap_or(0), "{days} {one:?}");
+            assert_eq!(parsed.report.monitors[0].left.is_empty(), days == 1, "{:?}", parsed.report.monitors[0].left);
+        }
+    }
+}
+
+#[test]
 fn a_window_names_no_more_monitors_than_it_may() {
     let endpoints: String = (0..201)
         .map(|n| format!("{{name: m{n}, url: https://example.org/, conditions: [\"[STATUS] == 200\"]}},"))

@@ -13,7 +13,7 @@ use super::{
     notes::{Notes, rest},
 };
 use crate::{
-    import::{Candidate, Fate, Left, MonitorRow, Proposal, fields::Fields, keys::is_long_enough},
+    import::{Candidate, Fate, Left, MonitorRow, Proposal, fields::Fields, keys::is_long_enough, seldom},
     secrets::Secrets,
     settings::Settings,
     spec::{DomainSpec, FlowSpec, FlowStep, HeartbeatSpec, MonitorSpec},
@@ -66,8 +66,22 @@ impl Reader<'_> {
         if interval.is_none() {
             notes.left("heartbeat", "none", "a report is expected once a day here");
         }
-        let spec = MonitorSpec::Heartbeat(HeartbeatSpec::default());
-        let interval = interval.unwrap_or(i64::from(DAY) * 1000);
+        let day = i64::from(DAY) * 1000;
+        let interval = interval.unwrap_or(day);
+        let grace = seldom(interval / 1000);
+        if interval > day {
+            notes.left(
+                "heartbeat.interval",
+                format!("{interval} ms"),
+                "taken as a day, and the rest as grace: at most a week",
+            );
+        }
+        if grace.is_none() {
+            notes.pause("a report comes less often than every eight days: it would be missed each day");
+        }
+        let interval = interval.min(day);
+        let heartbeat = HeartbeatSpec { grace_seconds: grace.unwrap_or_default(), ..HeartbeatSpec::default() };
+        let spec = MonitorSpec::Heartbeat(heartbeat);
         let settings = of_interval(Settings::new(name.clone(), spec), interval, None, &mut notes);
         let settings = Settings { retries: 0, ..self.alerts(one.list("alerts"), settings, interval, &name) };
         let is_paused = one.get("enabled").is_some() && !one.flag("enabled");
