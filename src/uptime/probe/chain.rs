@@ -183,9 +183,9 @@ pub fn of_tls(error: &Error) -> Failure {
 
 /// The innermost name of an error, `Other(CaUsedAsEndEntity)`, as words.
 fn words(debug: &str) -> String {
-    let names = debug.split(|c: char| !c.is_ascii_alphanumeric()).filter(|name| !name.is_empty());
+    let mut names = debug.split(|c: char| !c.is_ascii_alphanumeric()).filter(|name| !name.is_empty());
     let mut words = String::new();
-    for letter in names.last().unwrap_or_default().chars() {
+    for letter in names.next_back().unwrap_or_default().chars() {
         if letter.is_ascii_uppercase() && !words.is_empty() {
             words.push(' ');
         }

@@ -209,7 +209,7 @@ impl Uptime {
         by: &str,
     ) -> Result<WindowId, UptimeError> {
         let window = new.tidied()?;
-        self.check_named(conn, owner, &window, None).await?;
+        check_named(conn, owner, &window, None).await?;
         if windows::count(conn, owner.org()).await? >= MOST_WINDOWS {
             return Err(UptimeError::Conflict("too_many_windows", format!("at most {MOST_WINDOWS} windows")));
         }
@@ -245,28 +245,8 @@ impl Uptime {
         set: &NewWindow,
     ) -> Result<(), UptimeError> {
         let window = set.tidied()?;
-        self.check_named(conn, owner, &window, Some(was)).await?;
+        check_named(conn, owner, &window, Some(was)).await?;
         Ok(windows::update(conn, was.id, &window, self.inner.clock.now()).await?)
-    }
-
-    /// Refuses monitors and groups that its owner does not have. What it named before may be gone by now, and stays.
-    async fn check_named(
-        &self,
-        conn: &mut PgConnection,
-        owner: Owner,
-        set: &NewWindow,
-        was: Option<&Window>,
-    ) -> Result<(), UptimeError> {
-        let (monitors, groups) = was.map_or((&[][..], &[][..]), |was| (&was.monitors[..], &was.groups[..]));
-        let monitors: Vec<Uuid> = set.monitors.iter().filter(|id| !monitors.contains(id)).map(|id| id.0).collect();
-        let groups: Vec<Uuid> = set.groups.iter().filter(|id| !groups.contains(id)).map(|id| id.0).collect();
-        let known = windows::known(conn, owner.org(), &monitors, &groups).await?;
-        for (pointer, what, all) in [("/monitors", "monitor", monitors), ("/groups", "group", groups)] {
-            if let Some(id) = all.iter().find(|id| !known.contains(id)) {
-                return Err(UptimeError::invalid(pointer, "not_found", format!("there is no such {what}: {id}")));
-            }
-        }
-        Ok(())
     }
 
     /// Occurrences that are open at some time between the two, by their begin, the first 2 000. A window whose cron cannot be read any more has none.
@@ -317,6 +297,25 @@ impl Uptime {
         }
         Err(missing())
     }
+}
+
+/// Refuses monitors and groups that its owner does not have. What it named before may be gone by now, and stays.
+async fn check_named(
+    conn: &mut PgConnection,
+    owner: Owner,
+    set: &NewWindow,
+    was: Option<&Window>,
+) -> Result<(), UptimeError> {
+    let (monitors, groups) = was.map_or((&[][..], &[][..]), |was| (&was.monitors[..], &was.groups[..]));
+    let monitors: Vec<Uuid> = set.monitors.iter().filter(|id| !monitors.contains(id)).map(|id| id.0).collect();
+    let groups: Vec<Uuid> = set.groups.iter().filter(|id| !groups.contains(id)).map(|id| id.0).collect();
+    let known = windows::known(conn, owner.org(), &monitors, &groups).await?;
+    for (pointer, what, all) in [("/monitors", "monitor", monitors), ("/groups", "group", groups)] {
+        if let Some(id) = all.iter().find(|id| !known.contains(id)) {
+            return Err(UptimeError::invalid(pointer, "not_found", format!("there is no such {what}: {id}")));
+        }
+    }
+    Ok(())
 }
 
 fn missing() -> UptimeError {
