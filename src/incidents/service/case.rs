@@ -8,7 +8,7 @@ use super::Incidents;
 use crate::{
     IncidentsError, merge,
     message::Message,
-    model::{Cause, CauseSource, Incident, IncidentId, Owner, RuleId, What},
+    model::{Cause, CauseSource, Incident, IncidentId, Owner, RuleId, What, distinct},
     store::{causes, components, incidents, updates},
 };
 use alerting::AlertId;
@@ -27,6 +27,11 @@ pub(super) struct Case {
 }
 
 impl Case {
+    /// How many monitors and alerts it is about.
+    pub fn count(&self) -> usize {
+        distinct(self.causes.iter())
+    }
+
     pub fn lasts(&self) -> bool {
         self.incident.resolved_at.is_none()
     }

@@ -40,9 +40,15 @@ impl Incidents {
         let links = components::of_monitors(conn, &monitors).await?;
         let mut changes = Vec::new();
         for (owner, transitions) in by_owner {
-            let mut new = Vec::new();
+            let mut new: Vec<NewCause> = Vec::new();
             for transition in transitions {
                 if ends(transition) {
+                    // Where the database was away, an outage may begin and end in one batch.
+                    let begun =
+                        new.iter_mut().find(|one| Some(one.cause.reference) == transition.outage.map(|id| id.0));
+                    if let Some(one) = begun {
+                        one.cause.closed_at = Some(transition.started_at.max(one.cause.opened_at));
+                    }
                     self.outage_ended(conn, transition, &mut changes).await?;
                 }
                 if opens(transition)

@@ -75,6 +75,8 @@ async fn five_hundred_at_once_is_one_message() {
     let open = list(&admin, "installation=true&open=true&limit=200").await;
     assert_eq!(open.len(), 1, "{open:?}");
     assert_eq!(open[0]["name"], "500 monitors are down");
+    // What follows the tenth joins at once.
+    assert_eq!(number(&app, "SELECT count(*) FROM incidents WHERE merged_into IS NOT NULL").await, 9);
     app.clock.advance(TimeDelta::minutes(11));
     until("nobody was told", async || {
         hurry(&app, "incidents.tell").await;
