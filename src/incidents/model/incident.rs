@@ -178,6 +178,8 @@ pub struct IncidentView {
     pub updates: Vec<Update>,
     /// What it affects, and how.
     pub components: Vec<(ComponentId, ComponentStatus)>,
+    /// What is left of its impact: what monitors did ends with their outages, before the incident is resolved.
+    pub impact_now: Impact,
 }
 
 text_enum! {

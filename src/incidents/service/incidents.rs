@@ -220,7 +220,7 @@ impl Incidents {
             incidents::change(&mut tx, id, &changes, now).await?;
         }
         for affected in &draft.components {
-            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status).await?;
+            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status, true).await?;
         }
         self.log(&mut tx, owner.org(), id, LogKind::Opened, by, json!({ "name": name })).await?;
         let event = IncidentOpened {

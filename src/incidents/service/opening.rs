@@ -184,7 +184,7 @@ impl Incidents {
         incidents::insert(conn, &new).await?;
         causes::insert(conn, org, id, &one.cause).await?;
         for (component, status) in &one.affects {
-            incidents::affect(conn, org, id, *component, *status).await?;
+            incidents::affect(conn, org, id, *component, *status, false).await?;
         }
         let detail = json!({ "source": one.cause.source, "name": one.cause.name });
         self.log(conn, org, id, LogKind::Opened, ROOM_ITSELF, detail).await?;
@@ -218,7 +218,7 @@ impl Incidents {
         };
         causes::insert(conn, org, incident, &one.cause).await?;
         for (component, status) in &one.affects {
-            incidents::affect(conn, org, incident, *component, *status).await?;
+            incidents::affect(conn, org, incident, *component, *status, false).await?;
         }
         let (all, _) = causes::counts(conn, incident).await?;
         let is_storm = row.merge_key.as_deref() == Some(merge::STORM_KEY);
@@ -279,9 +279,12 @@ impl Incidents {
         name: &str,
     ) -> Result<(), IncidentsError> {
         self.log(conn, org, incident, LogKind::Left, ROOM_ITSELF, json!({ "name": name })).await?;
+        // What it does to components ends with its cause: other processes see by its time that something has changed.
+        let now = self.inner.clock.now();
+        incidents::touch(conn, incident, now).await?;
         let (_, last) = causes::counts(conn, incident).await?;
         if last == 0 {
-            incidents::set_settles(conn, incident, Some(self.inner.clock.now() + self.settle_time())).await?;
+            incidents::set_settles(conn, incident, Some(now + self.settle_time())).await?;
         }
         Ok(())
     }

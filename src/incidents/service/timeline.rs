@@ -119,7 +119,7 @@ impl Incidents {
         let components: Vec<ComponentId> = draft.components.iter().map(|affected| affected.component).collect();
         let old = self.own_components(&mut tx, owner, &components).await?;
         for affected in &draft.components {
-            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status).await?;
+            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status, true).await?;
         }
         let published = draft.publish.unwrap_or(incident.published_at.is_some());
         if published && incident.published_at.is_none() && incidents::affected(&mut tx, &[id.0]).await?.is_empty() {

@@ -21,6 +21,7 @@ const CHANGES_EVERY: Duration = Duration::from_millis(300);
 const FIGURES_EVERY: Duration = Duration::from_secs(15);
 const BUILTIN_EVERY: Duration = Duration::from_secs(5);
 const ENDINGS_EVERY: Duration = Duration::from_secs(60);
+const COMPONENTS_EVERY: Duration = Duration::from_secs(60);
 /// By then a transaction of the prober is committed.
 const COMMITTED: TimeDelta = TimeDelta::milliseconds(200);
 /// What components showed is of use for so long: pages show ninety days.
@@ -58,6 +59,11 @@ impl Incidents {
         loops.every("incidents.endings", ENDINGS_EVERY, By::Leader, move || {
             let this = this.clone();
             async move { Ok(this.check_endings().await?) }
+        });
+        let this = self.clone();
+        loops.every("incidents.components", COMPONENTS_EVERY, By::Leader, move || {
+            let this = this.clone();
+            async move { Ok(this.reconcile_components().await?) }
         });
         let (this, forget) = (self.clone(), self.inner.metrics.clone());
         let read = move || {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Changed, Incidents, opening::NewCause};
 use crate::{
     IncidentsError,
+    components::Step,
     model::{Cause, CauseSource, ComponentId, Traits},
     store::{causes, components},
 };
@@ -61,7 +62,10 @@ impl Incidents {
             self.causes_began(conn, owner, new, &mut changes).await?;
         }
         let affected: BTreeSet<ComponentId> = links.iter().map(|(_, component, _, _)| *component).collect();
-        changes.extend(self.refresh_components(conn, &affected.into_iter().collect::<Vec<_>>(), None).await?);
+        let affected: Vec<ComponentId> = affected.into_iter().collect();
+        let mut steps: Vec<Step> = all.iter().map(step).collect();
+        steps.sort_by_key(|step| step.at);
+        changes.extend(self.follow_monitors(conn, &affected, None, &steps).await?);
         self.will_commit(changes);
         Ok(())
     }
@@ -100,6 +104,16 @@ fn opens(transition: &Transition) -> bool {
 /// Whether an outage is known to be over: a gap or a window only interrupts it, and so does a pause.
 fn ends(transition: &Transition) -> bool {
     transition.is == Status::Up && transition.outage.is_some()
+}
+
+fn step(transition: &Transition) -> Step {
+    Step {
+        monitor: transition.monitor,
+        was: transition.was,
+        is: transition.is,
+        degraded: transition.degraded,
+        at: transition.started_at,
+    }
 }
 
 fn cause(transition: &Transition) -> Option<Cause> {

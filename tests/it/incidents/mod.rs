@@ -15,6 +15,7 @@ mod opening;
 mod past;
 mod races;
 mod retention;
+mod shown;
 mod telling;
 mod terminal;
 mod timely;
