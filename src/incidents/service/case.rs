@@ -67,7 +67,9 @@ impl Incidents {
             incidents::affected(tx, &[id.0]).await?.into_iter().map(|(_, component, _)| component.0).collect();
         let names = components::read(tx, &affected).await?.into_iter().map(|component| component.name).collect();
         let mut message = Message::about(what, &case.incident, &case.causes, names, self.page(id));
-        if let Some(update) = updates::list(tx, id, &Slice::first(1)).await?.into_iter().next() {
+        // The room says a status and no text: the last words are those of a person before.
+        let newest = updates::list(tx, id, &Slice::first(10)).await?;
+        if let Some(update) = newest.into_iter().find(|update| !update.body.is_empty()) {
             message.text = update.body;
         }
         let alert = case.causes.iter().find(|known| known.source == CauseSource::Alert);

@@ -197,7 +197,7 @@ impl Incidents {
         };
         events::publish(conn, &self.inner.clock, org, &event).await?;
         if published_at.is_some() {
-            self.say_by_itself(conn, Owner::of(org), id, IncidentStatus::Investigating).await?;
+            self.say_by_itself(conn, Owner::of(org), id, IncidentStatus::Investigating, true).await?;
         }
         self.inner.metrics.opened(one.cause.source, id);
         Ok(id)
@@ -229,7 +229,7 @@ impl Incidents {
         incidents::joined(conn, incident, &name, until, row.merge_key.as_deref(), now).await?;
         if one.announce && incidents::publish(conn, incident, now).await? {
             self.log(conn, org, incident, LogKind::Published, ROOM_ITSELF, json!({})).await?;
-            self.say_by_itself(conn, Owner::of(org), incident, IncidentStatus::Investigating).await?;
+            self.say_by_itself(conn, Owner::of(org), incident, IncidentStatus::Investigating, true).await?;
         }
         let detail = json!({ "source": one.cause.source, "name": one.cause.name });
         self.log(conn, org, incident, LogKind::Joined, ROOM_ITSELF, detail).await?;

@@ -125,9 +125,9 @@ impl Incidents {
         let to = if spoken { IncidentStatus::Monitoring } else { IncidentStatus::Resolved };
         let mut changes = self.move_to(&mut tx, owner, &incident, to, ROOM_ITSELF).await?;
         // Who heard from the room that it began hears from it that it is over.
-        if !spoken && incident.published_at.is_some() && !updates::list(&mut tx, id, &Slice::first(1)).await?.is_empty()
-        {
-            self.say_by_itself(&mut tx, owner, id, to).await?;
+        let last = updates::list(&mut tx, id, &Slice::first(1)).await?.pop();
+        if let Some(last) = last.filter(|_| !spoken && incident.published_at.is_some()) {
+            self.say_by_itself(&mut tx, owner, id, to, last.notify).await?;
         }
         tx.commit().await?;
         changes.push(Changed::Incident(id));
