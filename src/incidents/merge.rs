@@ -9,7 +9,7 @@ use uptime::MonitorId;
 pub const JOINS: TimeDelta = TimeDelta::minutes(5);
 /// and for so long after the incident began.
 pub const JOINS_MOST: TimeDelta = TimeDelta::minutes(30);
-/// So many outages of an owner within [`STORM_WITHIN`] are one incident, whatever they share.
+/// Outages of so many monitors of an owner within [`STORM_WITHIN`] are one incident, whatever they share.
 pub const STORM: usize = 10;
 pub const STORM_WITHIN: TimeDelta = TimeDelta::seconds(60);
 /// Merge key of an incident that a storm made.
@@ -104,7 +104,7 @@ pub fn joins_until(started_at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Ut
     (now + JOINS).min(started_at.max(now - JOINS_MOST) + JOINS_MOST)
 }
 
-/// Whether so many outages within [`STORM_WITHIN`] are a storm.
+/// Whether outages of so many monitors within [`STORM_WITHIN`] are a storm.
 pub fn is_storm(recent: usize) -> bool {
     recent >= STORM
 }

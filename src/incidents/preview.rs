@@ -145,7 +145,8 @@ fn place(incidents: &mut Vec<WouldBe>, past: &Past, settle: TimeDelta) {
     }
     let since = now - merge::STORM_WITHIN;
     let recent = incidents.iter().filter(|incident| incident.is_open(settle, now));
-    if merge::is_storm(recent.flat_map(|incident| &incident.causes).filter(|(known_at, _)| *known_at > since).count()) {
+    let recent = recent.flat_map(|incident| &incident.causes).filter(|(known_at, _)| *known_at > since);
+    if merge::is_storm(distinct(recent.map(|(_, cause)| cause))) {
         gather(incidents, settle, now);
     }
 }

@@ -78,8 +78,10 @@ impl Incidents {
                 continue;
             }
             let is_outage = one.cause.source == CauseSource::Monitor;
-            recent += usize::from(is_outage);
-            let is_storm = is_outage && merge::is_storm(recent);
+            if is_outage {
+                recent.insert(one.cause.subject);
+            }
+            let is_storm = is_outage && merge::is_storm(recent.len());
             let components: Vec<ComponentId> = one.affects.iter().map(|(component, _)| *component).collect();
             let joining = New { cause: &one.cause, components: &components };
             let mut joined = None;
@@ -186,7 +188,7 @@ impl Incidents {
         for (component, status) in &one.affects {
             incidents::affect(conn, org, id, *component, *status, false).await?;
         }
-        let detail = json!({ "source": one.cause.source, "name": one.cause.name });
+        let detail = json!({ "source": one.cause.source, "subject": one.cause.subject, "name": one.cause.name });
         self.log(conn, org, id, LogKind::Opened, ROOM_ITSELF, detail).await?;
         let event = IncidentOpened {
             incident_id: id,
@@ -231,7 +233,7 @@ impl Incidents {
             self.log(conn, org, incident, LogKind::Published, ROOM_ITSELF, json!({})).await?;
             self.say_by_itself(conn, Owner::of(org), incident, IncidentStatus::Investigating, true).await?;
         }
-        let detail = json!({ "source": one.cause.source, "name": one.cause.name });
+        let detail = json!({ "source": one.cause.source, "subject": one.cause.subject, "name": one.cause.name });
         self.log(conn, org, incident, LogKind::Joined, ROOM_ITSELF, detail).await?;
         self.inner.metrics.merged(incident);
         Ok(true)

@@ -1,5 +1,7 @@
 //! `incident_causes`.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -131,18 +133,18 @@ pub async fn close(
     Ok(done.rows_affected() > 0)
 }
 
-/// How many outages of monitors opened or joined an incident of this owner since then.
-pub async fn recent(conn: &mut PgConnection, org: Option<OrgId>, since: DateTime<Utc>) -> sqlx::Result<usize> {
-    let count = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM incident_log l JOIN incidents i ON i.id = l.incident_id
+/// Monitors whose outages opened or joined an incident of this owner since then.
+pub async fn recent(conn: &mut PgConnection, org: Option<OrgId>, since: DateTime<Utc>) -> sqlx::Result<BTreeSet<Uuid>> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT DISTINCT l.detail->>'subject' AS "subject!" FROM incident_log l JOIN incidents i ON i.id = l.incident_id
            WHERE i.org_id IS NOT DISTINCT FROM $1 AND i.resolved_at IS NULL AND i.created_at > $2::timestamptz - interval '30 minutes'
-             AND l.what IN ('opened', 'joined') AND l.detail->>'source' = 'monitor' AND l.at > $2"#,
+             AND l.what IN ('opened', 'joined') AND l.detail->>'source' = 'monitor' AND l.detail->>'subject' IS NOT NULL AND l.at > $2"#,
         org.map(|org| org.0),
         since,
     )
-    .fetch_one(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(usize::try_from(count).unwrap_or_default())
+    Ok(found.iter().filter_map(|subject| subject.parse().ok()).collect())
 }
 
 /// How many monitors and alerts are its causes, and how many of these last.

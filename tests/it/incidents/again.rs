@@ -66,6 +66,22 @@ async fn a_heartbeat_that_flaps_is_one_incident_that_flaps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_monitor_is_no_storm() {
+    let app = start(&[SETTLE]).await;
+    let (admin, owner) = (app.admin().await, organisation(&app).await);
+    let mut beat = watched(&app, owner, 1, None);
+    for _ in 0..12 {
+        witness(&app, &[beat.down(&app)]).await;
+        witness(&app, &[beat.up(&app)]).await;
+        beat = again(&app, &beat);
+    }
+    witness(&app, &[watched(&app, owner, 2, None).down(&app)]).await;
+    let open = list(&admin, "open=true").await;
+    assert_eq!(open.len(), 2, "{open:?}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_down_for_long_comes_back_to_its_own_incident() {
     let app = start(&[SETTLE]).await;
     let (admin, owner) = (app.admin().await, organisation(&app).await);
