@@ -146,10 +146,10 @@ impl StatusPages {
         let shown = page.components.iter().filter_map(|place| {
             let component = by_id.remove(&place.component_id)?;
             let mut changes = changes.remove(&component.id).unwrap_or_default();
-            changes.sort_by_key(|(at, _)| *at);
             if changes.is_empty() {
                 changes.push((component.since, component.status));
             }
+            let changes = page::since_made(component.created_at, changes);
             Some(Shown {
                 id: component.id,
                 key: component.key,
