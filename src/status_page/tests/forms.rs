@@ -155,6 +155,68 @@ fn feeds_and_calendars_have_what_is_announced() {
     assert!(text(&find(&all, Set::Current, "index.en").body).contains("Planned maintenance"));
 }
 
+/// Nobody writes updates of what monitors open and end.
+#[test]
+fn an_incident_without_updates_has_a_beginning_and_an_end() {
+    let mut page = model(vec![component(0)]);
+    page.page.languages = vec!["ru".into(), "en".into()];
+    let mut view = incident(0, Impact::Critical, &page.components[0], "x");
+    view.updates.clear();
+    page.incidents = vec![view];
+    let incidents = |page: &PageModel| -> Vec<statuspage::Incident> {
+        let all = rendered(page);
+        let read: statuspage::Incidents =
+            serde_json::from_slice(&find(&all, Set::Current, "incidents.json").body).unwrap();
+        read.incidents
+    };
+    let atom = |page: &PageModel| text(&find(&rendered(page), Set::Current, "history.atom").body).to_owned();
+    let open = incidents(&page).remove(0).incident_updates;
+    assert_eq!((open.len(), open[0].body.as_str()), (1, "Выясняем причину."));
+    assert_eq!(open[0].display_at.0, page.incidents[0].incident.started_at);
+    assert_eq!(open[0].affected_components.as_ref().unwrap()[0].new_status, ComponentStatus::MajorOutage);
+    assert!(atom(&page).contains("<updated>2026-11-30T10:00:00Z</updated>"), "{}", atom(&page));
+
+    page.incidents[0].incident.status = IncidentStatus::Resolved;
+    page.incidents[0].incident.resolved_at = Some(at("2026-11-30T10:07:00Z"));
+    let over = incidents(&page).remove(0).incident_updates;
+    let said: Vec<_> = over.iter().map(|update| (update.status, update.body.as_str())).collect();
+    let (first, last) = ("Выясняем причину.", "Сбой устранён.");
+    assert_eq!(said, [(IncidentStatus::Resolved, last), (IncidentStatus::Investigating, first)]);
+    assert_eq!((over[1].id.as_str(), over[1].id.len()), (open[0].id.as_str(), 12), "it is the same update as before");
+    assert_ne!(over[0].id, over[1].id);
+    let feed = atom(&page);
+    assert!(feed.contains("<updated>2026-11-30T10:07:00Z</updated>") && feed.contains(last), "{feed}");
+    assert!(text(&find(&rendered(&page), Set::Current, "history.rss").body).contains("10:07:00 +0000"));
+    let all = rendered(&page);
+    assert!(text(&find(&all, Set::Current, "incident/i00000000000.en").body).contains("The problem is over."));
+}
+
+/// What people have written stays as it is, and is not said twice.
+#[test]
+fn what_people_say_of_an_incident_is_not_said_twice() {
+    let words = Words::new(Lang::En);
+    let bodies = |view: &IncidentView| -> Vec<String> {
+        let mut page = model(vec![component(0)]);
+        page.incidents = vec![view.clone()];
+        let told = crate::told::told(&page, &words);
+        told.incidents[0].updates.iter().map(|update| update.body.clone()).collect()
+    };
+    let mut view = incident(0, Impact::Critical, &component(0), "We look into it");
+    assert_eq!(bodies(&view), ["We look into it"], "it was said when it began");
+    view.updates[0].display_at += TimeDelta::minutes(5);
+    assert_eq!(bodies(&view), ["We look into it", "We are investigating."]);
+    view.incident.opened_by = "user:x".into();
+    assert_eq!(bodies(&view), ["We look into it"]);
+    (view.incident.status, view.incident.resolved_at) = (IncidentStatus::Resolved, Some(now()));
+    assert_eq!(bodies(&view), ["The problem is over.", "We look into it"]);
+    view.updates[0].status = IncidentStatus::Resolved;
+    assert_eq!(bodies(&view), ["We look into it"]);
+    view.updates.clear();
+    view.incident.kind = IncidentKind::Maintenance;
+    (view.incident.status, view.incident.resolved_at) = (IncidentStatus::Scheduled, None);
+    assert_eq!(bodies(&view), ["Scheduled"]);
+}
+
 #[test]
 fn the_day_of_the_last_proven_restore_is_on_the_page() {
     let mut shown = component(0);
