@@ -30,7 +30,7 @@ fn content(view: &IncidentView, words: &Words) -> String {
     for update in &view.updates {
         let at = update.display_at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let status = escape(&incident_status(update.status, words));
-        let _ = write!(out, "<p><strong>{status}</strong> {at}</p>{}", text(&update.body));
+        let _ = write!(out, "<p><strong>{status}</strong> {at}</p>{}", text(&update.body, 4));
     }
     out
 }

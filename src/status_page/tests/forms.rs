@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     Render, Set,
+    page::{Chart, ChartPoint},
     render::{GATUS, HTML, render_both},
     statuspage,
     words::Words,
@@ -153,6 +154,63 @@ fn feeds_and_calendars_have_what_is_announced() {
         serde_json::from_slice(&find(&all, Set::Current, "scheduled-maintenances/upcoming.json").body).unwrap();
     assert_eq!(upcoming.scheduled_maintenances.len(), 1);
     assert!(text(&find(&all, Set::Current, "index.en").body).contains("Planned maintenance"));
+}
+
+/// Names of 200 letters without a space, and names whose letters run the other way.
+#[test]
+fn names_wrap_and_change_the_direction_of_nothing_beside_them() {
+    let css = crate::html::styles::css(&Theme::default());
+    // The body's: names have no other.
+    let body = css.split("body{").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+    assert!(body.contains("overflow-wrap:anywhere") && !css.contains("nowrap"), "{css}");
+    let name = "\u{202E}\u{5de}\u{5e6}\u{5d1}";
+    let mut page = model(vec![component(0), component(1)]);
+    page.page.groups = vec![group(0, name)];
+    page.components[0].name = name.into();
+    page.components[0].group = Some(page.page.groups[0].id);
+    page.components[1].showcase = false;
+    page.page.name = name.into();
+    page.charts =
+        vec![Chart { name: name.into(), points: vec![ChartPoint { at: now(), median: Some(1000), p95: None }] }];
+    let mut view = incident(0, Impact::Critical, &page.components[0], "x");
+    view.incident.name = name.into();
+    page.incidents = vec![view];
+    let all = rendered(&page);
+    for (path, least) in [("index.en", 6), ("history.en", 2), ("incident/i00000000000.en", 3)] {
+        let html = text(&find(&all, Set::Current, path).body);
+        let (_, seen) = html.split_once("<body>").unwrap();
+        let isolated = seen.matches(&format!("<bdi>{name}</bdi>")).count();
+        // What programs read out is no text on the page.
+        let labels = seen.matches(&format!("aria-label=\"Response time of {name}")).count();
+        assert_eq!(isolated + labels, seen.matches(name).count(), "{path}: {html}");
+        assert!(isolated >= least, "{path}: {isolated} {html}");
+    }
+}
+
+/// Levels of headings are never skipped: readers of screens find their way by them.
+#[test]
+fn headings_have_an_order() {
+    let mut page = model(vec![component(0)]);
+    let body = "# Large\n\nand\n\n##### small";
+    let open = incident(0, Impact::Critical, &page.components[0], body);
+    let mut over = incident(1, Impact::Critical, &page.components[0], body);
+    (over.incident.status, over.incident.resolved_at) = (IncidentStatus::Postmortem, Some(now()));
+    over.incident.postmortem = Some(body.into());
+    over.incident.postmortem_published_at = Some(now());
+    let mut planned = incident(2, Impact::Maintenance, &page.components[0], body);
+    (planned.incident.kind, planned.incident.status) = (IncidentKind::Maintenance, IncidentStatus::Scheduled);
+    page.incidents = vec![open, over, planned];
+    let all = rendered(&page);
+    let mut seen = 0;
+    for render in all.iter().filter(|render| render.content_type == HTML) {
+        let html = text(&render.body);
+        let levels: Vec<u32> =
+            html.split("<h").skip(1).filter_map(|rest| rest.chars().next().and_then(|c| c.to_digit(10))).collect();
+        assert_eq!(levels[0], 1, "{}", render.path);
+        assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{}: {levels:?}", render.path);
+        seen += levels.len();
+    }
+    assert!(seen > 40, "{seen}");
 }
 
 /// Nobody writes updates of what monitors open and end.
