@@ -60,6 +60,20 @@ async fn a_setting_says_who_sees_the_appliances_page() {
     app.stop().await;
 }
 
+/// As `docs/uptime.md` says it.
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_may_end_with_a_slash_and_few_have_no_slug() {
+    let app = TestApp::start().await;
+    until_served(&app, "/status/appliance").await;
+    for path in ["/status/", "/status/appliance/", "/status/appliance/up/", "/api/v2/status.json"] {
+        assert_eq!(get(&app, path).await.status, StatusCode::OK, "{path}");
+    }
+    for path in ["/status/nobody/", "/up", "/badge.svg", "/history.atom"] {
+        assert_eq!(get(&app, path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    app.stop().await;
+}
+
 /// On the appliance's page, and on that of the monitor of its backups.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_shown_when_a_restore_was_proven() {
