@@ -86,10 +86,18 @@ pub struct Shown {
     pub start_date: Option<NaiveDate>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// Of the appliance's backups: the day of the last restore that was proven.
-    pub proven: Option<NaiveDate>,
+    /// Of the appliance's backups, while they are made.
+    pub proof: Option<Proof>,
     /// From when on it had which status, oldest first.
     pub changes: Vec<(DateTime<Utc>, ComponentStatus)>,
+}
+
+/// Whether backups can be restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The day of the last restore that was proven.
+    On(NaiveDate),
+    NotYet,
 }
 
 /// Latency of a monitor over 24 hours.

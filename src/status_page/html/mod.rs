@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     model::{PageGroup, Set},
-    page::{PageModel, Shown},
+    page::{PageModel, Proof, Shown},
     words::Words,
 };
 use console::{Lang, escape};
@@ -354,12 +354,12 @@ fn row(frame: &Frame<'_>, shown: &Shown) -> String {
     } else {
         format!("{name} <b class={class}>{sign} {status}</b>")
     };
-    if let Some(day) = shown.proven {
-        let text = words.with("status-page-restore-proven", "date", &words.day(day));
-        let _ = write!(out, "<div class=soft>{}</div>", escape(&text));
-    }
-    if !shown.description.is_empty() {
-        let _ = write!(out, "<div class=soft>{}</div>", escape(&shown.description));
+    let proof = shown.proof.map(|proof| match proof {
+        Proof::On(day) => words.with("status-page-restore-proven", "date", &words.day(day)),
+        Proof::NotYet => words.t("status-page-restore-unproven"),
+    });
+    for text in proof.iter().chain(Some(&shown.description).filter(|text| !text.is_empty())) {
+        let _ = write!(out, "<div class=soft>{}</div>", escape(text));
     }
     out
 }

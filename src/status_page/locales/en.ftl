@@ -14,6 +14,7 @@ status-page-degraded = Degraded
 status-page-partial = Partial outage
 status-page-major = Major outage
 status-page-restore-proven = A restore was proven on { $date }
+status-page-restore-unproven = No restore has been proven yet
 status-page-investigating = Investigating
 status-page-identified = Identified
 status-page-monitoring = Monitoring

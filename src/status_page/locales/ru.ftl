@@ -14,6 +14,7 @@ status-page-degraded = Ухудшение
 status-page-partial = Частичный сбой
 status-page-major = Сбой
 status-page-restore-proven = Восстановление из копии проверено { $date }
+status-page-restore-unproven = Восстановление из копии ещё не проверено
 status-page-investigating = Выясняем причину
 status-page-identified = Причина найдена
 status-page-monitoring = Наблюдаем

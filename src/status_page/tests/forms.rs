@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     Render, Set,
-    page::{Chart, ChartPoint},
+    page::{Chart, ChartPoint, Proof},
     render::{GATUS, HTML, render_both},
     statuspage,
     words::Words,
@@ -278,11 +278,16 @@ fn what_people_say_of_an_incident_is_not_said_twice() {
 #[test]
 fn the_day_of_the_last_proven_restore_is_on_the_page() {
     let mut shown = component(0);
-    shown.proven = Some(chrono::NaiveDate::from_ymd_opt(2026, 11, 28).unwrap());
-    let all = rendered(&model(vec![shown, component(1)]));
+    shown.proof = Some(Proof::On(chrono::NaiveDate::from_ymd_opt(2026, 11, 28).unwrap()));
+    let all = rendered(&model(vec![shown.clone(), component(1)]));
     let page = text(&find(&all, Set::Current, "index.en").body);
     assert_eq!(page.matches("A restore was proven on 2026-11-28").count(), 1, "{page}");
     assert!(text(&find(&all, Set::Stale, "index.ru").body).contains("Восстановление из копии проверено 2026-11-28"));
+    // Before the first one it is said, too, and is no trouble.
+    shown.proof = Some(Proof::NotYet);
+    let fresh = model(vec![shown]);
+    assert_eq!(fresh.overall().description, "All Systems Operational");
+    assert!(text(&find(&rendered(&fresh), Set::Current, "index.en").body).contains("No restore has been proven yet"));
 }
 
 #[test]
