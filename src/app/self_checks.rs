@@ -220,10 +220,13 @@ impl SelfCheck for Proof {
         }
         match self.0.last_proven().await {
             Err(_) => Judgement::Down("it cannot be read when a restore was proven".to_owned()),
-            Ok(None) => match (self.0.installed_at().await, self.0.drills(1).await) {
+            Ok(None) => match (self.0.installed_at().await, self.0.drills(2).await) {
                 (Ok(installed), Ok(newest)) => {
                     let age = self.1.now() - installed;
-                    unproven(age, newest.first().map(|drill| drill.status))
+                    // One that runs says nothing yet.
+                    let mut ended =
+                        newest.iter().map(|drill| drill.status).filter(|status| *status != DrillStatus::Running);
+                    unproven(age, ended.next())
                 }
                 _ => Judgement::Down("it cannot be read when a restore was proven".to_owned()),
             },
@@ -236,10 +239,10 @@ impl SelfCheck for Proof {
     }
 }
 
-/// Without a proof: a note while the first one is not due yet. After that, or once a drill did not pass, it needs attention.
-fn unproven(age: TimeDelta, newest: Option<DrillStatus>) -> Judgement {
+/// Without a proof, after this drill if there was one: a note while the first one is not due yet. After that, or once a drill did not pass, it needs attention.
+fn unproven(age: TimeDelta, drill: Option<DrillStatus>) -> Judgement {
     let note = "no restore has been proven yet".to_owned();
-    let is_tried = matches!(newest, Some(DrillStatus::Failed | DrillStatus::NoRoom));
+    let is_tried = matches!(drill, Some(DrillStatus::Failed | DrillStatus::NoRoom));
     if is_tried || age > TimeDelta::hours(FIRST_PROOF) {
         Judgement::Degraded(note)
     } else {
@@ -274,21 +277,16 @@ impl SelfCheck for Outbox {
 #[cfg(test)]
 mod tests {
     use super::{address, unproven};
-    use backup::DrillStatus::{Failed, NoRoom, Running};
+    use backup::DrillStatus::{Failed, NoRoom};
     use chrono::TimeDelta;
     use platform::http::Config;
     use uptime::Judgement;
 
     #[test]
     fn a_new_installation_is_not_degraded_before_its_first_proof_is_due() {
-        for (hours, newest, well) in [
-            (1, None, true),
-            (26, Some(Running), true),
-            (37, None, false),
-            (37, Some(Running), false),
-            (1, Some(Failed), false),
-            (1, Some(NoRoom), false),
-        ] {
+        for (hours, newest, well) in
+            [(1, None, true), (36, None, true), (37, None, false), (1, Some(Failed), false), (1, Some(NoRoom), false)]
+        {
             let found = unproven(TimeDelta::hours(hours), newest);
             let (is_well, note) = match found {
                 Judgement::Well(note) => (true, note),
