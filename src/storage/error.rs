@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
+
 use platform::{
     db::DbError,
     error::{ApiError, is_disk_full},
     http::unreadable_body,
+    pools::WorkLost,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -21,10 +24,15 @@ pub enum StorageError {
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("not a key: {0}")]
     Key(String),
+    /// The store has fewer or other bytes than were written, as it says itself or as reading showed.
+    #[error("the object in the object store is damaged")]
+    Damaged,
     #[error("the object store failed")]
     Store(#[source] object_store::Error),
     #[error("the object store's folder failed")]
     Folder(#[from] std::io::Error),
+    #[error("work on a CPU pool was lost")]
+    Work(#[from] WorkLost),
     /// Deletions are blocked; the caller retries or leaves it to a job.
     #[error("a backup is being made: no file is deleted until it is done")]
     Held,
@@ -49,7 +57,14 @@ impl StorageError {
                         | object_store::Error::UnknownConfigurationKey { .. }
                 ) || refused_in_words(error)
             }
-            Self::TooLarge(_) | Self::Body(_) | Self::Key(_) | Self::Held | Self::GuardLost | Self::Guard(_) => false,
+            Self::TooLarge(_)
+            | Self::Body(_)
+            | Self::Key(_)
+            | Self::Damaged
+            | Self::Work(_)
+            | Self::Held
+            | Self::GuardLost
+            | Self::Guard(_) => false,
         }
     }
 }
@@ -81,7 +96,11 @@ impl From<StorageError> for ApiError {
                 Self::unavailable(Duration::from_secs(5), "the database is not reachable right now").with_source(error)
             }
             StorageError::Guard(error) => error.into(),
-            StorageError::Key(_) => Self::internal(error),
+            StorageError::Damaged => {
+                let lost = "the stored content is damaged: the operator of this installation is told";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "object_damaged", lost).with_source(error)
+            }
+            StorageError::Key(_) | StorageError::Work(_) => Self::internal(error),
         }
     }
 }

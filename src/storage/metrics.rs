@@ -30,6 +30,8 @@ label_enum! {
         NotFound = "not_found",
         /// The caller's data ended early or was too large: not an error of the store.
         Rejected = "rejected",
+        /// Fewer or other bytes than were written.
+        Damaged = "damaged",
         Error = "error",
     }
 }

@@ -1,15 +1,16 @@
-//! Object storage: the files that users upload, in a local folder or on S3.
+//! Object storage: the files that users upload, in a local folder, on S3, Google Cloud Storage or Azure.
 //!
 //! Owns no tables. Each room that stores objects has its own folder ([`Storage::room`]) and cannot see those of others; keys below it start
 //! with the organisation: `<room>/<org>/...`. (Knowledge came first: its folder is called `org`.) A backup includes the folders of all
 //! rooms. Writes are atomic: an abandoned one leaves nothing. Deleting requires a [`DeleteGuard`], which a backup blocks. Files that a room
-//! keeps outside the object store take part in backups through a [`Participant`]. Metrics: `holdfast_storage_*`. Vendor types
+//! keeps outside the object store take part in backups through a [`Participant`]; what a room expects to find here, it says by its [`Inventory`]. Metrics: `holdfast_storage_*`. Vendor types
 //! (`object_store`) stay in `service`.
 
 mod config;
 mod deletions;
 mod doctor;
 mod error;
+mod inventory;
 mod metrics;
 mod participant;
 mod service;
@@ -21,7 +22,10 @@ pub use config::Config;
 pub use deletions::{DeleteGuard, Deletions};
 pub use doctor::checks;
 pub use error::StorageError;
+pub use inventory::{Damage, Expected, Inventory, InventoryError, Repair, RepairError};
 pub use metrics::Metrics;
 pub use participant::{Captured, Counts, Participant, ParticipantError};
-pub use service::{Entry, Object, Outside, Storage, Stored};
+pub use service::{
+    DigestKind, DigestSet, Digested, Digests, Entry, Fault, Faults, Object, Outside, Storage, Stored, Write,
+};
 pub use shared::{SharedFile, SharedFiles};

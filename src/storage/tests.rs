@@ -5,7 +5,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use prometheus_client::registry::Registry;
 
 use super::{
-    Config, DeleteGuard, Entry, Metrics, Storage, StorageError,
+    Config, DeleteGuard, Entry, Fault, Faults, Metrics, Storage, StorageError,
     metrics::{Operation, OperationLabels, Outcome},
 };
 use platform::{config::ConfigErrors, crypto, lifecycle::Lifecycle};
@@ -170,4 +170,56 @@ fn an_endpoint_holds_no_secret() {
     ] {
         assert!(refused(wrong), "{wrong}");
     }
+}
+
+async fn read(storage: &Storage, key: &str, range: std::ops::Range<u64>) -> Result<Vec<u8>, StorageError> {
+    let parts: Vec<Bytes> = storage.read(key, range).try_collect().await?;
+    Ok(parts.concat())
+}
+
+#[tokio::test]
+async fn a_range_is_read_in_windows_and_is_never_shorter_than_promised() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = open(dir.path());
+    let distant = Storage::of_faults(&Faults::default(), Lifecycle::new(), Metrics::register(&mut Registry::default()));
+    let content: Vec<u8> = (0..3_500_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
+    for storage in [&local, &distant] {
+        storage.put("a/1", content.clone().into()).await.unwrap();
+        for range in [0..3_500_000, 0..1, 1_048_575..1_048_577, 3_499_999..3_500_000, 5..5, 1_000_000..3_400_000_u64] {
+            let (from, to) = (usize::try_from(range.start).unwrap(), usize::try_from(range.end).unwrap());
+            assert!(read(storage, "a/1", range.clone()).await.unwrap() == content[from..to], "{range:?}");
+        }
+        // The row says that it has more than there is.
+        for range in [0..3_500_001, 3_500_000..3_500_001, 9_000_000..9_000_001_u64] {
+            let short = read(storage, "a/1", range.clone()).await;
+            assert!(matches!(short, Err(StorageError::Damaged)), "{range:?}: {short:?}");
+        }
+        assert!(matches!(read(storage, "a/2", 0..1).await, Err(StorageError::NotFound)));
+        assert!(matches!(read(storage, "../a", 0..1).await, Err(StorageError::Key(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_lies_or_fails_is_found_out_before_it_is_believed() {
+    let faults = Faults::default();
+    let storage = Storage::of_faults(&faults, Lifecycle::new(), Metrics::register(&mut Registry::default()));
+    // Small objects and large ones are written in different ways.
+    for count in [1, 12] {
+        let put = async |fault| {
+            faults.on_writes([fault]);
+            storage.put_stream(&format!("a/{count}"), pieces(count), 20 << 20).await
+        };
+        assert!(matches!(put(Fault::Lost).await, Err(StorageError::NotFound)), "{count}");
+        assert!(put(Fault::Half).await.is_err(), "{count}");
+        for fault in [Fault::Refused, Fault::DoneAndFailed] {
+            assert!(matches!(put(fault).await, Err(StorageError::Store(_))), "{count}: {fault:?}");
+        }
+        put(Fault::Late(std::time::Duration::from_millis(1))).await.unwrap();
+    }
+    storage.put("a/1", Bytes::from_static(b"12345678")).await.unwrap();
+    faults.on_reads([Fault::Half, Fault::Flipped, Fault::Refused]);
+    assert!(matches!(read(&storage, "a/1", 0..8).await, Err(StorageError::Damaged)));
+    assert_eq!(read(&storage, "a/1", 0..8).await.unwrap()[0], b'1' ^ 0x80, "a hash finds this one");
+    assert!(matches!(read(&storage, "a/1", 0..8).await, Err(StorageError::Store(_))));
+    assert_eq!(faults.left(), 0);
 }

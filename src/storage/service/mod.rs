@@ -1,11 +1,15 @@
 //! [`Storage`]: with its parts the only code that knows `object_store`.
 
+mod backend;
+mod digest;
+mod faults;
+mod read;
 mod upload;
+mod write;
 
 use std::{
     collections::BTreeSet,
     ops::{Deref, Range},
-    os::unix::fs::DirBuilderExt as _,
     path::{Path as FilePath, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     task::{Poll, ready},
@@ -17,19 +21,20 @@ use futures::{
     StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
 };
-use object_store::{
-    ObjectStore, ObjectStoreExt as _, PutMode, aws::AmazonS3Builder, local::LocalFileSystem, path::Path,
-    prefix::PrefixStore,
-};
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, path::Path, prefix::PrefixStore};
 use tokio::time::Instant;
 
 use super::{
     Config, DeleteGuard, Metrics, StorageError,
     metrics::{Operation, Outcome},
 };
+use faults::Faulty;
 use platform::{crypto, lifecycle::Lifecycle};
 
+pub use digest::{DigestKind, DigestSet, Digested, Digests};
+pub use faults::{Fault, Faults};
 pub use upload::Stored;
+pub use write::Write;
 
 /// Folder of the test objects of [`Storage::round_trip`] and [`Storage::writes_once`]; belongs to no room.
 const PROBES: &str = "doctor";
@@ -80,26 +85,14 @@ impl Storage {
         lifecycle: Lifecycle,
         metrics: Metrics,
     ) -> Result<Self, StorageError> {
-        let Some(rest) = url.strip_prefix("s3://") else {
-            // New folders are readable for us only; existing ones keep their mode.
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-            // An acknowledged upload must survive a power failure.
-            let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true).with_automatic_cleanup(true);
-            return Ok(Self {
-                store: Arc::new(store),
-                folder: Some(folder),
-                rooms: Arc::default(),
-                lifecycle,
-                metrics,
-            });
-        };
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        let mut builder = AmazonS3Builder::new().with_bucket_name(bucket);
-        for (key, value) in config.s3_options() {
-            builder = builder.with_config(key.parse()?, value);
-        }
-        let store = PrefixStore::new(builder.build()?, prefix);
-        Ok(Self { store: Arc::new(store), folder: None, rooms: Arc::default(), lifecycle, metrics })
+        let backend::Opened { store, folder } = backend::open(url, folder, config)?;
+        Ok(Self { store, folder, rooms: Arc::default(), lifecycle, metrics })
+    }
+
+    /// In memory, with these faults: for tests. `tests/it/architecture` refuses it elsewhere.
+    #[doc(hidden)]
+    pub fn of_faults(faults: &Faults, lifecycle: Lifecycle, metrics: Metrics) -> Self {
+        Self { store: Arc::new(Faulty::new(faults.clone())), folder: None, rooms: Arc::default(), lifecycle, metrics }
     }
 
     /// A room's part of the store, the folder `name`: keys are relative to it, and listings show nothing else. Each name can be taken once.
@@ -233,10 +226,14 @@ impl Storage {
     }
 
     pub async fn exists(&self, key: &str) -> Result<bool, StorageError> {
-        let found = self.observed(Operation::Get, async { Ok(self.store.head(&path(key)?).await?) }).await;
-        match found {
-            Ok(_) => Ok(true),
-            Err(StorageError::NotFound) => Ok(false),
+        Ok(self.size_of(key).await?.is_some())
+    }
+
+    /// Bytes of an object; `None` where there is none.
+    pub async fn size_of(&self, key: &str) -> Result<Option<u64>, StorageError> {
+        match self.observed(Operation::Get, async { Ok(self.store.head(&path(key)?).await?) }).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(StorageError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -328,10 +325,12 @@ impl Storage {
             Ok(_) => Outcome::Ok,
             Err(StorageError::NotFound) => Outcome::NotFound,
             Err(StorageError::TooLarge(_) | StorageError::Body(_) | StorageError::Key(_)) => Outcome::Rejected,
+            Err(StorageError::Damaged) => Outcome::Damaged,
             // Permissions to delete are checked before.
             Err(
                 StorageError::Store(_)
                 | StorageError::Folder(_)
+                | StorageError::Work(_)
                 | StorageError::Held
                 | StorageError::GuardLost
                 | StorageError::Guard(_),

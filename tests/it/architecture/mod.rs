@@ -154,7 +154,8 @@ fn only_backups_destinations_delete_without_a_guard() {
         let outside = text.contains(".outside()") && !may(&["backup/destination.rs"]);
         let lance = text.contains("OptimizeAction::Prune") && !may(&["knowledge/index/lance/upkeep.rs"])
             || text.contains(".drop_table(name, &[])") && !may(&["knowledge/index/lance/mod.rs"]);
-        let nothing = text.contains("DeleteGuard::of_nothing(") && !path.contains("/tests");
+        let for_tests = ["DeleteGuard::of_nothing(", "Storage::of_faults("];
+        let nothing = for_tests.iter().any(|made| text.contains(made)) && !path.contains("/tests");
         if around || outside || lance || nothing {
             wrong.push(path);
         }
