@@ -32,6 +32,8 @@ pub use ::agents;
 pub use ::alerting;
 /// Backups, drills, restore.
 pub use ::backup;
+/// Files: buckets, objects of any size.
+pub use ::files;
 /// Incidents: timeline, components, on-call, channels.
 pub use ::incidents;
 /// Knowledge bases: extraction, chunks, vectors, search.

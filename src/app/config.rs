@@ -39,9 +39,10 @@ pub struct Config {
     pub uptime: uptime::Config,
     pub incidents: incidents::Config,
     pub status_page: status_page::Config,
+    pub files: files::Config,
     /// The file that this was read from and the secret files that it names: both are part of a backup.
     #[serde(skip)]
-    pub files: Vec<PathBuf>,
+    pub settings_files: Vec<PathBuf>,
     /// Settings from the environment, unparsed, by variable: a backup contains them, too.
     #[serde(skip)]
     pub environment: BTreeMap<String, SecretString>,
@@ -110,7 +111,7 @@ impl Config {
 
     /// The file that describes monitors, if there is one.
     pub fn monitors_file(&self) -> Option<PathBuf> {
-        self.uptime.monitors_file(settings_file(&self.files))
+        self.uptime.monitors_file(settings_file(&self.settings_files))
     }
 
     /// Parses every section, reads secrets from their files and validates everything; returns all errors at once.
@@ -162,10 +163,9 @@ impl Config {
         incidents.validate(&mut e);
         let status_page: status_page::Config = raw.section("status_page", &mut e);
         status_page.validate(&mut e);
-        let (mut files, environment) = (raw.files(), raw.environment());
-        // The one beside the file of settings is named by no setting.
-        let monitors = uptime.monitors_file(settings_file(&files)).filter(|file| !files.contains(file));
-        files.extend(monitors);
+        let files: files::Config = raw.section("files", &mut e);
+        files.validate(&mut e);
+        let (settings_files, environment) = (with_monitors(raw.files(), &uptime), raw.environment());
         let warnings = raw.finish(&mut e);
         let config = Self {
             plain,
@@ -191,11 +191,19 @@ impl Config {
             incidents,
             status_page,
             files,
+            settings_files,
             environment,
             warnings,
         };
         if e.is_empty() { Ok(config) } else { Err(e) }
     }
+}
+
+/// With the file of monitors beside the file of settings, which is named by no setting.
+fn with_monitors(mut files: Vec<PathBuf>, uptime: &uptime::Config) -> Vec<PathBuf> {
+    let monitors = uptime.monitors_file(settings_file(&files)).filter(|file| !files.contains(file));
+    files.extend(monitors);
+    files
 }
 
 /// The file that the settings were read from: the first, where there is one.

@@ -9,6 +9,7 @@ use auth::Auth;
 use backup::Backups;
 use console::{Asset, Locale, NavItem};
 use events::{EventType, Events, Subscription};
+use files::Files;
 use incidents::Incidents;
 use jobs::{Jobs, Registry};
 use kit::{Context, Module, Room};
@@ -57,6 +58,7 @@ pub static ROOMS: &[&Room] = &[
     &llm::ROOM,
     &agents::ROOM,
     &knowledge::ROOM,
+    &files::ROOM,
     &JOBS,
     &EVENTS,
     &uptime::ROOM,
@@ -142,6 +144,7 @@ pub struct Rooms {
     pub events: Events,
     pub webhooks: Webhooks,
     pub mail: Mail,
+    pub files: Files,
     pub notices: Notices,
     pub uptime: Uptime,
     pub incidents: Incidents,
@@ -175,8 +178,7 @@ impl Rooms {
         let (logs, of_logs) = logs::build(context, &config.logs, &config.telemetry, config.ops.local());
         let (webhooks, of_webhooks) =
             webhooks::build(context, &config.webhooks, event_types(), config.alerting.receivers())?;
-        let (mail, of_mail) = mail::build(context, &config.mail, &storage, deletions.clone())?;
-        mail.attaches_from(Arc::new(knowledge.clone()));
+        let (mail, files, of_stored) = mail_and_files(context, runtime, (&storage, &deletions), &knowledge)?;
         let (alerting, of_alerting) = alerting::build(context, &config.alerting, webhooks.clone());
         let needs = notices::Needs {
             auth: auth.clone(),
@@ -203,12 +205,12 @@ impl Rooms {
             of_backup,
             of_logs,
             of_webhooks,
-            of_mail,
             of_alerting,
             of_notices,
             of_events,
         ];
         modules.extend(of_watching);
+        modules.extend(of_stored);
 
         let mut registry = Registry::default();
         modules.iter().try_for_each(|module| module.register_jobs(&mut registry))?;
@@ -229,6 +231,7 @@ impl Rooms {
             events,
             webhooks,
             mail,
+            files,
             notices,
             uptime,
             incidents,
@@ -237,6 +240,21 @@ impl Rooms {
             registry,
         })
     }
+}
+
+/// What has objects beside knowledge: mail, whose attachments may be documents, and files.
+fn mail_and_files(
+    context: &Context,
+    runtime: &Runtime,
+    (storage, deletions): (&Storage, &Deletions),
+    knowledge: &Knowledge,
+) -> anyhow::Result<(Mail, Files, [Module; 2])> {
+    let (mail, of_mail) = mail::build(context, &runtime.config.mail, storage, deletions.clone())?;
+    mail.attaches_from(Arc::new(knowledge.clone()));
+    let needs =
+        files::Needs { objects: storage.clone(), deletions: deletions.clone(), executable: runtime.executable.clone() };
+    let (files, of_files) = files::build(context, &runtime.config.files, needs)?;
+    Ok((mail, files, [of_mail, of_files]))
 }
 
 /// Monitors, incidents and status pages.
@@ -287,7 +305,7 @@ fn backup_needs(runtime: &Runtime, stores: Stores, deletions: Deletions, familie
         deletions,
         participants: stores.participants,
         model_dir: embedding.is_local().then(|| embedding.dir(&runtime.data_dir)),
-        settings_files: config.files.clone(),
+        settings_files: config.settings_files.clone(),
         environment: config.environment.clone(),
         server_dir: config.database.bin_dir.clone(),
         storage_metrics: families.storage.clone(),

@@ -22,8 +22,13 @@ use platform::{
     disk::Folder,
     error::ApiError,
     health::Status,
-    http::{self, KnownQuery, MiddlewareStack, refuse_unknown_query},
+    http::{
+        self, KnownQuery, MiddlewareStack,
+        metrics::{FixedSurface, Surface},
+        refuse_unknown_query,
+    },
 };
+use s3::S3Config;
 
 /// How long `/readyz` waits for the database: less than a `HEALTHCHECK`, a proxy or a probe waits for the answer.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(4);
@@ -50,6 +55,7 @@ impl App {
             .iter()
             .fold(Router::new(), |routes, module| routes.merge(module.routes.clone()))
             .merge(console.router())
+            .merge(s3::mounted("/s3", self.files.clone(), self.s3_config()))
             .route(
                 "/api/v1/openapi.json",
                 get(async move || ([(header::CONTENT_TYPE, "application/json")], document.clone())),
@@ -75,10 +81,28 @@ impl App {
         let frame =
             MiddlewareStack::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle)
                 .with_own_tokens(&ROOMS.iter().flat_map(|room| room.own_tokens).cloned().collect::<Vec<_>>())
+                .with_own_credentials(&ROOMS.iter().flat_map(|room| room.own_credentials).copied().collect::<Vec<_>>())
+                .with_files(self.runtime.config.files.requests_per_minute)
                 .with_status_pages(self.runtime.config.status_page.requests_per_minute, self.status_pages.hosts())
                 .with_public(&public);
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
         http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::map_openai_errors)))
+    }
+
+    /// The S3 API alone, in the same frame without console and sessions; for a port of its own.
+    pub fn s3_router(&self) -> Router {
+        let config = &self.runtime.config.server;
+        let (clock, lifecycle) = (self.runtime.clock.clone(), self.runtime.lifecycle.clone());
+        let frame =
+            MiddlewareStack::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle)
+                .with_own_credentials(&[""])
+                .with_files(self.runtime.config.files.requests_per_minute);
+        let routes = s3::router(self.files.clone(), self.s3_config());
+        http::wrap(routes, frame, |framed| framed).layer(Extension(FixedSurface(Surface::Files)))
+    }
+
+    fn s3_config(&self) -> S3Config {
+        S3Config { region: self.runtime.config.files.s3_region.clone() }
     }
 
     /// `/metrics`, `/healthz`, `/readyz` for machines, `/log-level` for operators on the host.

@@ -4,8 +4,9 @@
 //! An unsafe method with a session cookie must come from our own pages: it carries the session's token in
 //! `X-CSRF-Token`, or the browser vouches for it (`Sec-Fetch-Site: same-origin`; over plain http browsers send only
 //! `Origin`, which must be ours). A request that names another site is refused even without a session: sign-in can be
-//! forged too. Browsers do not send API keys on their own, so requests with one pass. On `/v1`, requests with neither
-//! session nor key pass: nothing is done for them, and the 401 is a better answer for pages of allowed origins. Below addresses that are served
+//! forged too. Browsers do not send API keys on their own, so requests with one pass. On `/v1` and the surfaces of files, requests with neither
+//! session nor key pass: nothing is done for them unless a signature or a token allows it, and the 401 is a better answer for pages of allowed
+//! origins. Below addresses that are served
 //! without authentication requests of other sites pass: no session counts there, and what protects those that change anything is a secret in the
 //! address or a signature. Mail programs on the web use links to unsubscribe so (RFC 8058).
 
@@ -56,7 +57,8 @@ impl Origins {
 pub async fn guard(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let csrf = request.extensions().get::<Principal>().and_then(Principal::user).map(|user| user.csrf.as_str());
     let path = request.uri().path();
-    let harmless = csrf.is_none() && (Surface::of(path) == Surface::Openai || origins.is_open(path));
+    let unsigned = matches!(Surface::of_request(&request), Surface::Openai | Surface::Files);
+    let harmless = csrf.is_none() && (unsigned || origins.is_open(path));
     if harmless || is_allowed(request.method(), request.headers(), csrf, &origins) {
         return next.run(request).await;
     }

@@ -82,18 +82,35 @@ async fn serve_until_stopped(config: Config, args: &Args, logger: Logger) -> any
                 .limited(&config.server),
         ),
     };
+    let s3 = match config.files.s3_address() {
+        Some(address) if args.role != Role::Worker => Some(
+            Listener::bind(address)
+                .await
+                .with_context(|| format!("files.s3_listen {address}"))?
+                .limited(&config.server),
+        ),
+        _ => None,
+    };
     let ops = Listener::bind(config.ops.listen).await.with_context(|| format!("ops.listen {}", config.ops.listen))?;
     let mut booted = Booted::open(config).await?;
     booted.logger = logger;
-    let result = with_database(&booted, args, (public, ops), started, signals).await;
+    let result = with_database(&booted, args, Listeners { public, s3, ops }, started, signals).await;
     booted.close().await;
     result
+}
+
+/// The ports of this process.
+struct Listeners {
+    public: Option<Listener>,
+    /// The S3 API alone.
+    s3: Option<Listener>,
+    ops: Listener,
 }
 
 async fn with_database(
     booted: &Booted,
     args: &Args,
-    (public, ops): (Option<Listener>, Listener),
+    Listeners { public, s3, ops }: Listeners,
     started: tokio::time::Instant,
     mut signals: Signals,
 ) -> anyhow::Result<ExitCode> {
@@ -128,6 +145,13 @@ async fn with_database(
         "ops.listener",
         serve(ops, app.ops_router(), timeouts, app.families.http.clone(), lifecycle.clone()),
     );
+    if let Some(s3) = s3 {
+        tracing::info!(listen = %s3.address, "the S3 API has a port of its own");
+        lifecycle.spawn_vital(
+            "s3.listener",
+            serve(s3, app.s3_router(), timeouts, app.families.http.clone(), lifecycle.clone()),
+        );
+    }
     if let Some(public) = public {
         let address = public.address;
         lifecycle.spawn_vital(

@@ -45,6 +45,8 @@ pub struct Room {
     pub metrics: Option<fn(&Telemetry)>,
     /// Routes whose `Authorization` header holds a token of the room's own, which is no API key.
     pub own_tokens: &'static [(Method, &'static str)],
+    /// Paths below which an `Authorization` that is no bearer token is for the room, and no session counts.
+    pub own_credentials: &'static [&'static str],
     /// Paths below which nobody has to sign in.
     pub public: &'static [&'static str],
 }
@@ -65,6 +67,7 @@ impl Room {
             openapi: None,
             metrics: None,
             own_tokens: &[],
+            own_credentials: &[],
             public: &[],
         }
     }

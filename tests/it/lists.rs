@@ -142,8 +142,15 @@ async fn filled(rows: usize, sql: &[&str]) -> (TestApp, Client, Vec<List>) {
     conn.close().await.unwrap();
     let (first, last) = (&*ids[0], &*ids[1]);
     let document = admin.get("/api/v1/openapi.json").await.expect(200);
-    let ids =
-        [("id", last), ("document", first), ("agent", first), ("incident", last), ("channel", last), ("rota", last)];
+    let ids = [
+        ("id", last),
+        ("bucket", last),
+        ("document", first),
+        ("agent", first),
+        ("incident", last),
+        ("channel", last),
+        ("rota", last),
+    ];
     let lists = lists(&document, &ids);
     (app, admin, lists)
 }
@@ -217,7 +224,8 @@ async fn every_list_takes_the_same_query_and_names_what_is_wrong() {
     let agent = admin.post("/api/v1/agents", &json!({"name": "Listed"})).await.expect(201)["id"].clone();
     let new = json!({"url": "https://example.com/hook", "topics": ["auth.member.removed"]});
     let hook = admin.post("/api/v1/webhooks", &new).await.expect(201)["id"].clone();
-    let (agent, hook) = (agent.as_str().unwrap(), hook.as_str().unwrap());
+    let bucket = admin.post("/api/v1/buckets", &json!({"name": "listed"})).await.expect(201)["id"].clone();
+    let (agent, hook, bucket) = (agent.as_str().unwrap(), hook.as_str().unwrap(), bucket.as_str().unwrap());
     let me = admin.get("/api/v1/auth/me").await.expect(200);
     let watching = Watching::make(&admin, me["user"]["id"].as_str().unwrap()).await;
     let ids = [
@@ -225,6 +233,7 @@ async fn every_list_takes_the_same_query_and_names_what_is_wrong() {
         ("monitors/id", &watching.monitor),
         ("status-pages/id", &watching.page),
         ("id", &*base),
+        ("bucket", bucket),
         ("document", &*document),
         ("agent", agent),
         ("incident", &watching.incident),
@@ -292,6 +301,10 @@ async fn what_finds_rows_as_the_owner_finds_the_organisations_alone() {
         ("mail_log_found", format!("false, NULL, NULL, NULL, false, NULL, NULL, NULL, '%common%', {beyond}, 10")),
         ("mail_suppressions_found", format!("false, NULL, '%common%', {beyond}, 10")),
         ("uptime_monitors_found", format!("false, false, NULL, NULL, NULL, NULL, '%common%', {beyond}, 10")),
+        ("files_list", format!("'{last}', 'folder/', '', '', 10")),
+        ("files_list_versions", format!("'{last}', 'folder/', '', '', 0, 10")),
+        ("files_objects_found", format!("'{last}', 'folder/', '%common%', {beyond}, 10")),
+        ("files_trash_found", format!("'{last}', '%common%', {beyond}, 10")),
         ("incidents_found", format!("false, NULL, NULL, NULL, NULL, '%common%', {beyond}, 10")),
     ];
     // Those that the role may call and that run as somebody else.

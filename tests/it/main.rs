@@ -31,6 +31,7 @@ mod db;
 mod errors;
 mod events;
 mod faults;
+mod files;
 mod http;
 mod idempotency;
 mod incidents;

@@ -18,6 +18,15 @@ use crate::support::cluster::cluster;
 /// Values for columns that CHECKs keep to a form: (table, column, SQL expression).
 const SEEDS: &[(&str, &str, &str)] = &[
     ("api_keys", "prefix", "substr(md5(random()::text), 1, 8)"),
+    // `HF` and 18 capital letters and digits.
+    (
+        "files_access_keys",
+        "access_key_id",
+        "'HF' || upper(translate(substr(md5(random()::text), 1, 18), '0189', 'wxyz'))",
+    ),
+    ("files_access_keys", "verbs", "ARRAY['read']"),
+    ("files_rules", "subject", "'anyone'"),
+    ("files_rules", "verbs", "ARRAY['read']"),
     ("incident_rota_overrides", "ends_at", "now() + interval '1 hour'"),
     ("one_time_links", "role", "'member'"),
     // One row for a monitor and a day.

@@ -140,6 +140,7 @@ impl Theirs {
         let mail = id(&admin.post("/api/v1/mail/messages", &mail).await.expect(201));
         theirs.others.insert("mail/messages".to_owned(), mail);
         theirs.make_watching(admin).await;
+        theirs.make_files(admin).await;
         theirs.make_others(admin).await;
         theirs
     }
@@ -169,6 +170,15 @@ impl Theirs {
             ("status-pages/*rest", "history".to_owned()),
         ];
         self.others.extend(things.map(|(folder, id)| (folder.to_owned(), id)));
+    }
+
+    /// A bucket with an object.
+    async fn make_files(&mut self, admin: &Client) {
+        let bucket = id(&admin.post("/api/v1/buckets", &json!({"name": "theirs"})).await.expect(201));
+        let key = "vault/opens at nine.txt".to_owned();
+        let path = format!("/api/v1/buckets/{bucket}/objects/{key}");
+        admin.send(admin.request(Method::PUT, &path).body("It does.")).await.expect(201);
+        self.others.extend([("buckets/bucket".to_owned(), bucket), ("buckets/*key".to_owned(), key)]);
     }
 
     /// Makes one of each thing at `/api/v1/<folder>/{id}` that has no field here, with the body that the OpenAPI document describes. A folder may

@@ -49,7 +49,8 @@ const MOST_OF_AGENT: usize = 200;
 /// The path as it is logged: what follows one of these is a secret of whoever has the link.
 fn shown(surface: Surface, path: &str) -> Cow<'_, str> {
     const SECRETS: [&str; 3] = ["/confirm/", "/manage/", "/api/push/"];
-    const BEGINNINGS: [&str; 2] = ["/acknowledge/", "/api/v1/uptime/beats/"];
+    const BEGINNINGS: [&str; 6] =
+        ["/acknowledge/", "/api/v1/uptime/beats/", "/f/l/", "/f/t/", "/f/tus/", "/storage/v1/upload/resumable/"];
     if let Some(beginning) = BEGINNINGS.iter().find(|beginning| path.starts_with(**beginning)) {
         return format!("{beginning}***").into();
     }
@@ -99,7 +100,7 @@ impl AccessLog {
         Self {
             metrics: metrics.clone(),
             started: Instant::now(),
-            surface: Surface::of(request.uri().path()),
+            surface: Surface::of_request(request),
             method: request.method().into(),
             verb: request.method().clone(),
             route: request.extensions().get().cloned(),

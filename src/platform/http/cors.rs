@@ -38,7 +38,7 @@ impl Allowed {
 
 /// Middleware.
 pub(super) async fn answer(State(allowed): State<Allowed>, request: Request, next: Next) -> Response {
-    if allowed.0.is_empty() || Surface::of(request.uri().path()) != Surface::Openai {
+    if allowed.0.is_empty() || Surface::of_request(&request) != Surface::Openai {
         return next.run(request).await;
     }
     let origin = allowed.origin(request.headers());

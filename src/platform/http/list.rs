@@ -87,6 +87,55 @@ impl ListQuery {
     }
 }
 
+/// What stands before a text in a cursor, so that what is none is noticed.
+const TEXT: u8 = b't';
+
+/// As [`Slice`], of a list in the ascending order of texts of any length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextSlice {
+    after: Option<String>,
+    limit: i64,
+}
+
+impl ListQuery {
+    /// The requested rows of a list in the order of texts; it has no other order.
+    pub fn text_slice(&self) -> Result<TextSlice, ApiError> {
+        let plain: Slice<i64> = Self { cursor: String::new(), ..self.clone() }.slice()?;
+        let decoded = || {
+            let bytes = URL_SAFE_NO_PAD.decode(&self.cursor).ok()?;
+            String::from_utf8(bytes.strip_prefix(&[TEXT])?.to_vec()).ok()
+        };
+        let after = Some(self.cursor.as_str()).filter(|cursor| !cursor.is_empty()).map(|_| decoded());
+        if after == Some(None) {
+            let error = FieldError::new("/cursor", "invalid", "not a cursor of this list");
+            return Err(ApiError::validation(vec![error]));
+        }
+        Ok(TextSlice { after: after.flatten(), limit: plain.limit })
+    }
+}
+
+impl TextSlice {
+    /// The text after which the page starts; empty for the first page.
+    pub fn above(&self) -> &str {
+        self.after.as_deref().unwrap_or_default()
+    }
+
+    /// For the store's LIMIT: one more than the page shows.
+    pub fn rows(&self) -> i64 {
+        self.limit + 1
+    }
+
+    /// The page from the rows that were read for it.
+    pub fn page<T>(&self, mut rows: Vec<T>, key: impl Fn(&T) -> &str) -> Page<T> {
+        let limit = usize::try_from(self.limit).unwrap_or_default();
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let cursor = |row: &T| URL_SAFE_NO_PAD.encode([[TEXT].as_slice(), key(row).as_bytes()].concat());
+        let next_cursor = rows.last().filter(|_| more).map(cursor);
+        Page { data: rows, next_cursor }
+    }
+}
+
 /// The order of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -216,6 +265,20 @@ mod tests {
         assert_eq!(oldest.slice::<Uuid>().unwrap().beyond(), Uuid::nil());
         assert_eq!(ListQuery::default().slice::<Uuid>().unwrap().beyond(), Uuid::max());
         assert_eq!(Slice::<Uuid>::first(3).rows(), 3);
+    }
+
+    #[test]
+    fn a_page_in_the_order_of_texts_goes_on_behind_its_last() {
+        let first = query("", 2).text_slice().unwrap();
+        assert_eq!((first.above(), first.rows()), ("", 3));
+        let page = first.page(vec!["a/ b", "я\u{1}", "z"], |text| text);
+        let next = query(&page.next_cursor.unwrap(), 2).text_slice().unwrap();
+        assert_eq!((page.data, next.above()), (vec!["a/ b", "я\u{1}"], "я\u{1}"));
+        assert!(next.page(vec!["z"], |text| text).next_cursor.is_none());
+        for cursor in ["%", "no-cursor", &Uuid::max().encode(), &URL_SAFE_NO_PAD.encode([TEXT, 0xff])] {
+            assert!(query(cursor, 2).text_slice().is_err(), "{cursor}");
+        }
+        assert!(query("", 0).text_slice().is_err());
     }
 
     #[test]

@@ -58,12 +58,16 @@ pub struct MiddlewareStack {
     by_principal: RateLimiter,
     /// Requests of an address for status pages; `None`: as others.
     for_status: Option<RateLimiter>,
+    /// Requests of an address, and of a principal, for files; `None`: as others.
+    for_files: Option<[RateLimiter; 2]>,
     /// Names of hosts that belong to status pages.
     status_hosts: Option<Arc<dyn HostSurface>>,
     write_timeout: WriteTimeout,
     buffers: BufferBudget,
     /// Routes that check `Authorization` themselves.
     own_tokens: Arc<[(Method, &'static str)]>,
+    /// Paths below which an `Authorization` that is no bearer token belongs to the room.
+    own_credentials: Arc<[&'static str]>,
     /// Pages without authentication, subpaths included.
     public: Arc<[&'static str]>,
     /// `Strict-Transport-Security`
@@ -90,8 +94,10 @@ impl MiddlewareStack {
             buffers: BufferBudget::new(config.max_buffered_bytes),
             by_principal: RateLimiter::new(config.principal_requests_per_minute, config.principal_request_burst),
             for_status: None,
+            for_files: None,
             status_hosts: None,
             own_tokens: Arc::new([]),
+            own_credentials: Arc::new([]),
             public: Arc::new([]),
             hsts: hsts(config),
         }
@@ -101,6 +107,20 @@ impl MiddlewareStack {
     #[must_use]
     pub fn with_own_tokens(mut self, routes: &[(Method, &'static str)]) -> Self {
         self.own_tokens = routes.into();
+        self
+    }
+
+    /// Paths (and what is below them) that have a scheme of `Authorization` of their own, and no sessions: only a bearer token is looked up there.
+    #[must_use]
+    pub fn with_own_credentials(mut self, paths: &[&'static str]) -> Self {
+        self.own_credentials = paths.into();
+        self
+    }
+
+    /// Files: how often an address, and a principal, may ask for them in a minute.
+    #[must_use]
+    pub fn with_files(mut self, requests_per_minute: u32) -> Self {
+        self.for_files = Some(std::array::from_fn(|_| RateLimiter::new(requests_per_minute, requests_per_minute)));
         self
     }
 
@@ -121,16 +141,32 @@ impl MiddlewareStack {
 
     /// The limit of an address on a surface.
     fn limiter(&self, surface: Surface) -> &RateLimiter {
-        match (&self.for_status, surface) {
-            (Some(limiter), Surface::Status) => limiter,
+        match (surface, &self.for_status, &self.for_files) {
+            (Surface::Status, Some(limiter), _) | (Surface::Files, _, Some([limiter, _])) => limiter,
             _ => &self.by_address,
+        }
+    }
+
+    /// The limit of a principal on a surface; `None`: there is none.
+    fn limiter_of_principals(&self, surface: Surface) -> Option<&RateLimiter> {
+        match (surface, &self.for_files) {
+            (Surface::Files, Some([_, limiter])) => Some(limiter),
+            (Surface::Api | Surface::Openai | Surface::Files, _) => Some(&self.by_principal),
+            _ => None,
         }
     }
 
     /// Whether the path is served without authentication.
     fn is_public(&self, surface: Surface, path: &str) -> bool {
-        let below = |page: &&str| path.strip_prefix(*page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        matches!(surface, Surface::Assets | Surface::Health | Surface::Status) || self.public.iter().any(below)
+        matches!(surface, Surface::Assets | Surface::Health | Surface::Status)
+            || self.public.iter().any(|page| is_below(path, page))
+    }
+
+    /// Whether the request's credentials, if it has any, are for the room behind the path.
+    fn is_rooms_own(&self, path: &str, headers: &HeaderMap) -> bool {
+        let scheme = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().get(..7));
+        let is_bearer = scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "));
+        !is_bearer && self.own_credentials.iter().any(|own| is_below(path, own))
     }
 
     fn refuse(&self, limit: LimitedBy, refusal: Refusal) -> Response {
@@ -139,6 +175,10 @@ impl MiddlewareStack {
         refusal.allowance.tell(response.headers_mut());
         response
     }
+}
+
+fn is_below(path: &str, start: &str) -> bool {
+    path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Wraps the routes in the middleware. `map_errors` adds the layers that give errors the shape of their surface (a page, another API's
@@ -203,7 +243,7 @@ async fn observe(State(stack): State<MiddlewareStack>, mut request: Request, nex
 /// Rate limit per address, authentication, rate limit per principal. Missing credentials are no error here: the route decides.
 async fn authenticate(State(stack): State<MiddlewareStack>, mut request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ClientAddress>().map(|a| a.0);
-    let surface = Surface::of(request.uri().path());
+    let surface = Surface::of_request(&request);
     if surface != Surface::Assets
         && let Some(Err(refusal)) = address.map(|a| stack.limiter(surface).take(&address_key(a)))
     {
@@ -212,7 +252,8 @@ async fn authenticate(State(stack): State<MiddlewareStack>, mut request: Request
     if stack.own_tokens.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path) {
         return next.run(request).await;
     }
-    if stack.is_public(surface, request.uri().path()) {
+    let path = request.uri().path();
+    if stack.is_public(surface, path) || stack.is_rooms_own(path, request.headers()) {
         return next.run(request).await;
     }
     let (principal, credential) = match stack.principal(request.headers()).await {
@@ -221,8 +262,8 @@ async fn authenticate(State(stack): State<MiddlewareStack>, mut request: Request
         Err(error) => return error.into_response(),
     };
     let caller = Caller { org_id: principal.org_id.to_string(), subject: principal.subject() };
-    let limited = matches!(surface, Surface::Api | Surface::Openai);
-    let allowance = limited.then(|| stack.by_principal.take(&caller.subject)).transpose();
+    let limiter = stack.limiter_of_principals(surface);
+    let allowance = limiter.map(|limiter| limiter.take(&caller.subject)).transpose();
     let mut response = match allowance {
         Err(refusal) => stack.refuse(LimitedBy::Principal, refusal),
         Ok(allowance) => {

@@ -30,10 +30,16 @@ use crate::lifecycle::Lifecycle;
 
 /// Complete responses up to this size are passed through, bytes.
 const SMALL: u64 = 16 << 10;
-/// Largest part handed on at a time, bytes.
+/// Parts handed on at a time, bytes.
 const PART: usize = 16 << 10;
-/// Bytes kept ready, enough that a fast reader never waits.
-const READY: usize = 4 * PART;
+/// As [`PART`], of a [`Bulk`] answer.
+const BULK_PART: usize = 64 << 10;
+/// Parts kept ready, enough that a fast reader never waits.
+const READY: usize = 4;
+
+/// Response extension: the body is a file, and comes in large pieces that nothing else keeps: it is handed on in larger parts, without copying them.
+#[derive(Clone, Copy, Debug)]
+pub struct Bulk;
 
 /// Middleware state.
 #[derive(Clone, Debug)]
@@ -48,20 +54,21 @@ type Part = Result<Frame<Bytes>, axum::Error>;
 /// Middleware.
 pub(super) async fn enforce(State(limit): State<WriteTimeout>, request: Request, next: Next) -> Response {
     let (parts, body) = next.run(request).await.into_parts();
+    let is_bulk = parts.extensions.get::<Bulk>().is_some();
     let length = body.size_hint().exact();
     if body.is_end_stream() || length.is_some_and(|length| length <= SMALL) {
         return Response::from_parts(parts, body);
     }
     let (channel, gone) = (Arc::new(Channel::default()), CancellationToken::new());
-    let task = write(body, channel.clone(), gone.clone(), limit.idle);
+    let task = write(body, channel.clone(), gone.clone(), limit.idle, is_bulk);
     limit.lifecycle.spawn("http.body", task.instrument(tracing::Span::current()));
     Response::from_parts(parts, Body::new(ChannelBody { channel, left: length, _gone: gone.drop_guard() }))
 }
 
 /// Runs until the body ends, or the client leaves or stops reading.
-async fn write(body: Body, channel: Arc<Channel>, gone: CancellationToken, idle: Duration) {
+async fn write(body: Body, channel: Arc<Channel>, gone: CancellationToken, idle: Duration, is_bulk: bool) {
     let filled = tokio::select! {
-        filled = fill(body, &channel, idle) => filled,
+        filled = fill(body, &channel, idle, is_bulk) => filled,
         () = gone.cancelled() => return,
     };
     if filled.is_err() {
@@ -70,22 +77,24 @@ async fn write(body: Body, channel: Arc<Channel>, gone: CancellationToken, idle:
     }
 }
 
-async fn fill(mut body: Body, channel: &Channel, idle: Duration) -> Result<(), Stalled> {
+async fn fill(mut body: Body, channel: &Channel, idle: Duration, is_bulk: bool) -> Result<(), Stalled> {
+    let most = if is_bulk { BULK_PART } else { PART };
     while let Some(frame) = body.frame().await {
         match frame.map(Frame::into_data) {
-            Ok(Ok(mut data)) if data.len() > PART => {
+            Ok(Ok(mut data)) if data.len() > most => {
                 while !data.is_empty() {
-                    let part = data.split_to(PART.min(data.len()));
+                    let part = data.split_to(most.min(data.len()));
                     // A slice of the same memory would keep all of it alive.
-                    channel.push(Ok(Frame::data(Bytes::copy_from_slice(&part))));
-                    channel.wait(idle, |queue| queue.bytes < READY).await?;
+                    let part = if is_bulk { part } else { Bytes::copy_from_slice(&part) };
+                    channel.push(Ok(Frame::data(part)));
+                    channel.wait(idle, |queue| queue.bytes < READY * most).await?;
                 }
             }
             Ok(Ok(data)) => channel.push(Ok(Frame::data(data))),
             Ok(Err(other)) => channel.push(Ok(other)),
             Err(error) => channel.push(Err(error)),
         }
-        channel.wait(idle, |queue| queue.bytes < READY).await?;
+        channel.wait(idle, |queue| queue.bytes < READY * most).await?;
     }
     channel.queue().end = End::Whole;
     channel.wake();

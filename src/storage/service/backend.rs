@@ -72,8 +72,7 @@ fn gcs(rest: &str, config: &Config) -> Result<Arc<dyn ObjectStore>, StorageError
 
 fn azure(rest: &str, config: &Config) -> Result<Arc<dyn ObjectStore>, StorageError> {
     let (container, prefix) = parts(rest);
-    let mut builder =
-        MicrosoftAzureBuilder::new().with_account(&config.azure_account).with_container_name(container);
+    let mut builder = MicrosoftAzureBuilder::new().with_account(&config.azure_account).with_container_name(container);
     if let Some(key) = &config.azure_access_key {
         builder = builder.with_access_key(key.expose_secret());
     }

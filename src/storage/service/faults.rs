@@ -102,7 +102,9 @@ impl ObjectStore for Faulty {
         }
         match fault {
             Some(Fault::Refused) => Err(failed()),
-            Some(Fault::Lost) => Ok(PutResult { e_tag: None, version: None, extensions: object_store::Extensions::default() }),
+            Some(Fault::Lost) => {
+                Ok(PutResult { e_tag: None, version: None, extensions: object_store::Extensions::default() })
+            }
             Some(Fault::Half) => self.inner.put_opts(location, half(&payload), opts).await,
             Some(Fault::DoneAndFailed) => self.inner.put_opts(location, payload, opts).await.and(Err(failed())),
             Some(Fault::Flipped | Fault::Late(_)) | None => self.inner.put_opts(location, payload, opts).await,

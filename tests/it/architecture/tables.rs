@@ -63,7 +63,23 @@ fn only_its_room_changes_a_table() {
     let written = find(|_, code| changed(code, owners.keys().copied()).into_iter().map(str::to_owned).collect());
     let written: BTreeSet<&str> = written.iter().map(|(_, table)| table.as_str()).collect();
     let unwritten: Vec<_> = owners.keys().filter(|table| !written.contains(*table)).collect();
-    assert_eq!(unwritten, [&"installation", &"knowledge_base_counts", &"search_indexes"]);
+    // Written by triggers; and those of files that nothing in its sources writes yet.
+    let by_triggers = ["files_garbage", "files_usage", "installation", "knowledge_base_counts", "search_indexes"];
+    let not_yet = [
+        "files_access_keys",
+        "files_damage",
+        "files_lifecycle_runs",
+        "files_links",
+        "files_parts",
+        "files_quotas",
+        "files_rules",
+        "files_scrubs",
+        "files_spent",
+        "files_sweeps",
+        "files_uploads",
+    ];
+    let expected: BTreeSet<&str> = by_triggers.into_iter().chain(not_yet).collect();
+    assert_eq!(unwritten.into_iter().copied().collect::<BTreeSet<_>>(), expected);
 }
 
 /// The first migrations have numbers instead of a time, and are not read.

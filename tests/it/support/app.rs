@@ -119,8 +119,25 @@ impl TestApp {
         .fetch_all(&mut admin)
         .await
         .unwrap();
+        let of_files: Vec<String> = sqlx::query_scalar(
+            "SELECT format('%s instead of %s in bucket %s', kept, counted, id) FROM (
+               SELECT b.id,
+                 (SELECT jsonb_build_array(coalesce(sum(objects), 0), coalesce(sum(bytes), 0), coalesce(sum(versions), 0),
+                    coalesce(sum(version_bytes), 0), coalesce(sum(trashed), 0), coalesce(sum(trashed_bytes), 0))
+                  FROM files_usage u WHERE u.bucket_id = b.id) AS kept,
+                 (SELECT jsonb_build_array(count(*) FILTER (WHERE current), coalesce(sum(size) FILTER (WHERE current), 0),
+                    count(*) FILTER (WHERE NOT current AND trashed_at IS NULL),
+                    coalesce(sum(size) FILTER (WHERE NOT current AND trashed_at IS NULL), 0),
+                    count(trashed_at), coalesce(sum(size) FILTER (WHERE trashed_at IS NOT NULL), 0))
+                  FROM files_objects o WHERE o.bucket_id = b.id) AS counted
+               FROM files_buckets b) AS compared WHERE kept <> counted",
+        )
+        .fetch_all(&mut admin)
+        .await
+        .unwrap();
         admin.close().await.unwrap();
         assert!(wrong.is_empty(), "counts of documents: {wrong:?}");
+        assert!(of_files.is_empty(), "counts of files: {of_files:?}");
     }
 
     /// Stops everything without looking at what is left.

@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use axum::extract::Request;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -70,8 +71,14 @@ label_enum! {
         Health = "health",
         /// Status pages and what other monitors read: for strangers, from memory.
         Status = "status",
+        /// Files in the manner of other services (S3, supabase, tus), public ones, links and tokens. The console's pages about them are not among these.
+        Files = "files",
     }
 }
+
+/// Request extension: the surface, whatever the path says. For a port that has one surface only.
+#[derive(Clone, Copy, Debug)]
+pub struct FixedSurface(pub Surface);
 
 impl Surface {
     pub fn of(path: &str) -> Self {
@@ -83,8 +90,15 @@ impl Surface {
             "v1" => Self::Openai,
             "assets" => Self::Assets,
             "healthz" | "readyz" => Self::Health,
+            "s3" | "f" | "storage" | "o" => Self::Files,
             _ => Self::Console,
         }
+    }
+
+    /// Of a request; its path says it, unless its port does.
+    pub fn of_request(request: &Request) -> Self {
+        let fixed = request.extensions().get::<FixedSurface>();
+        fixed.map_or_else(|| Self::of(request.uri().path()), |fixed| fixed.0)
     }
 }
 

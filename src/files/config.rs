@@ -1,0 +1,72 @@
+//! `[files]`
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use platform::config::ConfigErrors;
+
+/// Files: limits, and where the S3 API answers.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address and port of the S3 API alone, with buckets at its root, for clients whose endpoint has no path; empty: off. `/s3` of the main port is
+    /// always there.
+    pub s3_listen: String,
+    /// Region that the S3 API says it is in; requests may be signed for any.
+    pub s3_region: String,
+    /// Largest object, bytes.
+    pub max_object_bytes: u64,
+    /// Days for which an unfinished upload is kept.
+    pub max_upload_days: u32,
+    /// Days for which new buckets keep what was deleted.
+    pub trash_days: i32,
+    /// Bytes that an organisation may store, with versions and trash, unless an operator gives it another quota; 0: no limit.
+    pub org_bytes: i64,
+    /// Current objects that an organisation may have, likewise; 0: no limit.
+    pub org_objects: i64,
+    /// Most buckets of an organisation.
+    pub buckets_per_org: i64,
+    /// Requests in a minute of an address, and of a key, to the surfaces of files (`/s3`, `/f`, `/storage`).
+    pub requests_per_minute: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            s3_listen: String::new(),
+            s3_region: "us-east-1".to_owned(),
+            max_object_bytes: 5 << 40,
+            max_upload_days: 7,
+            trash_days: 7,
+            org_bytes: 0,
+            org_objects: 0,
+            buckets_per_org: 100,
+            requests_per_minute: 60_000,
+        }
+    }
+}
+
+impl Config {
+    /// Where the S3 API has a port of its own; checked before.
+    pub fn s3_address(&self) -> Option<SocketAddr> {
+        self.s3_listen.parse().ok()
+    }
+
+    /// Validates the settings.
+    pub fn validate(&self, errors: &mut ConfigErrors) {
+        if !self.s3_listen.is_empty() && self.s3_address().is_none() {
+            errors.push("s3_listen", "expected an address and a port such as 127.0.0.1:9000, or nothing");
+        }
+        if self.s3_region.is_empty() || !self.s3_region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            errors.push("s3_region", "expected letters, digits and hyphens, such as us-east-1");
+        }
+        errors.range("max_object_bytes", self.max_object_bytes, 1 << 20, 50 << 40);
+        errors.range("max_upload_days", self.max_upload_days, 1, 90);
+        errors.range("trash_days", self.trash_days, 0, 90);
+        errors.range("org_bytes", self.org_bytes, 0, i64::MAX);
+        errors.range("org_objects", self.org_objects, 0, i64::MAX);
+        errors.range("buckets_per_org", self.buckets_per_org, 1, 10_000);
+        errors.range("requests_per_minute", self.requests_per_minute, 60, 10_000_000);
+    }
+}

@@ -1,0 +1,82 @@
+//! Unfinished objects and their parts.
+
+use chrono::{DateTime, Utc};
+use storage::DigestKind;
+
+use super::{BucketId, Conditions, Headers, Lock, Metadata, Tags, UploadId};
+use crate::{Claims, Key};
+use platform::{ids::OrgId, text_enum};
+
+text_enum! {
+    /// By which protocol an upload was begun.
+    pub enum UploadKind {
+        S3 = "s3",
+        Tus = "tus",
+        /// To be joined with others.
+        TusPartial = "tus_partial",
+    }
+}
+
+/// An upload.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    pub id: UploadId,
+    pub org: OrgId,
+    pub bucket: BucketId,
+    pub key: Key,
+    pub kind: UploadKind,
+    /// Bytes; `None`: not known yet.
+    pub length: Option<u64>,
+    pub received: u64,
+    pub content_type: String,
+    pub headers: Headers,
+    pub metadata: Metadata,
+    pub tags: Tags,
+    pub created_by: String,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// An upload to begin.
+#[derive(Clone, Debug)]
+pub struct NewUpload {
+    pub kind: UploadKind,
+    pub length: Option<u64>,
+    /// Whether an object that is there may be replaced.
+    pub replace: bool,
+    pub content_type: Option<String>,
+    pub headers: Headers,
+    pub metadata: Metadata,
+    pub tags: Tags,
+    pub lock: Option<Lock>,
+    pub legal_hold: bool,
+    pub checksum: Option<DigestKind>,
+    pub when: Conditions,
+    pub claims: Option<Claims>,
+}
+
+/// What a client says of a part.
+#[derive(Clone, Debug, Default)]
+pub struct PartWant {
+    pub length: Option<u64>,
+    pub expect: super::Expect,
+}
+
+/// A part of an upload.
+#[derive(Clone, Debug)]
+pub struct UploadPart {
+    pub number: i32,
+    pub size: u64,
+    pub etag: String,
+    pub checksums: super::Checksums,
+    pub created_at: DateTime<Utc>,
+}
+
+/// Which uploads to list.
+#[derive(Clone, Debug, Default)]
+pub struct ListUploads {
+    pub prefix: String,
+    /// Behind this key and upload.
+    pub after: Option<(String, UploadId)>,
+    pub most: i64,
+}

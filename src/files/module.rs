@@ -1,0 +1,77 @@
+//! What this room hands over.
+
+use std::path::PathBuf;
+
+use crate::{Config, Deps, Files, routes};
+use images::{Pool, PoolConfig};
+use kit::{Context, Module, Room};
+use platform::{
+    db::Table,
+    http::{Role, Scope},
+    pools::CpuPool,
+};
+use storage::{Deletions, Storage, StorageError};
+
+/// Lists and reads files.
+pub const READ: Scope = Scope::new("files_read", Role::Viewer);
+/// Writes and deletes files.
+pub const WRITE: Scope = Scope::new("files_write", Role::Member);
+/// Makes and changes buckets.
+pub const ADMIN: Scope = Scope::new("files_admin", Role::Admin);
+
+pub static ROOM: Room = Room {
+    scopes: &[READ, WRITE, ADMIN],
+    tables: &[
+        Table::watched("files_blobs"),
+        Table::watched("files_extents"),
+        Table::watched("files_garbage"),
+        Table::watched("files_objects"),
+        Table::watched("files_parts"),
+        Table::watched("files_spent"),
+        Table::watched("files_uploads"),
+        Table::watched("files_usage"),
+        Table::small("files_access_keys"),
+        Table::small("files_buckets"),
+        Table::small("files_damage"),
+        Table::small("files_lifecycle_runs"),
+        Table::small("files_links"),
+        Table::small("files_quotas"),
+        Table::small("files_rules"),
+        Table::small("files_scrubs"),
+        Table::small("files_sweeps"),
+    ],
+    locale: Some(console::locale!("files")),
+    openapi: Some(|| routes::router().into_openapi()),
+    // Signatures of the S3 API.
+    own_credentials: &["/s3"],
+    ..Room::new("files")
+};
+
+/// What it stands on.
+pub struct Needs {
+    /// The whole store: blobs are in this room's folder of it.
+    pub objects: Storage,
+    pub deletions: Deletions,
+    /// This program: it starts itself as a child to decode pictures.
+    pub executable: PathBuf,
+}
+
+pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files, Module), StorageError> {
+    let Context { db, clock, lifecycle, master_key, server, .. } = context.clone();
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let images = PoolConfig { children: threads, ..PoolConfig::default() };
+    let files = Files::new(Deps {
+        config: config.clone(),
+        db,
+        clock,
+        lifecycle: lifecycle.clone(),
+        master_key,
+        storage: needs.objects.room("files")?,
+        deletions: needs.deletions,
+        cpu: CpuPool::new(threads),
+        images: Pool::new(needs.executable, images, lifecycle),
+        public_url: server.base_url(),
+    });
+    let module = Module::new(&ROOM).api(routes::router(), &files);
+    Ok((files, module))
+}

@@ -1,0 +1,7 @@
+//! The SQL of files.
+
+pub(crate) mod blobs;
+pub(crate) mod buckets;
+pub(crate) mod objects;
+pub(crate) mod rules;
+pub(crate) mod usage;

@@ -1,0 +1,3 @@
+mod access;
+mod keys;
+mod tokens;
