@@ -112,7 +112,8 @@ impl Blobs {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: std::error::Error + Send + Sync + 'static,
     {
-        let mut source = Source::new(std::pin::pin!(data));
+        let data = std::pin::pin!(data);
+        let mut source = Source::new(data);
         let mut whole = Digests::new(&want.digests);
         let mut put = Stored { head: Vec::new(), size: 0, fresh: Vec::new(), unkept: self.unkept(org) };
         let mut open: Option<Open> = None;

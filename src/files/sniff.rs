@@ -32,10 +32,10 @@ pub fn sniff(head: &[u8]) -> Sniffed {
     if let Some((_, media_type)) = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature)) {
         return Sniffed { media_type, active: false };
     }
-    if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP") {
+    if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP".as_slice()) {
         return Sniffed { media_type: "image/webp", active: false };
     }
-    if head.get(4..8) == Some(b"ftyp") {
+    if head.get(4..8) == Some(b"ftyp".as_slice()) {
         return Sniffed { media_type: "video/mp4", active: false };
     }
     let text: Vec<u8> = head.iter().take(HEAD).map(u8::to_ascii_lowercase).collect();

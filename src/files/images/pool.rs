@@ -32,24 +32,23 @@ pub struct Pool(Arc<Shared>);
 struct Shared {
     executable: PathBuf,
     config: PoolConfig,
-    lifecycle: Lifecycle,
 }
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Shared { executable, config, lifecycle: _ } = &*self.0;
+        let Shared { executable, config } = &*self.0;
         f.debug_struct("Pool").field("executable", executable).field("config", config).finish_non_exhaustive()
     }
 }
 
 impl Pool {
     /// `executable`: this program, which has a hidden command for children.
-    pub fn new(executable: PathBuf, config: PoolConfig, lifecycle: Lifecycle) -> Self {
-        Self(Arc::new(Shared { executable, config, lifecycle }))
+    pub fn new(executable: PathBuf, config: PoolConfig, _lifecycle: Lifecycle) -> Self {
+        Self(Arc::new(Shared { executable, config }))
     }
 
     /// What a picture becomes. No child is there yet: no format can be read.
-    #[allow(clippy::unused_async, reason = "children come with the decoders")]
+    #[allow(clippy::unused_async, clippy::unused_self, reason = "children come with the decoders")]
     pub async fn run(&self, _order: &Order, _source: Bytes) -> Result<Made, ImageError> {
         Err(ImageError::Format)
     }

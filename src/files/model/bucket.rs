@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{BucketId, Tags};
+use super::BucketId;
 use platform::{ids::OrgId, text_enum};
 
 text_enum! {
@@ -93,7 +93,7 @@ pub struct Bucket {
     pub cors: Value,
     #[serde(skip)]
     pub lifecycle: Value,
-    pub tags: Tags,
+    pub tags: BTreeMap<String, String>,
     /// Counts changes: the bucket's `ETag`.
     pub revision: i64,
     pub created_by: String,

@@ -63,6 +63,7 @@ pub enum VersionRef {
 
 /// A version of an object.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a version, as its row has them")]
 pub struct Object {
     pub id: VersionId,
     pub org: OrgId,

@@ -94,7 +94,7 @@ impl Files {
     }
 
     /// Changes what is named. `revision`: Err unless the bucket still has it.
-    #[allow(clippy::unused_async, reason = "the changes come with their settings")]
+    #[allow(clippy::unused_async, clippy::unused_self, reason = "the changes come with their settings")]
     pub async fn change_bucket(
         &self,
         _who: &Caller,

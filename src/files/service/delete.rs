@@ -1,6 +1,6 @@
 //! Deleting objects.
 
-use super::{Files, lock_key};
+use super::{Files, lock_key, permit};
 use crate::{Bucket, Caller, Conditions, Deleted, FilesError, Key, Verb, VersionRef, Versioning, metrics, store};
 
 impl Files {
@@ -17,7 +17,7 @@ impl Files {
             return Err(FilesError::Unsupported("deleting versions"));
         }
         let mut tx = self.inner.db.tenant(who.org).await?;
-        self.permit(&mut tx, who, bucket, Verb::Delete, key.as_str()).await?;
+        permit(&mut tx, who, bucket, Verb::Delete, key.as_str()).await?;
         lock_key(&mut tx, bucket, key).await?;
         let before = store::objects::current(&mut tx, bucket.id, key).await?;
         if !when.permit(before.as_ref().map(|before| before.etag.as_str())) {

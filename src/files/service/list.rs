@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::Files;
+use super::{Files, permit};
 use crate::{Bucket, Caller, FilesError, ListEntry, ListObjects, Listed, Verb, after, store};
 
 impl Files {
     /// A page of current objects in the order of keys; what has the delimiter behind the prefix is one entry.
     pub async fn list(&self, who: &Caller, bucket: &Bucket, query: &ListObjects) -> Result<Listed, FilesError> {
         let mut tx = self.inner.db.tenant(who.org).await?;
-        self.permit(&mut tx, who, bucket, Verb::List, &query.prefix).await?;
+        permit(&mut tx, who, bucket, Verb::List, &query.prefix).await?;
         let found = store::objects::list(&mut tx, bucket.id, query).await?;
         let ids: Vec<_> = found.iter().filter_map(|(id, _)| *id).collect();
         let objects = store::objects::by_ids(&mut tx, &ids).await?;

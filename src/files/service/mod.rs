@@ -83,19 +83,12 @@ impl Files {
     pub fn public_url(&self) -> &str {
         &self.inner.public_url
     }
+}
 
-    /// Err unless the caller may do this with the key.
-    async fn permit(
-        &self,
-        tx: &mut Tx,
-        who: &Caller,
-        bucket: &Bucket,
-        verb: Verb,
-        key: &str,
-    ) -> Result<(), FilesError> {
-        let rules = store::rules::list(tx, bucket.id).await?;
-        Ok(may(who, bucket, &rules, verb, key)?)
-    }
+/// Err unless the caller may do this with the key.
+async fn permit(tx: &mut Tx, who: &Caller, bucket: &Bucket, verb: Verb, key: &str) -> Result<(), FilesError> {
+    let rules = store::rules::list(tx, bucket.id).await?;
+    Ok(may(who, bucket, &rules, verb, key)?)
 }
 
 /// Takes a key until the transaction ends: what is judged about it then holds until it is committed. Whoever takes several, takes them sorted, and

@@ -8,7 +8,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 
-use super::Files;
+use super::{Files, permit};
 use crate::{Bucket, Caller, FilesError, Key, Object, ScanState, Verb, VersionRef, metrics, store};
 use platform::crypto;
 use storage::StorageError;
@@ -26,7 +26,7 @@ impl Files {
         version: Option<VersionRef>,
     ) -> Result<Object, FilesError> {
         let mut tx = self.inner.db.tenant(who.org).await?;
-        self.permit(&mut tx, who, bucket, Verb::Read, key.as_str()).await?;
+        permit(&mut tx, who, bucket, Verb::Read, key.as_str()).await?;
         let found = match version {
             Some(version) => store::objects::version(&mut tx, bucket.id, key, version).await?,
             None => store::objects::current(&mut tx, bucket.id, key).await?,

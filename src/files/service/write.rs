@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::Stream;
 
-use super::{Files, lock_key};
+use super::{Files, lock_key, permit};
 use crate::{
     Bucket, Caller, Claims, EtagKind, FilesError, Key, NewObject, Object, Put, ScanState, Verb, VersionId, Versioning,
     Want, Written, content_etag, md5_etag, metrics, sniff, store,
@@ -37,7 +37,7 @@ impl Files {
             return Err(FilesError::TooLarge { limit });
         }
         let mut tx = self.inner.db.tenant(who.org).await?;
-        self.permit(&mut tx, who, bucket, Verb::Write, key.as_str()).await?;
+        permit(&mut tx, who, bucket, Verb::Write, key.as_str()).await?;
         self.has_room(&mut tx, bucket, new.length.unwrap_or(0), false).await?;
         drop(tx);
         let want = Want { length: new.length, limit, digests: digests(&new) };

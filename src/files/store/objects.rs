@@ -12,6 +12,7 @@ use crate::{
 };
 use platform::ids::OrgId;
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a version, as its row has them")]
 struct Row {
     id: VersionId,
     org_id: OrgId,
@@ -201,7 +202,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, new: &Object) -> sqlx::Resul
         blob,
         i32::try_from(extents.len()).unwrap_or(i32::MAX),
         new.etag,
-        new.sha256.as_ref().map(|hash| hash.as_slice()),
+        new.sha256.as_ref().map(<[u8; 32]>::as_slice),
         Json(&new.checksums) as _,
         new.content_type,
         new.sniffed,
