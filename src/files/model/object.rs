@@ -204,6 +204,7 @@ pub struct ListObjects {
     pub delimiter: String,
     /// The first key that may come.
     pub start: String,
+    /// Entries of the page.
     pub most: i64,
 }
 
@@ -218,8 +219,9 @@ pub enum ListEntry {
 /// A page of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Listed {
-    /// Each with the first key that may come after it.
-    pub entries: Vec<(ListEntry, String)>,
+    pub entries: Vec<ListEntry>,
+    /// Where the next page starts; `None`: there is none. Said even where entries of this page were deleted while it was read.
+    pub next: Option<String>,
 }
 
 /// Which versions to list.

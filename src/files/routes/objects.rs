@@ -63,8 +63,6 @@ pub(super) struct ObjectEntry {
     key: String,
     /// null: this is a prefix.
     object: Option<ObjectInfo>,
-    #[serde(skip)]
-    next: String,
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -94,15 +92,15 @@ pub(super) async fn list_objects(
     let slice = query.text_slice()?;
     let who = Caller::of(&who);
     let bucket = files.bucket(&who, &bucket).await?;
-    let start = slice.above().to_owned();
-    let query = ListObjects { prefix: place.prefix, delimiter: place.delimiter, start, most: slice.rows() };
+    let start = slice.start().to_owned();
+    let query = ListObjects { prefix: place.prefix, delimiter: place.delimiter, start, most: slice.limit() };
     let listed = files.list(&who, &bucket, &query).await?;
-    let entry = |(entry, next): (ListEntry, String)| match entry {
-        ListEntry::Prefix(key) => ObjectEntry { key, object: None, next },
-        ListEntry::Object(object) => ObjectEntry { key: object.key.to_string(), object: Some((*object).into()), next },
+    let entry = |entry: ListEntry| match entry {
+        ListEntry::Prefix(key) => ObjectEntry { key, object: None },
+        ListEntry::Object(object) => ObjectEntry { key: object.key.to_string(), object: Some((*object).into()) },
     };
     let rows = listed.entries.into_iter().map(entry).collect();
-    Ok(Json(slice.page(rows, |entry| entry.next.as_str())))
+    Ok(Json(slice.page(rows, listed.next.as_deref())))
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]

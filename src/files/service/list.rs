@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use uuid::Uuid;
+
 use super::{Files, permit};
 use crate::{Bucket, Caller, FilesError, ListEntry, ListObjects, Listed, Verb, after, store};
 
@@ -10,19 +12,25 @@ impl Files {
     pub async fn list(&self, who: &Caller, bucket: &Bucket, query: &ListObjects) -> Result<Listed, FilesError> {
         let mut tx = self.inner.db.tenant(who.org).await?;
         permit(&mut tx, who, bucket, Verb::List, &query.prefix).await?;
-        let found = store::objects::list(&mut tx, bucket.id, query).await?;
+        let mut found = store::objects::list(&mut tx, bucket.id, query).await?;
+        let limit = usize::try_from(query.most).unwrap_or_default();
+        let more = found.len() > limit;
+        found.truncate(limit);
         let ids: Vec<_> = found.iter().filter_map(|(id, _)| *id).collect();
         let objects = store::objects::by_ids(&mut tx, &ids).await?;
         drop(tx);
+        let next = found.last().filter(|_| more).and_then(|(id, key)| behind(id.is_some(), key));
         let mut objects: HashMap<_, _> = objects.into_iter().map(|object| (object.id.0, object)).collect();
-        let entry = |(id, key): (Option<uuid::Uuid>, String)| match id {
-            None => {
-                let next = after(&key).unwrap_or_default();
-                Some((ListEntry::Prefix(key), next))
-            }
+        let entry = |(id, key): (Option<Uuid>, String)| match id {
+            None => Some(ListEntry::Prefix(key)),
             // One that was deleted between the two statements is left out.
-            Some(id) => objects.remove(&id).map(|object| (ListEntry::Object(Box::new(object)), format!("{key}\u{1}"))),
+            Some(id) => objects.remove(&id).map(|object| ListEntry::Object(Box::new(object))),
         };
-        Ok(Listed { entries: found.into_iter().filter_map(entry).collect() })
+        Ok(Listed { entries: found.into_iter().filter_map(entry).collect(), next })
     }
+}
+
+/// The first key that may come after this entry. No key has U+0000, so after a key comes itself with U+0001.
+fn behind(is_object: bool, key: &str) -> Option<String> {
+    if is_object { Some(format!("{key}\u{1}")) } else { after(key) }
 }

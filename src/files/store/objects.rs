@@ -164,7 +164,7 @@ pub(crate) async fn version(
     }
 }
 
-/// A page: ids, and prefixes without one, in the order of keys.
+/// A page, and one entry more: ids, and prefixes without one, in the order of keys.
 pub(crate) async fn list(
     conn: &mut PgConnection,
     bucket: BucketId,
@@ -176,7 +176,7 @@ pub(crate) async fn list(
         query.prefix,
         query.delimiter,
         query.start,
-        query.most,
+        query.most + 1,
     )
     .fetch_all(conn)
     .await?;

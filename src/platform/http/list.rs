@@ -90,10 +90,10 @@ impl ListQuery {
 /// What stands before a text in a cursor, so that what is none is noticed.
 const TEXT: u8 = b't';
 
-/// As [`Slice`], of a list in the ascending order of texts of any length.
+/// As [`Slice`], of a list whose pages begin at texts of any length, and which knows itself whether there is another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextSlice {
-    after: Option<String>,
+    start: Option<String>,
     limit: i64,
 }
 
@@ -105,34 +105,30 @@ impl ListQuery {
             let bytes = URL_SAFE_NO_PAD.decode(&self.cursor).ok()?;
             String::from_utf8(bytes.strip_prefix(&[TEXT])?.to_vec()).ok()
         };
-        let after = Some(self.cursor.as_str()).filter(|cursor| !cursor.is_empty()).map(|_| decoded());
-        if after == Some(None) {
+        let start = Some(self.cursor.as_str()).filter(|cursor| !cursor.is_empty()).map(|_| decoded());
+        if start == Some(None) {
             let error = FieldError::new("/cursor", "invalid", "not a cursor of this list");
             return Err(ApiError::validation(vec![error]));
         }
-        Ok(TextSlice { after: after.flatten(), limit: plain.limit })
+        Ok(TextSlice { start: start.flatten(), limit: plain.limit })
     }
 }
 
 impl TextSlice {
-    /// The text after which the page starts; empty for the first page.
-    pub fn above(&self) -> &str {
-        self.after.as_deref().unwrap_or_default()
+    /// Where the page starts, as the page before it said; empty for the first page.
+    pub fn start(&self) -> &str {
+        self.start.as_deref().unwrap_or_default()
     }
 
-    /// For the store's LIMIT: one more than the page shows.
-    pub fn rows(&self) -> i64 {
-        self.limit + 1
+    /// Rows that the page shows at most.
+    pub fn limit(&self) -> i64 {
+        self.limit
     }
 
-    /// The page from the rows that were read for it.
-    pub fn page<T>(&self, mut rows: Vec<T>, key: impl Fn(&T) -> &str) -> Page<T> {
-        let limit = usize::try_from(self.limit).unwrap_or_default();
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let cursor = |row: &T| URL_SAFE_NO_PAD.encode([[TEXT].as_slice(), key(row).as_bytes()].concat());
-        let next_cursor = rows.last().filter(|_| more).map(cursor);
-        Page { data: rows, next_cursor }
+    /// The page of these rows; `next`: where the next one starts.
+    pub fn page<T>(&self, rows: Vec<T>, next: Option<&str>) -> Page<T> {
+        let cursor = |next: &str| URL_SAFE_NO_PAD.encode([[TEXT].as_slice(), next.as_bytes()].concat());
+        Page { data: rows, next_cursor: next.map(cursor) }
     }
 }
 
@@ -268,13 +264,12 @@ mod tests {
     }
 
     #[test]
-    fn a_page_in_the_order_of_texts_goes_on_behind_its_last() {
+    fn a_page_in_the_order_of_texts_says_where_the_next_one_starts() {
         let first = query("", 2).text_slice().unwrap();
-        assert_eq!((first.above(), first.rows()), ("", 3));
-        let page = first.page(vec!["a/ b", "я\u{1}", "z"], |text| text);
-        let next = query(&page.next_cursor.unwrap(), 2).text_slice().unwrap();
-        assert_eq!((page.data, next.above()), (vec!["a/ b", "я\u{1}"], "я\u{1}"));
-        assert!(next.page(vec!["z"], |text| text).next_cursor.is_none());
+        assert_eq!((first.start(), first.limit()), ("", 2));
+        let page = first.page(vec![1, 2], Some("я\u{1}"));
+        assert_eq!(query(&page.next_cursor.unwrap(), 2).text_slice().unwrap().start(), "я\u{1}");
+        assert!(first.page(vec![1, 2], None).next_cursor.is_none());
         for cursor in ["%", "no-cursor", &Uuid::max().encode(), &URL_SAFE_NO_PAD.encode([TEXT, 0xff])] {
             assert!(query(cursor, 2).text_slice().is_err(), "{cursor}");
         }
