@@ -109,6 +109,9 @@ enum Command {
     /// Reads one document from standard input; started by Holdfast itself.
     #[command(hide = true)]
     ExtractChild,
+    /// Decodes pictures from standard input; started by Holdfast itself.
+    #[command(hide = true)]
+    ImageChild,
 }
 
 impl Command {
@@ -134,7 +137,8 @@ impl Command {
             | Self::Knowledge(_)
             | Self::Openapi
             | Self::Docs(_)
-            | Self::ExtractChild => false,
+            | Self::ExtractChild
+            | Self::ImageChild => false,
         }
     }
 }
@@ -149,6 +153,7 @@ fn run_command(cli: Cli) -> ExitCode {
     match cli.command {
         // No configuration and no runtime: it limits its resources before it reads anything.
         Command::ExtractChild => return extraction::child::main(std::io::stdin(), std::io::stdout()),
+        Command::ImageChild => return images::child::main(std::io::stdin(), std::io::stdout()),
         Command::Openapi => return openapi::run(),
         Command::Docs(action) => return docs::run(&action),
         Command::Config(config::Action::Docs) => return config::docs(),
@@ -196,7 +201,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::StatusPage(args) => Box::pin(status_page::run(config, args)).await,
             Command::Incidents(args) => Box::pin(incidents::run(config, args)).await,
             Command::Knowledge(action) => knowledge::run(&config, action).await,
-            Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
+            Command::Openapi | Command::Docs(_) | Command::ExtractChild | Command::ImageChild => Ok(ExitCode::SUCCESS),
         }
     });
     // Cancelled blocking work must not keep the process alive.

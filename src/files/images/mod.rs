@@ -3,6 +3,7 @@
 //! Decoders read what strangers upload, so they run in child processes of this program, which limit themselves before they read anything. Nothing
 //! here knows a bucket or a database. The decoders themselves are still to be written: the pool answers that a format cannot be read.
 
+pub mod child;
 mod order;
 mod pool;
 

@@ -127,7 +127,7 @@ impl Files {
         }
         self.has_room(&mut tx, bucket, put.size, before.is_none()).await?;
         self.inner.blobs.keep(&mut tx, bucket.org, put).await?;
-        object.pieces = put.pieces.clone();
+        object.pieces.clone_from(&put.pieces);
         if let Some(before) = &before {
             store::objects::remove(&mut tx, before.id, &who.subject, bucket.trash_days, object.created_at).await?;
         }
