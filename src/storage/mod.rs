@@ -26,6 +26,7 @@ pub use inventory::{Damage, Expected, Inventory, InventoryError, Repair, RepairE
 pub use metrics::Metrics;
 pub use participant::{Captured, Counts, Participant, ParticipantError};
 pub use service::{
-    DigestKind, DigestSet, Digested, Digests, Entry, Fault, Faults, Object, Outside, Storage, Stored, Write,
+    Copied, CopyError, DigestKind, DigestSet, Digested, Digests, Entry, Fault, Faults, Object, Outside, Progress,
+    Storage, Stored, Write, compare, copy_between,
 };
 pub use shared::{SharedFile, SharedFiles};

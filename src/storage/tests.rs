@@ -209,7 +209,7 @@ async fn a_store_that_lies_or_fails_is_found_out_before_it_is_believed() {
             faults.on_writes([fault]);
             storage.put_stream(&format!("a/{count}"), pieces(count), 20 << 20).await
         };
-        assert!(matches!(put(Fault::Lost).await, Err(StorageError::NotFound)), "{count}");
+        assert!(matches!(put(Fault::Lost).await, Err(StorageError::Damaged)), "{count}");
         assert!(put(Fault::Half).await.is_err(), "{count}");
         for fault in [Fault::Refused, Fault::DoneAndFailed] {
             assert!(matches!(put(fault).await, Err(StorageError::Store(_))), "{count}: {fault:?}");
@@ -222,4 +222,74 @@ async fn a_store_that_lies_or_fails_is_found_out_before_it_is_believed() {
     assert_eq!(read(&storage, "a/1", 0..8).await.unwrap()[0], b'1' ^ 0x80, "a hash finds this one");
     assert!(matches!(read(&storage, "a/1", 0..8).await, Err(StorageError::Store(_))));
     assert_eq!(faults.left(), 0);
+}
+
+#[tokio::test]
+async fn a_copy_between_stores_goes_on_where_it_was_and_is_compared() {
+    let (dir, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, faults) = (open(dir.path()), Faults::default());
+    let to = Storage::of_faults(&faults, Lifecycle::new(), Metrics::register(&mut Registry::default()));
+    let (catalogue, cpu) = (scratch.path().join("copy.redb"), platform::pools::CpuPool::new(2));
+    for n in 0..20 {
+        from.put(&format!("org/{n}"), Bytes::from(vec![n; 1000])).await.unwrap();
+    }
+    from.put_stream("files/large", pieces(12), 20 << 20).await.unwrap();
+    assert_eq!(from.claim("ours").await.unwrap(), None);
+    let pass = async || super::copy_between(&from, &to, &catalogue, &cpu, &|_| {}).await;
+    // A store that loses what it acknowledges, and one that fails: the pass ends, and the next one goes on.
+    for fault in [Fault::Lost, Fault::Half, Fault::Refused, Fault::DoneAndFailed] {
+        faults.on_writes([fault]);
+        assert!(pass().await.is_err(), "{fault:?}");
+    }
+    // What comes back is not what was written.
+    faults.on_reads([Fault::Flipped]);
+    assert!(pass().await.is_err());
+    let copied = pass().await.unwrap();
+    assert_eq!(copied.objects + copied.there, 21, "{copied:?}");
+    assert_eq!(pass().await.unwrap(), super::Copied { there: 21, ..super::Copied::default() });
+    assert_eq!(super::compare(&from, &to, &catalogue, &cpu, 1.0).await.unwrap().0, 21);
+    assert_eq!(to.claim("theirs").await.unwrap(), None, "whose the store is was not copied");
+    // One that was written since, one that is damaged there, one that is missing there.
+    from.put("org/new", Bytes::from_static(b"new")).await.unwrap();
+    assert!(super::compare(&from, &to, &catalogue, &cpu, 0.0).await.is_err());
+    assert_eq!(pass().await.unwrap().objects, 1);
+    to.put("org/3", Bytes::from(vec![9; 1000])).await.unwrap();
+    super::compare(&from, &to, &catalogue, &cpu, 0.0).await.unwrap();
+    assert!(super::compare(&from, &to, &catalogue, &cpu, 1.0).await.is_err());
+}
+
+#[tokio::test]
+async fn a_store_belongs_to_one_installation() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path());
+    assert_eq!(storage.claim("one").await.unwrap(), None);
+    assert_eq!(storage.claim("one").await.unwrap(), None, "again");
+    assert_eq!(storage.claim("two").await.unwrap().as_deref(), Some("one"));
+    storage.take_over("two").await.unwrap();
+    assert_eq!(storage.claim("one").await.unwrap().as_deref(), Some("two"));
+    assert!(storage.strangers().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn old_unfinished_writes_are_dropped_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path());
+    storage.put("a/b/whole", Bytes::from_static(b"x")).await.unwrap();
+    storage.put("a/b/with#hash", Bytes::from_static(b"x")).await.unwrap_err();
+    for name in ["whole#1", "other#23", "no#number", "plain"] {
+        std::fs::write(dir.path().join("objects/a/b").join(name), b"unfinished").unwrap();
+    }
+    let mut guard = DeleteGuard::of_nothing();
+    let now = chrono::DateTime::from(std::fs::metadata(dir.path()).unwrap().modified().unwrap());
+    let (before, after) = (now - chrono::TimeDelta::hours(1), now + chrono::TimeDelta::hours(1));
+    assert_eq!(storage.drop_unfinished("a", before, &mut guard).await.unwrap(), 0, "they may go on");
+    assert_eq!(storage.drop_unfinished("a", after, &mut guard).await.unwrap(), 2);
+    assert_eq!(storage.drop_unfinished("never", after, &mut guard).await.unwrap(), 0);
+    let mut left: Vec<_> =
+        std::fs::read_dir(dir.path().join("objects/a/b")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["no#number", "plain", "whole"]);
+    let mut folders = storage.folders("").await.unwrap();
+    folders.sort();
+    assert_eq!((folders, storage.folders("a").await.unwrap()), (vec!["a".to_owned()], vec!["b".to_owned()]));
 }

@@ -40,6 +40,39 @@ impl DigestKind {
             Self::Crc64Nvme => "crc64nvme",
         }
     }
+
+    /// By the name that [`Self::as_str`] gives.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    fn crc(self) -> Option<CrcAlgorithm> {
+        match self {
+            Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
+            Self::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
+            Self::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
+            Self::Md5 | Self::Sha1 | Self::Sha256 => None,
+        }
+    }
+
+    /// The hash of a content out of those of its parts and their sizes, in order: as if all bytes had been read again. `None`: only CRCs can do that.
+    pub fn joined(self, parts: &[(Vec<u8>, u64)]) -> Option<Vec<u8>> {
+        let algorithm = self.crc()?;
+        let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        let ((first, _), rest) = parts.split_first()?;
+        let all = rest
+            .iter()
+            .fold(number(first), |sum, (crc, size)| crc_fast::checksum_combine(algorithm, sum, number(crc), *size));
+        let bytes = all.to_be_bytes();
+        Some(bytes[bytes.len() - first.len().min(bytes.len())..].to_vec())
+    }
+
+    /// The hash of bytes in memory.
+    pub fn of(self, bytes: &[u8]) -> Vec<u8> {
+        let mut digests = Digests::new(&DigestSet::of([self]));
+        digests.update(bytes);
+        digests.finish().get(self).map(<[u8]>::to_vec).unwrap_or_default()
+    }
 }
 
 /// Which hashes are computed besides SHA-256.
@@ -95,18 +128,13 @@ impl std::fmt::Debug for Digests {
 
 impl Digests {
     pub fn new(set: &DigestSet) -> Self {
-        let crcs = [
-            (DigestKind::Crc32, CrcAlgorithm::Crc32IsoHdlc),
-            (DigestKind::Crc32c, CrcAlgorithm::Crc32Iscsi),
-            (DigestKind::Crc64Nvme, CrcAlgorithm::Crc64Nvme),
-        ];
-        let asked = crcs.into_iter().filter(|(kind, _)| set.contains(*kind));
+        let asked = DigestKind::ALL.into_iter().filter(|kind| set.contains(*kind));
         Self {
             size: 0,
             sha256: Sha256::new(),
             md5: set.contains(DigestKind::Md5).then(Md5::new),
             sha1: set.contains(DigestKind::Sha1).then(Sha1::new),
-            crcs: asked.map(|(kind, algorithm)| (kind, crc_fast::Digest::new(algorithm))).collect(),
+            crcs: asked.filter_map(|kind| Some((kind, crc_fast::Digest::new(kind.crc()?)))).collect(),
         }
     }
 
@@ -178,6 +206,15 @@ mod tests {
         here.update(&much);
         here.update(&much);
         assert_eq!(here.finish(), there.finish());
+        // Of parts, without their bytes.
+        let halves = [b"1234".as_slice(), b"", b"56789"];
+        for (kind, hash) in expected {
+            let parts: Vec<_> = halves.iter().map(|half| (kind.of(half), half.len() as u64)).collect();
+            let joined = kind.joined(&parts).map(|bytes| hex(&bytes));
+            let is_crc = matches!(kind, DigestKind::Crc32 | DigestKind::Crc32c | DigestKind::Crc64Nvme);
+            assert_eq!(joined.as_deref(), Some(hash).filter(|_| is_crc), "{}", kind.as_str());
+            assert_eq!(DigestKind::parse(kind.as_str()), Some(kind));
+        }
         let none = Digests::new(&DigestSet::default()).finish();
         assert_eq!(none.get(DigestKind::Md5), None);
         assert!(none.get(DigestKind::Sha256).is_some());

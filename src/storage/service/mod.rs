@@ -1,9 +1,12 @@
 //! [`Storage`]: with its parts the only code that knows `object_store`.
 
 mod backend;
+mod claim;
+mod copy;
 mod digest;
 mod faults;
 mod read;
+mod unfinished;
 mod upload;
 mod write;
 
@@ -31,6 +34,7 @@ use super::{
 use faults::Faulty;
 use platform::{crypto, lifecycle::Lifecycle};
 
+pub use copy::{Copied, CopyError, Progress, compare, copy_between};
 pub use digest::{DigestKind, DigestSet, Digested, Digests};
 pub use faults::{Fault, Faults};
 pub use upload::Stored;
@@ -49,6 +53,8 @@ pub struct Storage {
     rooms: Arc<Mutex<BTreeSet<&'static str>>>,
     lifecycle: Lifecycle,
     metrics: Metrics,
+    /// See [`Config::check_reads`].
+    check_reads: f64,
 }
 
 /// An object being read.
@@ -86,13 +92,14 @@ impl Storage {
         metrics: Metrics,
     ) -> Result<Self, StorageError> {
         let backend::Opened { store, folder } = backend::open(url, folder, config)?;
-        Ok(Self { store, folder, rooms: Arc::default(), lifecycle, metrics })
+        Ok(Self { store, folder, rooms: Arc::default(), lifecycle, metrics, check_reads: config.check_reads })
     }
 
     /// In memory, with these faults: for tests. `tests/it/architecture` refuses it elsewhere.
     #[doc(hidden)]
     pub fn of_faults(faults: &Faults, lifecycle: Lifecycle, metrics: Metrics) -> Self {
-        Self { store: Arc::new(Faulty::new(faults.clone())), folder: None, rooms: Arc::default(), lifecycle, metrics }
+        let store = Arc::new(Faulty::new(faults.clone()));
+        Self { store, folder: None, rooms: Arc::default(), lifecycle, metrics, check_reads: 0.0 }
     }
 
     /// A room's part of the store, the folder `name`: keys are relative to it, and listings show nothing else. Each name can be taken once.
@@ -114,6 +121,21 @@ impl Storage {
     /// Folders of the rooms.
     pub fn rooms(&self) -> Vec<&'static str> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// Share of the objects read whole whose hash whoever reads them compares.
+    pub fn check_reads(&self) -> f64 {
+        self.check_reads
+    }
+
+    /// The folders directly below `prefix` (empty: of all), by their names.
+    pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
+        let below = Some(prefix).filter(|prefix| !prefix.is_empty()).map(path).transpose()?;
+        self.observed(Operation::List, async {
+            let found = self.store.list_with_delimiter(below.as_ref()).await?;
+            Ok(found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
+        })
+        .await
     }
 
     /// Folders that belong to no room: of a version with other rooms, or of another user of the bucket.

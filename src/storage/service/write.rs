@@ -103,10 +103,15 @@ impl Write {
             Some(upload) => upload.finish().await?,
             None => drop(self.storage.store.put(&self.path, std::mem::take(&mut self.head).into()).await?),
         }
-        if self.storage.is_local() || self.storage.store.head(&self.path).await?.size == self.size {
+        if self.storage.is_local() {
             return Ok(());
         }
-        Err(StorageError::Damaged)
+        match self.storage.store.head(&self.path).await {
+            Ok(found) if found.size == self.size => Ok(()),
+            // It was acknowledged.
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => Err(StorageError::Damaged),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn count(&mut self, outcome: Outcome) {
