@@ -19,6 +19,7 @@ mod error;
 #[cfg(test)]
 mod evaluation;
 mod events;
+mod inventory;
 mod jobs;
 mod metrics;
 mod model;

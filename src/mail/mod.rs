@@ -24,6 +24,7 @@ mod dns;
 mod doctor;
 mod error;
 mod events;
+mod inventory;
 mod jobs;
 pub mod kinds;
 mod metrics;

@@ -99,3 +99,48 @@ pub async fn unfinished(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx:
     .await?;
     Ok(rows.into_iter().map(|row| (row.org_id, row.id)).collect())
 }
+
+/// Bases of all organisations from this one on, in the order of their folders.
+pub async fn bases_from(
+    conn: &mut PgConnection,
+    (org, base): (Uuid, Uuid),
+    most: i64,
+) -> sqlx::Result<Vec<(OrgId, KnowledgeBaseId)>> {
+    let rows = sqlx::query!(
+        r#"SELECT org_id AS "org_id: OrgId", id AS "id: KnowledgeBaseId" FROM knowledge_bases
+           WHERE (org_id, id) >= ($1, $2) ORDER BY org_id, id LIMIT $3"#,
+        org,
+        base,
+        most,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.org_id, row.id)).collect())
+}
+
+/// The original of a document.
+pub struct Original {
+    pub id: DocumentId,
+    pub size: i64,
+    pub sha256: Vec<u8>,
+}
+
+/// Originals of a base behind a document.
+pub async fn originals(
+    conn: &mut PgConnection,
+    (org, base): (OrgId, KnowledgeBaseId),
+    after: Uuid,
+    most: i64,
+) -> sqlx::Result<Vec<Original>> {
+    sqlx::query_as!(
+        Original,
+        r#"SELECT id AS "id: DocumentId", size, sha256 FROM knowledge_documents
+           WHERE org_id = $1 AND knowledge_base_id = $2 AND id > $3 ORDER BY id LIMIT $4"#,
+        org.0,
+        base.0,
+        after,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}

@@ -61,3 +61,35 @@ pub async fn remove_unused(conn: &mut PgConnection, before: DateTime<Utc>, most:
 pub async fn forget(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM mail_files WHERE used AND created_at < $1", before).execute(conn).await.map(drop)
 }
+
+/// A file of a mail in the log.
+pub struct Attached {
+    pub object: String,
+    pub size: i64,
+}
+
+/// Files of mails behind this one, in the order of their places. Of all owners: needs the system role.
+pub async fn attached_after(conn: &mut PgConnection, after: &str, most: i64) -> sqlx::Result<Vec<Attached>> {
+    sqlx::query_as!(
+        Attached,
+        r#"SELECT a.object AS "object!", max(a.size)::bigint AS "size!" FROM mail_bodies b
+             CROSS JOIN LATERAL jsonb_to_recordset(b.attachments) AS a (object text, size bigint)
+           WHERE b.attachments <> '[]' AND a.object > $1 COLLATE "C" GROUP BY a.object ORDER BY a.object COLLATE "C" LIMIT $2"#,
+        after,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Which of these files a mail has, or waits for a mail. Of all owners: needs the system role.
+pub async fn known(conn: &mut PgConnection, objects: &[String]) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"SELECT object AS "object!" FROM mail_files WHERE object = ANY ($1)
+           UNION SELECT a.object FROM mail_bodies b CROSS JOIN LATERAL jsonb_to_recordset(b.attachments) AS a (object text)
+             WHERE b.attachments <> '[]' AND a.object = ANY ($1)"#,
+        objects,
+    )
+    .fetch_all(conn)
+    .await
+}

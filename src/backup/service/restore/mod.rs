@@ -75,7 +75,7 @@ impl Restore {
         newest.map(|manifest| Self::of(from, manifest, keys, CpuPool::background(8))).transpose()
     }
 
-    pub(super) fn reader(&self) -> &Reader {
+    pub(crate) fn reader(&self) -> &Reader {
         &self.reader
     }
 
