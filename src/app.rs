@@ -23,8 +23,10 @@ use kit::{Context, Module};
 use platform::{
     clock::Clock,
     crypto::MasterKey,
+    data_dir,
     db::{Db, STATISTICS_EVERY, Target},
     disk::{Disks, Folder},
+    error::chain,
     health::Check,
     http::{self, Idempotency, Slice},
     http_client::HttpClients,
@@ -143,6 +145,22 @@ impl App {
                 }
                 Err(_) => tracing::warn!(setting, url, "the store does not answer"),
             }
+        }
+        Ok(())
+    }
+
+    /// Fails if the object store belongs to another installation: two that swept one store would delete each other's files. A store that cannot be asked
+    /// now is only reported.
+    pub async fn claim_store(&self) -> anyhow::Result<()> {
+        let Some(id) = data_dir::installation_id(&self.runtime.data_dir) else { return Ok(()) };
+        match tokio::time::timeout(PROBE_TIME, self.storage.claim(&id.to_string())).await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(owner))) => anyhow::bail!(
+                "storage.url: this object store belongs to installation {owner}, and this is {id}: give each its own bucket or prefix. If the other one is \
+                 gone for good, delete the object doctor/installation in the store"
+            ),
+            Ok(Err(error)) => tracing::warn!(error = chain(&error), "the object store does not say whose it is"),
+            Err(_) => tracing::warn!("the object store does not say in time whose it is"),
         }
         Ok(())
     }

@@ -178,7 +178,7 @@ impl Rooms {
         let (logs, of_logs) = logs::build(context, &config.logs, &config.telemetry, config.ops.local());
         let (webhooks, of_webhooks) =
             webhooks::build(context, &config.webhooks, event_types(), config.alerting.receivers())?;
-        let (mail, files, of_stored) = mail_and_files(context, runtime, (&storage, &deletions), &knowledge)?;
+        let (mail, files, of_stored) = mail_and_files(context, runtime, (&storage, &deletions, &backups), &knowledge)?;
         let (alerting, of_alerting) = alerting::build(context, &config.alerting, webhooks.clone());
         let needs = notices::Needs {
             auth: auth.clone(),
@@ -242,11 +242,11 @@ impl Rooms {
     }
 }
 
-/// What has objects beside knowledge: mail, whose attachments may be documents, and files.
+/// What has objects beside knowledge: mail, whose attachments may be documents, and files, which scrubs those of all.
 fn mail_and_files(
     context: &Context,
     runtime: &Runtime,
-    (storage, deletions): (&Storage, &Deletions),
+    (storage, deletions, backups): (&Storage, &Deletions, &Backups),
     knowledge: &Knowledge,
 ) -> anyhow::Result<(Mail, Files, [Module; 2])> {
     let (mail, of_mail) = mail::build(context, &runtime.config.mail, storage, deletions.clone())?;
@@ -254,6 +254,8 @@ fn mail_and_files(
     let needs =
         files::Needs { objects: storage.clone(), deletions: deletions.clone(), executable: runtime.executable.clone() };
     let (files, of_files) = files::build(context, &runtime.config.files, needs)?;
+    files.inspects(vec![Arc::new(knowledge.clone()), Arc::new(mail.clone()), files.inventory()]);
+    files.repairs_by(Arc::new(backups.repairer(None)));
     Ok((mail, files, [of_mail, of_files]))
 }
 

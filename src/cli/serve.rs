@@ -118,6 +118,7 @@ async fn with_database(
     let lifecycle = Lifecycle::new();
     let app = App::build(booted.runtime(lifecycle.clone()))?;
     app.probe_stores().await?;
+    app.claim_store().await?;
     let first_admin = app.bootstrap().await?;
     // Before readiness is announced, because scripts look for it then.
     let log = public.is_none() || booted.config.telemetry.log_format.is_json();

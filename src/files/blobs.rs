@@ -16,13 +16,10 @@ use futures::{
 use sqlx::PgConnection;
 use uuid::Builder;
 
-use crate::{BlobId, FilesError, metrics, sniff::HEAD, store};
+use crate::{BlobId, FilesError, jobs::RepairOne, metrics, repair::one_at_a_time, sniff::HEAD, store};
 use platform::{clock::Clock, crypto, ids::OrgId, lifecycle::Lifecycle, pools::CpuPool};
 use source::Source;
 use storage::{Deletions, DigestSet, Digested, Digests, Storage, StorageError, Write};
-
-/// Largest blob, bytes: a damaged one is repaired whole, and a range of a large object opens few.
-pub(crate) const BLOB_BYTES: u64 = 1 << 30;
 
 /// A range of a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +50,8 @@ pub struct Put {
     fresh: Vec<Fresh>,
     /// Those of `fresh` that have a row in the caller's transaction.
     kept: Vec<BlobId>,
+    /// Those of `fresh` whose bytes a known blob needs: its own are damaged.
+    mends: Vec<(Fresh, BlobId)>,
     unkept: Unkept,
 }
 
@@ -89,6 +88,8 @@ pub struct Blobs {
     pub(crate) clock: Clock,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) cpu: CpuPool,
+    /// Largest blob, at most a gibibyte: a damaged one is repaired whole, and a range of a large object opens few.
+    pub(crate) blob_bytes: u64,
 }
 
 impl std::fmt::Debug for Blobs {
@@ -103,7 +104,7 @@ pub(crate) fn place(org: OrgId, blob: BlobId) -> String {
 }
 
 impl Blobs {
-    /// Stores a stream durably, in blobs of at most [`BLOB_BYTES`]. Nothing refers to them yet: call [`Self::keep`] in the transaction that does, and
+    /// Stores a stream durably, in blobs of limited size. Nothing refers to them yet: call [`Self::keep`] in the transaction that does, and
     /// [`Put::committed`] after it. What is given up before is deleted again.
     ///
     /// The next bytes are received while the last are hashed and written.
@@ -117,7 +118,7 @@ impl Blobs {
         let mut whole = Digests::new(&want.digests);
         let mut put = Stored { head: Vec::new(), size: 0, fresh: Vec::new(), unkept: self.unkept(org) };
         let mut open: Option<Open> = None;
-        let mut batch = source.next(BLOB_BYTES).await?;
+        let mut batch = source.next(self.blob_bytes).await?;
         while !batch.is_empty() {
             let bytes = put.see(&batch, want)?;
             let mut blob = match open.take() {
@@ -125,7 +126,7 @@ impl Blobs {
                 None => put.began(self.begin(org, !put.fresh.is_empty())?),
             };
             blob.size += bytes;
-            let left = BLOB_BYTES - blob.size;
+            let left = self.blob_bytes - blob.size;
             let (hash, cpu) = (blob.hash.take(), &self.cpu);
             let of_blob = async {
                 match hash {
@@ -137,7 +138,7 @@ impl Blobs {
                 whole.take(cpu, batch.clone()),
                 of_blob,
                 push(&mut blob.write, batch.clone()),
-                source.next(if left == 0 { BLOB_BYTES } else { left }),
+                source.next(if left == 0 { self.blob_bytes } else { left }),
             );
             (whole, blob.hash) = (hashed?, of_blob?);
             written?;
@@ -158,7 +159,7 @@ impl Blobs {
     fn begin(&self, org: OrgId, is_further: bool) -> Result<Open, FilesError> {
         let blob = BlobId(Builder::from_random_bytes(crypto::random_bytes()).into_uuid());
         let hash = is_further.then(|| Digests::new(&DigestSet::default()));
-        Ok(Open { blob, write: self.storage.write(&place(org, blob), BLOB_BYTES)?, size: 0, hash })
+        Ok(Open { blob, write: self.storage.write(&place(org, blob), self.blob_bytes)?, size: 0, hash })
     }
 
     /// Makes rows for the blobs of `put` in the caller's transaction, or takes those of the same content that are there: `put.pieces` are then theirs.
@@ -177,13 +178,28 @@ impl Blobs {
                 }
             }
             let known = found.ok_or(FilesError::Busy)?;
-            if known == fresh.blob {
-                put.kept.push(known);
+            if known.id == fresh.blob {
+                put.kept.push(known.id);
+            } else if known.is_damaged {
+                put.mends.push((fresh, known.id));
+                self.look_again(conn, org, known.id).await?;
             }
             for piece in put.pieces.iter_mut().filter(|piece| piece.blob == fresh.blob) {
-                piece.blob = known;
+                piece.blob = known.id;
             }
         }
+        Ok(())
+    }
+
+    /// A damaged blob gets its bytes back after the commit: then it is looked at.
+    async fn look_again(&self, conn: &mut PgConnection, org: OrgId, blob: BlobId) -> Result<(), FilesError> {
+        let job = RepairOne { room: "files".to_owned(), key: place(org, blob) };
+        let options = jobs::Enqueue {
+            run_at: Some(self.clock.now() + chrono::TimeDelta::minutes(1)),
+            unique_key: Some(format!("upload {blob}")),
+            ..one_at_a_time()
+        };
+        jobs::enqueue(conn, &self.clock, Some(org), &job, &options).await?;
         Ok(())
     }
 
@@ -205,6 +221,26 @@ impl Blobs {
         }
         let storage = self.storage.clone();
         stream::iter(reads).flat_map(move |(key, range)| storage.read(&key, range)).boxed()
+    }
+
+    /// The hashes of a content that is read for them alone.
+    pub async fn digested(
+        &self,
+        mut content: BoxStream<'static, Result<Bytes, StorageError>>,
+        set: &DigestSet,
+    ) -> Result<Digested, FilesError> {
+        let mut digests = Digests::new(set);
+        while let Some(bytes) = content.next().await {
+            digests = digests.take(&self.cpu, vec![bytes.map_err(FilesError::of_read)?]).await?;
+        }
+        Ok(digests.finish())
+    }
+
+    /// Writes the bytes of a fresh blob over those of a damaged one of the same content: readers see the one or the other, whole.
+    async fn mend(&self, org: OrgId, fresh: Fresh, damaged: BlobId) -> Result<(), FilesError> {
+        let content = self.storage.read(&place(org, fresh.blob), 0..fresh.size);
+        let stored = self.storage.put_stream(&place(org, damaged), content, fresh.size).await?;
+        if stored.sha256 == fresh.sha256 { Ok(()) } else { Err(FilesError::Damaged) }
     }
 
     async fn delete(&self, org: OrgId, ids: &[BlobId]) -> Result<(), FilesError> {
@@ -262,7 +298,7 @@ impl Stored {
         }
         let pieces = self.fresh.iter().map(|fresh| Piece { blob: fresh.blob, offset: 0, size: fresh.size }).collect();
         let Self { head, size, fresh, unkept } = self;
-        Ok(Put { pieces, size, digests: digests.finish(), head, fresh, kept: Vec::new(), unkept })
+        Ok(Put { pieces, size, digests: digests.finish(), head, fresh, kept: Vec::new(), mends: Vec::new(), unkept })
     }
 }
 
@@ -274,10 +310,24 @@ async fn push(write: &mut Write, batch: Vec<Bytes>) -> Result<(), StorageError> 
 }
 
 impl Put {
-    /// The transaction of [`Blobs::keep`] is committed: what was there before is deleted again.
+    /// The transaction of [`Blobs::keep`] is committed: what was there before is deleted again, and what was damaged gets these bytes.
     pub fn committed(mut self) {
         let kept = std::mem::take(&mut self.kept);
         self.unkept.ids.retain(|id| !kept.contains(id));
+        let mends = std::mem::take(&mut self.mends);
+        if mends.is_empty() {
+            return;
+        }
+        // Moved into the task: nothing is deleted before it is copied.
+        let (blobs, lifecycle) = (self.unkept.blobs.clone(), self.unkept.blobs.lifecycle.clone());
+        lifecycle.spawn("files.mend", async move {
+            for (fresh, damaged) in &mends {
+                if let Err(error) = blobs.mend(self.unkept.org, *fresh, *damaged).await {
+                    metrics::not_mended(*damaged, &error);
+                }
+            }
+            drop(self);
+        });
     }
 
     /// Whether the transaction was committed is not known: nothing is deleted, and the sweep decides.

@@ -17,6 +17,10 @@ pub struct Config {
     pub s3_region: String,
     /// Largest object, bytes.
     pub max_object_bytes: u64,
+    /// Largest piece that a file is stored in, MiB: a damaged one is repaired whole.
+    pub blob_mib: u64,
+    /// Most that a scrub reads, MiB in a second.
+    pub scrub_mib_per_second: u64,
     /// Days for which an unfinished upload is kept.
     pub max_upload_days: u32,
     /// Days for which new buckets keep what was deleted.
@@ -37,6 +41,8 @@ impl Default for Config {
             s3_listen: String::new(),
             s3_region: "us-east-1".to_owned(),
             max_object_bytes: 5 << 40,
+            blob_mib: 1024,
+            scrub_mib_per_second: 200,
             max_upload_days: 7,
             trash_days: 7,
             org_bytes: 0,
@@ -62,6 +68,8 @@ impl Config {
             errors.push("s3_region", "expected letters, digits and hyphens, such as us-east-1");
         }
         errors.range("max_object_bytes", self.max_object_bytes, 1 << 20, 50 << 40);
+        errors.range("blob_mib", self.blob_mib, 1, 1024);
+        errors.range("scrub_mib_per_second", self.scrub_mib_per_second, 1, 100_000);
         errors.range("max_upload_days", self.max_upload_days, 1, 90);
         errors.range("trash_days", self.trash_days, 0, 90);
         errors.range("org_bytes", self.org_bytes, 0, i64::MAX);

@@ -11,7 +11,7 @@ use platform::{
     db::DbError,
     error::{ApiError, FieldError},
 };
-use storage::StorageError;
+use storage::{InventoryError, StorageError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
@@ -83,6 +83,9 @@ pub enum FilesError {
     Invalid(Vec<FieldError>),
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A room cannot say which objects it expects.
+    #[error(transparent)]
+    Inventory(InventoryError),
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
@@ -101,6 +104,14 @@ impl FilesError {
     /// A single invalid field.
     pub fn invalid(pointer: &str, code: &'static str, detail: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError::new(pointer, code, detail)])
+    }
+
+    /// Of a read of bytes that a row names: what is missing is damage, whatever the store says.
+    pub(crate) fn of_read(error: StorageError) -> Self {
+        match error {
+            StorageError::NotFound | StorageError::Damaged => Self::Damaged,
+            error => Self::Storage(error),
+        }
     }
 
     /// Whether the database may have done what was asked all the same: the answer to a commit was lost.
@@ -152,7 +163,7 @@ impl From<FilesError> for ApiError {
                 Self::conflict("locked", "a version is locked")
             }
             E::Db(error) => error.into(),
-            error @ (E::Seal(_) | E::Json(_) | E::Row(_)) => Self::internal(error),
+            error @ (E::Inventory(_) | E::Seal(_) | E::Json(_) | E::Row(_)) => Self::internal(error),
         }
     }
 }

@@ -6,22 +6,31 @@
 //!
 //! Owns `files_access_keys`, `files_blobs`, `files_buckets`, `files_damage`, `files_extents`, `files_garbage`, `files_lifecycle_runs`,
 //! `files_links`, `files_objects`, `files_parts`, `files_quotas`, `files_rules`, `files_scrubs`, `files_spent`, `files_sweeps`, `files_uploads`,
-//! `files_usage`.
+//! `files_usage`. Jobs: `files.collect`, `files.compact`, `files.empty_bucket`, `files.lifecycle`, `files.purge`, `files.repair`, `files.scrub`,
+//! `files.sweep`.
 
 mod access;
 mod blobs;
+mod collect;
 mod config;
 mod error;
 mod etag;
+mod inventory;
+mod jobs;
 mod key_name;
+mod lifecycle;
+mod lock;
 mod metrics;
 mod model;
 mod module;
+mod repair;
 mod routes;
+mod scrub;
 mod serve;
 mod service;
 mod sniff;
 mod store;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod token;

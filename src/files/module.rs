@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Config, Deps, Files, routes};
+use crate::{Config, Deps, Files, inventory::FOLDER, jobs, routes};
 use images::{Pool, PoolConfig};
 use kit::{Context, Module, Room};
 use platform::{
@@ -41,6 +41,8 @@ pub static ROOM: Room = Room {
         Table::small("files_sweeps"),
     ],
     locale: Some(console::locale!("files")),
+    queues: &[jobs::QUEUE],
+    schedules: jobs::SCHEDULES,
     openapi: Some(|| routes::router().into_openapi()),
     // Signatures of the S3 API.
     own_credentials: &["/s3"],
@@ -57,7 +59,7 @@ pub struct Needs {
 }
 
 pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files, Module), StorageError> {
-    let Context { db, clock, lifecycle, master_key, server, .. } = context.clone();
+    let Context { db, clock, lifecycle, master_key, traffic, server, .. } = context.clone();
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let images = PoolConfig { children: threads, ..PoolConfig::default() };
     let files = Files::new(Deps {
@@ -66,12 +68,14 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files,
         clock,
         lifecycle: lifecycle.clone(),
         master_key,
-        storage: needs.objects.room("files")?,
+        storage: needs.objects.room(FOLDER)?,
+        whole: needs.objects,
         deletions: needs.deletions,
         cpu: CpuPool::new(threads),
+        traffic,
         images: Pool::new(needs.executable, images, lifecycle),
         public_url: server.base_url(),
     });
-    let module = Module::new(&ROOM).api(routes::router(), &files);
+    let module = Module::new(&ROOM).api(routes::router(), &files).jobs(files.clone(), jobs::register);
     Ok((files, module))
 }

@@ -202,6 +202,7 @@ impl Work<'_> {
         }
         let stores = Stores::open(config, data_dir, self.lifecycle, &metrics)?;
         let restored = if part == OBJECTS {
+            stores.objects.take_over(&restore.manifest.installation.to_string()).await?;
             Some(restore.objects(&stores.objects, &work_dir, progress).await?)
         } else {
             let mut participants = stores.participants.iter();

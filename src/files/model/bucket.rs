@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::BucketId;
+use super::{BucketId, LifecycleRule};
 use platform::{ids::OrgId, text_enum};
 
 text_enum! {
@@ -94,6 +94,8 @@ pub struct Bucket {
     #[serde(skip)]
     pub lifecycle: Value,
     pub tags: BTreeMap<String, String>,
+    /// Told of changes; null: nobody.
+    pub purge_url: Option<String>,
     /// Counts changes: the bucket's `ETag`.
     pub revision: i64,
     pub created_by: String,
@@ -120,20 +122,66 @@ pub struct NewBucket {
     pub trash_days: Option<i32>,
 }
 
-/// What is to be changed of a bucket; `None`: stays as it is.
+/// What is to be changed of a bucket; `None`, or left out: stays as it is.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "null is not the same as left out")]
 pub struct BucketChange {
     pub public: Option<bool>,
+    /// `off` only where it is so; what has versions can be `suspended`.
     pub versioning: Option<Versioning>,
+    /// `true` only: it cannot be turned off again. Needs `versioning` `on`.
+    pub object_lock: Option<bool>,
+    /// Lock of new versions that name none; null: none.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<DefaultLock>)]
+    pub lock: Option<Option<DefaultLock>>,
     pub trash_days: Option<i32>,
-    pub max_object_bytes: Option<i64>,
-    pub quota_bytes: Option<i64>,
+    /// null: the setting of the installation.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<i64>)]
+    pub max_object_bytes: Option<Option<i64>>,
+    /// null: none.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<i64>)]
+    pub quota_bytes: Option<Option<i64>>,
     pub allowed_types: Option<Vec<String>>,
     pub cache_control: Option<String>,
     pub image_options: Option<ImageRights>,
+    /// Options by name.
+    pub image_presets: Option<Value>,
     pub scan: Option<ScanMode>,
+    /// As the S3 API keeps it.
+    pub cors: Option<Value>,
+    pub lifecycle: Option<Vec<LifecycleRule>>,
     pub tags: Option<BTreeMap<String, String>>,
+    /// null: nobody is told.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub purge_url: Option<Option<String>>,
+}
+
+/// For a field that may be left out, or be null: `Some(None)` is null.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// How new versions are locked that do not say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DefaultLock {
+    pub mode: LockMode,
+    /// 1 to 36500.
+    pub days: i32,
+}
+
+/// A bucket that was deleted while its trash had content.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TrashedBucket {
+    pub id: BucketId,
+    /// Another may have this name by now.
+    pub name: String,
+    pub trashed_at: DateTime<Utc>,
 }
 
 /// What a bucket has.
@@ -154,4 +202,14 @@ impl BucketUsage {
     pub fn stored_bytes(&self) -> i64 {
         self.bytes + self.version_bytes + self.trashed_bytes
     }
+}
+
+/// What an organisation stores, and may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OrgUsage {
+    pub used: BucketUsage,
+    /// Of all that is stored, with versions and trash; null: no limit.
+    pub most_bytes: Option<i64>,
+    /// Of current objects; null: no limit.
+    pub most_objects: Option<i64>,
 }

@@ -2,20 +2,27 @@
 
 mod bucket;
 mod key;
+mod lifecycle;
 mod link;
 mod object;
 mod rule;
+mod upkeep;
 mod upload;
 
-pub use bucket::{Bucket, BucketChange, BucketUsage, ImageRights, LockMode, NewBucket, ScanMode, Versioning};
+pub use bucket::{
+    Bucket, BucketChange, BucketUsage, DefaultLock, ImageRights, LockMode, NewBucket, OrgUsage, ScanMode,
+    TrashedBucket, Versioning,
+};
 pub use key::{AccessKey, NewAccessKey};
+pub use lifecycle::{Expire, LifecycleRule, LifecycleRun, MoveTo, Noncurrent};
 pub use link::{FileLink, NewFileLink};
 pub use object::{
     Checksums, Conditions, CopyObject, Deleted, EtagKind, EtagList, Expect, Headers, ListEntry, ListObjects,
-    ListVersions, Listed, ListedVersions, Lock, Metadata, NewObject, Object, ScanState, Tags, VersionEntry, VersionRef,
-    Written,
+    ListVersions, Listed, ListedVersions, Lock, Metadata, NewObject, Object, ObjectChange, ScanState, Tags, TrashEntry,
+    VersionEntry, VersionRef, Written,
 };
-pub use rule::{BucketRule, Subject, Verb};
+pub use rule::{BucketRule, NewBucketRule, Subject, Verb};
+pub use upkeep::{DamagedObject, Scrub, Swept};
 pub use upload::{ListUploads, NewUpload, PartWant, Upload, UploadKind, UploadPart};
 
 platform::id_type!(BucketId, "A bucket.");

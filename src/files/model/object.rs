@@ -178,6 +178,14 @@ pub struct CopyObject {
     pub when: Conditions,
 }
 
+/// What is to be changed of a version, whose content stays; `None`: stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct ObjectChange {
+    pub content_type: Option<String>,
+    pub headers: Option<Headers>,
+    pub metadata: Option<Metadata>,
+}
+
 /// An object was written.
 #[derive(Clone, Debug)]
 pub struct Written {
@@ -244,6 +252,16 @@ pub enum VersionEntry {
 #[derive(Clone, Debug, Default)]
 pub struct ListedVersions {
     pub entries: Vec<VersionEntry>,
-    /// Where the next page begins: key and version.
-    pub next: Option<(String, VersionRef)>,
+    /// Where the next page begins: `start` and `behind` of its query.
+    pub next: Option<(String, Option<VersionRef>)>,
+}
+
+/// A version in the trash.
+#[derive(Clone, Debug)]
+pub struct TrashEntry {
+    pub object: Object,
+    pub trashed_at: DateTime<Utc>,
+    pub trashed_by: String,
+    /// When the trash lets go of it.
+    pub purge_at: DateTime<Utc>,
 }

@@ -1,6 +1,8 @@
 //! Rules: who may do what below a prefix of a bucket.
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::BucketRuleId;
@@ -67,4 +69,17 @@ pub struct BucketRule {
     pub verbs: Vec<Verb>,
     pub created_by: String,
     pub created_at: DateTime<Utc>,
+}
+
+/// A rule to give to a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBucketRule {
+    /// `anyone`, `role:viewer` (or a higher one), `scope:<name>`, `key:<id>`, `user:<id>`.
+    #[schema(example = "role:member")]
+    pub subject: String,
+    #[serde(default)]
+    pub prefix: String,
+    /// `list`, `read`, `write`, `delete`.
+    pub verbs: Vec<Verb>,
 }

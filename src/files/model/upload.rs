@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use storage::DigestKind;
 
-use super::{BucketId, Conditions, Headers, Lock, Metadata, Tags, UploadId};
+use super::{BucketId, Conditions, Headers, Lock, Metadata, Tags, UploadId, VersionId};
 use crate::{Claims, Key};
 use platform::{ids::OrgId, text_enum};
 
@@ -28,13 +28,26 @@ pub struct Upload {
     /// Bytes; `None`: not known yet.
     pub length: Option<u64>,
     pub received: u64,
+    /// Whether an object that is there may be replaced.
+    pub replace: bool,
     pub content_type: String,
     pub headers: Headers,
     pub metadata: Metadata,
     pub tags: Tags,
+    pub lock: Option<Lock>,
+    pub legal_hold: bool,
+    /// Computed of each part, and of the whole object when it is complete.
+    pub checksum: Option<DigestKind>,
+    /// The checksum is of all bytes; otherwise it is one of the parts' checksums.
+    pub full_checksum: bool,
+    pub claims: Option<Claims>,
     pub created_by: String,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
+    /// When it was completed or given up.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// What it became.
+    pub object: Option<VersionId>,
 }
 
 /// An upload to begin.
@@ -51,8 +64,32 @@ pub struct NewUpload {
     pub lock: Option<Lock>,
     pub legal_hold: bool,
     pub checksum: Option<DigestKind>,
+    /// The checksum is to be of all bytes; otherwise it is one of the parts' checksums. CRCs only.
+    pub full_checksum: bool,
+    /// Judged when it begins, and never again: [`crate::Files::complete`] has its own.
     pub when: Conditions,
     pub claims: Option<Claims>,
+}
+
+impl NewUpload {
+    /// One of unknown length and without any description, that replaces what is there.
+    pub fn of(kind: UploadKind) -> Self {
+        Self {
+            kind,
+            length: None,
+            replace: true,
+            content_type: None,
+            headers: Headers::default(),
+            metadata: Metadata::new(),
+            tags: Tags::new(),
+            lock: None,
+            legal_hold: false,
+            checksum: None,
+            full_checksum: false,
+            when: Conditions::default(),
+            claims: None,
+        }
+    }
 }
 
 /// What a client says of a part.

@@ -2,13 +2,14 @@
 
 use uuid::Uuid;
 
-use super::Files;
+use super::{Files, permit, settings};
 use crate::{
-    Bucket, BucketChange, BucketId, BucketUsage, Caller, FilesError, NewBucket, Verb, Versioning, access::may_make,
-    may, store,
+    Bucket, BucketChange, BucketId, BucketUsage, Caller, FilesError, LifecycleRule, NewBucket, Verb, Versioning,
+    access::may_make, jobs::EmptyBucket, may, store,
 };
+use jobs::{Enqueue, JobId, enqueue};
 use platform::{
-    db::{DbError, constraint},
+    db::{DbError, Tx, constraint},
     error::FieldError,
     http::Slice,
 };
@@ -53,9 +54,6 @@ impl Files {
     pub async fn create_bucket(&self, who: &Caller, new: NewBucket) -> Result<Bucket, FilesError> {
         may_make(who)?;
         check(&new)?;
-        if new.versioning != Versioning::Off || new.object_lock {
-            return Err(FilesError::Unsupported("versioning"));
-        }
         let (id, now) = (BucketId::generate(&self.inner.clock), self.inner.clock.now());
         let trash_days = new.trash_days.unwrap_or(self.inner.config.trash_days);
         let mut tx = self.inner.db.tenant(who.org).await?;
@@ -94,34 +92,80 @@ impl Files {
     }
 
     /// Changes what is named. `revision`: Err unless the bucket still has it.
-    #[allow(clippy::unused_async, clippy::unused_self, reason = "the changes come with their settings")]
     pub async fn change_bucket(
         &self,
-        _who: &Caller,
-        _id: BucketId,
-        _revision: Option<i64>,
-        _change: BucketChange,
+        who: &Caller,
+        id: BucketId,
+        revision: Option<i64>,
+        change: BucketChange,
     ) -> Result<Bucket, FilesError> {
-        Err(FilesError::Unsupported("changing a bucket"))
+        let mut tx = self.inner.db.tenant(who.org).await?;
+        let before = store::buckets::lock_settings(&mut tx, id).await?.ok_or(FilesError::BucketNotFound)?;
+        permit(&mut tx, who, &before, Verb::Admin, "").await?;
+        if revision.is_some_and(|revision| revision != before.revision) {
+            return Err(FilesError::Precondition);
+        }
+        if let Some(rules) = &change.lifecycle {
+            self.check_targets(&mut tx, &before, rules).await?;
+        }
+        let changed = settings::changed(&before, change)?;
+        store::buckets::update(&mut tx, &changed, self.inner.clock.now()).await?;
+        let now = store::buckets::by_id(&mut tx, id).await?.ok_or(FilesError::BucketNotFound)?;
+        tx.commit().await?;
+        tracing::info!(bucket = %id, "bucket {id} changed");
+        Ok(now)
+    }
+
+    /// Err where a rule moves objects to where they cannot go.
+    async fn check_targets(&self, tx: &mut Tx, of: &Bucket, rules: &[LifecycleRule]) -> Result<(), FilesError> {
+        for target in rules.iter().filter_map(|rule| rule.move_to.map(|to| to.bucket)) {
+            let found = store::buckets::by_id(tx, target).await?;
+            if target == of.id || found.is_none() {
+                let text = format!("{target} is no other bucket of this organisation");
+                return Err(FilesError::invalid("/lifecycle/move/bucket", "not_found", text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes everything in a bucket, in the background: current objects and versions go into its trash, uploads are given up. What is locked stays.
+    pub async fn empty_bucket(&self, who: &Caller, id: BucketId) -> Result<JobId, FilesError> {
+        let bucket = self.bucket_by_id(who, id).await?;
+        may(who, &bucket, &[], Verb::Admin, "")?;
+        let mut tx = self.inner.db.tenant(who.org).await?;
+        let job = EmptyBucket { bucket: id, by: who.subject.clone() };
+        let options = Enqueue { unique_key: Some(id.to_string()), ..Enqueue::default() };
+        let id = enqueue(&mut tx, &self.inner.clock, Some(who.org), &job, &options).await?;
+        tx.commit().await?;
+        Ok(id)
     }
 }
 
 /// S3's rules for names, and none that is an id: a path takes either.
-fn check(new: &NewBucket) -> Result<(), FilesError> {
-    let mut errors = Vec::new();
-    let name = new.name.as_bytes();
+fn name_problem(name: &str) -> Option<FieldError> {
+    let bytes = name.as_bytes();
     let ends = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let fine =
-        name.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
-    if !(3..=63).contains(&name.len()) || !fine || !ends(name.first()) || !ends(name.last()) || new.name.contains("..")
-    {
+        bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
+    if !(3..=63).contains(&bytes.len()) || !fine || !ends(bytes.first()) || !ends(bytes.last()) || name.contains("..") {
         let form = "3 to 63 lower-case letters, digits, dots and hyphens, a letter or digit at both ends, no two dots together";
-        errors.push(FieldError::new("/name", "invalid", form));
-    } else if new.name.parse::<Uuid>().is_ok() || new.name.parse::<std::net::Ipv4Addr>().is_ok() {
-        errors.push(FieldError::new("/name", "invalid", "a name must not look like an id or an address"));
+        return Some(FieldError::new("/name", "invalid", form));
     }
+    let is_other = name.parse::<Uuid>().is_ok() || name.parse::<std::net::Ipv4Addr>().is_ok();
+    is_other.then(|| FieldError::new("/name", "invalid", "a name must not look like an id or an address"))
+}
+
+pub(super) fn check_name(name: &str) -> Result<(), FilesError> {
+    name_problem(name).map_or(Ok(()), |problem| Err(FilesError::Invalid(vec![problem])))
+}
+
+fn check(new: &NewBucket) -> Result<(), FilesError> {
+    let mut errors: Vec<_> = name_problem(&new.name).into_iter().collect();
     if new.trash_days.is_some_and(|days| !(0..=90).contains(&days)) {
         errors.push(FieldError::new("/trash_days", "out_of_range", "0 to 90 days"));
+    }
+    if new.object_lock && new.versioning != Versioning::On {
+        errors.push(FieldError::new("/object_lock", "needs_versioning", "object lock needs versioning"));
     }
     if errors.is_empty() { Ok(()) } else { Err(FilesError::Invalid(errors)) }
 }

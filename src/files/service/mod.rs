@@ -1,26 +1,41 @@
 //! [`Files`]: the rules of buckets and objects.
 
+mod append;
 mod buckets;
+mod compact;
+mod copy;
 mod delete;
 mod later;
+mod lifecycle;
 mod list;
+mod locks;
+mod parts;
 mod quota;
 mod read;
+mod rules;
+mod settings;
+mod tags;
 mod tokens;
+mod trash;
+mod uploads;
+mod versions;
 mod write;
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
-use super::{Blobs, Bucket, Caller, Config, FilesError, Key, Verb, may, store};
+use super::{Blobs, Bucket, BucketId, Caller, Config, FilesError, Key, Verb, may, store};
 use images::Pool;
 use platform::{
     clock::Clock,
     crypto::MasterKey,
     db::{Db, Tx, lock_until_commit},
     lifecycle::Lifecycle,
-    pools::CpuPool,
+    pools::{CpuPool, Traffic},
 };
-use storage::{Deletions, Storage};
+use storage::{Deletions, Inventory, Repair, Storage};
 
 /// What the service is made of.
 pub struct Deps {
@@ -29,11 +44,15 @@ pub struct Deps {
     pub clock: Clock,
     pub lifecycle: Lifecycle,
     pub master_key: MasterKey,
-    /// This room's folder of the object store.
+    /// The whole object store: all rooms' objects are scrubbed and swept.
+    pub whole: Storage,
+    /// This room's folder of it.
     pub storage: Storage,
     pub deletions: Deletions,
     /// For hashes, and what else an upload waits for.
     pub cpu: CpuPool,
+    /// The requests being served: scrubs yield to them.
+    pub traffic: Traffic,
     pub images: Pool,
     /// Of the console, without a slash at its end.
     pub public_url: String,
@@ -50,6 +69,12 @@ pub(crate) struct Inner {
     pub db: Db,
     pub clock: Clock,
     pub blobs: Blobs,
+    pub whole: Storage,
+    pub traffic: Traffic,
+    /// For hashes that nobody waits for.
+    pub background: CpuPool,
+    pub inventories: OnceLock<Vec<Arc<dyn Inventory>>>,
+    pub repair: OnceLock<Arc<dyn Repair>>,
     pub images: Pool,
     pub public_url: String,
     /// Signs tokens.
@@ -64,10 +89,38 @@ impl std::fmt::Debug for Files {
 
 impl Files {
     pub fn new(deps: Deps) -> Self {
-        let Deps { config, db, clock, lifecycle, master_key, storage, deletions, cpu, images, public_url } = deps;
-        let blobs = Blobs { storage, deletions, clock: clock.clone(), lifecycle, cpu };
-        let token_key = master_key.derive("files tokens");
-        Self { inner: Arc::new(Inner { config, db, clock, blobs, images, public_url, token_key }) }
+        let Deps {
+            config,
+            db,
+            clock,
+            lifecycle,
+            master_key,
+            whole,
+            storage,
+            deletions,
+            cpu,
+            traffic,
+            images,
+            public_url,
+        } = deps;
+        let blob_bytes = config.blob_mib << 20;
+        let blobs = Blobs { storage, deletions, clock: clock.clone(), lifecycle, cpu, blob_bytes };
+        let inner = Inner {
+            token_key: master_key.derive("files tokens"),
+            config,
+            db,
+            clock,
+            blobs,
+            whole,
+            traffic,
+            // As many as a scrub reads at a time.
+            background: CpuPool::background(4),
+            inventories: OnceLock::new(),
+            repair: OnceLock::new(),
+            images,
+            public_url,
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     pub fn config(&self) -> &Config {
@@ -91,8 +144,11 @@ async fn permit(tx: &mut Tx, who: &Caller, bucket: &Bucket, verb: Verb, key: &st
     Ok(may(who, bucket, &rules, verb, key)?)
 }
 
-/// Takes a key until the transaction ends: what is judged about it then holds until it is committed. Whoever takes several, takes them sorted, and
-/// before it writes anything.
-async fn lock_key(tx: &mut Tx, bucket: &Bucket, key: &Key) -> Result<(), FilesError> {
-    Ok(lock_until_commit(tx, &format!("files {} {key}", bucket.id)).await?)
+/// Takes keys until the transaction ends: what is judged about them then holds until it is committed. Each once and in one order, so that two who take
+/// several do not wait for each other; once in a transaction, before it writes anything.
+async fn lock_keys<'a>(tx: &mut Tx, keys: impl IntoIterator<Item = (BucketId, &'a Key)>) -> Result<(), FilesError> {
+    for (bucket, key) in keys.into_iter().collect::<BTreeSet<_>>() {
+        lock_until_commit(tx, &format!("files {bucket} {key}")).await?;
+    }
+    Ok(())
 }

@@ -3,16 +3,24 @@
 use bytes::Bytes;
 use futures::Stream;
 
-use super::{Files, lock_key, permit};
-use crate::{
-    Bucket, Caller, Claims, EtagKind, FilesError, Key, NewObject, Object, Put, ScanState, Verb, VersionId, Versioning,
-    Want, Written, content_etag, md5_etag, metrics, sniff, store,
+use super::{
+    Files, lock_keys, permit,
+    tags::{check_metadata, check_tags},
+    versions::Before,
 };
-use platform::{crypto, db::DbError, lifecycle::uncancelled};
-use storage::{DigestKind, DigestSet};
+use crate::{
+    Bucket, Caller, Claims, EtagKind, Expect, FilesError, Key, NewObject, Object, Put, ScanState, Verb, VersionId,
+    Versioning, Want, Written, content_etag, lock, md5_etag, metrics, sniff, store,
+};
+use platform::{
+    crypto,
+    db::{DbError, Tx},
+    lifecycle::uncancelled,
+};
+use storage::{DigestKind, DigestSet, Digested};
 
 /// What a content is said to be where nobody says anything.
-const OCTETS: &str = "application/octet-stream";
+pub(super) const OCTETS: &str = "application/octet-stream";
 
 impl Files {
     /// Writes an object. All that can be refused without the content is refused before its first byte is read. A client that goes away before the last
@@ -29,9 +37,8 @@ impl Files {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: std::error::Error + Send + Sync + 'static,
     {
-        if bucket.versioning != Versioning::Off || new.lock.is_some() || new.legal_hold {
-            return Err(FilesError::Unsupported("writing versions and locks"));
-        }
+        check_tags(&new.tags)?;
+        check_metadata(&new.metadata)?;
         let limit = self.limit(bucket, new.claims.as_ref());
         if new.length.is_some_and(|length| length > limit) {
             return Err(FilesError::TooLarge { limit });
@@ -50,7 +57,7 @@ impl Files {
     }
 
     /// Largest content, bytes.
-    fn limit(&self, bucket: &Bucket, claims: Option<&Claims>) -> u64 {
+    pub(super) fn limit(&self, bucket: &Bucket, claims: Option<&Claims>) -> u64 {
         let of_bucket = bucket.max_object_bytes.and_then(|most| u64::try_from(most).ok());
         let of_token = claims.and_then(|claims| claims.exact_bytes.or(claims.max_bytes));
         [of_bucket, of_token].into_iter().flatten().fold(self.inner.config.max_object_bytes, u64::min)
@@ -117,23 +124,48 @@ impl Files {
         new: &NewObject,
     ) -> Result<Written, FilesError> {
         let mut tx = self.inner.db.tenant(bucket.org).await?;
-        lock_key(&mut tx, bucket, &object.key).await?;
-        if !store::buckets::share(&mut tx, bucket.id).await? {
-            return Err(FilesError::BucketNotFound);
+        lock_keys(&mut tx, [(bucket.id, &object.key)]).await?;
+        let bucket = store::buckets::share(&mut tx, bucket).await?.ok_or(FilesError::BucketNotFound)?;
+        let before = Before::find(&mut tx, &bucket, &object.key).await?;
+        before.judge(&new.when)?;
+        self.has_room(&mut tx, &bucket, put.size, before.current().is_none()).await?;
+        if let Some(claims) = &new.claims {
+            self.spend(&mut tx, claims).await?;
         }
-        let before = store::objects::current(&mut tx, bucket.id, &object.key).await?;
-        if !new.when.permit(before.as_ref().map(|before| before.etag.as_str())) {
-            return Err(FilesError::Precondition);
-        }
-        self.has_room(&mut tx, bucket, put.size, before.is_none()).await?;
         self.inner.blobs.keep(&mut tx, bucket.org, put).await?;
         object.pieces.clone_from(&put.pieces);
-        if let Some(before) = &before {
-            store::objects::remove(&mut tx, before.id, &who.subject, bucket.trash_days, object.created_at).await?;
-        }
-        store::objects::insert(&mut tx, &object).await?;
+        let written = self.place(&mut tx, who, &bucket, &before, object, true).await?;
         tx.commit().await?;
-        Ok(Written { object, created: before.is_none() })
+        Ok(written)
+    }
+
+    /// Makes an object, whose bytes are durable, what a reader of its key gets. Under the key's lock. `whole`: if it has one piece, that is all of a blob.
+    pub(super) async fn place(
+        &self,
+        tx: &mut Tx,
+        who: &Caller,
+        bucket: &Bucket,
+        before: &Before,
+        mut object: Object,
+        whole: bool,
+    ) -> Result<Written, FilesError> {
+        if object.lock.is_some() || object.legal_hold {
+            let now = store::versions::server_time(tx).await?;
+            lock::check(bucket, object.lock, object.legal_hold, now)?;
+        }
+        object.lock = lock::of_new(bucket, object.lock, object.created_at);
+        object.unversioned = bucket.versioning != Versioning::On;
+        self.make_way(tx, who, bucket, &object.key, before, object.created_at).await?;
+        store::objects::insert(tx, &object, whole).await?;
+        Ok(Written { object, created: before.current().is_none() })
+    }
+
+    /// Uses up a token that is good once. Err: it was used before.
+    pub(super) async fn spend(&self, tx: &mut Tx, claims: &Claims) -> Result<(), FilesError> {
+        match claims.once {
+            Some(nonce) if !store::spent::spend(tx, claims.org, nonce, claims.expires).await? => Err(FilesError::Spent),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -155,14 +187,19 @@ fn checksums(new: &NewObject) -> crate::Checksums {
     sent.map(|(kind, hash)| (kind.as_str().to_owned(), encode(hash))).collect()
 }
 
-/// Compares the content with what was said of it, before anything refers to it.
-fn check_content(bucket: &Bucket, new: &NewObject, put: &Put) -> Result<(), FilesError> {
-    for (kind, expected) in &new.expect.0 {
-        let is_same = put.digests.get(*kind).is_some_and(|hash| crypto::constant_time_eq(hash, expected));
-        if !is_same {
+/// Err unless a content has the hashes that were sent with it.
+pub(super) fn compare(expect: &Expect, digests: &Digested) -> Result<(), FilesError> {
+    for (kind, expected) in &expect.0 {
+        if !digests.get(*kind).is_some_and(|hash| crypto::constant_time_eq(hash, expected)) {
             return Err(FilesError::Digest { named: kind.as_str() });
         }
     }
+    Ok(())
+}
+
+/// Compares the content with what was said of it, before anything refers to it.
+fn check_content(bucket: &Bucket, new: &NewObject, put: &Put) -> Result<(), FilesError> {
+    compare(&new.expect, &put.digests)?;
     if let Some(claims) = &new.claims {
         if let Some(expected) = claims.exact_bytes.filter(|exact| *exact != put.size) {
             return Err(FilesError::Incomplete { expected, got: put.size });
@@ -171,8 +208,12 @@ fn check_content(bucket: &Bucket, new: &NewObject, put: &Put) -> Result<(), File
             return Err(FilesError::Digest { named: "sha256" });
         }
     }
-    let found = sniff(&put.head).media_type;
-    let found = if found.is_empty() { new.content_type.as_deref().unwrap_or(OCTETS) } else { found };
+    check_type(bucket, sniff(&put.head).media_type, new.content_type.as_deref())
+}
+
+/// Err unless the bucket takes this type: of the content, or, where that is not recognised, as it was declared.
+pub(super) fn check_type(bucket: &Bucket, found: &str, declared: Option<&str>) -> Result<(), FilesError> {
+    let found = if found.is_empty() { declared.unwrap_or(OCTETS) } else { found };
     if bucket.allowed_types.is_empty() || bucket.allowed_types.iter().any(|allowed| is_of_type(found, allowed)) {
         return Ok(());
     }

@@ -2,6 +2,15 @@
 
 pub(crate) mod blobs;
 pub(crate) mod buckets;
+pub(crate) mod extents;
+pub(crate) mod garbage;
+pub(crate) mod lifecycle;
 pub(crate) mod objects;
+pub(crate) mod parts;
 pub(crate) mod rules;
+pub(crate) mod scrub;
+pub(crate) mod spent;
+pub(crate) mod trash;
+pub(crate) mod uploads;
 pub(crate) mod usage;
+pub(crate) mod versions;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
@@ -183,20 +183,23 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(|row| (row.id, row.key)).collect())
 }
 
-/// Makes an object the current one of its key, which has none now.
-pub(crate) async fn insert(conn: &mut PgConnection, new: &Object) -> sqlx::Result<()> {
+/// Makes a version the latest of its key, which has none now: what a reader gets, or a marker. `whole`: its only piece is all of a blob.
+pub(crate) async fn insert(conn: &mut PgConnection, new: &Object, whole: bool) -> sqlx::Result<()> {
     let (blob, extents) = match new.pieces.as_slice() {
-        [Piece { blob, offset: 0, .. }] => (Some(blob.0), &[][..]),
+        [Piece { blob, .. }] if whole => (Some(blob.0), &[][..]),
         pieces => (None, pieces),
     };
+    let parts: Option<&[i64]> = Some(new.parts.as_slice()).filter(|parts| !parts.is_empty());
     sqlx::query!(
         "INSERT INTO files_objects (id, org_id, bucket_id, key, current, marker, unversioned, size, blob_id, extents, etag, sha256, checksums,
            parts, content_type, sniffed, headers, metadata, tags, lock_mode, lock_until, legal_hold, scan, created_by, created_at)
-         VALUES ($1, $2, $3, $4, true, false, $5, $6, $7, $8, $9, $10, $11, NULL, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)",
         new.id.0,
         new.org.0,
         new.bucket.0,
         new.key.as_str(),
+        new.current,
+        new.marker,
         new.unversioned,
         i64::try_from(new.size).unwrap_or(i64::MAX),
         blob,
@@ -204,6 +207,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, new: &Object) -> sqlx::Resul
         new.etag,
         new.sha256.as_ref().map(<[u8; 32]>::as_slice),
         Json(&new.checksums) as _,
+        parts as _,
         new.content_type,
         new.sniffed,
         Json(&new.headers) as _,
@@ -221,7 +225,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, new: &Object) -> sqlx::Resul
     insert_extents(conn, new, extents).await
 }
 
-async fn insert_extents(conn: &mut PgConnection, object: &Object, extents: &[Piece]) -> sqlx::Result<()> {
+pub(super) async fn insert_extents(conn: &mut PgConnection, object: &Object, extents: &[Piece]) -> sqlx::Result<()> {
     if extents.is_empty() {
         return Ok(());
     }
@@ -238,29 +242,6 @@ async fn insert_extents(conn: &mut PgConnection, object: &Object, extents: &[Pie
         &blobs,
         &offsets,
         &sizes,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Takes a current object away from its key: into the trash for so many days, or for good.
-pub(crate) async fn remove(
-    conn: &mut PgConnection,
-    id: VersionId,
-    by: &str,
-    days: i32,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    if days == 0 {
-        return sqlx::query!("DELETE FROM files_objects WHERE id = $1", id.0).execute(conn).await.map(drop);
-    }
-    sqlx::query!(
-        "UPDATE files_objects SET current = false, noncurrent_at = $2, trashed_at = $2, trashed_by = $3, purge_at = $4 WHERE id = $1",
-        id.0,
-        now,
-        by,
-        now + TimeDelta::days(days.into()),
     )
     .execute(conn)
     .await

@@ -33,6 +33,7 @@ fn bucket(org: OrgId, public: bool) -> Bucket {
         cors: serde_json::Value::Null,
         lifecycle: serde_json::Value::Null,
         tags: Tags::new(),
+        purge_url: None,
         revision: 1,
         created_by: "x".into(),
         created_at: clock.now(),
