@@ -34,7 +34,7 @@ RULES = [
     (r"docs/(metrics|events)\.md$|docs/openapi\.json$", ["docs"]),
     (r"(dashboards|alerts|tests/monitoring|docs/runbooks)/|docs/operations\.md$", ["monitoring"]),
     (r"docs/|README\.md$|SECURITY\.md$|LICENSE$|benches/|config/|demo/|tests/fixtures/|\.gitignore$", []),
-    (r"(clippy|rustfmt|deny)\.toml$|\.shellcheckrc$|\.sqlx/|tests/scripts/|scripts/test(_\w+\.py|-slow)?$", ["lint"]),
+    (r"(clippy|rustfmt|deny)\.toml$|\.shellcheckrc$|\.sqlx/|tests/(scripts|faults)/|scripts/test(_\w+\.py|-slow)?$", ["lint"]),
     (r"compose/|tests/compose/|scripts/(image$|compose-init|test-compose$|upgrade)", ["lint", "compose"]),
     (r"scripts/(audit|bench|dev-db|run|sbom|sqlx-prepare)$", ["lint"]),
     (r"tests/clients/(browser/|browser\.mjs$|smollm2\.mjs$)", ["browser"]),

@@ -82,6 +82,16 @@ const CALLERS: &[(&str, &str, &str)] = &[
     // Products.
     ("agents/service/agents.rs", "answers_between", "the report of the installation"),
     ("agents/service/mod.rs", "sweep_abandoned", "answers of all organisations that a crash left unfinished"),
+    // A scrub and a sweep go over what all organisations have stored.
+    ("files/collect.rs", "settle_some delete_gone purge_due", "garbage, trash and uploads of all organisations"),
+    ("files/inventory.rs", "expected_blobs known_blobs note_blob", "blobs of all organisations"),
+    ("files/repair.rs", "found_damage note_damage found_whole repair count_repaired", "objects of all rooms"),
+    ("files/scrub.rs", "current_scrub save_scrub damage scrubs sweeps scrub_now", "the scrub is the installation's"),
+    ("files/service/compact.rs", "compact", "objects of all organisations"),
+    ("files/service/lifecycle.rs", "carry_out_rules", "whose turn it is, of all buckets"),
+    ("files/sweep.rs", "sweep is_safe", "the store is the installation's"),
+    ("knowledge/inventory.rs", "expected_originals known_originals", "documents of all organisations"),
+    ("mail/inventory.rs", "expected_files known_files", "mails of all owners"),
     ("knowledge/doctor.rs", "compare check_ocr WordsOnlyCheck::run", "checks of all bases"),
     ("knowledge/jobs/maintain.rs", "run_maintain fail_abandoned embed_words_only", "upkeep of all bases"),
     ("knowledge/jobs/reconcile.rs", "reconcile_soon reconcile", "compares all bases with their indexes"),

@@ -1,5 +1,6 @@
 //! Files: buckets and objects.
 
+mod core;
 mod objects;
 mod surfaces;
 
