@@ -99,8 +99,8 @@ CREATE INDEX files_objects_bucket_idx ON files_objects (bucket_id);
 CREATE INDEX files_objects_trash_idx ON files_objects (org_id, id) WHERE trashed_at IS NOT NULL;
 CREATE INDEX files_objects_purge_idx ON files_objects (purge_at) WHERE purge_at IS NOT NULL;
 -- Lifecycle: what is old enough, of each bucket that has rules.
-CREATE INDEX files_objects_age_idx ON files_objects (bucket_id, created_at) WHERE current;
-CREATE INDEX files_objects_noncurrent_idx ON files_objects (bucket_id, noncurrent_at) WHERE noncurrent_at IS NOT NULL AND trashed_at IS NULL;
+CREATE INDEX files_objects_age_idx ON files_objects (bucket_id, created_at, id) WHERE current;
+CREATE INDEX files_objects_noncurrent_idx ON files_objects (bucket_id, noncurrent_at, id) WHERE noncurrent_at IS NOT NULL AND trashed_at IS NULL;
 CREATE INDEX files_objects_scan_idx ON files_objects (created_at) WHERE scan = 'pending';
 SELECT holdfast_tenant_table('files_objects');
 -- Trash, lifecycle and scans of all organisations.
