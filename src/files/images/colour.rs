@@ -46,7 +46,9 @@ pub(crate) fn of_inks(pixels: &[u8], profile: Option<&[u8]>) -> Vec<u8> {
     };
     by_profile().unwrap_or_else(|| {
         let (inks, _) = pixels.as_chunks::<4>();
-        inks.iter().flat_map(|[cyan, magenta, yellow, black]| [cyan, magenta, yellow].map(|ink| light(*ink, *black))).collect()
+        inks.iter()
+            .flat_map(|[cyan, magenta, yellow, black]| [cyan, magenta, yellow].map(|ink| light(*ink, *black)))
+            .collect()
     })
 }
 

@@ -52,7 +52,8 @@ impl Plan {
     pub fn stored(&self, orientation: Orientation, (width, height): (u32, u32)) -> Self {
         let Rect { x, y, width: w, height: h } = self.region;
         // Distances from the right and lower edges of the stored picture.
-        let (right, below) = (|begin: u32, side: u32| width - begin - side, |begin: u32, side: u32| height - begin - side);
+        let (right, below) =
+            (|begin: u32, side: u32| width - begin - side, |begin: u32, side: u32| height - begin - side);
         let (x, y) = match orientation {
             Orientation::NoTransforms => (x, y),
             Orientation::Rotate90 => (y, below(x, w)),
@@ -74,7 +75,8 @@ impl Plan {
     pub fn least(&self, (width, height): (u32, u32)) -> (u32, u32) {
         let wider = u64::from(self.width) * u64::from(self.region.height);
         let higher = u64::from(self.height) * u64::from(self.region.width);
-        let (by, of) = if wider >= higher { (self.width, self.region.width) } else { (self.height, self.region.height) };
+        let (by, of) =
+            if wider >= higher { (self.width, self.region.width) } else { (self.height, self.region.height) };
         let side = |side: u32| scaled(side, by.saturating_mul(SPARE), of).min(side);
         (side(width), side(height))
     }

@@ -139,7 +139,8 @@ impl Pool {
             return Err(ImageError::refused(Limit::Time, deadline.as_secs()));
         };
         match &made {
-            Ok(_) | Err(ImageError::Refused { .. } | ImageError::Format | ImageError::Crop { .. } | ImageError::Avif)
+            Ok(_)
+            | Err(ImageError::Refused { .. } | ImageError::Format | ImageError::Crop { .. } | ImageError::Avif)
                 if child.is_alive() =>
             {
                 self.keep(child);

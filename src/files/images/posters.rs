@@ -118,7 +118,8 @@ fn video(file: &Path) -> Vec<OsString> {
     name.push(file);
     arguments.push(name);
     let scale = format!("scale=w='min({SIDE},iw)':h=-2");
-    let output = ["-frames:v", "1", "-an", "-sn", "-dn", "-vf", &scale, "-c:v", "mjpeg", "-q:v", "3", "-f", "image2pipe"];
+    let output =
+        ["-frames:v", "1", "-an", "-sn", "-dn", "-vf", &scale, "-c:v", "mjpeg", "-q:v", "3", "-f", "image2pipe"];
     arguments.extend(output.into_iter().chain(["pipe:1"]).map(OsString::from));
     arguments
 }
@@ -136,7 +137,7 @@ async fn run(program: &Path, arguments: &[OsString]) -> Result<Bytes, ImageError
         .stderr(Stdio::null())
         .spawn()
         .map_err(failed)?;
-    let group = Group::of(&child);
+    let mut group = Group::of(&child);
     group.limit().map_err(failed)?;
     let Some(output) = child.stdout.take() else { return Err(ImageError::Child("no pipe".to_owned())) };
     let mut made = Vec::new();
@@ -145,6 +146,8 @@ async fn run(program: &Path, arguments: &[OsString]) -> Result<Bytes, ImageError
         return Err(ImageError::refused(Limit::OutputBytes, OUTPUT_BYTES));
     }
     let status = child.wait().await.map_err(failed)?;
+    // Its number may be another's now.
+    group.0 = None;
     if status.success() && !made.is_empty() { Ok(made.into()) } else { Err(ImageError::Malformed) }
 }
 
@@ -158,11 +161,13 @@ impl Group {
 
     /// Set from outside: a program that is already reading has done so for a moment.
     fn limit(&self) -> std::io::Result<()> {
+        // Without one, the limits would be this process's own.
+        let Some(process) = self.0 else { return Ok(()) };
         for (resource, most) in
             [(Resource::As, MEMORY), (Resource::Cpu, CPU_SECONDS), (Resource::Fsize, 0), (Resource::Core, 0)]
         {
             let limit = Rlimit { current: Some(most), maximum: Some(most) };
-            match rustix::process::prlimit(self.0, resource, limit) {
+            match rustix::process::prlimit(Some(process), resource, limit) {
                 Ok(_) => {}
                 // It has ended already.
                 Err(rustix::io::Errno::SRCH) => return Ok(()),

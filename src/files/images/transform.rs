@@ -40,9 +40,12 @@ fn resized(picture: &DynamicImage, part: Rect, width: u32, height: u32) -> Resul
     let source = ImageRef::new(picture.width(), picture.height(), pixels, kind).map_err(|_| ImageError::Malformed)?;
     let mut out = Image::new(width, height, kind);
     let Rect { x, y, width: w, height: h } = part;
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .crop(f64::from(x), f64::from(y), f64::from(w), f64::from(h));
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).crop(
+        f64::from(x),
+        f64::from(y),
+        f64::from(w),
+        f64::from(h),
+    );
     Resizer::new().resize(&source, &mut out, &options).map_err(|_| ImageError::Malformed)?;
     let pixels = out.into_vec();
     let out = if kind == PixelType::U8x3 {
