@@ -4,9 +4,9 @@
 //! only after its bytes are durable, and content never changes under an id. The S3 protocol is package `s3` beside this one, pictures are
 //! package `images`.
 //!
-//! Owns `files_access_keys`, `files_blobs`, `files_buckets`, `files_damage`, `files_extents`, `files_garbage`, `files_lifecycle_runs`,
-//! `files_links`, `files_objects`, `files_parts`, `files_quotas`, `files_rules`, `files_scrubs`, `files_spent`, `files_sweeps`, `files_uploads`,
-//! `files_usage`.
+//! Owns `files_access_keys`, `files_blobs`, `files_buckets`, `files_damage`, `files_extents`, `files_garbage`, `files_image_reports`,
+//! `files_lifecycle_runs`, `files_links`, `files_objects`, `files_parts`, `files_quotas`, `files_rules`, `files_scrubs`, `files_spent`,
+//! `files_sweeps`, `files_uploads`, `files_usage`.
 
 mod access;
 mod blobs;
@@ -17,6 +17,7 @@ mod key_name;
 mod metrics;
 mod model;
 mod module;
+mod poster;
 mod routes;
 mod serve;
 mod service;
@@ -25,6 +26,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod token;
+mod variants;
 
 pub use access::{Caller, CallerKind, LinkGrant, Why, may};
 pub use blobs::{Blobs, Piece, Put, Want};
@@ -35,6 +37,10 @@ pub use key_name::{Key, KeyProblem, after};
 pub use model::*;
 pub use module::{ADMIN, Needs, READ, ROOM, WRITE, build};
 pub use serve::{attachment, etag_value};
-pub use service::{Deps, Files};
+pub use service::{
+    Coding, Deps, Files,
+    report::{ImageCounts, ImageReport, LastImageReport},
+};
 pub use sniff::{Sniffed, is_active, sniff};
 pub use token::{Claims, TokenError};
+pub use variants::{Variant, VariantFacts, VariantFigures};

@@ -3,5 +3,6 @@
 pub(crate) mod blobs;
 pub(crate) mod buckets;
 pub(crate) mod objects;
+pub(crate) mod reports;
 pub(crate) mod rules;
 pub(crate) mod usage;
