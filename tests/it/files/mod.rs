@@ -1,5 +1,6 @@
 //! Files: buckets and objects.
 
+mod images;
 mod objects;
 mod surfaces;
 
