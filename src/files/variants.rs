@@ -60,6 +60,8 @@ pub struct VariantFigures {
 }
 
 type Outcome = Result<Variant, Arc<FilesError>>;
+/// Where an outcome will be told.
+type Awaited = watch::Receiver<Option<Outcome>>;
 
 /// The cache. Cheap to clone.
 #[derive(Clone)]
@@ -74,7 +76,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    in_flight: HashMap<String, watch::Receiver<Option<Outcome>>>,
+    in_flight: HashMap<String, Awaited>,
     failures: HashMap<String, (DateTime<Utc>, Arc<FilesError>)>,
     figures: VariantFigures,
 }
@@ -132,22 +134,11 @@ impl Variants {
             self.state().figures.hits += 1;
             return Ok(variant);
         }
-        let mut receiver = {
-            let now = self.0.clock.now();
-            let mut state = self.state();
-            state.failures.retain(|_, (at, _)| *at + REMEMBERED > now);
-            if let Some((_, error)) = state.failures.get(&name) {
-                return Err(again(error));
-            }
-            if let Some(receiver) = state.in_flight.get(&name).cloned() {
-                state.figures.shared += 1;
-                receiver
-            } else if state.in_flight.len() >= IN_FLIGHT {
-                return Err(FilesError::Busy);
-            } else {
-                self.begin(&mut state, name, make()?)
-            }
-        };
+        let (mut receiver, begun) = self.join(name, make)?;
+        // Without the lock: a task that cannot begin, because the process ends, takes it.
+        if let Some((flight, make)) = begun {
+            self.begin(flight, make);
+        }
         let outcome = match receiver.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone(),
             // The process ends.
@@ -169,23 +160,47 @@ impl Variants {
         Some(Variant { facts, bytes, etag: name.to_owned() })
     }
 
+    /// Where the outcome will be told; with what makes it, if nobody does yet.
+    fn join<F>(
+        &self,
+        name: String,
+        make: impl FnOnce() -> Result<F, FilesError>,
+    ) -> Result<(Awaited, Option<(Flight, F)>), FilesError> {
+        let now = self.0.clock.now();
+        let mut state = self.state();
+        state.failures.retain(|_, (at, _)| *at + REMEMBERED > now);
+        if let Some((_, error)) = state.failures.get(&name) {
+            return Err(again(error));
+        }
+        if let Some(receiver) = state.in_flight.get(&name).cloned() {
+            state.figures.shared += 1;
+            return Ok((receiver, None));
+        }
+        if state.in_flight.len() >= IN_FLIGHT {
+            return Err(FilesError::Busy);
+        }
+        let make = make()?;
+        let (sender, receiver) = watch::channel(None);
+        state.in_flight.insert(name.clone(), receiver.clone());
+        Ok((receiver, Some((Flight { variants: self.clone(), name, sender }, make))))
+    }
+
     /// Makes it in a task of its own: whoever asked may leave.
-    fn begin<F>(&self, state: &mut State, name: String, make: F) -> watch::Receiver<Option<Outcome>>
+    fn begin<F>(&self, flight: Flight, make: F)
     where
         F: Future<Output = Result<(VariantFacts, Bytes), FilesError>> + Send + 'static,
     {
-        let (sender, receiver) = watch::channel(None);
-        state.in_flight.insert(name.clone(), receiver.clone());
-        let flight = Flight { variants: self.clone(), name, sender };
         self.0.lifecycle.spawn("files.variant", async move {
             // Another may have been faster between the look at the folder and this.
             let made = match flight.variants.stored(&flight.name).await {
-                Some(variant) => Ok(variant),
+                Some(variant) => {
+                    flight.variants.state().figures.hits += 1;
+                    Ok(variant)
+                }
                 None => flight.keep(make.await).await,
             };
             flight.ends(made);
         });
-        receiver
     }
 }
 

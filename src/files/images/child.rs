@@ -14,7 +14,7 @@ use std::{
 use rustix::process::{Resource, Rlimit, Signal};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{ImageError, Kind, Made, Order, make::make};
+use crate::{ImageError, Kind, Limit, Made, Order, make::make};
 
 /// The hidden command of this program that is such a child.
 pub const SUBCOMMAND: &str = "image-child";
@@ -75,7 +75,12 @@ fn serve(mut input: BufReader<impl Read>, mut output: impl Write) -> std::io::Re
         }
         // A decoder that panics has met a picture that is not as it should be. The parent replaces this child then.
         let made = std::panic::catch_unwind(AssertUnwindSafe(|| make(&order, &content)));
-        answer(&mut output, made.unwrap_or(Err(ImageError::Malformed)))?;
+        let made = made.unwrap_or(Err(ImageError::Malformed)).map_err(|error| match error {
+            // A decoder's own limit was a part of this.
+            ImageError::Refused { limit: Limit::Memory, .. } => ImageError::refused(Limit::Memory, setup.memory_mib),
+            error => error,
+        });
+        answer(&mut output, made)?;
     }
     Ok(())
 }

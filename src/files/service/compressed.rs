@@ -74,9 +74,13 @@ impl Files {
             Ok(async move { files.compress(&object, coding).await })
         };
         let made = self.inner.variants.get(variants::name(object, coding.as_str()), make).await?;
-        let is_smaller = !made.facts.content_type.is_empty();
+        if made.facts.content_type.is_empty() {
+            return Ok(None);
+        }
+        // An equal content may be declared otherwise elsewhere.
+        let facts = VariantFacts { content_type: object.content_type.clone(), ..made.facts };
         let etag = format!("{}-{}", object.etag, coding.as_str());
-        Ok(is_smaller.then_some(Variant { etag, ..made }))
+        Ok(Some(Variant { facts, etag, bytes: made.bytes }))
     }
 
     async fn compress(&self, object: &Object, coding: Coding) -> Result<(VariantFacts, Bytes), FilesError> {
