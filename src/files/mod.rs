@@ -38,7 +38,7 @@ pub use model::*;
 pub use module::{ADMIN, Needs, READ, ROOM, WRITE, build};
 pub use serve::{attachment, etag_value};
 pub use service::{
-    Coding, Deps, Files,
+    Coding, Deps, Files, check_presets,
     report::{ImageCounts, ImageReport, LastImageReport},
 };
 pub use sniff::{Sniffed, is_active, sniff};

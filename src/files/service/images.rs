@@ -214,7 +214,7 @@ fn is_preset(bucket: &Bucket, options: &Options) -> bool {
 }
 
 /// Err unless these presets can be stored: each a name and options. Every problem has its pointer.
-pub(crate) fn check_presets(presets: &serde_json::Value) -> Result<(), Vec<FieldError>> {
+pub fn check_presets(presets: &serde_json::Value) -> Result<(), Vec<FieldError>> {
     const MOST: usize = 100;
     let Some(presets) = presets.as_object() else {
         return Err(vec![FieldError::new("", "invalid", "expected an object of presets")]);

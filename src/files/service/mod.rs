@@ -27,7 +27,7 @@ use platform::{
 use storage::{Deletions, Storage};
 use tokio::sync::Semaphore;
 
-pub(crate) use self::images::check_presets;
+pub use self::images::check_presets;
 pub use compressed::Coding;
 
 /// New variants in a minute that somebody without an account may have made of a bucket whose options are free.

@@ -1,3 +1,4 @@
 mod access;
 mod keys;
+mod presets;
 mod tokens;
