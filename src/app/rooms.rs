@@ -251,8 +251,12 @@ fn mail_and_files(
 ) -> anyhow::Result<(Mail, Files, [Module; 2])> {
     let (mail, of_mail) = mail::build(context, &runtime.config.mail, storage, deletions.clone())?;
     mail.attaches_from(Arc::new(knowledge.clone()));
-    let needs =
-        files::Needs { objects: storage.clone(), deletions: deletions.clone(), executable: runtime.executable.clone() };
+    let needs = files::Needs {
+        objects: storage.clone(),
+        deletions: deletions.clone(),
+        executable: runtime.executable.clone(),
+        data_dir: context.data_dir.clone(),
+    };
     let (files, of_files) = files::build(context, &runtime.config.files, needs)?;
     files.inspects(vec![Arc::new(knowledge.clone()), Arc::new(mail.clone()), files.inventory()]);
     files.repairs_by(Arc::new(backups.repairer(None)));

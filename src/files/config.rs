@@ -33,6 +33,18 @@ pub struct Config {
     pub buckets_per_org: i64,
     /// Requests in a minute of an address, and of a key, to the surfaces of files (`/s3`, `/f`, `/storage`).
     pub requests_per_minute: u32,
+    /// What was made of objects (images, compressed texts) is kept up to so many MiB, in `cache/files` of the data directory.
+    pub cache_mib: u64,
+    /// Memory of a child process that decodes images, MiB.
+    pub image_memory_mib: u64,
+    /// Largest file of which images are made, MiB.
+    pub image_max_mib: u64,
+    /// Largest image that is decoded, millions of pixels.
+    pub image_max_megapixels: u64,
+    /// Most frames of an animation.
+    pub image_max_frames: u32,
+    /// Write AVIF where clients accept it: a second of processor time for each image.
+    pub avif: bool,
 }
 
 impl Default for Config {
@@ -49,6 +61,12 @@ impl Default for Config {
             org_objects: 0,
             buckets_per_org: 100,
             requests_per_minute: 60_000,
+            cache_mib: 2048,
+            image_memory_mib: 768,
+            image_max_mib: 25,
+            image_max_megapixels: 50,
+            image_max_frames: 250,
+            avif: false,
         }
     }
 }
@@ -76,5 +94,13 @@ impl Config {
         errors.range("org_objects", self.org_objects, 0, i64::MAX);
         errors.range("buckets_per_org", self.buckets_per_org, 1, 10_000);
         errors.range("requests_per_minute", self.requests_per_minute, 60, 10_000_000);
+        errors.range("cache_mib", self.cache_mib, 16, 1 << 20);
+        errors.range("image_memory_mib", self.image_memory_mib, 256, 16_384);
+        errors.range("image_max_mib", self.image_max_mib, 1, 200);
+        errors.range("image_max_megapixels", self.image_max_megapixels, 1, 200);
+        errors.range("image_max_frames", self.image_max_frames, 1, 2000);
+        if self.avif && !images::WRITES_AVIF {
+            errors.push("avif", "this program was built without AVIF (the feature `avif`)");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 use crate::{KeyProblem, TokenError, VersionId, Why};
+use images::ImageError;
 use jobs::JobsError;
 use platform::{
     crypto::SealError,
@@ -82,6 +83,12 @@ pub enum FilesError {
     #[error("some fields are invalid")]
     Invalid(Vec<FieldError>),
     #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error("readers of this bucket may have its images {0}")]
+    ImageRights(&'static str),
+    #[error("too many new images are asked for: wait a little")]
+    Limited { retry_after: Duration },
+    #[error(transparent)]
     Storage(#[from] StorageError),
     /// A room cannot say which objects it expects.
     #[error(transparent)]
@@ -157,6 +164,9 @@ impl From<FilesError> for ApiError {
             E::Token(TokenError::Invalid) => Self::new(StatusCode::FORBIDDEN, "token_invalid", text),
             E::Unsupported(_) => Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", text),
             E::Invalid(errors) => Self::validation(errors),
+            E::Image(error) => of_image(&error, text),
+            E::ImageRights(_) => Self::new(StatusCode::FORBIDDEN, "image_options_refused", text),
+            E::Limited { retry_after } => Self::too_many(retry_after),
             E::Storage(error) => error.into(),
             E::Jobs(error) => error.into(),
             E::Db(error) if error.constraint() == Some("files_objects_locked") => {
@@ -164,6 +174,22 @@ impl From<FilesError> for ApiError {
             }
             E::Db(error) => error.into(),
             error @ (E::Inventory(_) | E::Seal(_) | E::Json(_) | E::Row(_)) => Self::internal(error),
+        }
+    }
+}
+
+fn of_image(error: &ImageError, text: String) -> ApiError {
+    match error {
+        ImageError::Format | ImageError::Avif => {
+            ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "image_format", text)
+        }
+        ImageError::Refused { .. } => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "image_too_large", text),
+        ImageError::Malformed => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "image_damaged", text),
+        ImageError::Crop { .. } => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "image_crop", text),
+        ImageError::Busy => ApiError::unavailable(Duration::from_secs(2), text),
+        // What the child said is for the operator.
+        ImageError::Child(_) => {
+            ApiError::unavailable(Duration::from_secs(5), "the image could not be made").with_source(error.clone())
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BucketId, Files, FilesError};
+use crate::{BucketId, Files, FilesError, service::report};
 use jobs::{CatchUp, Cron, Job, JobContext, JobError, JobsError, Registry};
 use platform::ids::OrgId;
 use storage::StorageError;
@@ -162,6 +162,7 @@ pub(crate) fn register(registry: &mut Registry, files: &Files) -> Result<(), Job
         }
     });
     register_of_buckets(registry, files);
+    report::register(registry, files);
     registry.schedule(Collect::KIND, Cron::parse("*/10 * * * *", "UTC")?, CatchUp::One, &Collect {})?;
     registry.schedule(Compact::KIND, Cron::parse("40 1 * * *", "UTC")?, CatchUp::One, &Compact {})?;
     registry.schedule(Lifecycle::KIND, Cron::parse("30 0 * * *", "UTC")?, CatchUp::One, &Lifecycle {})?;

@@ -4,10 +4,10 @@
 //! only after its bytes are durable, and content never changes under an id. The S3 protocol is package `s3` beside this one, pictures are
 //! package `images`.
 //!
-//! Owns `files_access_keys`, `files_blobs`, `files_buckets`, `files_damage`, `files_extents`, `files_garbage`, `files_lifecycle_runs`,
-//! `files_links`, `files_objects`, `files_parts`, `files_quotas`, `files_rules`, `files_scrubs`, `files_spent`, `files_sweeps`, `files_uploads`,
-//! `files_usage`. Jobs: `files.collect`, `files.compact`, `files.empty_bucket`, `files.lifecycle`, `files.purge`, `files.repair`, `files.scrub`,
-//! `files.sweep`.
+//! Owns `files_access_keys`, `files_blobs`, `files_buckets`, `files_damage`, `files_extents`, `files_garbage`, `files_image_reports`,
+//! `files_lifecycle_runs`, `files_links`, `files_objects`, `files_parts`, `files_quotas`, `files_rules`, `files_scrubs`, `files_spent`,
+//! `files_sweeps`, `files_uploads`, `files_usage`. Jobs: `files.collect`, `files.compact`, `files.empty_bucket`, `files.lifecycle`, `files.purge`,
+//! `files.repair`, `files.report`, `files.scrub`, `files.sweep`.
 
 mod access;
 mod blobs;
@@ -23,6 +23,7 @@ mod lock;
 mod metrics;
 mod model;
 mod module;
+mod poster;
 mod repair;
 mod routes;
 mod scrub;
@@ -34,6 +35,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod token;
+mod variants;
 
 pub use access::{Caller, CallerKind, LinkGrant, Why, may};
 pub use blobs::{Blobs, Piece, Put, Want};
@@ -44,6 +46,10 @@ pub use key_name::{Key, KeyProblem, after};
 pub use model::*;
 pub use module::{ADMIN, Needs, READ, ROOM, WRITE, build};
 pub use serve::{attachment, etag_value};
-pub use service::{Deps, Files};
+pub use service::{
+    Coding, Deps, Files, check_presets,
+    report::{ImageCounts, ImageReport, LastImageReport},
+};
 pub use sniff::{Sniffed, is_active, sniff};
 pub use token::{Claims, TokenError};
+pub use variants::{Variant, VariantFacts, VariantFigures};

@@ -33,6 +33,7 @@ pub static ROOM: Room = Room {
         Table::small("files_access_keys"),
         Table::small("files_buckets"),
         Table::small("files_damage"),
+        Table::small("files_image_reports"),
         Table::small("files_lifecycle_runs"),
         Table::small("files_links"),
         Table::small("files_quotas"),
@@ -56,12 +57,13 @@ pub struct Needs {
     pub deletions: Deletions,
     /// This program: it starts itself as a child to decode pictures.
     pub executable: PathBuf,
+    pub data_dir: PathBuf,
 }
 
 pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files, Module), StorageError> {
-    let Context { db, clock, lifecycle, master_key, traffic, server, .. } = context.clone();
+    let Context { db, clock, lifecycle, master_key, server, traffic, .. } = context.clone();
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let images = PoolConfig { children: threads, ..PoolConfig::default() };
+    let images = PoolConfig { children: threads, memory_mib: config.image_memory_mib, ..PoolConfig::default() };
     let files = Files::new(Deps {
         config: config.clone(),
         db,
@@ -72,8 +74,11 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files,
         whole: needs.objects,
         deletions: needs.deletions,
         cpu: CpuPool::new(threads),
-        traffic,
         images: Pool::new(needs.executable, images, lifecycle),
+        // One more than are worked on: it is read meanwhile.
+        image_sources: threads + 1,
+        cache: needs.data_dir.join("cache/files"),
+        traffic,
         public_url: server.base_url(),
     });
     let module = Module::new(&ROOM).api(routes::router(), &files).jobs(files.clone(), jobs::register);

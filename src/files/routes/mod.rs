@@ -1,6 +1,7 @@
 //! `/api/v1/buckets`
 
 mod buckets;
+pub(crate) mod images;
 mod objects;
 
 use axum::{
@@ -21,6 +22,10 @@ pub fn router() -> OpenApiRouter<Files> {
         .routes(routes!(buckets::get_bucket, buckets::delete_bucket))
         .routes(routes!(objects::list_objects))
         .routes(routes!(objects::get_object, objects::put_object, objects::delete_object))
+        .routes(routes!(images::get_image))
+        .routes(routes!(images::get_image_info))
+        .routes(routes!(images::sign_image_options))
+        .routes(idempotent(routes!(images::get_image_report, images::start_image_report)))
 }
 
 /// The query string as it was sent. (The house's own extractor composes characters, and a key is never changed.)

@@ -3,8 +3,10 @@
 mod append;
 mod buckets;
 mod compact;
+mod compressed;
 mod copy;
 mod delete;
+mod images;
 mod later;
 mod lifecycle;
 mod list;
@@ -12,6 +14,7 @@ mod locks;
 mod parts;
 mod quota;
 mod read;
+pub(crate) mod report;
 mod rules;
 mod settings;
 mod tags;
@@ -23,19 +26,30 @@ mod write;
 
 use std::{
     collections::BTreeSet,
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
-use super::{Blobs, Bucket, BucketId, Caller, Config, FilesError, Key, Verb, may, store};
-use images::Pool;
+use super::{
+    Blobs, Bucket, BucketId, Caller, Config, FilesError, Key, VariantFigures, Verb, may, store, variants::Variants,
+};
+use ::images::Pool;
 use platform::{
     clock::Clock,
     crypto::MasterKey,
     db::{Db, Tx, lock_until_commit},
+    http::RateLimiter,
     lifecycle::Lifecycle,
     pools::{CpuPool, Traffic},
 };
 use storage::{Deletions, Inventory, Repair, Storage};
+use tokio::sync::Semaphore;
+
+pub use self::images::check_presets;
+pub use compressed::Coding;
+
+/// New variants in a minute that somebody without an account may have made of a bucket whose options are free.
+const NEW_VARIANTS: u32 = 60;
 
 /// What the service is made of.
 pub struct Deps {
@@ -51,9 +65,13 @@ pub struct Deps {
     pub deletions: Deletions,
     /// For hashes, and what else an upload waits for.
     pub cpu: CpuPool,
-    /// The requests being served: scrubs yield to them.
+    /// The requests being served: scrubs and reports yield to them.
     pub traffic: Traffic,
     pub images: Pool,
+    /// Images at a time whose content is in memory.
+    pub image_sources: usize,
+    /// Where what was made of objects is kept.
+    pub cache: PathBuf,
     /// Of the console, without a slash at its end.
     pub public_url: String,
 }
@@ -76,6 +94,11 @@ pub(crate) struct Inner {
     pub inventories: OnceLock<Vec<Arc<dyn Inventory>>>,
     pub repair: OnceLock<Arc<dyn Repair>>,
     pub images: Pool,
+    pub image_sources: Semaphore,
+    pub variants: Variants,
+    /// By address and bucket.
+    pub new_variants: RateLimiter,
+    pub cpu: CpuPool,
     pub public_url: String,
     /// Signs tokens.
     pub token_key: [u8; 32],
@@ -101,10 +124,13 @@ impl Files {
             cpu,
             traffic,
             images,
+            image_sources,
+            cache,
             public_url,
         } = deps;
+        let variants = Variants::new(cache, config.cache_mib << 20, cpu.clone(), clock.clone(), lifecycle.clone());
         let blob_bytes = config.blob_mib << 20;
-        let blobs = Blobs { storage, deletions, clock: clock.clone(), lifecycle, cpu, blob_bytes };
+        let blobs = Blobs { storage, deletions, clock: clock.clone(), lifecycle, cpu: cpu.clone(), blob_bytes };
         let inner = Inner {
             token_key: master_key.derive("files tokens"),
             config,
@@ -118,6 +144,10 @@ impl Files {
             inventories: OnceLock::new(),
             repair: OnceLock::new(),
             images,
+            image_sources: Semaphore::new(image_sources.max(1)),
+            variants,
+            new_variants: RateLimiter::new(NEW_VARIANTS, NEW_VARIANTS),
+            cpu,
             public_url,
         };
         Self { inner: Arc::new(inner) }
@@ -130,6 +160,11 @@ impl Files {
     /// The pool of children that decode pictures.
     pub fn images(&self) -> &Pool {
         &self.inner.images
+    }
+
+    /// What the cache of variants has and has done.
+    pub fn variant_figures(&self) -> VariantFigures {
+        self.inner.variants.figures()
     }
 
     /// Address of the console, without a slash at its end: what is given to clients begins with it.

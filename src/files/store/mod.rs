@@ -7,6 +7,7 @@ pub(crate) mod garbage;
 pub(crate) mod lifecycle;
 pub(crate) mod objects;
 pub(crate) mod parts;
+pub(crate) mod reports;
 pub(crate) mod rules;
 pub(crate) mod scrub;
 pub(crate) mod spent;

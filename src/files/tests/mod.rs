@@ -1,4 +1,5 @@
 mod access;
 mod blobs;
 mod keys;
+mod presets;
 mod tokens;

@@ -29,3 +29,4 @@ INSERT INTO files_scrubs (id, started_at, ended_at, room, after) VALUES (pg_temp
 INSERT INTO files_damage (room, object, org_id, kind, found_at) VALUES ('files', 'x', '$org', 'missing', now());
 INSERT INTO files_sweeps (room, shard, swept_at, objects, orphans, orphan_bytes) VALUES ('files', 0, now(), 0, 0, 0);
 INSERT INTO files_lifecycle_runs (bucket_id, org_id, ran_at, expired, moved, aborted) VALUES (pg_temp.id(1), '$org', now(), 0, 0, 0);
+INSERT INTO files_image_reports (bucket_id, org_id, started_at, ended_at, report) VALUES (pg_temp.id(1), '$org', now(), now(), '{}');
