@@ -23,6 +23,8 @@ pub enum FilesError {
     VersionNotFound,
     #[error("there is no such upload")]
     UploadNotFound,
+    #[error("there is no such link")]
+    LinkNotFound,
     /// The version is a delete marker.
     #[error("this version says that the object was deleted")]
     Marker { id: VersionId },
@@ -75,6 +77,9 @@ pub enum FilesError {
     Busy,
     #[error("this token was used")]
     Spent,
+    /// A password was tried too often: how long to wait.
+    #[error("too many tries: wait")]
+    TooOften(Duration),
     #[error(transparent)]
     Token(#[from] TokenError),
     #[error("{0} cannot be done yet")]
@@ -118,6 +123,7 @@ impl From<FilesError> for ApiError {
             E::ObjectNotFound | E::Marker { .. } => Self::not_found("object"),
             E::VersionNotFound => Self::not_found("version"),
             E::UploadNotFound => Self::not_found("upload"),
+            E::LinkNotFound => Self::not_found("link"),
             E::Denied(Why::Nobody) => Self::unauthorized(text),
             E::Denied(_) => Self::forbidden(text),
             E::Quota { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "quota_exceeded", text),
@@ -141,6 +147,7 @@ impl From<FilesError> for ApiError {
             E::Quarantined => Self::new(StatusCode::FORBIDDEN, "quarantined", text),
             E::NotScanned => Self::conflict("not_scanned", text),
             E::Busy => Self::unavailable(Duration::from_secs(5), text),
+            E::TooOften(wait) => Self::too_many(wait),
             E::Spent => Self::new(StatusCode::FORBIDDEN, "token_used", text),
             E::Token(TokenError::Expired) => Self::new(StatusCode::FORBIDDEN, "token_expired", text),
             E::Token(TokenError::Invalid) => Self::new(StatusCode::FORBIDDEN, "token_invalid", text),

@@ -10,11 +10,10 @@ use futures::Stream;
 
 use super::Files;
 use crate::{
-    AccessKey, Bucket, Caller, Conditions, CopyObject, Deleted, FileLink, FilesError, Key, ListUploads, ListVersions,
-    ListedVersions, Lock, NewAccessKey, NewFileLink, NewUpload, Object, PartWant, Tags, Upload, UploadId, UploadPart,
+    AccessKey, Bucket, Caller, Conditions, CopyObject, Deleted, FilesError, Key, ListUploads, ListVersions,
+    ListedVersions, Lock, NewAccessKey, NewUpload, Object, PartWant, Tags, Upload, UploadId, UploadPart,
     VersionRef, Written,
 };
-use platform::http::Slice;
 use secrecy::SecretString;
 use storage::DigestKind;
 
@@ -174,14 +173,5 @@ impl Files {
     /// The secret is in the answer, and never again.
     pub async fn create_key(&self, _who: &Caller, _new: NewAccessKey) -> Result<(AccessKey, SecretString), FilesError> {
         later("signing in with an access key")
-    }
-
-    /// The link, and the token that is its address.
-    pub async fn create_link(&self, _who: &Caller, _new: NewFileLink) -> Result<(FileLink, String), FilesError> {
-        later("sharing")
-    }
-
-    pub async fn links(&self, _who: &Caller, _slice: &Slice) -> Result<Vec<FileLink>, FilesError> {
-        later("sharing")
     }
 }

@@ -3,11 +3,14 @@
 mod buckets;
 mod delete;
 mod later;
+mod links;
 mod list;
 mod quota;
 mod read;
 mod tokens;
 mod write;
+
+pub use links::OpenedLink;
 
 use std::sync::Arc;
 
@@ -54,6 +57,7 @@ pub(crate) struct Inner {
     pub public_url: String,
     /// Signs tokens.
     pub token_key: [u8; 32],
+    pub passwords: links::LinkPasswords,
 }
 
 impl std::fmt::Debug for Files {
@@ -67,7 +71,8 @@ impl Files {
         let Deps { config, db, clock, lifecycle, master_key, storage, deletions, cpu, images, public_url } = deps;
         let blobs = Blobs { storage, deletions, clock: clock.clone(), lifecycle, cpu };
         let token_key = master_key.derive("files tokens");
-        Self { inner: Arc::new(Inner { config, db, clock, blobs, images, public_url, token_key }) }
+        let passwords = links::LinkPasswords::new();
+        Self { inner: Arc::new(Inner { config, db, clock, blobs, images, public_url, token_key, passwords }) }
     }
 
     pub fn config(&self) -> &Config {

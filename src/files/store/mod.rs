@@ -2,6 +2,8 @@
 
 pub(crate) mod blobs;
 pub(crate) mod buckets;
+pub(crate) mod links;
 pub(crate) mod objects;
+pub(crate) mod public;
 pub(crate) mod rules;
 pub(crate) mod usage;

@@ -17,6 +17,7 @@ fn claims(now: DateTime<Utc>) -> Claims {
         exact_bytes: None,
         content_type: None,
         sha256: None,
+        keep: false,
         once: None,
         image: None,
     }
