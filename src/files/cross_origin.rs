@@ -34,19 +34,19 @@ pub struct CorsRule {
     pub id: Option<String>,
     /// `https://app.example.com`; one `*` in it stands for any text.
     #[schema(min_items = 1)]
-    pub allowed_origins: Vec<String>,
+    pub origins: Vec<String>,
     /// GET, HEAD, PUT, POST, DELETE.
     #[schema(min_items = 1)]
-    pub allowed_methods: Vec<String>,
+    pub methods: Vec<String>,
     /// Headers that a page may send; one `*` stands for any text.
     #[serde(default)]
-    pub allowed_headers: Vec<String>,
+    pub headers: Vec<String>,
     /// Headers that a page may see.
     #[serde(default)]
-    pub expose_headers: Vec<String>,
+    pub expose: Vec<String>,
     /// How long browsers remember the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_age_seconds: Option<i32>,
+    pub max_age: Option<u32>,
 }
 
 /// What is wrong with the rules of a bucket.
@@ -58,21 +58,21 @@ pub(crate) fn problems(rules: &[CorsRule]) -> Vec<FieldError> {
     for (n, rule) in rules.iter().enumerate() {
         let mut wrong = |field: &str, text: &str| errors.push(FieldError::new(format!("/{n}/{field}"), "invalid", text));
         let stars = |text: &String| text.matches('*').count();
-        if rule.allowed_origins.is_empty() || rule.allowed_origins.iter().any(|one| one.is_empty() || stars(one) > 1) {
-            wrong("allowed_origins", "at least one, each with at most one *");
+        if rule.origins.is_empty() || rule.origins.iter().any(|one| one.is_empty() || stars(one) > 1) {
+            wrong("origins", "at least one, each with at most one *");
         }
         let known = ["GET", "HEAD", "PUT", "POST", "DELETE"];
-        if rule.allowed_methods.is_empty() || rule.allowed_methods.iter().any(|one| !known.contains(&one.as_str())) {
-            wrong("allowed_methods", "at least one of GET, HEAD, PUT, POST, DELETE");
+        if rule.methods.is_empty() || rule.methods.iter().any(|one| !known.contains(&one.as_str())) {
+            wrong("methods", "at least one of GET, HEAD, PUT, POST, DELETE");
         }
-        if rule.allowed_headers.iter().any(|one| stars(one) > 1) {
-            wrong("allowed_headers", "names of headers, each with at most one *");
+        if rule.headers.iter().any(|one| stars(one) > 1) {
+            wrong("headers", "names of headers, each with at most one *");
         }
-        if rule.expose_headers.iter().any(|one| HeaderName::try_from(one).is_err()) {
-            wrong("expose_headers", "names of headers");
+        if rule.expose.iter().any(|one| HeaderName::try_from(one).is_err()) {
+            wrong("expose", "names of headers");
         }
-        if rule.max_age_seconds.is_some_and(|seconds| !(0..=86_400).contains(&seconds)) {
-            wrong("max_age_seconds", "0 to 86400");
+        if rule.max_age.is_some_and(|seconds| seconds > 86_400) {
+            wrong("max_age", "0 to 86400");
         }
     }
     errors
@@ -130,7 +130,7 @@ pub(crate) fn tell(headers: &mut HeaderMap, bucket: &Bucket, request: &HeaderMap
     let named = |rule: &&Value| origin.to_str().is_ok_and(|origin| permits(rule, origin));
     let Some(rule) = rules.iter().find(named) else { return };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    let exposed: Vec<&str> = texts(rule, "expose_headers").collect();
+    let exposed: Vec<&str> = texts(rule, "expose").collect();
     if let Some(exposed) = HeaderValue::try_from(exposed.join(", ")).ok().filter(|exposed| !exposed.is_empty()) {
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
@@ -138,8 +138,8 @@ pub(crate) fn tell(headers: &mut HeaderMap, bucket: &Bucket, request: &HeaderMap
 
 /// Whether a rule lets pages of this origin read.
 fn permits(rule: &Value, origin: &str) -> bool {
-    texts(rule, "allowed_methods").any(|method| method == "GET")
-        && texts(rule, "allowed_origins").any(|pattern| matches(pattern, origin))
+    texts(rule, "methods").any(|method| method == "GET")
+        && texts(rule, "origins").any(|pattern| matches(pattern, origin))
 }
 
 fn texts<'a>(rule: &'a Value, field: &str) -> impl Iterator<Item = &'a str> {
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_rule_names_origins_and_methods() {
-        let rule = json!({"allowed_origins": ["https://*.example.com", "https://one.test"], "allowed_methods": ["GET"]});
+        let rule = json!({"origins": ["https://*.example.com", "https://one.test"], "methods": ["GET"]});
         for (origin, expected) in [
             ("https://a.example.com", true),
             ("https://A.Example.com", true),
@@ -177,7 +177,7 @@ mod tests {
         ] {
             assert_eq!(permits(&rule, origin), expected, "{origin}");
         }
-        assert!(!permits(&json!({"allowed_origins": ["*"], "allowed_methods": ["PUT"]}), "https://one.test"));
-        assert!(permits(&json!({"allowed_origins": ["*"], "allowed_methods": ["PUT", "GET"]}), "null"));
+        assert!(!permits(&json!({"origins": ["*"], "methods": ["PUT"]}), "https://one.test"));
+        assert!(permits(&json!({"origins": ["*"], "methods": ["PUT", "GET"]}), "null"));
     }
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 
 use crate::{
-    Bucket, Caller, Decision, Files, FilesError, Object, Sniffed, cross_origin, decide, is_active,
+    Bucket, Caller, Coding, Decision, Files, FilesError, Object, Sniffed, Variant, cross_origin, decide, is_active,
     range::http_time,
     sniff::{essence, is_shown},
 };
@@ -187,6 +187,9 @@ pub async fn respond(
     overrides.own_host |= is_own_host(files, &request.headers);
     let mut headers = head(object, bucket, surface, &overrides);
     cross_origin::tell(&mut headers, bucket, &request.headers);
+    if let Some(coded) = coded(files, bucket, object, (&request.headers, &mut headers)).await? {
+        return Ok(of_memory(request, headers, object, coded));
+    }
     let (status, range) = match decide(
         &request.headers,
         &request.method,
@@ -216,6 +219,62 @@ pub async fn respond(
     response.extensions_mut().insert(Finished);
     response.extensions_mut().insert(Bulk);
     Ok(response)
+}
+
+/// A text compressed, if the client takes that and asks for all of it. The headers say that the answer depends on it.
+async fn coded(
+    files: &Files,
+    bucket: &Bucket,
+    object: &Object,
+    (asked, told): (&HeaderMap, &mut HeaderMap),
+) -> Result<Option<Variant>, FilesError> {
+    let top = essence(&object.content_type);
+    if ["image/", "audio/", "video/"].iter().any(|kind| top.starts_with(kind)) && !top.ends_with("xml") {
+        return Ok(None);
+    }
+    told.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    let coding = Coding::accepted(asked).filter(|_| !asked.contains_key(header::RANGE));
+    let Some(coding) = coding else { return Ok(None) };
+    let coded = files.compressed(bucket, object, coding).await?;
+    if coded.is_some() {
+        told.insert(header::CONTENT_ENCODING, coding.header());
+    }
+    Ok(coded)
+}
+
+/// The response with an image that was made of an object.
+pub(crate) fn respond_image(
+    bucket: &Bucket,
+    object: &Object,
+    request: &Parts,
+    (surface, image): (Surface, Variant),
+) -> Response {
+    let overrides = Overrides { content_type: Some(image.facts.content_type.clone()), ..Overrides::default() };
+    // What it is, is known: it was written here.
+    let own = Object { sniffed: image.facts.content_type.clone(), ..object.clone() };
+    let mut headers = head(&own, bucket, surface, &overrides);
+    headers.remove(header::CONTENT_ENCODING);
+    headers.append(header::VARY, HeaderValue::from_static("accept"));
+    cross_origin::tell(&mut headers, bucket, &request.headers);
+    of_memory(request, headers, object, image)
+}
+
+/// An answer whose bytes are there already, in one piece.
+fn of_memory(request: &Parts, mut headers: HeaderMap, object: &Object, made: Variant) -> Response {
+    let size = made.bytes.len() as u64;
+    headers.insert(header::ETAG, etag_value(&made.etag));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
+    let mut asked = request.headers.clone();
+    asked.remove(header::RANGE);
+    let mut response = match decide(&asked, &request.method, &made.etag, object.created_at, size) {
+        Decision::NotModified => return not_modified(headers),
+        Decision::Failed => ApiError::from(FilesError::Precondition).into_response(),
+        _ if request.method == Method::HEAD => (headers, Body::empty()).into_response(),
+        _ => (headers, Body::from(made.bytes)).into_response(),
+    };
+    response.extensions_mut().insert(Finished);
+    response
 }
 
 /// 304: what the client has is right; only what caches need to know is said (RFC 9110 section 15.4.5).

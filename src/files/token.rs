@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{BucketId, EtagList, FilesError, NewObject, Verb, sniff::essence};
+use crate::{BucketId, EtagList, FilesError, NewObject, Verb, VersionId, sniff::essence};
 use platform::{crypto, ids::OrgId};
 
 /// What a token allows.
@@ -22,6 +22,9 @@ pub struct Claims {
     pub key: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prefix: bool,
+    /// Of what is read: this version; `None`: what is current then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<VersionId>,
     /// `read` or `write`.
     pub verb: Verb,
     pub expires: DateTime<Utc>,

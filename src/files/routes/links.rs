@@ -2,6 +2,7 @@
 
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
+use images::Options;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -217,6 +218,8 @@ pub(super) async fn sign_token(
     let who = Caller::of(&who);
     let bucket = files.bucket(&who, &bucket).await?;
     check(&body)?;
+    let image = body.image.as_deref().map(|query| Options::of_query(query).map(|options| options.canonical()));
+    let image = image.transpose().map_err(FilesError::Invalid)?;
     let expires_at = files.now() + TimeDelta::seconds(body.expires_in);
     let claims = Claims {
         version: 1,
@@ -224,6 +227,7 @@ pub(super) async fn sign_token(
         bucket: bucket.id,
         key: body.key,
         prefix: body.prefix,
+        object: None,
         verb,
         expires: expires_at,
         max_bytes: body.max_bytes,
@@ -232,7 +236,7 @@ pub(super) async fn sign_token(
         sha256: body.sha256,
         keep: body.keep,
         once: body.once.then(|| Builder::from_random_bytes(crypto::random_bytes()).into_uuid()),
-        image: body.image,
+        image,
     };
     let token = files.grant(&who, &bucket, &claims).await?;
     let url = format!("{}/f/t/{token}", files.public_url());

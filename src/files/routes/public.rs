@@ -9,12 +9,13 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
+use images::Options;
 use serde::Deserialize;
 
 use super::{Exact, forms, headers::new_object, shapes::ObjectInfo};
 use crate::{
-    Bucket, Caller, Claims, Decision, Files, FilesError, Key, Object, Overrides, Surface, Verb, cross_origin, decide,
-    etag_value, refused, respond,
+    Bucket, Caller, Claims, Decision, Files, FilesError, Key, Object, Overrides, Surface, Verb, VersionRef,
+    cross_origin, decide, etag_value, refused, respond, supabase,
 };
 use platform::{
     error::ApiError,
@@ -43,6 +44,10 @@ pub(crate) struct Download {
 }
 
 impl Download {
+    pub(crate) fn new(download: Option<String>) -> Self {
+        Self { download }
+    }
+
     pub(crate) fn overrides(self) -> Overrides {
         Overrides { download: self.download, ..Overrides::default() }
     }
@@ -115,6 +120,10 @@ async fn get_by_token(
 ) -> Result<Response, ApiError> {
     let claims = files.verify(&token)?;
     let key = Key::parse(claims.key.clone()).map_err(FilesError::from)?;
+    if let Some(image) = &claims.image {
+        let options = Options::of_query(image).map_err(FilesError::Invalid)?;
+        return supabase::image_by_token(&files, &claims, &key, &options, request).await;
+    }
     read_with(&files, &claims, key, download.overrides(), request).await
 }
 
@@ -141,7 +150,7 @@ pub(crate) async fn read_with(
 ) -> Result<Response, ApiError> {
     let who = files.bearer(claims);
     let bucket = files.bucket_by_id(&who, claims.bucket).await?;
-    let object = files.find(&who, &bucket, &key, None).await?;
+    let object = files.find(&who, &bucket, &key, claims.object.map(VersionRef::Id)).await?;
     let (parts, _) = request.into_parts();
     // What is answered without bytes uses nothing up.
     let decision = decide(&parts.headers, &parts.method, &object.etag, object.created_at, object.size);

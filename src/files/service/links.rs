@@ -200,7 +200,7 @@ impl Files {
     ) -> Result<Option<String>, FilesError> {
         let Some(hash) = &opened.password_hash else { return Ok(None) };
         let tries = format!("{} {address}", opened.link.id);
-        self.inner.passwords.tries.check(&tries).map_err(FilesError::TooOften)?;
+        self.inner.passwords.tries.check(&tries).map_err(|retry_after| FilesError::Limited { retry_after })?;
         if !self.inner.passwords.is_right(password, hash.clone()).await? {
             return Ok(None);
         }

@@ -11,6 +11,7 @@ fn claims(now: DateTime<Utc>) -> Claims {
         bucket: BucketId::generate(&clock),
         key: "a/b".into(),
         prefix: false,
+        object: None,
         verb: Verb::Read,
         expires: now + TimeDelta::minutes(1),
         max_bytes: None,

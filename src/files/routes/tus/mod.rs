@@ -8,7 +8,7 @@ mod protocol;
 use axum::{
     Extension, Router,
     body::Body,
-    extract::{DefaultBodyLimit, OriginalUri, Request, State},
+    extract::{OriginalUri, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse as _, Response},
@@ -36,7 +36,6 @@ pub(crate) fn router(path: &str) -> Router<Files> {
             &format!("{path}/{{id}}"),
             head(look).patch(append).delete(end).post(overridden).options(options),
         )
-        .layer(DefaultBodyLimit::disable())
         .layer(from_fn(speak));
     cross_origin::open(routes)
 }
@@ -101,7 +100,7 @@ fn refused(error: FilesError) -> Response {
             response
         }
         FilesError::Invalid(errors) => {
-            let detail = errors.first().map(|error| error.detail.to_string()).unwrap_or_default();
+            let detail = errors.first().map(|error| error.detail.clone()).unwrap_or_default();
             ApiError { errors, ..ApiError::bad_request("invalid_header", detail) }.into_response()
         }
         error => ApiError::from(error).into_response(),
