@@ -178,7 +178,7 @@ impl Rooms {
         let (logs, of_logs) = logs::build(context, &config.logs, &config.telemetry, config.ops.local());
         let (webhooks, of_webhooks) =
             webhooks::build(context, &config.webhooks, event_types(), config.alerting.receivers())?;
-        let (mail, files, of_stored) = mail_and_files(context, runtime, (&storage, &deletions), &knowledge)?;
+        let (mail, files, of_stored) = mail_and_files(context, runtime, (&storage, &deletions), &knowledge, &webhooks)?;
         let (alerting, of_alerting) = alerting::build(context, &config.alerting, webhooks.clone());
         let needs = notices::Needs {
             auth: auth.clone(),
@@ -248,11 +248,16 @@ fn mail_and_files(
     runtime: &Runtime,
     (storage, deletions): (&Storage, &Deletions),
     knowledge: &Knowledge,
+    webhooks: &Webhooks,
 ) -> anyhow::Result<(Mail, Files, [Module; 2])> {
     let (mail, of_mail) = mail::build(context, &runtime.config.mail, storage, deletions.clone())?;
     mail.attaches_from(Arc::new(knowledge.clone()));
-    let needs =
-        files::Needs { objects: storage.clone(), deletions: deletions.clone(), executable: runtime.executable.clone() };
+    let needs = files::Needs {
+        objects: storage.clone(),
+        deletions: deletions.clone(),
+        executable: runtime.executable.clone(),
+        webhooks: webhooks.clone(),
+    };
     let (files, of_files) = files::build(context, &runtime.config.files, needs)?;
     Ok((mail, files, [of_mail, of_files]))
 }

@@ -56,7 +56,8 @@ pub(crate) fn problems(rules: &[CorsRule]) -> Vec<FieldError> {
         errors.push(FieldError::new("", "too_many", format!("at most {MOST_RULES} rules")));
     }
     for (n, rule) in rules.iter().enumerate() {
-        let mut wrong = |field: &str, text: &str| errors.push(FieldError::new(format!("/{n}/{field}"), "invalid", text));
+        let mut wrong =
+            |field: &str, text: &str| errors.push(FieldError::new(format!("/{n}/{field}"), "invalid", text));
         let stars = |text: &String| text.matches('*').count();
         if rule.origins.is_empty() || rule.origins.iter().any(|one| one.is_empty() || stars(one) > 1) {
             wrong("origins", "at least one, each with at most one *");
@@ -151,7 +152,8 @@ fn matches(pattern: &str, origin: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern.eq_ignore_ascii_case(origin),
         Some((start, end)) => {
-            let (origin, start, end) = (origin.to_ascii_lowercase(), start.to_ascii_lowercase(), end.to_ascii_lowercase());
+            let (origin, start, end) =
+                (origin.to_ascii_lowercase(), start.to_ascii_lowercase(), end.to_ascii_lowercase());
             origin.len() >= start.len() + end.len() && origin.starts_with(&start) && origin.ends_with(&end)
         }
     }

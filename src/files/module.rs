@@ -1,8 +1,8 @@
 //! What this room hands over.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use crate::{Config, Deps, Files, routes};
+use crate::{Config, Deps, Files, PurgeReceivers, routes, supabase};
 use images::{Pool, PoolConfig};
 use kit::{Context, Module, Room};
 use platform::{
@@ -11,6 +11,7 @@ use platform::{
     pools::CpuPool,
 };
 use storage::{Deletions, Storage, StorageError};
+use webhooks::Webhooks;
 
 /// Lists and reads files.
 pub const READ: Scope = Scope::new("files_read", Role::Viewer);
@@ -44,6 +45,7 @@ pub static ROOM: Room = Room {
     openapi: Some(|| routes::router().into_openapi()),
     // Signatures of the S3 API.
     own_credentials: &["/s3"],
+    public: routes::PUBLIC,
     ..Room::new("files")
 };
 
@@ -54,6 +56,8 @@ pub struct Needs {
     pub deletions: Deletions,
     /// This program: it starts itself as a child to decode pictures.
     pub executable: PathBuf,
+    /// Tells addresses of buckets of changes.
+    pub webhooks: Webhooks,
 }
 
 pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files, Module), StorageError> {
@@ -71,7 +75,12 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files,
         cpu: CpuPool::new(threads),
         images: Pool::new(needs.executable, images, lifecycle),
         public_url: server.base_url(),
+        webhooks: needs.webhooks.clone(),
     });
-    let module = Module::new(&ROOM).api(routes::router(), &files);
+    needs.webhooks.add_receivers(Arc::new(PurgeReceivers(files.clone())));
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &files)
+        .pages(routes::surfaces(), &files)
+        .pages(supabase::router(), &files);
     Ok((files, module))
 }

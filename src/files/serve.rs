@@ -190,13 +190,8 @@ pub async fn respond(
     if let Some(coded) = coded(files, bucket, object, (&request.headers, &mut headers)).await? {
         return Ok(of_memory(request, headers, object, coded));
     }
-    let (status, range) = match decide(
-        &request.headers,
-        &request.method,
-        &object.etag,
-        object.created_at,
-        object.size,
-    ) {
+    let (status, range) = match decide(&request.headers, &request.method, &object.etag, object.created_at, object.size)
+    {
         Decision::Failed => return Err(FilesError::Precondition),
         Decision::Unsatisfiable => return Err(FilesError::Range { size: object.size }),
         Decision::NotModified => return Ok(not_modified(headers)),

@@ -52,17 +52,8 @@ static BRANDS: [(&[u8], &str); 6] = [
 ];
 
 /// Words with which content begins that a browser runs, in lower case, behind white space and comments.
-const RUNS: [&[u8]; 9] = [
-    b"<!doctype html",
-    b"<html",
-    b"<head",
-    b"<body",
-    b"<script",
-    b"<iframe",
-    b"<svg",
-    b"<?xml",
-    b"http-equiv=",
-];
+const RUNS: [&[u8]; 9] =
+    [b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<iframe", b"<svg", b"<?xml", b"http-equiv="];
 
 /// Looks at the first [`HEAD`] bytes.
 pub fn sniff(head: &[u8]) -> Sniffed {

@@ -111,7 +111,8 @@ pub(crate) async fn receive(
         }
     }
     if answer.data.is_empty() {
-        let nothing = || ApiError::validation(vec![FieldError::new("/file", "required", "there is no file in the form")]);
+        let nothing =
+            || ApiError::validation(vec![FieldError::new("/file", "required", "there is no file in the form")]);
         return Err(first.unwrap_or_else(nothing));
     }
     Ok((StatusCode::CREATED, Json(answer)))
@@ -155,7 +156,9 @@ pub(crate) async fn small(mut field: Field<'_>) -> Result<String, ApiError> {
     while let Some(bytes) = field.chunk().await.map_err(unreadable)? {
         text.extend_from_slice(&bytes);
         if text.len() > LONGEST_FIELD {
-            return Err(ApiError::payload_too_large(format!("a field that is no file has at most {LONGEST_FIELD} bytes")));
+            return Err(ApiError::payload_too_large(format!(
+                "a field that is no file has at most {LONGEST_FIELD} bytes"
+            )));
         }
     }
     String::from_utf8(text).map_err(|_| ApiError::bad_request("invalid_form", "a field is not UTF-8"))

@@ -110,12 +110,8 @@ fn file(opened: &OpenedLink, token: &str, object: &Object) -> View {
 
 async fn folder(files: &Files, opened: &OpenedLink, token: &str, inside: &Inside) -> Result<View, FilesError> {
     let prefix = format!("{}{}", opened.link.key, inside.path);
-    let query = ListObjects {
-        prefix: prefix.clone(),
-        delimiter: "/".to_owned(),
-        start: inside.start.clone(),
-        most: ROWS,
-    };
+    let query =
+        ListObjects { prefix: prefix.clone(), delimiter: "/".to_owned(), start: inside.start.clone(), most: ROWS };
     let listed = files.list(&opened.who, &opened.bucket, &query).await?;
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let entry = |entry: ListEntry| match entry {
@@ -172,8 +168,7 @@ async fn unlock(
     form: Result<Form<Password>, axum::extract::rejection::FormRejection>,
 ) -> PageResult {
     let Some(opened) = files.open_link(&token).await? else { return gone(&shell) };
-    let Form(Password { password }) =
-        form.map_err(|error| ApiError::bad_request("invalid_form", error.body_text()))?;
+    let Form(Password { password }) = form.map_err(|error| ApiError::bad_request("invalid_form", error.body_text()))?;
     let expires = opened.link.expires_at;
     let Some(value) = files.unlock(&opened, &password, &address_key(client)).await? else {
         let page = Page { shell: &shell, view: View::Locked { wrong: true }, expires };
@@ -241,7 +236,8 @@ async fn send(
 ) -> Result<Response, ApiError> {
     let nowhere = || ApiError::not_found("link");
     let opened = files.open_link(token).await?.ok_or_else(nowhere)?;
-    if !files.is_unlocked(&opened, cookie(request.headers(), &opened).as_deref()) || opened.link.folder != path.is_some()
+    if !files.is_unlocked(&opened, cookie(request.headers(), &opened).as_deref())
+        || opened.link.folder != path.is_some()
     {
         return Err(nowhere());
     }

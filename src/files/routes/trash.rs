@@ -1,11 +1,11 @@
-//! `/api/v1/trash`, usage and quotas.
+//! The trash of buckets, deleted buckets, usage and quotas.
 
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use super::{Exact, shapes::ObjectInfo};
+use super::shapes::ObjectInfo;
 use crate::{
     ADMIN, Bucket, BucketId, Caller, Files, FilesError, OrgUsage, READ, TrashEntry, TrashedBucket, VersionId, WRITE,
 };
@@ -42,22 +42,15 @@ impl From<TrashEntry> for TrashInfo {
     }
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct OfBucket {
-    /// Name or id.
-    bucket: String,
-}
-
 /// Lists what was deleted from a bucket and can be brought back, the newest versions first.
-#[utoipa::path(get, path = "/api/v1/trash", tag = "Files",
-    params(OfBucket, ListQuery, ("q" = Option<String>, Query, description = "A part of the key.")),
+#[utoipa::path(get, path = "/api/v1/buckets/{bucket}/trash", tag = "Files",
+    params(("bucket" = String, Path, description = "Name or id."), ListQuery, ("q" = Option<String>, Query, description = "A part of the key.")),
     responses((status = 200, body = Page<TrashInfo>), (status = 404)))]
 pub(super) async fn list_trash(
     State(files): State<Files>,
     Auth(who): Auth,
+    Path(bucket): Path<String>,
     Query(query): Query<ListQuery>,
-    Exact(OfBucket { bucket }): Exact<OfBucket>,
 ) -> Result<Json<Page<TrashInfo>>, ApiError> {
     who.require(READ)?;
     let slice = query.slice()?;

@@ -11,8 +11,8 @@ use futures::Stream;
 use super::Files;
 use crate::{
     AccessKey, Bucket, Caller, Conditions, CopyObject, Deleted, FilesError, Key, ListUploads, ListVersions,
-    ListedVersions, Lock, NewAccessKey, NewUpload, Object, PartWant, Tags, Upload, UploadId, UploadPart,
-    VersionRef, Written,
+    ListedVersions, Lock, NewAccessKey, NewUpload, Object, PartWant, Tags, Upload, UploadId, UploadPart, VersionRef,
+    Written,
 };
 use secrecy::SecretString;
 use storage::DigestKind;

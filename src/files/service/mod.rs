@@ -5,12 +5,18 @@ mod delete;
 mod later;
 mod links;
 mod list;
+mod public;
+mod purge;
 mod quota;
 mod read;
+mod rules;
 mod tokens;
+mod tus;
 mod write;
 
 pub use links::OpenedLink;
+pub use purge::PurgeReceivers;
+pub use rules::NewBucketRule;
 
 use std::sync::Arc;
 
@@ -24,6 +30,7 @@ use platform::{
     pools::CpuPool,
 };
 use storage::{Deletions, Storage};
+use webhooks::Webhooks;
 
 /// What the service is made of.
 pub struct Deps {
@@ -40,6 +47,8 @@ pub struct Deps {
     pub images: Pool,
     /// Of the console, without a slash at its end.
     pub public_url: String,
+    /// Tells addresses of buckets of changes.
+    pub webhooks: Webhooks,
 }
 
 /// The service. Cheap to clone.
@@ -58,6 +67,7 @@ pub(crate) struct Inner {
     /// Signs tokens.
     pub token_key: [u8; 32],
     pub passwords: links::LinkPasswords,
+    pub webhooks: Webhooks,
 }
 
 impl std::fmt::Debug for Files {
@@ -68,11 +78,12 @@ impl std::fmt::Debug for Files {
 
 impl Files {
     pub fn new(deps: Deps) -> Self {
-        let Deps { config, db, clock, lifecycle, master_key, storage, deletions, cpu, images, public_url } = deps;
+        let Deps { config, db, clock, lifecycle, master_key, storage, deletions, cpu, images, public_url, webhooks } =
+            deps;
         let blobs = Blobs { storage, deletions, clock: clock.clone(), lifecycle, cpu };
         let token_key = master_key.derive("files tokens");
         let passwords = links::LinkPasswords::new();
-        Self { inner: Arc::new(Inner { config, db, clock, blobs, images, public_url, token_key, passwords }) }
+        Self { inner: Arc::new(Inner { config, db, clock, blobs, images, public_url, token_key, passwords, webhooks }) }
     }
 
     pub fn config(&self) -> &Config {

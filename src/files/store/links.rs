@@ -112,8 +112,9 @@ pub(crate) async fn delete(conn: &mut PgConnection, id: FileLinkId) -> sqlx::Res
 
 /// Counts a use. False: it was used as often as it may be, or is gone.
 pub(crate) async fn count(conn: &mut PgConnection, id: FileLinkId) -> sqlx::Result<bool> {
-    let done = sqlx::query!("UPDATE files_links SET used = used + 1 WHERE id = $1 AND (most IS NULL OR used < most)", id.0)
-        .execute(conn)
-        .await?;
+    let done =
+        sqlx::query!("UPDATE files_links SET used = used + 1 WHERE id = $1 AND (most IS NULL OR used < most)", id.0)
+            .execute(conn)
+            .await?;
     Ok(done.rows_affected() > 0)
 }

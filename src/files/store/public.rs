@@ -33,3 +33,8 @@ pub(crate) async fn with_content(conn: &mut PgConnection, org: OrgId, sha256: &[
     .fetch_optional(conn)
     .await
 }
+
+/// The slug of the organisation of this transaction.
+pub(crate) async fn slug(conn: &mut PgConnection, org: OrgId) -> sqlx::Result<String> {
+    sqlx::query_scalar!("SELECT slug FROM organisations WHERE id = $1", org.0).fetch_one(conn).await
+}

@@ -8,9 +8,7 @@ use super::{
     shapes,
     who::{InBucket, Who},
 };
-use crate::{
-    ADMIN, Bucket, BucketChange, Files, FilesError, LifecycleRule, NewBucket, Noncurrent, READ, Versioning,
-};
+use crate::{ADMIN, Bucket, BucketChange, Files, FilesError, LifecycleRule, NewBucket, Noncurrent, READ, Versioning};
 use platform::{
     error::ApiError,
     http::{Json, Path, Query, Slice},
@@ -98,7 +96,9 @@ fn file_size(value: &Value) -> Result<Option<i64>, ApiError> {
     let wrong = || invalid("file_size_limit", "expected a number of bytes, or a text such as 50MB");
     let text = match value {
         Value::Null => return Ok(None),
-        Value::Number(number) => return number.as_i64().filter(|bytes| *bytes >= 0).map(none_of_zero).ok_or_else(wrong),
+        Value::Number(number) => {
+            return number.as_i64().filter(|bytes| *bytes >= 0).map(none_of_zero).ok_or_else(wrong);
+        }
         Value::String(text) => text.trim().to_ascii_uppercase(),
         _ => return Err(wrong()),
     };

@@ -15,7 +15,8 @@ pub async fn map_errors(request: Request, next: Next) -> Response {
     let original = request.extensions().get::<axum::extract::OriginalUri>().map(|uri| uri.0.path().to_owned());
     let path = original.unwrap_or_else(|| request.uri().path().to_owned());
     let response = next.run(request).await;
-    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
+    let is_problem =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
     let Some(error) = response.extensions().get::<ResponseError>().filter(|_| is_problem && is_ours(&path)) else {
         return response;
     };
@@ -28,7 +29,8 @@ pub async fn map_errors(request: Request, next: Next) -> Response {
 
 /// Whether the path is one of this API.
 fn is_ours(path: &str) -> bool {
-    let below = |path: &str| path.strip_prefix("/storage/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let below =
+        |path: &str| path.strip_prefix("/storage/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let of_organisation = || {
         let rest = path.strip_prefix("/o/")?;
         rest.find('/').map(|slash| below(&rest[slash..]))

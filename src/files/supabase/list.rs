@@ -81,7 +81,9 @@ pub(super) async fn list(
     let mut entries = entries(&files, &who.caller, &bucket, (&under, &folder), wanted).await?;
     if !body.sort_by.is_by_name() {
         if entries.len() > SORTED {
-            return Err(invalid(format!("sortBy: more than {SORTED} entries are there: only name, ascending, is sorted")));
+            return Err(invalid(format!(
+                "sortBy: more than {SORTED} entries are there: only name, ascending, is sorted"
+            )));
         }
         sort(&mut entries, &body.sort_by)?;
     }

@@ -15,8 +15,8 @@ use super::{
     who::{AtPath, InBucket, Of, Who},
 };
 use crate::{
-    ADMIN, Bucket, Caller, Claims, Conditions, CopyObject, EtagList, Files, FilesError, Headers, Key, NewObject, Object,
-    Surface, VersionRef, Written,
+    ADMIN, Bucket, Caller, Claims, Conditions, CopyObject, EtagList, Files, FilesError, Headers, Key, NewObject,
+    Object, Surface, VersionRef, Written,
     routes::{
         self, Exact, forms,
         public::{Download, answer, public_object},
@@ -351,7 +351,9 @@ pub(super) async fn remove_many(
         match files.find(&who, &bucket, key, *version).await {
             Ok(object) => there.push(Some(shapes::object(&object, object.key.as_str()))),
             // Who may delete need not be able to read.
-            Err(FilesError::ObjectNotFound | FilesError::VersionNotFound | FilesError::Marker { .. }) => there.push(None),
+            Err(FilesError::ObjectNotFound | FilesError::VersionNotFound | FilesError::Marker { .. }) => {
+                there.push(None)
+            }
             Err(FilesError::Denied(_)) => there.push(Some(json!({"name": key.as_str()}))),
             Err(error) => return Err(error.into()),
         }

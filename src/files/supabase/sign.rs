@@ -138,7 +138,9 @@ pub(super) async fn sign_many(
                 let address = format!("/object/sign/{}/{}?token={token}", bucket.name, shown(&object.key));
                 json!({"error": null, "path": path, "signedURL": address})
             }
-            Err(FilesError::ObjectNotFound | FilesError::Marker { .. } | FilesError::Denied(_) | FilesError::Key(_)) => {
+            Err(
+                FilesError::ObjectNotFound | FilesError::Marker { .. } | FilesError::Denied(_) | FilesError::Key(_),
+            ) => {
                 let text = "Either the object does not exist or you do not have access to it";
                 json!({"error": text, "path": path, "signedURL": null})
             }

@@ -1,3 +1,5 @@
 mod access;
 mod keys;
+mod ranges;
+mod serving;
 mod tokens;

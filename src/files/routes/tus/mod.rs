@@ -32,10 +32,7 @@ const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 pub(crate) fn router(path: &str) -> Router<Files> {
     let routes = Router::new()
         .route(path, post(create).options(options))
-        .route(
-            &format!("{path}/{{id}}"),
-            head(look).patch(append).delete(end).post(overridden).options(options),
-        )
+        .route(&format!("{path}/{{id}}"), head(look).patch(append).delete(end).post(overridden).options(options))
         .layer(from_fn(speak));
     cross_origin::open(routes)
 }
@@ -47,8 +44,7 @@ async fn speak(request: Request, next: Next) -> Response {
         next.run(request).await
     } else {
         let text = "this address speaks tus 1.0.0: send `Tus-Resumable: 1.0.0`";
-        let mut response =
-            ApiError::new(StatusCode::PRECONDITION_FAILED, "tus_version", text).into_response();
+        let mut response = ApiError::new(StatusCode::PRECONDITION_FAILED, "tus_version", text).into_response();
         let version = HeaderValue::from_static(protocol::VERSION);
         response.headers_mut().insert(HeaderName::from_static("tus-version"), version);
         response
@@ -114,12 +110,7 @@ struct Said {
     new: NewUpload,
 }
 
-async fn said(
-    files: &Files,
-    who: &Caller,
-    claims: Option<&Claims>,
-    headers: &HeaderMap,
-) -> Result<Said, FilesError> {
+async fn said(files: &Files, who: &Caller, claims: Option<&Claims>, headers: &HeaderMap) -> Result<Said, FilesError> {
     let mut metadata = protocol::metadata(headers)?;
     let mut take = |names: &[&str]| names.iter().find_map(|name| metadata.remove(*name));
     let bucket = take(&["bucketName", "bucket"]);
@@ -285,13 +276,7 @@ async fn append(
     })
 }
 
-async fn add(
-    files: &Files,
-    who: &Caller,
-    id: UploadId,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Upload, FilesError> {
+async fn add(files: &Files, who: &Caller, id: UploadId, headers: &HeaderMap, body: Body) -> Result<Upload, FilesError> {
     let (at, digest) = (protocol::offset(headers)?, protocol::checksum(headers)?);
     let mut upload = files.upload(who, id).await?;
     if upload.ended_at.is_some() {
