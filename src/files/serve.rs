@@ -20,7 +20,7 @@ use platform::{
 const POLICY: &str =
     "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self' data:; style-src 'unsafe-inline'";
 /// The same of PDFs on a host of their own: no browser shows one in a sandbox.
-const POLICY_OF_PDF: &str = "default-src 'none'; object-src 'self'; plugin-types application/pdf";
+const POLICY_OF_PDF: &str = "default-src 'none'; object-src 'self'";
 const OCTETS: &str = "application/octet-stream";
 
 /// Where an object is asked for.

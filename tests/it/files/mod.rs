@@ -1,5 +1,6 @@
 //! Files: buckets and objects.
 
+mod http;
 mod objects;
 mod surfaces;
 
