@@ -53,11 +53,11 @@ pub struct CorsRule {
 pub(crate) fn problems(rules: &[CorsRule]) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if rules.len() > MOST_RULES {
-        errors.push(FieldError::new("", "too_many", format!("at most {MOST_RULES} rules")));
+        errors.push(FieldError::new("/cors", "too_many", format!("at most {MOST_RULES} rules")));
     }
     for (n, rule) in rules.iter().enumerate() {
         let mut wrong =
-            |field: &str, text: &str| errors.push(FieldError::new(format!("/{n}/{field}"), "invalid", text));
+            |field: &str, text: &str| errors.push(FieldError::new(format!("/cors/{n}/{field}"), "invalid", text));
         let stars = |text: &String| text.matches('*').count();
         if rule.origins.is_empty() || rule.origins.iter().any(|one| one.is_empty() || stars(one) > 1) {
             wrong("origins", "at least one, each with at most one *");

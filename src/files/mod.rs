@@ -40,7 +40,7 @@ pub use model::*;
 pub use module::{ADMIN, Needs, READ, ROOM, WRITE, build};
 pub use range::{Decision, decide};
 pub use serve::{Overrides, Surface, etag_value, head, refused, respond};
-pub use service::{Deps, Files, NewBucketRule, OpenedLink, PurgeReceivers};
+pub use service::{Deps, Files, OpenedLink, PurgeReceivers};
 pub use sniff::{Sniffed, is_active, sniff};
 pub use supabase::map_errors as map_supabase_errors;
 pub use token::{Claims, TokenError};

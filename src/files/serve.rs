@@ -237,23 +237,6 @@ async fn coded(
     Ok(coded)
 }
 
-/// The response with an image that was made of an object.
-pub(crate) fn respond_image(
-    bucket: &Bucket,
-    object: &Object,
-    request: &Parts,
-    (surface, image): (Surface, Variant),
-) -> Response {
-    let overrides = Overrides { content_type: Some(image.facts.content_type.clone()), ..Overrides::default() };
-    // What it is, is known: it was written here.
-    let own = Object { sniffed: image.facts.content_type.clone(), ..object.clone() };
-    let mut headers = head(&own, bucket, surface, &overrides);
-    headers.remove(header::CONTENT_ENCODING);
-    headers.append(header::VARY, HeaderValue::from_static("accept"));
-    cross_origin::tell(&mut headers, bucket, &request.headers);
-    of_memory(request, headers, object, image)
-}
-
 /// An answer whose bytes are there already, in one piece.
 fn of_memory(request: &Parts, mut headers: HeaderMap, object: &Object, made: Variant) -> Response {
     let size = made.bytes.len() as u64;

@@ -154,19 +154,12 @@ pub(super) struct Rules {
     data: Vec<RuleInfo>,
 }
 
-/// A rule to write.
+/// All rules of a bucket.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RuleBody {
-    /// `anyone`, `role:viewer` (and higher ones), `scope:files_read` of API keys, `key:<id>` or `user:<id>`.
-    #[schema(example = "role:member")]
-    subject: String,
-    /// Only keys that begin so.
-    #[serde(default)]
-    prefix: String,
-    /// list, read, write, delete.
-    #[schema(min_items = 1)]
-    verbs: Vec<Verb>,
+pub(super) struct PutRules {
+    #[schema(max_items = 100)]
+    rules: Vec<NewBucketRule>,
 }
 
 /// Returns the rules of a bucket
@@ -188,18 +181,17 @@ pub(super) async fn get_rules(
 
 /// Replaces the rules of a bucket. An empty list brings back the defaults.
 #[utoipa::path(put, path = "/api/v1/buckets/{bucket}/rules", tag = "Files", params(("bucket" = String, Path, description = "Name or id.")),
-    request_body = Vec<RuleBody>, responses((status = 200, body = Rules), (status = 404), (status = 422)))]
+    request_body = PutRules, responses((status = 200, body = Rules), (status = 404), (status = 422)))]
 pub(super) async fn put_rules(
     State(files): State<Files>,
     Auth(who): Auth,
     Path(bucket): Path<String>,
-    Json(body): Json<Vec<RuleBody>>,
+    Json(body): Json<PutRules>,
 ) -> Result<Json<Rules>, ApiError> {
     who.require(ADMIN)?;
     let who = Caller::of(&who);
     let bucket = files.bucket(&who, &bucket).await?;
-    let new = |rule: RuleBody| NewBucketRule { subject: rule.subject, prefix: rule.prefix, verbs: rule.verbs };
-    let rules = files.set_rules(&who, &bucket, body.into_iter().map(new).collect()).await?;
+    let rules = files.set_rules(&who, &bucket, body.rules).await?;
     Ok(Json(Rules { data: rules.into_iter().map(RuleInfo::from).collect() }))
 }
 
@@ -215,22 +207,30 @@ pub(super) async fn get_cors(
     Ok(Json(files.bucket(&Caller::of(&who), &bucket).await?.cors))
 }
 
+/// All rules of CORS of a bucket.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PutCors {
+    #[schema(max_items = 100)]
+    cors: Vec<CorsRule>,
+}
+
 /// Replaces the rules of CORS of a bucket.
 #[utoipa::path(put, path = "/api/v1/buckets/{bucket}/cors", tag = "Files", params(("bucket" = String, Path, description = "Name or id.")),
-    request_body = Vec<CorsRule>, responses((status = 200, body = Bucket), (status = 404), (status = 422)))]
+    request_body = PutCors, responses((status = 200, body = Bucket), (status = 404), (status = 422)))]
 pub(super) async fn put_cors(
     State(files): State<Files>,
     Auth(who): Auth,
     Path(bucket): Path<String>,
     headers: HeaderMap,
-    Json(rules): Json<Vec<CorsRule>>,
+    Json(PutCors { cors }): Json<PutCors>,
 ) -> Result<Response, ApiError> {
     who.require(ADMIN)?;
-    let errors = cross_origin::problems(&rules);
+    let errors = cross_origin::problems(&cors);
     if !errors.is_empty() {
         return Err(FilesError::Invalid(errors).into());
     }
-    let cors = Some(serde_json::to_value(rules).map_err(FilesError::from)?);
+    let cors = Some(serde_json::to_value(cors).map_err(FilesError::from)?);
     let change = BucketChange { cors, ..BucketChange::default() };
     change_with(&files, &Caller::of(&who), &bucket, &headers, change).await
 }
@@ -247,18 +247,25 @@ pub(super) async fn get_lifecycle(
     Ok(Json(files.bucket(&Caller::of(&who), &bucket).await?.lifecycle))
 }
 
+/// All rules of a bucket that delete or move objects by their age.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PutLifecycle {
+    lifecycle: Vec<LifecycleRule>,
+}
+
 /// Replaces the rules that delete or move objects of a bucket by their age.
 #[utoipa::path(put, path = "/api/v1/buckets/{bucket}/lifecycle", tag = "Files", params(("bucket" = String, Path, description = "Name or id.")),
-    request_body = Vec<LifecycleRule>, responses((status = 200, body = Bucket), (status = 404), (status = 422)))]
+    request_body = PutLifecycle, responses((status = 200, body = Bucket), (status = 404), (status = 422)))]
 pub(super) async fn put_lifecycle(
     State(files): State<Files>,
     Auth(who): Auth,
     Path(bucket): Path<String>,
     headers: HeaderMap,
-    Json(rules): Json<Vec<LifecycleRule>>,
+    Json(PutLifecycle { lifecycle }): Json<PutLifecycle>,
 ) -> Result<Response, ApiError> {
     who.require(ADMIN)?;
-    let change = BucketChange { lifecycle: Some(rules), ..BucketChange::default() };
+    let change = BucketChange { lifecycle: Some(lifecycle), ..BucketChange::default() };
     change_with(&files, &Caller::of(&who), &bucket, &headers, change).await
 }
 
@@ -280,15 +287,22 @@ pub(super) async fn get_presets(
     Ok(Json(files.bucket(&Caller::of(&who), &bucket).await?.image_presets))
 }
 
+/// All named options of images of a bucket.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PutPresets {
+    image_presets: Presets,
+}
+
 /// Replaces the named options of images of a bucket.
 #[utoipa::path(put, path = "/api/v1/buckets/{bucket}/presets", tag = "Files", params(("bucket" = String, Path, description = "Name or id.")),
-    request_body = Presets, responses((status = 200, body = Bucket), (status = 404), (status = 422)))]
+    request_body = PutPresets, responses((status = 200, body = Bucket), (status = 404), (status = 422)))]
 pub(super) async fn put_presets(
     State(files): State<Files>,
     Auth(who): Auth,
     Path(bucket): Path<String>,
     headers: HeaderMap,
-    Json(Presets(presets)): Json<Presets>,
+    Json(PutPresets { image_presets: Presets(presets) }): Json<PutPresets>,
 ) -> Result<Response, ApiError> {
     who.require(ADMIN)?;
     let change = BucketChange { image_presets: Some(Value::Object(presets)), ..BucketChange::default() };

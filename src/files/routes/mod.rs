@@ -4,6 +4,7 @@ mod actions;
 mod buckets;
 pub(crate) mod forms;
 pub(crate) mod headers;
+pub(crate) mod images;
 mod links;
 mod objects;
 pub(crate) mod public;

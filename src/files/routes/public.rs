@@ -9,10 +9,9 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use images::Options;
 use serde::Deserialize;
 
-use super::{Exact, forms, headers::new_object, shapes::ObjectInfo};
+use super::{Exact, forms, headers::new_object, images, shapes::ObjectInfo};
 use crate::{
     Bucket, Caller, Claims, Decision, Files, FilesError, Key, Object, Overrides, Surface, Verb, VersionRef,
     cross_origin, decide, etag_value, refused, respond, supabase,
@@ -62,7 +61,37 @@ async fn get_public(
     let org = files.organisation(&org).await?.ok_or(FilesError::ObjectNotFound)?;
     let (parts, _) = request.into_parts();
     let (who, bucket, object) = public_object(&files, org, &bucket, key).await?;
+    let query = parts.uri.query().unwrap_or_default();
+    if let Some(others) = beside_options(query) {
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        let image = files.picture(&who, &bucket, &object, query, &others, &parts.headers).await?;
+        return Ok(images::respond(&image, &bucket, &object, &parts.headers));
+    }
     answer(&files, &who, &bucket, &object, &parts, (Surface::Public, download.overrides())).await
+}
+
+/// What a query has besides options of an image; `None`: it has none of these.
+fn beside_options(query: &str) -> Option<Vec<String>> {
+    const OPTIONS: [&str; 14] = [
+        "preset",
+        "width",
+        "height",
+        "dpr",
+        "fit",
+        "focus",
+        "crop",
+        "format",
+        "quality",
+        "background",
+        "blur",
+        "animated",
+        "enlarge",
+        "s",
+    ];
+    let pairs: Vec<(String, String)> = serde_html_form::from_str(query).ok()?;
+    let (options, others): (Vec<_>, Vec<_>) =
+        pairs.into_iter().map(|(name, _)| name).partition(|name| OPTIONS.contains(&name.as_str()));
+    (!options.is_empty()).then_some(others)
 }
 
 /// An object of a public bucket. That there is none, or that the bucket is not public, looks the same.
@@ -121,7 +150,7 @@ async fn get_by_token(
     let claims = files.verify(&token)?;
     let key = Key::parse(claims.key.clone()).map_err(FilesError::from)?;
     if let Some(image) = &claims.image {
-        let options = Options::of_query(image).map_err(FilesError::Invalid)?;
+        let options = ::images::Options::of_query(image).map_err(FilesError::Invalid)?;
         return supabase::image_by_token(&files, &claims, &key, &options, request).await;
     }
     read_with(&files, &claims, key, download.overrides(), request).await

@@ -9,14 +9,12 @@ mod public;
 mod purge;
 mod quota;
 mod read;
-mod rules;
 mod tokens;
 mod tus;
 mod write;
 
 pub use links::OpenedLink;
 pub use purge::PurgeReceivers;
-pub use rules::NewBucketRule;
 
 use std::sync::Arc;
 

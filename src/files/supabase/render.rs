@@ -8,9 +8,8 @@ use images::Options;
 
 use super::who::{AtPath, Of, Who};
 use crate::{
-    Bucket, Caller, Claims, Files, FilesError, Key, Object, Overrides, Surface, VersionRef,
-    routes::public::{answer, public_object},
-    serve::respond_image,
+    Bucket, Caller, Claims, Files, FilesError, Key, Object, VersionRef,
+    routes::{images::respond, public::public_object},
 };
 use platform::{error::ApiError, http::Path};
 
@@ -26,7 +25,7 @@ pub(super) async fn public(
 ) -> Result<Response, ApiError> {
     let (who, bucket, object) = public_object(&files, org, &at.bucket, at.path).await?;
     let options = options(&request)?;
-    render(&files, (&who, &bucket, &object), &options, Surface::Public, request).await
+    render(&files, (&who, &bucket, &object), &options, request).await
 }
 
 pub(super) async fn authenticated(
@@ -38,7 +37,7 @@ pub(super) async fn authenticated(
     let bucket = files.bucket(&who.caller, &at.bucket).await?;
     let object = files.find(&who.caller, &bucket, &at.key()?, None).await?;
     let options = options(&request)?;
-    render(&files, (&who.caller, &bucket, &object), &options, Surface::Supabase, request).await
+    render(&files, (&who.caller, &bucket, &object), &options, request).await
 }
 
 pub(crate) async fn by_token(
@@ -52,21 +51,15 @@ pub(crate) async fn by_token(
     let bucket = files.bucket_by_id(&who, claims.bucket).await?;
     let object = files.find(&who, &bucket, key, claims.object.map(VersionRef::Id)).await?;
     files.spend_on_reading(claims).await?;
-    render(files, (&who, &bucket, &object), options, Surface::Token, request).await
+    render(files, (&who, &bucket, &object), options, request).await
 }
 
 async fn render(
     files: &Files,
     (who, bucket, object): (&Caller, &Bucket, &Object),
     options: &Options,
-    surface: Surface,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
-    let image = files.variant(who, bucket, object, options, &parts.headers).await?;
-    if image.facts.content_type.is_empty() {
-        // It would be no smaller than the original.
-        return answer(files, who, bucket, object, &parts, (surface, Overrides::default())).await;
-    }
-    Ok(respond_image(bucket, object, &parts, (surface, image)))
+    let image = files.variant(who, bucket, object, options, request.headers()).await?;
+    Ok(respond(&image, bucket, object, request.headers()))
 }

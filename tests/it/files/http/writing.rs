@@ -153,7 +153,7 @@ async fn rules_and_cors_are_whole_lists() {
     put(&admin, "ruled", "open/a", "A").await.expect(201);
     put(&admin, "ruled", "b", "B").await.expect(201);
     let at = "/api/v1/buckets/ruled/rules";
-    let rules = json!([{"subject": "role:viewer", "prefix": "open/", "verbs": ["read", "list"]}]);
+    let rules = json!({"rules": [{"subject": "role:viewer", "prefix": "open/", "verbs": ["read", "list"]}]});
     admin.put(at, &rules).await.expect(200);
     let member = app.person("default", holdfast::platform::http::Role::Member).await;
     assert_eq!(member.get(&path("ruled", "open/a")).await.text, "A");
@@ -161,22 +161,22 @@ async fn rules_and_cors_are_whole_lists() {
     let refused = member.get("/api/v1/buckets/ruled/objects").await;
     refused.problem(403, "forbidden");
     assert!(refused.text.contains("open/"), "it says what would work: {}", refused.text);
-    member.put(at, &json!([])).await.problem(403, "forbidden");
-    let wrong = admin.put(at, &json!([{"subject": "king", "verbs": ["read"]}])).await;
+    member.put(at, &json!({"rules": []})).await.problem(403, "forbidden");
+    let wrong = admin.put(at, &json!({"rules": [{"subject": "king", "verbs": ["read"]}]})).await;
     wrong.problem(422, "validation_failed");
-    assert_eq!(wrong.json()["errors"][0]["pointer"], "/0/subject");
-    admin.put(at, &json!([])).await.expect(200);
+    assert_eq!(wrong.json()["errors"][0]["pointer"], "/rules/0/subject");
+    admin.put(at, &json!({"rules": []})).await.expect(200);
     assert_eq!(member.get(&path("ruled", "b")).await.text, "B", "without rules the defaults are back");
     let cors = "/api/v1/buckets/ruled/cors";
     let rule = json!([{"origins": ["https://*.example.com"], "methods": ["GET"], "expose": ["etag"]}]);
-    admin.put(cors, &rule).await.expect(200);
+    admin.put(cors, &json!({"cors": rule})).await.expect(200);
     assert_eq!(admin.get(cors).await.expect(200)[0]["origins"], rule[0]["origins"]);
     let origin = [("origin", "https://app.example.com")];
     let read = super::get(&admin, &path("ruled", "b"), &origin).await;
     assert_eq!(text(&read.headers, "access-control-allow-origin"), "https://app.example.com");
     let other = super::get(&admin, &path("ruled", "b"), &[("origin", "https://evil.test")]).await;
     assert_eq!(text(&other.headers, "access-control-allow-origin"), "");
-    admin.put(cors, &json!([{"origins": [], "methods": ["EAT"]}])).await.problem(422, "validation_failed");
+    admin.put(cors, &json!({"cors": [{"origins": [], "methods": ["EAT"]}]})).await.problem(422, "validation_failed");
     app.stop().await;
 }
 
