@@ -1,5 +1,6 @@
 //! Files over HTTP: reading, writing, what is served without an account, and other services' ways.
 
+mod killed;
 mod links;
 mod public;
 mod reading;
