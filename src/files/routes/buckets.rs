@@ -95,7 +95,7 @@ async fn change_with(
     let revision = match revision.as_deref() {
         None => None,
         // Another etag than a revision is none of ours.
-        Some([one]) => Some(one.parse().map_err(|_| FilesError::Precondition)?),
+        Some([one]) => Some(one.parse::<i64>().map_err(|_| FilesError::Precondition)?),
         Some(_) => return Err(FilesError::Precondition.into()),
     };
     Ok(with_etag(files.change_bucket(who, bucket.id, revision, change).await?))
