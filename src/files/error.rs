@@ -77,8 +77,6 @@ pub enum FilesError {
     Busy,
     #[error("this token was used")]
     Spent,
-    #[error("too many tries: wait")]
-    Limited { retry_after: Duration },
     #[error(transparent)]
     Token(#[from] TokenError),
     #[error("{0} cannot be done yet")]
@@ -146,7 +144,6 @@ impl From<FilesError> for ApiError {
             E::Quarantined => Self::new(StatusCode::FORBIDDEN, "quarantined", text),
             E::NotScanned => Self::conflict("not_scanned", text),
             E::Busy => Self::unavailable(Duration::from_secs(5), text),
-            E::Limited { retry_after } => Self::too_many(retry_after),
             E::Spent => Self::new(StatusCode::FORBIDDEN, "token_used", text),
             E::Token(TokenError::Expired) => Self::new(StatusCode::FORBIDDEN, "token_expired", text),
             E::Token(TokenError::Invalid) => Self::new(StatusCode::FORBIDDEN, "token_invalid", text),
