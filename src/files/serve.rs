@@ -184,6 +184,7 @@ pub async fn respond(
     surface: Surface,
     mut overrides: Overrides,
 ) -> Result<Response, FilesError> {
+    files.readable(bucket, object)?;
     overrides.own_host |= is_own_host(files, &request.headers);
     let mut headers = head(object, bucket, surface, &overrides);
     cross_origin::tell(&mut headers, bucket, &request.headers);

@@ -19,7 +19,7 @@ fn named(bucket: &str, key: &str) -> String {
 }
 
 async fn begin(client: &Client, metadata: &str, headers: &[(&str, &str)]) -> Answer {
-    let all = [&[VERSION, ("upload-metadata", metadata)], headers].concat();
+    let all = [&[VERSION, ("upload-metadata", metadata)][..], headers].concat();
     ask(client, Method::POST, "/f/tus", &all, "").await
 }
 
@@ -53,7 +53,7 @@ async fn tus_core_and_extensions() {
     assert!(!text(&options.headers, "tus-max-size").is_empty());
     // Another version, or none.
     for version in [&[][..], &[("tus-resumable", "0.2.2")], &[("upload-draft-interop-version", "6")]] {
-        let headers = [version, &[("upload-length", "3")]].concat();
+        let headers = [version, &[("upload-length", "3")][..]].concat();
         let answer = ask(&admin, Method::POST, "/f/tus", &headers, "").await;
         assert_eq!((answer.status.as_u16(), text(&answer.headers, "tus-version")), (412, "1.0.0"));
     }
@@ -84,7 +84,7 @@ async fn tus_core_and_extensions() {
     // Created with its first bytes, by clients that know no PATCH; and nothing at all.
     let first = [VERSION, OFFSET, ("upload-length", "4")];
     let metadata = named("tus", "b");
-    let all = [&first[..], &[("upload-metadata", &metadata)]].concat();
+    let all = [&first[..], &[("upload-metadata", metadata.as_str())]].concat();
     let made = ask(&admin, Method::POST, "/f/tus", &all, "ab").await;
     assert_eq!((made.status.as_u16(), text(&made.headers, "upload-offset")), (201, "2"));
     let at = local(text(&made.headers, "location"));
