@@ -14,7 +14,6 @@ mod who;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     middleware::from_fn,
     routing::{any, delete, get, post},
 };
@@ -61,8 +60,7 @@ fn routes() -> Router<Files> {
         .route("/cdn/{bucket}", delete(objects::purge_bucket))
         .route("/cdn/{bucket}/{*path}", delete(objects::purge))
         .route("/iceberg/{*rest}", any(absent))
-        .route("/vector/{*rest}", any(absent))
-        .layer(DefaultBodyLimit::disable());
+        .route("/vector/{*rest}", any(absent));
     cross_origin::open(routes.merge(uploads)).layer(from_fn(error::map_errors))
 }
 

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::{FromRequest as _, Multipart, Request, State},
+    extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State},
     http::{HeaderMap, header},
     response::Response,
 };
@@ -193,9 +193,11 @@ fn raw(headers: &HeaderMap) -> Result<NewObject, FilesError> {
 async fn of_form(
     files: &Files,
     (who, bucket, key): (&Caller, &Bucket, Key),
-    request: Request,
+    mut request: Request,
     how: &How,
 ) -> Result<Written, ApiError> {
+    // The file has its own limits; what is beside it is read by a few kilobytes.
+    DefaultBodyLimit::disable().apply(&mut request);
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|_| ApiError::unsupported_media_type("send the file as `multipart/form-data`"))?;
     let mut new = NewObject::default();
