@@ -178,7 +178,7 @@ impl Rooms {
         let (logs, of_logs) = logs::build(context, &config.logs, &config.telemetry, config.ops.local());
         let (webhooks, of_webhooks) =
             webhooks::build(context, &config.webhooks, event_types(), config.alerting.receivers())?;
-        let (mail, files, of_stored) = mail_and_files(context, runtime, (&storage, &deletions, &backups), &knowledge)?;
+        let (mail, files, of_stored) = mail_and_files(context, runtime, (&storage, &deletions, &backups), &knowledge, &webhooks)?;
         let (alerting, of_alerting) = alerting::build(context, &config.alerting, webhooks.clone());
         let needs = notices::Needs {
             auth: auth.clone(),
@@ -248,6 +248,7 @@ fn mail_and_files(
     runtime: &Runtime,
     (storage, deletions, backups): (&Storage, &Deletions, &Backups),
     knowledge: &Knowledge,
+    webhooks: &Webhooks,
 ) -> anyhow::Result<(Mail, Files, [Module; 2])> {
     let (mail, of_mail) = mail::build(context, &runtime.config.mail, storage, deletions.clone())?;
     mail.attaches_from(Arc::new(knowledge.clone()));
@@ -256,6 +257,7 @@ fn mail_and_files(
         deletions: deletions.clone(),
         executable: runtime.executable.clone(),
         data_dir: context.data_dir.clone(),
+        webhooks: webhooks.clone(),
     };
     let (files, of_files) = files::build(context, &runtime.config.files, needs)?;
     files.inspects(vec![Arc::new(knowledge.clone()), Arc::new(mail.clone()), files.inventory()]);

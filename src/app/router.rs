@@ -86,7 +86,10 @@ impl App {
                 .with_status_pages(self.runtime.config.status_page.requests_per_minute, self.status_pages.hosts())
                 .with_public(&public);
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
-        http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::map_openai_errors)))
+        http::wrap(guarded, frame, |framed| {
+            let framed = console.wrap(framed).layer(from_fn(files::map_supabase_errors));
+            framed.layer(from_fn(llm::map_openai_errors))
+        })
     }
 
     /// The S3 API alone, in the same frame without console and sessions; for a port of its own.

@@ -15,6 +15,8 @@ pub struct Config {
     pub s3_listen: String,
     /// Region that the S3 API says it is in; requests may be signed for any.
     pub s3_region: String,
+    /// A host of its own for what users upload, such as `files.example.net`: only there is shown what could run. Requests for it come here; empty: none.
+    pub content_host: String,
     /// Largest object, bytes.
     pub max_object_bytes: u64,
     /// Largest piece that a file is stored in, MiB: a damaged one is repaired whole.
@@ -52,6 +54,7 @@ impl Default for Config {
         Self {
             s3_listen: String::new(),
             s3_region: "us-east-1".to_owned(),
+            content_host: String::new(),
             max_object_bytes: 5 << 40,
             blob_mib: 1024,
             scrub_mib_per_second: 200,
@@ -84,6 +87,10 @@ impl Config {
         }
         if self.s3_region.is_empty() || !self.s3_region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             errors.push("s3_region", "expected letters, digits and hyphens, such as us-east-1");
+        }
+        let is_host = |host: &str| host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+        if !is_host(&self.content_host) {
+            errors.push("content_host", "expected the name of a host such as files.example.net, or nothing");
         }
         errors.range("max_object_bytes", self.max_object_bytes, 1 << 20, 50 << 40);
         errors.range("blob_mib", self.blob_mib, 1, 1024);

@@ -13,6 +13,7 @@ mod access;
 mod blobs;
 mod collect;
 mod config;
+mod cross_origin;
 mod error;
 mod etag;
 mod inventory;
@@ -24,6 +25,7 @@ mod metrics;
 mod model;
 mod module;
 mod poster;
+mod range;
 mod repair;
 mod routes;
 mod scrub;
@@ -31,6 +33,7 @@ mod serve;
 mod service;
 mod sniff;
 mod store;
+mod supabase;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -40,16 +43,19 @@ mod variants;
 pub use access::{Caller, CallerKind, LinkGrant, Why, may};
 pub use blobs::{Blobs, Piece, Put, Want};
 pub use config::Config;
+pub use cross_origin::CorsRule;
 pub use error::FilesError;
 pub use etag::{content_etag, md5_etag, parts_etag};
 pub use key_name::{Key, KeyProblem, after};
 pub use model::*;
 pub use module::{ADMIN, Needs, READ, ROOM, WRITE, build};
-pub use serve::{attachment, etag_value};
+pub use range::{Decision, decide};
+pub use serve::{Overrides, Surface, etag_value, head, refused, respond};
 pub use service::{
-    Coding, Deps, Files, check_presets,
+    Coding, Deps, Files, OpenedLink, PurgeReceivers, check_presets,
     report::{ImageCounts, ImageReport, LastImageReport},
 };
 pub use sniff::{Sniffed, is_active, sniff};
+pub use supabase::map_errors as map_supabase_errors;
 pub use token::{Claims, TokenError};
 pub use variants::{Variant, VariantFacts, VariantFigures};

@@ -1,8 +1,8 @@
 //! What this room hands over.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use crate::{Config, Deps, Files, inventory::FOLDER, jobs, routes};
+use crate::{Config, Deps, Files, PurgeReceivers, inventory::FOLDER, jobs, routes, supabase};
 use images::{Pool, PoolConfig};
 use kit::{Context, Module, Room};
 use platform::{
@@ -11,6 +11,7 @@ use platform::{
     pools::CpuPool,
 };
 use storage::{Deletions, Storage, StorageError};
+use webhooks::Webhooks;
 
 /// Lists and reads files.
 pub const READ: Scope = Scope::new("files_read", Role::Viewer);
@@ -47,6 +48,7 @@ pub static ROOM: Room = Room {
     openapi: Some(|| routes::router().into_openapi()),
     // Signatures of the S3 API.
     own_credentials: &["/s3"],
+    public: routes::PUBLIC,
     ..Room::new("files")
 };
 
@@ -58,6 +60,8 @@ pub struct Needs {
     /// This program: it starts itself as a child to decode pictures.
     pub executable: PathBuf,
     pub data_dir: PathBuf,
+    /// Tells addresses of buckets of changes.
+    pub webhooks: Webhooks,
 }
 
 pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files, Module), StorageError> {
@@ -80,7 +84,13 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files,
         cache: needs.data_dir.join("cache/files"),
         traffic,
         public_url: server.base_url(),
+        webhooks: needs.webhooks.clone(),
     });
-    let module = Module::new(&ROOM).api(routes::router(), &files).jobs(files.clone(), jobs::register);
+    needs.webhooks.add_receivers(Arc::new(PurgeReceivers(files.clone())));
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &files)
+        .pages(routes::surfaces(), &files)
+        .pages(supabase::router(), &files)
+        .jobs(files.clone(), jobs::register);
     Ok((files, module))
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{BucketId, Verb};
+use crate::{BucketId, EtagList, FilesError, NewObject, Verb, VersionId, sniff::essence};
 use platform::{crypto, ids::OrgId};
 
 /// What a token allows.
@@ -22,6 +22,9 @@ pub struct Claims {
     pub key: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prefix: bool,
+    /// Of what is read: this version; `None`: what is current then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<VersionId>,
     /// `read` or `write`.
     pub verb: Verb,
     pub expires: DateTime<Utc>,
@@ -36,6 +39,9 @@ pub struct Claims {
     /// 64 hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// An object that is there is not replaced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
     /// Good once: its name among those that were used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub once: Option<Uuid>,
@@ -58,6 +64,29 @@ impl Claims {
     pub fn allow(&self, bucket: BucketId, verb: Verb, key: &str) -> bool {
         let fits = if self.prefix { key.starts_with(&self.key) } else { key == self.key };
         self.bucket == bucket && self.verb == verb && fits
+    }
+
+    /// Whether what is said of an object before its bytes come is what they allow. The bytes themselves are compared when they are there.
+    pub fn check(&self, new: &NewObject) -> Result<(), FilesError> {
+        let said = new.content_type.as_deref().unwrap_or_default();
+        if self.content_type.as_ref().is_some_and(|kind| essence(kind) != essence(said)) {
+            return Err(FilesError::Type { found: said.to_owned() });
+        }
+        match (new.length, self.exact_bytes, self.max_bytes) {
+            (Some(got), Some(expected), _) if got != expected => Err(FilesError::Incomplete { expected, got }),
+            (Some(got), _, Some(limit)) if got > limit => Err(FilesError::TooLarge { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a writer asks for, bound to the claims.
+    pub(crate) fn bind(&self, mut new: NewObject) -> Result<NewObject, FilesError> {
+        self.check(&new)?;
+        if self.keep {
+            new.when.if_none_match = Some(EtagList::Any);
+        }
+        new.claims = Some(self.clone());
+        Ok(new)
     }
 
     /// The token.

@@ -1,3 +1,15 @@
 scope-files-read = List and read files
 scope-files-write = Write and delete files
 scope-files-admin = Make and change buckets
+files-link-title = Shared file
+files-link-locked = This link is protected by a password.
+files-link-password = Password
+files-link-open = Open
+files-link-wrong = This is not the password.
+files-link-download = Download
+files-link-gone = This link leads nowhere
+files-link-gone-text = It has expired, was taken back, or never existed. Ask whoever sent it for another one.
+files-link-expires = Good until
+files-link-empty = This folder is empty.
+files-link-up = To the folder above
+files-link-more = More files

@@ -1,3 +1,15 @@
 scope-files-read = Просматривать и читать файлы
 scope-files-write = Записывать и удалять файлы
 scope-files-admin = Создавать и изменять хранилища файлов
+files-link-title = Файл по ссылке
+files-link-locked = Ссылка защищена паролем.
+files-link-password = Пароль
+files-link-open = Открыть
+files-link-wrong = Пароль неверен.
+files-link-download = Скачать
+files-link-gone = Ссылка никуда не ведёт
+files-link-gone-text = Срок истёк, её отозвали, или её не было. Попросите новую у того, кто её прислал.
+files-link-expires = Действует до
+files-link-empty = Папка пуста.
+files-link-up = В папку выше
+files-link-more = Ещё файлы

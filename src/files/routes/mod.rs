@@ -1,36 +1,87 @@
-//! `/api/v1/buckets`
+//! `/api/v1/buckets` and what belongs to them; and what is served without an account: `/f`.
 
+mod actions;
 mod buckets;
+pub(crate) mod forms;
+pub(crate) mod headers;
 pub(crate) mod images;
+mod links;
 mod objects;
+pub(crate) mod public;
+mod shapes;
+mod shared;
+mod trash;
+pub(crate) mod tus;
+mod uploads;
 
 use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, request::Parts},
+    Router,
+    extract::{DefaultBodyLimit, FromRequestParts},
+    http::request::Parts,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::de::DeserializeOwned;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Conditions, EtagList, Expect, Files, FilesError};
+use super::Files;
 use platform::{error::ApiError, http::idempotent};
-use storage::DigestKind;
+pub(crate) use public::PUBLIC;
+pub(crate) use shapes::{parse_version, version_id};
 
+/// The API.
 pub fn router() -> OpenApiRouter<Files> {
     OpenApiRouter::new()
         .routes(idempotent(routes!(buckets::list_buckets, buckets::create_bucket)))
-        .routes(routes!(buckets::get_bucket, buckets::delete_bucket))
-        .routes(routes!(objects::list_objects))
+        .routes(routes!(buckets::get_bucket, buckets::change_bucket, buckets::delete_bucket))
+        .routes(routes!(buckets::get_bucket_usage))
+        .routes(routes!(buckets::get_rules, buckets::put_rules))
+        .routes(routes!(buckets::get_cors, buckets::put_cors))
+        .routes(routes!(buckets::get_lifecycle, buckets::put_lifecycle))
+        .routes(routes!(buckets::get_presets, buckets::put_presets))
         .routes(routes!(objects::get_object, objects::put_object, objects::delete_object))
         .routes(routes!(images::get_image))
         .routes(routes!(images::get_image_info))
         .routes(routes!(images::sign_image_options))
         .routes(idempotent(routes!(images::get_image_report, images::start_image_report)))
+        .routes(routes!(objects::get_object_by_key, objects::put_object_by_key, objects::delete_object_by_key))
+        .routes(routes!(actions::delete_objects))
+        .routes(routes!(actions::copy_object))
+        .routes(routes!(actions::move_object))
+        .routes(routes!(actions::get_object_info, actions::change_object_info))
+        .routes(routes!(actions::list_versions))
+        .routes(routes!(links::sign_token))
+        .routes(idempotent(routes!(links::list_file_links, links::create_file_link)))
+        .routes(routes!(links::revoke_file_link))
+        .routes(idempotent(routes!(uploads::begin_upload)))
+        .routes(routes!(uploads::get_upload, uploads::abort_upload))
+        .routes(routes!(uploads::put_part))
+        .routes(routes!(uploads::get_parts))
+        .routes(routes!(uploads::complete_upload))
+        .routes(routes!(trash::list_trash))
+        .routes(routes!(trash::restore_trash))
+        .routes(routes!(trash::purge_trash))
+        .routes(routes!(trash::empty_trash))
+        .routes(routes!(trash::empty_bucket))
+        .routes(routes!(trash::list_trashed_buckets))
+        .routes(routes!(trash::restore_bucket))
+        .routes(routes!(trash::get_usage))
+        .routes(routes!(trash::put_quota))
+        .merge(of_bodies())
+}
+
+/// Bodies of any length: their limits are those of objects.
+fn of_bodies() -> OpenApiRouter<Files> {
+    let routes = OpenApiRouter::new().routes(routes!(objects::list_objects, forms::upload_objects));
+    routes.layer(DefaultBodyLimit::disable())
+}
+
+/// What is no part of the API's document: public addresses, tokens, links, tus.
+pub(crate) fn surfaces() -> Router<Files> {
+    public::router().merge(shared::router()).merge(tus::router("/f/tus"))
 }
 
 /// The query string as it was sent. (The house's own extractor composes characters, and a key is never changed.)
 #[derive(Clone, Copy, Debug)]
-struct Exact<T>(T);
+pub(crate) struct Exact<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Exact<T> {
     type Rejection = ApiError;
@@ -41,48 +92,4 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Exact<T> {
             Err(error) => Err(ApiError::bad_request("invalid_query", error.body_text())),
         }
     }
-}
-
-/// `If-Match` and `If-None-Match`.
-fn conditions(headers: &HeaderMap) -> Result<Conditions, FilesError> {
-    Ok(Conditions { if_match: etags(headers, "if-match")?, if_none_match: etags(headers, "if-none-match")? })
-}
-
-/// A condition that cannot be read is refused: one that is passed over loses somebody's change.
-fn etags(headers: &HeaderMap, name: &str) -> Result<Option<EtagList>, FilesError> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let wrong = || {
-        let text = format!("{name}: expected * or etags in double quotes");
-        FilesError::invalid(&format!("/{name}"), "invalid", text)
-    };
-    let text = value.to_str().map_err(|_| wrong())?.trim();
-    if text == "*" {
-        return Ok(Some(EtagList::Any));
-    }
-    let etag = |part: &str| {
-        let part = part.trim();
-        let part = part.strip_prefix("W/").unwrap_or(part);
-        part.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(str::to_owned)
-    };
-    let list: Option<Vec<String>> = text.split(',').map(etag).collect();
-    list.filter(|list| !list.is_empty()).map(|list| Some(EtagList::These(list))).ok_or_else(wrong)
-}
-
-/// `Content-MD5` (RFC 1864) and `X-Content-SHA256` (hexadecimal).
-fn expected(headers: &HeaderMap) -> Result<Expect, FilesError> {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim().to_owned());
-    let mut list = Vec::new();
-    if let Some(md5) = text("content-md5") {
-        let bytes = STANDARD.decode(md5).ok().filter(|bytes| bytes.len() == 16);
-        let bytes =
-            bytes.ok_or_else(|| FilesError::invalid("/content-md5", "invalid", "expected base64 of 16 bytes"))?;
-        list.push((DigestKind::Md5, bytes));
-    }
-    if let Some(sha256) = text("x-content-sha256") {
-        let digest = sha256.to_ascii_lowercase().parse::<platform::crypto::Digest>();
-        let digest = digest
-            .map_err(|_| FilesError::invalid("/x-content-sha256", "invalid", "expected 64 hexadecimal digits"))?;
-        list.push((DigestKind::Sha256, digest.0.to_vec()));
-    }
-    Ok(Expect(list))
 }

@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use super::Files;
-use crate::{AccessKey, Caller, FileLink, FilesError, NewAccessKey, NewFileLink};
-use platform::http::Slice;
+use crate::{AccessKey, Caller, FilesError, NewAccessKey};
 use secrecy::SecretString;
 
 fn later<T>(what: &'static str) -> Result<T, FilesError> {
@@ -23,14 +22,5 @@ impl Files {
     /// The secret is in the answer, and never again.
     pub async fn create_key(&self, _who: &Caller, _new: NewAccessKey) -> Result<(AccessKey, SecretString), FilesError> {
         later("signing in with an access key")
-    }
-
-    /// The link, and the token that is its address.
-    pub async fn create_link(&self, _who: &Caller, _new: NewFileLink) -> Result<(FileLink, String), FilesError> {
-        later("sharing")
-    }
-
-    pub async fn links(&self, _who: &Caller, _slice: &Slice) -> Result<Vec<FileLink>, FilesError> {
-        later("sharing")
     }
 }

@@ -9,9 +9,12 @@ mod delete;
 mod images;
 mod later;
 mod lifecycle;
+mod links;
 mod list;
 mod locks;
 mod parts;
+mod public;
+mod purge;
 mod quota;
 mod read;
 pub(crate) mod report;
@@ -20,6 +23,7 @@ mod settings;
 mod tags;
 mod tokens;
 mod trash;
+mod tus;
 mod uploads;
 mod versions;
 mod write;
@@ -44,9 +48,12 @@ use platform::{
 };
 use storage::{Deletions, Inventory, Repair, Storage};
 use tokio::sync::Semaphore;
+use webhooks::Webhooks;
 
 pub use self::images::check_presets;
 pub use compressed::Coding;
+pub use links::OpenedLink;
+pub use purge::PurgeReceivers;
 
 /// New variants in a minute that somebody without an account may have made of a bucket whose options are free.
 const NEW_VARIANTS: u32 = 60;
@@ -74,6 +81,8 @@ pub struct Deps {
     pub cache: PathBuf,
     /// Of the console, without a slash at its end.
     pub public_url: String,
+    /// Tells addresses of buckets of changes.
+    pub webhooks: Webhooks,
 }
 
 /// The service. Cheap to clone.
@@ -102,6 +111,8 @@ pub(crate) struct Inner {
     pub public_url: String,
     /// Signs tokens.
     pub token_key: [u8; 32],
+    pub passwords: links::LinkPasswords,
+    pub webhooks: Webhooks,
 }
 
 impl std::fmt::Debug for Files {
@@ -127,6 +138,7 @@ impl Files {
             image_sources,
             cache,
             public_url,
+            webhooks,
         } = deps;
         let variants = Variants::new(cache, config.cache_mib << 20, cpu.clone(), clock.clone(), lifecycle.clone());
         let blob_bytes = config.blob_mib << 20;
@@ -149,6 +161,8 @@ impl Files {
             new_variants: RateLimiter::new(NEW_VARIANTS, NEW_VARIANTS),
             cpu,
             public_url,
+            passwords: links::LinkPasswords::new(),
+            webhooks,
         };
         Self { inner: Arc::new(inner) }
     }

@@ -2,4 +2,6 @@ mod access;
 mod blobs;
 mod keys;
 mod presets;
+mod ranges;
+mod serving;
 mod tokens;

@@ -54,6 +54,8 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("mail/doctor.rs", "Domains::run all_waiting", "checks of all mail"),
     ("mail/service/domains.rs", "check_domains", "verified domains of all owners are checked again"),
     ("mail/service/domains.rs", "is_given_up", "a domain that its former owner has given up, whoever that is"),
+    ("files/service/links.rs", "open_link", "the link is all that the caller has"),
+    ("files/service/public.rs", "organisation only_organisation", "whose a public address is"),
     ("mail/service/attachments.rs", "drop_unused", "files of all organisations that no mail was made of"),
     // A lane is a domain of recipients, whosever the mails are; the SMTP account sends the mail of all.
     (

@@ -1,6 +1,7 @@
 //! Files: buckets and objects.
 
 mod core;
+mod http;
 mod images;
 mod objects;
 mod surfaces;

@@ -1,5 +1,8 @@
 INSERT INTO files_buckets (id, org_id, name, created_by, created_at, updated_at)
   SELECT pg_temp.id(n), '$org', 'bucket-' || n || '-' || replace(pg_temp.word(n), ' ', '-'), 'x', now(), now() FROM n;
+-- Deleted ones, whose trash had content.
+INSERT INTO files_buckets (id, org_id, name, created_by, created_at, updated_at, trashed_at)
+  SELECT pg_temp.other(n), '$org', 'gone-' || n, 'x', now(), now(), now() FROM n;
 INSERT INTO files_blobs (id, org_id, size, sha256, created_at) SELECT pg_temp.id(n), '$org', n, sha256(n::text::bytea), now() FROM generate_series(1, 3) AS n;
 INSERT INTO files_objects (id, org_id, bucket_id, key, current, unversioned, size, blob_id, etag, content_type, created_by, created_at)
   SELECT pg_temp.id(n), '$org', pg_temp.id($rows), 'folder/' || lpad(n::text, 6, '0') || ' ' || pg_temp.word(n), true, true, 1, pg_temp.id(1), 'x', 'text/plain', 'x', now()
