@@ -23,6 +23,8 @@ pub enum FilesError {
     VersionNotFound,
     #[error("there is no such upload")]
     UploadNotFound,
+    #[error("there is no such access key")]
+    AccessKeyNotFound,
     /// The version is a delete marker.
     #[error("this version says that the object was deleted")]
     Marker { id: VersionId },
@@ -118,6 +120,7 @@ impl From<FilesError> for ApiError {
             E::ObjectNotFound | E::Marker { .. } => Self::not_found("object"),
             E::VersionNotFound => Self::not_found("version"),
             E::UploadNotFound => Self::not_found("upload"),
+            E::AccessKeyNotFound => Self::not_found("access_key"),
             E::Denied(Why::Nobody) => Self::unauthorized(text),
             E::Denied(_) => Self::forbidden(text),
             E::Quota { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "quota_exceeded", text),

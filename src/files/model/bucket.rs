@@ -134,6 +134,18 @@ pub struct BucketChange {
     pub image_options: Option<ImageRights>,
     pub scan: Option<ScanMode>,
     pub tags: Option<BTreeMap<String, String>>,
+    /// Whole list of CORS rules; it has a route of its own, as the next one.
+    #[serde(skip)]
+    pub cors: Option<Value>,
+    /// Whole list of lifecycle rules.
+    #[serde(skip)]
+    pub lifecycle: Option<Value>,
+    /// `Some(true)`: versions can be locked from now on; needs versions, and cannot be turned off again.
+    #[serde(skip)]
+    pub object_lock: Option<bool>,
+    /// Lock of new versions that name none, and its days; `Some(None)`: none any more.
+    #[serde(skip)]
+    pub default_lock: Option<Option<(LockMode, i32)>>,
 }
 
 /// What a bucket has.

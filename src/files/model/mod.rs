@@ -8,7 +8,7 @@ mod rule;
 mod upload;
 
 pub use bucket::{Bucket, BucketChange, BucketUsage, ImageRights, LockMode, NewBucket, ScanMode, Versioning};
-pub use key::{AccessKey, NewAccessKey};
+pub use key::{AccessKey, AccessKeyInfo, NewAccessKey};
 pub use link::{FileLink, NewFileLink};
 pub use object::{
     Checksums, Conditions, CopyObject, Deleted, EtagKind, EtagList, Expect, Headers, ListEntry, ListObjects,

@@ -1,7 +1,7 @@
 //! Unfinished objects and their parts.
 
 use chrono::{DateTime, Utc};
-use storage::DigestKind;
+use storage::{DigestKind, DigestSet};
 
 use super::{BucketId, Conditions, Headers, Lock, Metadata, Tags, UploadId};
 use crate::{Claims, Key};
@@ -60,6 +60,8 @@ pub struct NewUpload {
 pub struct PartWant {
     pub length: Option<u64>,
     pub expect: super::Expect,
+    /// Computed besides those of `expect`, and stored with the part: hashes that come behind the content.
+    pub digests: DigestSet,
 }
 
 /// A part of an upload.

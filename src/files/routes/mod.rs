@@ -1,6 +1,7 @@
-//! `/api/v1/buckets`
+//! `/api/v1/buckets`, `/api/v1/access-keys`
 
 mod buckets;
+mod keys;
 mod objects;
 
 use axum::{
@@ -19,6 +20,8 @@ pub fn router() -> OpenApiRouter<Files> {
     OpenApiRouter::new()
         .routes(idempotent(routes!(buckets::list_buckets, buckets::create_bucket)))
         .routes(routes!(buckets::get_bucket, buckets::delete_bucket))
+        .routes(idempotent(routes!(keys::list_access_keys, keys::create_access_key)))
+        .routes(routes!(keys::revoke_access_key))
         .routes(routes!(objects::list_objects))
         .routes(routes!(objects::get_object, objects::put_object, objects::delete_object))
 }

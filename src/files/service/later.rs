@@ -3,19 +3,18 @@
 
 #![allow(clippy::unused_async, clippy::unused_self, reason = "signatures of what is still to be written")]
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use bytes::Bytes;
 use futures::Stream;
 
 use super::Files;
 use crate::{
-    AccessKey, Bucket, Caller, Conditions, CopyObject, Deleted, FileLink, FilesError, Key, ListUploads, ListVersions,
-    ListedVersions, Lock, NewAccessKey, NewFileLink, NewUpload, Object, PartWant, Tags, Upload, UploadId, UploadPart,
-    VersionRef, Written,
+    Bucket, Caller, Conditions, CopyObject, Deleted, FileLink, FilesError, Key, ListUploads, ListVersions,
+    ListedVersions, Lock, NewFileLink, NewUpload, Object, PartWant, Tags, Upload, UploadId, UploadPart, VersionRef,
+    Written,
 };
 use platform::http::Slice;
-use secrecy::SecretString;
 use storage::DigestKind;
 
 fn later<T>(what: &'static str) -> Result<T, FilesError> {
@@ -164,16 +163,6 @@ impl Files {
 
     pub async fn abort(&self, _who: &Caller, _upload: &Upload) -> Result<(), FilesError> {
         later("an upload in parts")
-    }
-
-    /// The key that a signature names; `None`: there is none, it is revoked or has expired.
-    pub async fn access_key(&self, _access_key_id: &str) -> Result<Option<Arc<AccessKey>>, FilesError> {
-        later("signing in with an access key")
-    }
-
-    /// The secret is in the answer, and never again.
-    pub async fn create_key(&self, _who: &Caller, _new: NewAccessKey) -> Result<(AccessKey, SecretString), FilesError> {
-        later("signing in with an access key")
     }
 
     /// The link, and the token that is its address.

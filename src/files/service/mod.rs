@@ -2,6 +2,7 @@
 
 mod buckets;
 mod delete;
+mod keys;
 mod later;
 mod list;
 mod quota;
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     pub public_url: String,
     /// Signs tokens.
     pub token_key: [u8; 32],
+    pub keys: keys::AccessKeys,
 }
 
 impl std::fmt::Debug for Files {
@@ -67,7 +69,8 @@ impl Files {
         let Deps { config, db, clock, lifecycle, master_key, storage, deletions, cpu, images, public_url } = deps;
         let blobs = Blobs { storage, deletions, clock: clock.clone(), lifecycle, cpu };
         let token_key = master_key.derive("files tokens");
-        Self { inner: Arc::new(Inner { config, db, clock, blobs, images, public_url, token_key }) }
+        let keys = keys::AccessKeys::new(master_key);
+        Self { inner: Arc::new(Inner { config, db, clock, blobs, images, public_url, token_key, keys }) }
     }
 
     pub fn config(&self) -> &Config {
