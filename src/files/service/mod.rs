@@ -1,6 +1,7 @@
 //! [`Files`]: the rules of buckets and objects.
 
 mod buckets;
+mod cors;
 mod delete;
 mod keys;
 mod later;
