@@ -24,5 +24,6 @@ mod tests;
 mod xml;
 
 pub use errors::{Code, S3Error};
+pub use operation::operations;
 pub(crate) use router::{S3, Settings};
 pub use router::{S3Config, by_host, is_itself, mounted, router};

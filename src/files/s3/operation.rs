@@ -15,7 +15,6 @@ macro_rules! operations {
         pub(crate) enum Operation { $($name),+ }
 
         impl Operation {
-            #[cfg(test)]
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
             pub fn name(self) -> &'static str {
@@ -40,6 +39,11 @@ operations! {
     GetObjectTagging PutObjectTagging DeleteObjectTagging
     GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold
     GetObjectAcl PutObjectAcl
+}
+
+/// Names of all operations that are answered.
+pub fn operations() -> impl Iterator<Item = &'static str> {
+    Operation::ALL.iter().map(|operation| operation.name())
 }
 
 /// Parameters that choose an operation. One that is not answered is refused by its name: passed over, another operation would run.
