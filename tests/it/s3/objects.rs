@@ -1,12 +1,10 @@
 //! Objects and lists, as clients see them.
 
+use percent_encoding::utf8_percent_encode;
 use reqwest::{Method, header};
 
-use super::{Signer, ask, code, etag, inner};
-use crate::{
-    files::{bucket, encoded},
-    support::app::TestApp,
-};
+use super::{Signer, UNRESERVED, ask, code, etag, inner};
+use crate::{files::bucket, support::app::TestApp};
 
 const ALL: [&str; 5] = ["list", "read", "write", "delete", "admin"];
 
@@ -130,8 +128,13 @@ async fn lists_of_both_kinds_equal_a_model() {
     app.stop().await;
 }
 
+/// As a client encodes it before it signs.
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
 fn encoded_key(key: &str) -> String {
-    key.split('/').map(|part| encoded(part).replace("%2E", ".")).collect::<Vec<_>>().join("/")
+    key.split('/').map(encoded).collect::<Vec<_>>().join("/")
 }
 
 async fn walk(signer: &Signer, prefix: &str, delimiter: &str, v2: bool, most: usize) -> Vec<String> {
@@ -202,8 +205,5 @@ async fn nothing_is_passed_over() {
     ] {
         assert_eq!(code(&signer.send(ask(Method::GET, &format!("/strict?{query}"))).await), (404, expected.to_owned()));
     }
-    // Without any length.
-    let request = app.anonymous().request(Method::PUT, "/s3/strict/k");
-    assert_eq!(app.anonymous().send(request).await.status, 403);
     app.stop().await;
 }

@@ -66,7 +66,7 @@ fn table() -> Vec<(&'static str, &'static str, Ask)> {
         ("GetObjectLegalHold", "read", one(&get, "/locked/k?legal-hold")),
         (
             "PutObjectRetention",
-            "read write",
+            "read admin",
             xml(
                 &put,
                 "/locked/k?retention",
@@ -75,7 +75,7 @@ fn table() -> Vec<(&'static str, &'static str, Ask)> {
         ),
         (
             "PutObjectLegalHold",
-            "read write",
+            "read admin",
             xml(&put, "/locked/k?legal-hold", "<LegalHold><Status>ON</Status></LegalHold>"),
         ),
         // An upload that is not there: who may not write is not told so.

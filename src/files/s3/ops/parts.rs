@@ -17,11 +17,13 @@ use crate::{
     errors::{INVALID_ARGUMENT, INVALID_RANGE, NO_SUCH_UPLOAD, S3Error},
     xml::Xml,
 };
-use files::{Bucket, PartWant, Upload, UploadKind, UploadPart, Versioning};
+use files::{Bucket, PartWant, Upload, UploadKind, UploadPart, Verb, Versioning};
 
 /// The upload that `uploadId` names. One of another key, bucket or protocol is none.
 pub(super) async fn upload_of(cx: &Cx) -> Result<(Bucket, Upload), S3Error> {
     let (bucket, key) = (cx.bucket().await?, cx.key()?);
+    // Who may not write is not told which uploads there are.
+    cx.may(&bucket, Verb::Write)?;
     let id = cx.query.get("uploadId").and_then(|id| id.parse().ok()).ok_or_else(|| NO_SUCH_UPLOAD.error())?;
     let upload = cx.files.upload(&cx.who, id).await?;
     let is_it = upload.bucket == bucket.id && upload.key == key && upload.kind == UploadKind::S3;
