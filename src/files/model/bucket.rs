@@ -120,6 +120,13 @@ pub struct NewBucket {
     pub trash_days: Option<i32>,
 }
 
+/// Lock of new versions that name none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultLock {
+    None,
+    Days(LockMode, i32),
+}
+
 /// What is to be changed of a bucket; `None`: stays as it is.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -143,9 +150,8 @@ pub struct BucketChange {
     /// `Some(true)`: versions can be locked from now on; needs versions, and cannot be turned off again.
     #[serde(skip)]
     pub object_lock: Option<bool>,
-    /// Lock of new versions that name none, and its days; `Some(None)`: none any more.
     #[serde(skip)]
-    pub default_lock: Option<Option<(LockMode, i32)>>,
+    pub default_lock: Option<DefaultLock>,
 }
 
 /// What a bucket has.

@@ -7,7 +7,9 @@ mod object;
 mod rule;
 mod upload;
 
-pub use bucket::{Bucket, BucketChange, BucketUsage, ImageRights, LockMode, NewBucket, ScanMode, Versioning};
+pub use bucket::{
+    Bucket, BucketChange, BucketUsage, DefaultLock, ImageRights, LockMode, NewBucket, ScanMode, Versioning,
+};
 pub use key::{AccessKey, AccessKeyInfo, NewAccessKey};
 pub use link::{FileLink, NewFileLink};
 pub use object::{

@@ -1,4 +1,4 @@
-//! The canonical form of a request, of which its signature is made (SigV4).
+//! The canonical form of a request, of which its signature is made (`SigV4`).
 //!
 //! Everything is taken as it came: the path is decoded and encoded again by Amazon's rules, and never made shorter; `//` and `..` are parts of keys.
 

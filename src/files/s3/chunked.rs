@@ -72,7 +72,6 @@ enum State {
 }
 
 /// A body that is being decoded.
-#[derive(Debug)]
 pub(crate) struct Decoder {
     /// `None`: the chunks are not signed.
     chain: Option<Chain>,
@@ -239,9 +238,9 @@ impl Decoder {
             return Err(MALFORMED_TRAILER.with("what follows the content is not what x-amz-trailer announces"));
         }
         if let Some(chain) = self.chain.as_mut().filter(|_| !self.announced.is_empty()) {
-            let lines: String = self.trailers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+            let lines: Vec<String> = self.trailers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
             let signature = signature.ok_or_else(|| SIGNATURE.with("what follows the content has no signature"))?;
-            chain.follow("TRAILER", &crypto::sha256_hex(lines), &signature)?;
+            chain.follow("TRAILER", &crypto::sha256_hex(lines.concat()), &signature)?;
         }
         self.state = State::Done;
         Ok(())

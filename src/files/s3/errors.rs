@@ -34,7 +34,6 @@ codes! {
     ACCESS_DENIED = "AccessDenied" FORBIDDEN "Access Denied";
     ACL_NOT_SUPPORTED = "AccessControlListNotSupported" BAD_REQUEST "The bucket does not allow ACLs: rights are given by rules of the bucket and by access keys";
     BAD_DIGEST = "BadDigest" BAD_REQUEST "The hash that you sent is not that of the content";
-    BUCKET_EXISTS = "BucketAlreadyExists" CONFLICT "The requested bucket name is not available";
     BUCKET_NOT_EMPTY = "BucketNotEmpty" CONFLICT "The bucket you tried to delete is not empty";
     CONTENT_SHA256_MISMATCH = "XAmzContentSHA256Mismatch" BAD_REQUEST "The provided 'x-amz-content-sha256' header does not match what was computed";
     CORS_FORBIDDEN = "AccessForbidden" FORBIDDEN "CORSResponse: this CORS request is not allowed";
@@ -58,7 +57,6 @@ codes! {
     INVALID_TOKEN = "InvalidToken" BAD_REQUEST "There are no temporary credentials here";
     INVALID_URI = "InvalidURI" BAD_REQUEST "Couldn't parse the specified URI";
     KEY_TOO_LONG = "KeyTooLongError" BAD_REQUEST "Your key is too long";
-    LOCATION_CONSTRAINT = "InvalidLocationConstraint" BAD_REQUEST "The specified location constraint is not valid";
     MALFORMED_ACL = "MalformedACLError" BAD_REQUEST "The ACL that you provided was not well formed";
     MALFORMED_POST = "MalformedPOSTRequest" BAD_REQUEST "The body of your POST request is not well-formed multipart/form-data";
     MALFORMED_TRAILER = "MalformedTrailerError" BAD_REQUEST "The request contained trailing data that was not well-formed";

@@ -37,19 +37,16 @@ pub(crate) fn is_ours(host: &str, hosts: &[String]) -> bool {
     hosts.iter().any(|ours| bucket_of(&host, ours).is_some())
 }
 
-/// `Some(None)`: the host itself; `Some(Some(bucket))`: a bucket's.
-fn bucket_of<'a>(host: &'a str, ours: &str) -> Option<Option<&'a str>> {
+/// The bucket whose host it is; empty: the host itself.
+fn bucket_of<'a>(host: &'a str, ours: &str) -> Option<&'a str> {
     let rest = host.strip_suffix(ours)?;
-    if rest.is_empty() {
-        return Some(None);
-    }
-    rest.strip_suffix('.').filter(|bucket| !bucket.is_empty()).map(Some)
+    if rest.is_empty() { Some(rest) } else { rest.strip_suffix('.').filter(|bucket| !bucket.is_empty()) }
 }
 
 /// `path`: as it came, without the prefix of the surface.
 pub(crate) fn target(host: &str, hosts: &[String], path: &str) -> Result<Target, S3Error> {
     let host = bare(host);
-    let of_host = hosts.iter().find_map(|ours| bucket_of(&host, ours)).flatten();
+    let of_host = hosts.iter().find_map(|ours| bucket_of(&host, ours)).filter(|bucket| !bucket.is_empty());
     let path = path.strip_prefix('/').unwrap_or(path);
     if let Some(bucket) = of_host {
         let key = decoded(path)?;

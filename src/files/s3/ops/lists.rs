@@ -63,8 +63,8 @@ impl Asked {
             return Ok(String::new());
         }
         let rest = marker.strip_prefix(self.prefix.as_str()).filter(|_| !self.delimiter.is_empty());
-        let is_common =
-            rest.is_some_and(|rest| rest.find(&self.delimiter) == rest.len().checked_sub(self.delimiter.len()));
+        let is_common = rest
+            .is_some_and(|rest| rest.find(&self.delimiter).is_some_and(|at| at + self.delimiter.len() == rest.len()));
         // Behind the last possible text there is nothing: one key, which is none, is as good.
         Ok(if is_common { after(marker).unwrap_or_else(|| "\u{10ffff}".repeat(256)) } else { format!("{marker}\u{1}") })
     }

@@ -17,7 +17,7 @@ use crate::{
     },
     xml::{Element, Xml},
 };
-use files::{Bucket, BucketChange, Lock, LockMode, Object, Verb, Versioning};
+use files::{Bucket, BucketChange, DefaultLock, Lock, Object, Verb, Versioning};
 
 /// Longest lock of a bucket's new versions, days: a hundred years.
 const LONGEST: i32 = 36_500;
@@ -42,7 +42,7 @@ pub(super) async fn set_configuration(cx: &Cx, body: Body) -> Result<Response, S
     if wanted.need("ObjectLockEnabled")? != "Enabled" {
         return Err(MALFORMED_XML.with("ObjectLockEnabled: expected Enabled"));
     }
-    let default = wanted.child("Rule").map(default_lock).transpose()?;
+    let default = wanted.child("Rule").map(default_lock).transpose()?.unwrap_or(DefaultLock::None);
     let bucket = cx.bucket().await?;
     if bucket.versioning != Versioning::On {
         return Err(
@@ -55,7 +55,7 @@ pub(super) async fn set_configuration(cx: &Cx, body: Body) -> Result<Response, S
 }
 
 /// Lock of new versions, and its days.
-fn default_lock(rule: &Element) -> Result<(LockMode, i32), S3Error> {
+fn default_lock(rule: &Element) -> Result<DefaultLock, S3Error> {
     let wrong = || MALFORMED_XML.with("Rule needs DefaultRetention, with Mode, and Days or Years");
     let retention = rule.child("DefaultRetention").ok_or_else(wrong)?;
     retention.only(&["Mode", "Days", "Years"])?;
@@ -65,7 +65,7 @@ fn default_lock(rule: &Element) -> Result<(LockMode, i32), S3Error> {
         (None, Some(years)) => years.saturating_mul(365),
         _ => return Err(wrong()),
     };
-    if (1..=LONGEST).contains(&days) { Ok((mode, days)) } else { Err(INVALID_RETENTION.error()) }
+    if (1..=LONGEST).contains(&days) { Ok(DefaultLock::Days(mode, days)) } else { Err(INVALID_RETENTION.error()) }
 }
 
 /// The object of the request, whose bucket has locks.

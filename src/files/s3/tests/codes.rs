@@ -3,7 +3,7 @@
 use std::io;
 
 use axum::body::to_bytes;
-use files::{FilesError, KeyProblem, TokenError, UploadId, Verb, VersionId, Why};
+use files::{FilesError, KeyProblem, TokenError, Verb, VersionId, Why};
 use platform::{crypto::SealError, error::FieldError};
 use storage::StorageError;
 use uuid::Uuid;
@@ -21,7 +21,6 @@ fn codes_are_amazons_and_their_statuses_are_errors() {
 #[test]
 fn every_error_of_files_has_a_code() {
     use FilesError as E;
-    let _ = UploadId(Uuid::nil());
     let io = || io::Error::other("broken");
     for (error, code, status) in [
         (E::BucketNotFound, "NoSuchBucket", 404),
