@@ -49,7 +49,7 @@ impl Asked {
     }
 
     /// How the keys of a page are written.
-    pub fn names<'a>(&self, keys: impl Iterator<Item = &'a str>) -> Names {
+    pub fn names<'a>(&'a self, keys: impl Iterator<Item = &'a str>) -> Names {
         let mut keys = keys.chain([self.prefix.as_str(), self.delimiter.as_str()]);
         Names { is_encoded: self.is_encoded || keys.any(|key| key.chars().any(char::is_control)) }
     }
