@@ -86,6 +86,12 @@ impl App {
         let telemetry = Telemetry::new();
         let families = Families::register(&telemetry);
         let Runtime { config, target, data_dir, master_key, clock, lifecycle, logger, .. } = runtime.clone();
+        let (endpoint, files) = (&config.storage.s3_endpoint, &config.files);
+        if s3::is_itself(endpoint, &files.s3_listen, &config.server.base_url(), &files.s3_hosts) {
+            anyhow::bail!(
+                "storage.s3_endpoint {endpoint} is this installation itself: it would wait for itself to start"
+            );
+        }
         let db = Db::measured(&target, &config.database, &families.database);
         observe_pools(&telemetry, db.clone());
         let http = HttpClients::new()?;

@@ -42,6 +42,8 @@ pub use ::knowledge;
 pub use ::logs;
 /// Events of other rooms as mail, the weekly report.
 pub use ::notices;
+/// The S3 protocol on buckets.
+pub use ::s3;
 /// Status pages, rendered ahead.
 pub use ::status_page;
 /// Monitors: checks, history, the file of monitors, imports.

@@ -178,7 +178,8 @@ impl Rooms {
         let (logs, of_logs) = logs::build(context, &config.logs, &config.telemetry, config.ops.local());
         let (webhooks, of_webhooks) =
             webhooks::build(context, &config.webhooks, event_types(), config.alerting.receivers())?;
-        let (mail, files, of_stored) = mail_and_files(context, runtime, (&storage, &deletions, &backups), &knowledge, &webhooks)?;
+        let (mail, files, of_stored) =
+            mail_and_files(context, runtime, (&storage, &deletions, &backups), &knowledge, &webhooks)?;
         let (alerting, of_alerting) = alerting::build(context, &config.alerting, webhooks.clone());
         let needs = notices::Needs {
             auth: auth.clone(),

@@ -86,10 +86,11 @@ impl App {
                 .with_status_pages(self.runtime.config.status_page.requests_per_minute, self.status_pages.hosts())
                 .with_public(&public);
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
-        http::wrap(guarded, frame, |framed| {
+        let main = http::wrap(guarded, frame, |framed| {
             let framed = console.wrap(framed).layer(from_fn(files::map_supabase_errors));
             framed.layer(from_fn(llm::map_openai_errors))
-        })
+        });
+        s3::by_host(main, self.s3_router(), self.runtime.config.files.s3_hosts.clone())
     }
 
     /// The S3 API alone, in the same frame without console and sessions; for a port of its own.
@@ -105,7 +106,8 @@ impl App {
     }
 
     fn s3_config(&self) -> S3Config {
-        S3Config { region: self.runtime.config.files.s3_region.clone() }
+        let config = &self.runtime.config.files;
+        S3Config { region: config.s3_region.clone(), hosts: config.s3_hosts.clone() }
     }
 
     /// `/metrics`, `/healthz`, `/readyz` for machines, `/log-level` for operators on the host.

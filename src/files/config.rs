@@ -13,6 +13,9 @@ pub struct Config {
     /// Address and port of the S3 API alone, with buckets at its root, for clients whose endpoint has no path; empty: off. `/s3` of the main port is
     /// always there.
     pub s3_listen: String,
+    /// Names of hosts of the S3 API, e.g. `["s3.example.com"]`: there buckets are at the root, on every port, and each is a host of its own, too
+    /// (`<bucket>.s3.example.com`).
+    pub s3_hosts: Vec<String>,
     /// Region that the S3 API says it is in; requests may be signed for any.
     pub s3_region: String,
     /// A host of its own for what users upload, such as `files.example.net`: only there is shown what could run. Requests for it come here; empty: none.
@@ -53,6 +56,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             s3_listen: String::new(),
+            s3_hosts: Vec::new(),
             s3_region: "us-east-1".to_owned(),
             content_host: String::new(),
             max_object_bytes: 5 << 40,
@@ -84,6 +88,13 @@ impl Config {
     pub fn validate(&self, errors: &mut ConfigErrors) {
         if !self.s3_listen.is_empty() && self.s3_address().is_none() {
             errors.push("s3_listen", "expected an address and a port such as 127.0.0.1:9000, or nothing");
+        }
+        let is_name = |host: &String| {
+            host.contains('.')
+                && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+        };
+        if !self.s3_hosts.iter().all(is_name) {
+            errors.push("s3_hosts", "expected names of hosts in lower case, without ports, such as s3.example.com");
         }
         if self.s3_region.is_empty() || !self.s3_region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             errors.push("s3_region", "expected letters, digits and hyphens, such as us-east-1");

@@ -5,7 +5,7 @@
 
 The appliance gets a new data directory, free ports, a mock upstream as provider `mock`, and with --smollm2 a real small
 chat model as provider `smollm2`. The command's environment says where all that is:
-    APPLIANCE_URL, APPLIANCE_OPS_URL, APPLIANCE_EMAIL, APPLIANCE_ONE_TIME_PASSWORD, APPLIANCE_PID, MOCK_URL, APPLIANCE_LOG,
+    APPLIANCE_URL, APPLIANCE_OPS_URL, APPLIANCE_S3_URL, APPLIANCE_EMAIL, APPLIANCE_ONE_TIME_PASSWORD, APPLIANCE_PID, MOCK_URL, APPLIANCE_LOG,
     APPLIANCE_CONFIG, APPLIANCE_BINARY, HOLDFAST_DATA_DIR (for its command line),
     with --smollm2 also APPLIANCE_CHAT_MODEL
 Fails where the command does, and where the appliance does not stop with exit code 0 on SIGTERM. Standard library only.
@@ -102,7 +102,7 @@ def stop(child, seconds=30):
 def run(args, folder, children):
     mock = start_upstream([sys.executable, str(HERE / "mock_openai.py")], children)
     smollm2 = start_upstream(["node", str(HERE / "smollm2.mjs"), args.smollm2], children) if args.smollm2 else None
-    api, ops = free_port(), free_port()
+    api, ops, s3 = free_port(), free_port(), free_port()
     (folder / "data").mkdir()
     (folder / "data" / "models").symlink_to(Path(args.models).resolve())
     config = args.config or write_config(folder, mock, smollm2)
@@ -112,6 +112,7 @@ def run(args, folder, children):
         "HOLDFAST_DATA_DIR": str(folder / "data"),
         "HOLDFAST_SERVER__LISTEN": f"127.0.0.1:{api}",
         "HOLDFAST_OPS__LISTEN": f"127.0.0.1:{ops}",
+        "HOLDFAST_FILES__S3_LISTEN": f"127.0.0.1:{s3}",
         "HOLDFAST_ADMIN__EMAIL": EMAIL,
     }
     with log.open("w") as output:
@@ -121,6 +122,7 @@ def run(args, folder, children):
         environment.update(
             APPLIANCE_URL=f"http://127.0.0.1:{api}",
             APPLIANCE_OPS_URL=f"http://127.0.0.1:{ops}",
+            APPLIANCE_S3_URL=f"http://127.0.0.1:{s3}",
             APPLIANCE_EMAIL=EMAIL,
             APPLIANCE_ONE_TIME_PASSWORD=one_time_password(folder / "data"),
             APPLIANCE_PID=str(appliance.pid),

@@ -52,6 +52,7 @@ mod metrics;
 mod notices;
 mod platform_layers;
 mod runbooks;
+mod s3;
 mod status_page;
 mod storage;
 mod support;

@@ -13,7 +13,7 @@ pub use bucket::{
     Bucket, BucketChange, BucketUsage, DefaultLock, ImageRights, LockMode, NewBucket, OrgUsage, ScanMode,
     TrashedBucket, Versioning,
 };
-pub use key::{AccessKey, NewAccessKey};
+pub use key::{AccessKey, AccessKeyInfo, NewAccessKey};
 pub use lifecycle::{Expire, LifecycleRule, LifecycleRun, MoveTo, Noncurrent};
 pub use link::{FileLink, NewFileLink};
 pub use object::{

@@ -162,7 +162,7 @@ pub struct NewObject {
     pub lock: Option<Lock>,
     pub legal_hold: bool,
     pub when: Conditions,
-    /// Computed besides those of `expect`.
+    /// Computed besides those of `expect`, and stored with the object: hashes that come behind the content.
     pub digests: DigestSet,
     pub expect: Expect,
     pub etag: EtagKind,

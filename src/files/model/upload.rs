@@ -1,7 +1,7 @@
 //! Unfinished objects and their parts.
 
 use chrono::{DateTime, Utc};
-use storage::DigestKind;
+use storage::{DigestKind, DigestSet};
 
 use super::{BucketId, Conditions, Headers, Lock, Metadata, Tags, UploadId, VersionId};
 use crate::{Claims, Key};
@@ -97,6 +97,8 @@ impl NewUpload {
 pub struct PartWant {
     pub length: Option<u64>,
     pub expect: super::Expect,
+    /// Computed besides those of `expect`, and stored with the part: hashes that come behind the content.
+    pub digests: DigestSet,
 }
 
 /// A part of an upload.

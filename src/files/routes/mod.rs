@@ -1,10 +1,11 @@
-//! `/api/v1/buckets` and what belongs to them; and what is served without an account: `/f`.
+//! `/api/v1/buckets`, `/api/v1/access-keys` and what belongs to them; and what is served without an account: `/f`.
 
 mod actions;
 mod buckets;
 pub(crate) mod forms;
 pub(crate) mod headers;
 pub(crate) mod images;
+mod keys;
 mod links;
 mod objects;
 pub(crate) mod public;
@@ -37,6 +38,8 @@ pub fn router() -> OpenApiRouter<Files> {
         .routes(routes!(buckets::get_cors, buckets::put_cors))
         .routes(routes!(buckets::get_lifecycle, buckets::put_lifecycle))
         .routes(routes!(buckets::get_presets, buckets::put_presets))
+        .routes(idempotent(routes!(keys::list_access_keys, keys::create_access_key)))
+        .routes(routes!(keys::revoke_access_key))
         .routes(routes!(objects::get_object, objects::put_object, objects::delete_object))
         .routes(routes!(images::get_image))
         .routes(routes!(images::get_image_info))

@@ -5,9 +5,10 @@ mod buckets;
 mod compact;
 mod compressed;
 mod copy;
+mod cors;
 mod delete;
 mod images;
-mod later;
+mod keys;
 mod lifecycle;
 mod links;
 mod list;
@@ -111,6 +112,7 @@ pub(crate) struct Inner {
     pub public_url: String,
     /// Signs tokens.
     pub token_key: [u8; 32],
+    pub keys: keys::AccessKeys,
     pub passwords: links::LinkPasswords,
     pub webhooks: Webhooks,
 }
@@ -145,6 +147,7 @@ impl Files {
         let blobs = Blobs { storage, deletions, clock: clock.clone(), lifecycle, cpu: cpu.clone(), blob_bytes };
         let inner = Inner {
             token_key: master_key.derive("files tokens"),
+            keys: keys::AccessKeys::new(master_key),
             config,
             db,
             clock,

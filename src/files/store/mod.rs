@@ -2,8 +2,10 @@
 
 pub(crate) mod blobs;
 pub(crate) mod buckets;
+pub(crate) mod cors;
 pub(crate) mod extents;
 pub(crate) mod garbage;
+pub(crate) mod keys;
 pub(crate) mod lifecycle;
 pub(crate) mod links;
 pub(crate) mod objects;

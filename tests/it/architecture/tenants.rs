@@ -49,6 +49,8 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("auth/service/sign_in.rs", "change_password rename_self", "a person's own account, in all organisations"),
     ("auth/upkeep.rs", "write_usage", "last use of many sessions and keys in one statement"),
     ("auth/upkeep.rs", "purge", "retention"),
+    ("files/service/cors.rs", "cors_of", "a browser asks before it sends a key that names its organisation"),
+    ("files/service/keys.rs", "load_access_key", "a signature names its key before the organisation is known"),
     ("llm/jobs.rs", "remove_batches", "retention"),
     ("llm/service/mod.rs", "cost_between", "the report of the installation"),
     ("mail/doctor.rs", "Domains::run all_waiting", "checks of all mail"),

@@ -85,23 +85,3 @@ async fn nothing_that_was_uploaded_runs_here() {
     }
     app.stop().await;
 }
-
-/// Where no operation of S3 is served yet, its clients are told so in their own language, and nobody's signature is taken for an API key.
-#[tokio::test(flavor = "multi_thread")]
-async fn s3_says_that_it_is_not_there_yet() {
-    let app = TestApp::start().await;
-    let client = app.anonymous();
-    for (method, path) in
-        [(Method::GET, "/s3"), (Method::GET, "/s3/"), (Method::PUT, "/s3/bucket/a//b"), (Method::POST, "/s3/b?delete")]
-    {
-        let request = client
-            .request(method, path)
-            .header(header::AUTHORIZATION, "AWS4-HMAC-SHA256 Credential=HF/20261130/us-east-1/s3/aws4_request");
-        let answer = client.send(request).await;
-        assert_eq!(answer.status, 501, "{path}: {}", answer.text);
-        assert!(answer.text.contains("<Code>NotImplemented</Code>"), "{path}: {}", answer.text);
-    }
-    let wrong = client.with_key("hf_wrong").get("/s3/bucket").await;
-    assert_eq!(wrong.status, 401, "a bearer token is one of ours: {}", wrong.text);
-    app.stop().await;
-}
