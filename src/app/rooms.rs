@@ -250,10 +250,11 @@ fn mail_and_files(
     knowledge: &Knowledge,
 ) -> anyhow::Result<(Mail, Files, [Module; 2])> {
     let (mail, of_mail) = mail::build(context, &runtime.config.mail, storage, deletions.clone())?;
-    mail.attaches_from(Arc::new(knowledge.clone()));
     let needs =
         files::Needs { objects: storage.clone(), deletions: deletions.clone(), executable: runtime.executable.clone() };
     let (files, of_files) = files::build(context, &runtime.config.files, needs)?;
+    mail.attaches_from(mail::Source::Documents, Arc::new(knowledge.clone()));
+    mail.attaches_from(mail::Source::Files, Arc::new(files.clone()));
     Ok((mail, files, [of_mail, of_files]))
 }
 

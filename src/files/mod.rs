@@ -6,19 +6,26 @@
 //!
 //! Owns `files_access_keys`, `files_blobs`, `files_buckets`, `files_damage`, `files_extents`, `files_garbage`, `files_lifecycle_runs`,
 //! `files_links`, `files_objects`, `files_parts`, `files_quotas`, `files_rules`, `files_scrubs`, `files_spent`, `files_sweeps`, `files_uploads`,
-//! `files_usage`.
+//! `files_usage`. Loops: `files.gauges`, `files.scan`. Metrics: `holdfast_files_*`. Checks: `files.damage`, `files.scrub`, `files.orphans`,
+//! `files.quota`, `files.lifecycle`, `files.uploads`, `files.clamd`, `files.s3`.
 
 mod access;
 mod blobs;
 mod config;
+mod doctor;
 mod error;
 mod etag;
+mod events;
 mod key_name;
 mod metrics;
 mod model;
 mod module;
+mod overview;
+mod pages;
 mod routes;
+mod scan;
 mod serve;
+mod shared;
 mod service;
 mod sniff;
 mod store;
@@ -31,10 +38,14 @@ pub use blobs::{Blobs, Piece, Put, Want};
 pub use config::Config;
 pub use error::FilesError;
 pub use etag::{content_etag, md5_etag, parts_etag};
+pub use events::EVENTS;
 pub use key_name::{Key, KeyProblem, after};
+pub use metrics::{LifecycleAction, Metrics, Operation, SignatureRefusal};
 pub use model::*;
 pub use module::{ADMIN, Needs, READ, ROOM, WRITE, build};
+pub use scan::{ScanError, Scanner, ScannerAddress, Verdict};
 pub use serve::{attachment, etag_value};
-pub use service::{Deps, Files};
+pub use service::{Deps, Files, Stored};
 pub use sniff::{Sniffed, is_active, sniff};
+pub use store::shown::{DamagedObject, QuarantinedObject, ScrubRun, StoredInBucket};
 pub use token::{Claims, TokenError};

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::{Config, Deps, Files, routes};
+use crate::{Config, Deps, EVENTS, Files, Metrics, doctor, pages, routes};
+use console::{NavItem, Section};
 use images::{Pool, PoolConfig};
 use kit::{Context, Module, Room};
 use platform::{
@@ -40,8 +41,12 @@ pub static ROOM: Room = Room {
         Table::small("files_scrubs"),
         Table::small("files_sweeps"),
     ],
+    nav: &[NavItem::new(Section::Build, "/files", "files-title", "folder")],
     locale: Some(console::locale!("files")),
+    assets: console::assets!("files": "files.js" "upload.js"),
+    events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
+    metrics: Some(|telemetry| drop(telemetry.register("files", Metrics::register))),
     // Signatures of the S3 API.
     own_credentials: &["/s3"],
     ..Room::new("files")
@@ -57,7 +62,7 @@ pub struct Needs {
 }
 
 pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files, Module), StorageError> {
-    let Context { db, clock, lifecycle, master_key, server, .. } = context.clone();
+    let Context { db, clock, lifecycle, master_key, telemetry, server, .. } = context.clone();
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let images = PoolConfig { children: threads, ..PoolConfig::default() };
     let files = Files::new(Deps {
@@ -71,7 +76,17 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files,
         cpu: CpuPool::new(threads),
         images: Pool::new(needs.executable, images, lifecycle),
         public_url: server.base_url(),
+        metrics: telemetry.register("files", Metrics::register),
     });
-    let module = Module::new(&ROOM).api(routes::router(), &files);
+    let background = files.clone();
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &files)
+        .pages(pages::router(), &files)
+        .checks(files.clone(), doctor::checks)
+        .background(move |loops| {
+            background.start_figures(loops);
+            background.start_scanning(loops);
+        })
+        .overview(files.clone());
     Ok((files, module))
 }

@@ -2,16 +2,21 @@
 
 mod buckets;
 mod delete;
+mod figures;
 mod later;
 mod list;
 mod quota;
 mod read;
+mod scan;
+mod stored;
 mod tokens;
 mod write;
 
 use std::sync::Arc;
 
-use super::{Blobs, Bucket, Caller, Config, FilesError, Key, Verb, may, store};
+pub use stored::Stored;
+
+use super::{Blobs, Bucket, Caller, Config, FilesError, Key, Metrics, Scanner, Verb, may, store};
 use images::Pool;
 use platform::{
     clock::Clock,
@@ -37,6 +42,7 @@ pub struct Deps {
     pub images: Pool,
     /// Of the console, without a slash at its end.
     pub public_url: String,
+    pub metrics: Metrics,
 }
 
 /// The service. Cheap to clone.
@@ -52,6 +58,9 @@ pub(crate) struct Inner {
     pub blobs: Blobs,
     pub images: Pool,
     pub public_url: String,
+    pub metrics: Metrics,
+    /// The virus scanner, where there is one.
+    pub scanner: Option<Scanner>,
     /// Signs tokens.
     pub token_key: [u8; 32],
 }
@@ -64,10 +73,12 @@ impl std::fmt::Debug for Files {
 
 impl Files {
     pub fn new(deps: Deps) -> Self {
-        let Deps { config, db, clock, lifecycle, master_key, storage, deletions, cpu, images, public_url } = deps;
+        let Deps { config, db, clock, lifecycle, master_key, storage, deletions, cpu, images, public_url, metrics } = deps;
         let blobs = Blobs { storage, deletions, clock: clock.clone(), lifecycle, cpu };
         let token_key = master_key.derive("files tokens");
-        Self { inner: Arc::new(Inner { config, db, clock, blobs, images, public_url, token_key }) }
+        let scanner = config.scanner().map(|address| Scanner::new(address, config.clamd_max_mib << 20));
+        let inner = Inner { config, db, clock, blobs, images, public_url, metrics, scanner, token_key };
+        Self { inner: Arc::new(inner) }
     }
 
     pub fn config(&self) -> &Config {

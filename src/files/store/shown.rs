@@ -1,0 +1,160 @@
+//! What the console and the command line show beside objects: usage by bucket, upkeep, damage, quarantine.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{BucketId, BucketUsage, VersionId};
+use platform::ids::OrgId;
+
+/// A bucket and what it has.
+#[derive(Clone, Debug)]
+pub struct StoredInBucket {
+    pub id: BucketId,
+    pub name: String,
+    pub usage: BucketUsage,
+}
+
+/// What these buckets have; one without anything is not among them.
+pub(crate) async fn usage_of(
+    conn: &mut PgConnection,
+    buckets: &[Uuid],
+) -> sqlx::Result<HashMap<BucketId, BucketUsage>> {
+    let rows = sqlx::query!(
+        r#"SELECT bucket_id AS "bucket_id: BucketId", sum(objects)::bigint AS "objects!", sum(bytes)::bigint AS "bytes!",
+             sum(versions)::bigint AS "versions!", sum(version_bytes)::bigint AS "version_bytes!",
+             sum(trashed)::bigint AS "trashed!", sum(trashed_bytes)::bigint AS "trashed_bytes!"
+           FROM files_usage WHERE bucket_id = ANY ($1) GROUP BY bucket_id"#,
+        buckets,
+    )
+    .fetch_all(conn)
+    .await?;
+    let usage = rows.into_iter().map(|row| {
+        let usage = BucketUsage {
+            objects: row.objects,
+            bytes: row.bytes,
+            versions: row.versions,
+            version_bytes: row.version_bytes,
+            trashed: row.trashed,
+            trashed_bytes: row.trashed_bytes,
+        };
+        (row.bucket_id, usage)
+    });
+    Ok(usage.collect())
+}
+
+/// The buckets of an organisation that have most, those in the trash too.
+pub(crate) async fn largest(conn: &mut PgConnection, org: OrgId, most: i64) -> sqlx::Result<Vec<StoredInBucket>> {
+    let rows = sqlx::query!(
+        r#"SELECT b.id AS "id: BucketId", b.name, u.objects AS "objects!", u.bytes AS "bytes!", u.versions AS "versions!",
+             u.version_bytes AS "version_bytes!", u.trashed AS "trashed!", u.trashed_bytes AS "trashed_bytes!"
+           FROM (SELECT bucket_id, sum(objects)::bigint AS objects, sum(bytes)::bigint AS bytes, sum(versions)::bigint AS versions,
+                   sum(version_bytes)::bigint AS version_bytes, sum(trashed)::bigint AS trashed, sum(trashed_bytes)::bigint AS trashed_bytes
+                 FROM files_usage WHERE org_id = $1 GROUP BY bucket_id) u
+           JOIN files_buckets b ON b.id = u.bucket_id
+           ORDER BY u.bytes + u.version_bytes + u.trashed_bytes DESC, b.id LIMIT $2"#,
+        org.0,
+        most,
+    )
+    .fetch_all(conn)
+    .await?;
+    let bucket = rows.into_iter().map(|row| StoredInBucket {
+        id: row.id,
+        name: row.name,
+        usage: BucketUsage {
+            objects: row.objects,
+            bytes: row.bytes,
+            versions: row.versions,
+            version_bytes: row.version_bytes,
+            trashed: row.trashed,
+            trashed_bytes: row.trashed_bytes,
+        },
+    });
+    Ok(bucket.collect())
+}
+
+/// Objects of an organisation that are damaged or missing.
+pub(crate) async fn count_damage(conn: &mut PgConnection, org: OrgId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM files_damage WHERE org_id = $1 AND repaired_at IS NULL"#,
+        org.0
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Something that was found to be damaged.
+#[derive(Clone, Debug)]
+pub struct DamagedObject {
+    /// Folder of the store.
+    pub room: String,
+    /// Key in it.
+    pub object: String,
+    /// `missing`, `size` or `content`.
+    pub kind: String,
+    pub found_at: DateTime<Utc>,
+    pub tried_at: Option<DateTime<Utc>>,
+    pub note: String,
+}
+
+/// What is damaged and not repaired, of all organisations; the oldest first.
+pub(crate) async fn damage(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<DamagedObject>> {
+    sqlx::query_as!(
+        DamagedObject,
+        "SELECT room, object, kind, found_at, tried_at, note FROM files_damage WHERE repaired_at IS NULL
+         ORDER BY found_at, room, object LIMIT $1",
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A scrub.
+#[derive(Clone, Debug)]
+pub struct ScrubRun {
+    pub started_at: DateTime<Utc>,
+    /// `None`: it goes on.
+    pub ended_at: Option<DateTime<Utc>>,
+    pub objects: i64,
+    pub bytes: i64,
+    pub damaged: i64,
+    pub repaired: i64,
+    pub unread: i64,
+}
+
+/// The newest first.
+pub(crate) async fn scrubs(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<ScrubRun>> {
+    sqlx::query_as!(
+        ScrubRun,
+        "SELECT started_at, ended_at, objects, bytes, damaged, repaired, unread FROM files_scrubs ORDER BY started_at DESC LIMIT $1",
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// An object in quarantine.
+#[derive(Clone, Debug)]
+pub struct QuarantinedObject {
+    pub id: VersionId,
+    pub bucket: String,
+    pub key: String,
+    pub found: String,
+    pub created_at: DateTime<Utc>,
+}
+
+/// Those of a page of objects in which the scanner found something. (There is no index of all: they are few, and an event tells of each.)
+pub(crate) async fn quarantined(conn: &mut PgConnection, org: OrgId, most: i64) -> sqlx::Result<Vec<QuarantinedObject>> {
+    sqlx::query_as!(
+        QuarantinedObject,
+        r#"SELECT o.id AS "id: VersionId", b.name AS bucket, o.key, o.scan_note AS found, o.created_at
+           FROM files_objects o JOIN files_buckets b ON b.id = o.bucket_id
+           WHERE o.org_id = $1 AND o.scan = 'infected' ORDER BY o.id DESC LIMIT $2"#,
+        org.0,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
