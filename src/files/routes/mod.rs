@@ -25,7 +25,7 @@ pub fn router() -> OpenApiRouter<Files> {
 
 /// The query string as it was sent. (The house's own extractor composes characters, and a key is never changed.)
 #[derive(Clone, Copy, Debug)]
-struct Exact<T>(T);
+pub(crate) struct Exact<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Exact<T> {
     type Rejection = ApiError;

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::Files;
+use super::{Files, permit};
 use crate::{
-    Bucket, BucketId, BucketUsage, Caller, DamagedObject, FilesError, QuarantinedObject, ScrubRun, StoredInBucket,
-    access::may_make, store,
+    Bucket, BucketId, BucketUsage, Caller, DamagedObject, FilesError, Object, QuarantinedObject, ScrubRun, StoredInBucket,
+    Verb, access::may_make, store,
 };
+use platform::http::Slice;
 
 /// Buckets that a page of usage shows.
 const LARGEST: i64 = 100;
@@ -67,6 +68,24 @@ impl Files {
         let mut tx = self.inner.db.tenant(who.org).await?;
         let found = store::shown::largest(&mut tx, who.org, LARGEST).await?;
         drop(tx);
+        Ok(found)
+    }
+
+    /// Current objects below a prefix whose key has this text, those first that were written last.
+    pub async fn search(
+        &self,
+        who: &Caller,
+        bucket: &Bucket,
+        under: &str,
+        text: &str,
+        slice: &Slice,
+    ) -> Result<Vec<Object>, FilesError> {
+        let mut tx = self.inner.db.tenant(who.org).await?;
+        permit(&mut tx, who, bucket, Verb::List, under).await?;
+        let ids = store::shown::search(&mut tx, bucket.id, under, text, slice).await?;
+        let mut found = store::objects::by_ids(&mut tx, &ids).await?;
+        drop(tx);
+        found.sort_unstable_by_key(|object| std::cmp::Reverse(object.id.0));
         Ok(found)
     }
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{BucketId, BucketUsage, VersionId};
-use platform::ids::OrgId;
+use platform::{db::contains, http::Slice, ids::OrgId};
 
 /// A bucket and what it has.
 #[derive(Clone, Debug)]
@@ -154,6 +154,26 @@ pub(crate) async fn quarantined(conn: &mut PgConnection, org: OrgId, most: i64) 
            WHERE o.org_id = $1 AND o.scan = 'infected' ORDER BY o.id DESC LIMIT $2"#,
         org.0,
         most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Ids of current objects below `under` whose key has this text: those first that were written last.
+pub(crate) async fn search(
+    conn: &mut PgConnection,
+    bucket: BucketId,
+    under: &str,
+    text: &str,
+    slice: &Slice,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"SELECT id AS "id!" FROM files_objects_found($1, $2, $3, $4, $5) AS id"#,
+        bucket.0,
+        under,
+        contains(text),
+        slice.beyond(),
+        slice.rows(),
     )
     .fetch_all(conn)
     .await

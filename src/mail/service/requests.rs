@@ -125,10 +125,10 @@ impl Mail {
                 NewFile::new(name.unwrap_or_default(), content_type, FileContent::Bytes(content.into()))
             }
             (None, (Some(base), Some(document)), (None, None)) => {
-                self.open_shared(who, Source::Documents, (base, document), name, content_type).await
+                self.open_shared(who, Source::Documents, (base.as_str(), document.as_str()), name, content_type).await
             }
             (None, (None, None), (Some(bucket), Some(key))) => {
-                self.open_shared(who, Source::Files, (bucket, key), name, content_type).await
+                self.open_shared(who, Source::Files, (bucket.as_str(), key.as_str()), name, content_type).await
             }
             _ => {
                 let detail = "expected `content` (base64), or `knowledge_base` and `document`, or `bucket` and `key`";

@@ -1,0 +1,445 @@
+//! An object: what is in it, its facts, versions, and what may be changed.
+
+use std::str::FromStr as _;
+
+use askama::Template;
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use futures::TryStreamExt as _;
+use serde::Deserialize;
+
+use super::{Which, caller, decoded, encoded, folder_address, folder_of, form, object_address};
+use crate::{
+    Bucket, Caller, CopyObject, Files, FilesError, Key, ListVersions, Lock, LockMode, Object, ObjectChange, ScanState,
+    VersionEntry, VersionRef, is_active,
+    routes::Exact,
+    serve::{Overrides, Surface, respond},
+};
+use console::{Flash, Form, FormErrors, PageResult, Shell};
+use platform::{crypto, error::ApiError, http::Path, names::with_directions_shown};
+
+/// Text that is shown, bytes.
+const SHOWN_TEXT: u64 = 64 << 10;
+/// Versions that the page lists; the API lists all.
+const VERSIONS: i64 = 50;
+
+/// How an object is shown.
+enum Preview {
+    Image,
+    Audio,
+    Video,
+    /// And whether there is more of it.
+    Text(String, bool),
+    None,
+}
+
+/// A row of the list of versions.
+struct Row {
+    id: String,
+    object: Object,
+    latest: bool,
+}
+
+#[derive(Template)]
+#[template(path = "files/templates/object.html")]
+struct Show<'a> {
+    shell: &'a Shell,
+    bucket: Bucket,
+    object: Object,
+    /// Empty: what is current.
+    version: String,
+    preview: Preview,
+    versions: Vec<Row>,
+    tags: String,
+    metadata: String,
+    errors: FormErrors,
+}
+
+#[expect(clippy::unused_self, reason = "templates call methods")]
+impl Show<'_> {
+    fn name(&self) -> String {
+        with_directions_shown(self.object.key.file_name())
+    }
+
+    fn folder(&self) -> String {
+        folder_address(&self.bucket.name, folder_of(self.object.key.as_str()))
+    }
+
+    fn folder_name(&self) -> String {
+        format!("{}/{}", self.bucket.name, folder_of(self.object.key.as_str()))
+    }
+
+    fn key(&self) -> String {
+        encoded(self.object.key.as_str())
+    }
+
+    /// The content; `more`: further fields of the query.
+    fn raw(&self, more: &str) -> String {
+        raw_address(&self.bucket.name, self.object.key.as_str(), &self.version, more)
+    }
+
+    fn of_version(&self, row: &Row) -> String {
+        format!("{}&version={}", object_address(&self.bucket.name, self.object.key.as_str()), row.id)
+    }
+
+    fn size(&self, object: &Object) -> String {
+        self.shell.bytes(i64::try_from(object.size).unwrap_or(i64::MAX))
+    }
+
+    fn sha256(&self) -> Option<String> {
+        self.object.sha256.map(|hash| crypto::hex(&hash))
+    }
+
+    fn is_infected(&self) -> bool {
+        self.object.scan == ScanState::Infected
+    }
+
+    fn scan(&self) -> String {
+        self.shell.t(format!("files-scan-{}", self.object.scan.as_str())).to_string()
+    }
+
+    fn lock_mode(&self, lock: &Lock) -> String {
+        self.shell.t(format!("files-lock-{}", lock.mode.as_str())).to_string()
+    }
+
+    fn may_restore(&self, row: &Row) -> bool {
+        !row.latest && !row.object.marker && self.shell.can_edit()
+    }
+}
+
+fn raw_address(bucket: &str, key: &str, version: &str, more: &str) -> String {
+    format!("/files/b/{bucket}/object/raw?key={}&version={}{more}", encoded(key), encoded(version))
+}
+
+fn version_of(text: &str) -> Result<Option<VersionRef>, FilesError> {
+    match text {
+        "" => Ok(None),
+        "null" => Ok(Some(VersionRef::Unversioned)),
+        id => id.parse().map(|id| Some(VersionRef::Id(id))).map_err(|_| FilesError::VersionNotFound),
+    }
+}
+
+fn version_text(object: &Object) -> String {
+    match object.version() {
+        VersionRef::Id(id) => id.to_string(),
+        VersionRef::Unversioned => "null".to_owned(),
+    }
+}
+
+pub async fn show(
+    shell: Shell,
+    State(files): State<Files>,
+    Path(name): Path<String>,
+    Exact(which): Exact<Which>,
+) -> PageResult {
+    shell.principal().require(crate::READ)?;
+    let page = page(&shell, &files, &name, which, FormErrors::default()).await?;
+    shell.render(&page)
+}
+
+async fn page<'a>(
+    shell: &'a Shell,
+    files: &Files,
+    bucket: &str,
+    which: Which,
+    errors: FormErrors,
+) -> Result<Show<'a>, ApiError> {
+    let who = caller(shell);
+    let bucket = files.bucket(&who, bucket).await?;
+    let key = Key::parse(which.key).map_err(FilesError::from)?;
+    let object = files.find(&who, &bucket, &key, version_of(&which.version)?).await?;
+    let preview = preview(files, &who, &bucket, &object).await?;
+    let asked = ListVersions {
+        prefix: key.as_str().to_owned(),
+        start: key.as_str().to_owned(),
+        most: VERSIONS,
+        ..ListVersions::default()
+    };
+    let listed = files.list_versions(&who, &bucket, &asked).await;
+    // Who may read an object need not be permitted to list.
+    let listed = match listed {
+        Err(FilesError::Denied(_)) => Vec::new(),
+        listed => listed?.entries,
+    };
+    let versions = listed.into_iter().filter_map(|entry| match entry {
+        VersionEntry::Version { object, latest } if object.key == key => {
+            Some(Row { id: version_text(&object), object: *object, latest })
+        }
+        _ => None,
+    });
+    let (tags, metadata) = (form::lines(&object.tags), form::lines(&object.metadata));
+    Ok(Show {
+        shell,
+        bucket,
+        version: which.version,
+        preview,
+        versions: versions.collect(),
+        tags,
+        metadata,
+        errors,
+        object,
+    })
+}
+
+async fn preview(files: &Files, who: &Caller, bucket: &Bucket, object: &Object) -> Result<Preview, FilesError> {
+    if files.readable(bucket, object).is_err() {
+        return Ok(Preview::None);
+    }
+    let kind = if object.sniffed.is_empty() { object.content_type.as_str() } else { object.sniffed.as_str() };
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    Ok(match kind.split('/').next().unwrap_or_default() {
+        // Pictures made of text are shown as text.
+        "image" if !kind.contains("svg") => Preview::Image,
+        "audio" => Preview::Audio,
+        "video" => Preview::Video,
+        "text" => text(files, who, object).await?,
+        _ if kind.contains("json") || kind.contains("yaml") || is_active(&kind, crate::Sniffed::default()) => {
+            text(files, who, object).await?
+        }
+        _ => Preview::None,
+    })
+}
+
+/// The beginning, as text that nothing runs.
+async fn text(files: &Files, who: &Caller, object: &Object) -> Result<Preview, FilesError> {
+    if object.size == 0 {
+        return Ok(Preview::None);
+    }
+    let range = 0..object.size.min(SHOWN_TEXT);
+    let content: Vec<bytes::Bytes> = match files.open(who, object, Some(range)).await {
+        Ok(content) => content.try_collect().await?,
+        // The page says what is wrong with it; the download says it, too.
+        Err(FilesError::Damaged) => return Ok(Preview::None),
+        Err(error) => return Err(error),
+    };
+    let content = content.concat();
+    let text = match std::str::from_utf8(&content) {
+        Ok(text) => text,
+        // A character may be cut off at the end.
+        Err(error) if object.size > SHOWN_TEXT && error.error_len().is_none() => {
+            std::str::from_utf8(&content[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return Ok(Preview::None),
+    };
+    Ok(Preview::Text(with_directions_shown(text), object.size > SHOWN_TEXT))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RawQuery {
+    key: String,
+    version: String,
+    /// As a file to keep.
+    download: String,
+}
+
+/// The content, for the page's own pictures and players and for downloads. Nothing in it runs here.
+pub async fn raw(
+    shell: Shell,
+    State(files): State<Files>,
+    Path(name): Path<String>,
+    Exact(query): Exact<RawQuery>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    shell.principal().require(crate::READ)?;
+    let who = caller(&shell);
+    let bucket = files.bucket(&who, &name).await?;
+    let key = Key::parse(query.key).map_err(FilesError::from)?;
+    let object = files.find(&who, &bucket, &key, version_of(&query.version)?).await?;
+    files.readable(&bucket, &object)?;
+    let overrides = Overrides {
+        // Read because of a session: no cache between gives it to others.
+        cache_control: Some("private, no-cache".to_owned()),
+        download: (!query.download.is_empty()).then(String::new),
+        ..Overrides::default()
+    };
+    let (parts, _) = request.into_parts();
+    Ok(respond(&files, &who, &bucket, &object, &parts, Surface::Link, overrides).await?)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct OfObject {
+    /// Percent-encoded.
+    key: String,
+    version: String,
+}
+
+impl OfObject {
+    async fn find(&self, files: &Files, who: &Caller, bucket: &str) -> Result<(Bucket, Object), FilesError> {
+        let bucket = files.bucket(who, bucket).await?;
+        let object = files.find(who, &bucket, &decoded(&self.key)?, version_of(&self.version)?).await?;
+        Ok((bucket, object))
+    }
+
+    fn which(&self) -> Result<Which, FilesError> {
+        Ok(Which { key: decoded(&self.key)?.as_str().to_owned(), version: self.version.clone() })
+    }
+
+    fn address(&self, bucket: &str) -> String {
+        format!("/files/b/{bucket}/object?key={}&version={}", self.key, encoded(&self.version))
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Description {
+    key: String,
+    version: String,
+    content_type: String,
+    tags: String,
+    metadata: String,
+}
+
+/// Changes content type, metadata and tags.
+pub async fn describe(
+    shell: Shell,
+    State(files): State<Files>,
+    Path(name): Path<String>,
+    Form(form): Form<Description>,
+) -> PageResult {
+    shell.principal().require(crate::WRITE)?;
+    let Description { key, version, content_type, tags, metadata } = form;
+    let (who, of) = (caller(&shell), OfObject { key, version });
+    let mut errors = FormErrors::default();
+    let mut pairs = |field: &str, text: &str| {
+        form::pairs(text).map_err(|line| {
+            let told = shell.t("files-not-a-pair").with("line", line.as_str());
+            errors = std::mem::take(&mut errors).with(field, &told);
+        })
+    };
+    let (read_tags, read_metadata) = (pairs("tags", &tags), pairs("metadata", &metadata));
+    let (Ok(new_tags), Ok(new_metadata)) = (read_tags, read_metadata) else {
+        let page = page(&shell, &files, &name, of.which()?, errors).await?;
+        return shell.render_invalid(&Show { tags, metadata, ..page });
+    };
+    let (bucket, object) = of.find(&files, &who, &name).await?;
+    let content_type = Some(content_type.trim().to_owned()).filter(|kind| !kind.is_empty());
+    let change = ObjectChange { content_type, metadata: Some(new_metadata), ..ObjectChange::default() };
+    let changed = async {
+        files.set_metadata(&who, &object, change).await?;
+        files.set_tags(&who, &object, new_tags).await
+    };
+    match changed.await {
+        Ok(_) => Ok(shell.redirect(&of.address(&bucket.name), &Flash::ok("files-described"))),
+        Err(error) => {
+            let errors = shell.form_errors(error.into())?;
+            let page = page(&shell, &files, &name, of.which()?, errors).await?;
+            shell.render_invalid(&Show { tags, metadata, ..page })
+        }
+    }
+}
+
+pub async fn delete(
+    shell: Shell,
+    State(files): State<Files>,
+    Path(name): Path<String>,
+    Form(of): Form<OfObject>,
+) -> PageResult {
+    shell.principal().require(crate::WRITE)?;
+    let who = caller(&shell);
+    let bucket = files.bucket(&who, &name).await?;
+    let key = decoded(&of.key)?;
+    let version = version_of(&of.version)?;
+    match files.delete(&who, &bucket, &key, version, &crate::Conditions::default()).await {
+        Ok(_) => Ok(shell.redirect(&folder_address(&bucket.name, folder_of(key.as_str())), &Flash::ok("files-object-deleted"))),
+        Err(FilesError::Locked(why)) => {
+            Ok(shell.redirect(&of.address(&bucket.name), &Flash::error("files-object-locked").with("reason", &why)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes a former version what readers get: a copy of it, as the newest.
+pub async fn restore(
+    shell: Shell,
+    State(files): State<Files>,
+    Path(name): Path<String>,
+    Form(of): Form<OfObject>,
+) -> PageResult {
+    shell.principal().require(crate::WRITE)?;
+    let who = caller(&shell);
+    let (bucket, object) = of.find(&files, &who, &name).await?;
+    let key = object.key.clone();
+    files.copy(&who, (&bucket, &object), (&bucket, key.clone()), CopyObject::default()).await?;
+    Ok(shell.redirect(&object_address(&bucket.name, key.as_str()), &Flash::ok("files-version-restored")))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct LockForm {
+    key: String,
+    version: String,
+    /// Empty: no lock.
+    mode: String,
+    until: String,
+    hold: String,
+}
+
+/// Locks a version until a time, and holds it or lets go of it.
+pub async fn lock(
+    shell: Shell,
+    State(files): State<Files>,
+    Path(name): Path<String>,
+    Form(form): Form<LockForm>,
+) -> PageResult {
+    shell.principal().require(crate::ADMIN)?;
+    let LockForm { key, version, mode, until, hold } = form;
+    let (who, of) = (Caller { bypass_governance: true, ..caller(&shell) }, OfObject { key, version });
+    let (bucket, object) = of.find(&files, &who, &name).await?;
+    let flash = match lock_of(&mode, &until) {
+        Err(key) => Flash::error(key),
+        Ok(lock) => {
+            let hold = form::is_on(&hold);
+            let changed = async {
+                if lock != object.lock {
+                    files.set_lock(&who, &object, lock).await?;
+                }
+                if hold != object.legal_hold {
+                    files.set_hold(&who, &object, hold).await?;
+                }
+                Ok::<_, FilesError>(())
+            };
+            match changed.await {
+                Ok(()) => Flash::ok("files-lock-changed"),
+                Err(FilesError::Locked(why)) => Flash::error("files-object-locked").with("reason", &why),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    Ok(shell.redirect(&of.address(&bucket.name), &flash))
+}
+
+/// The lock of a form; Err with the message.
+fn lock_of(mode: &str, until: &str) -> Result<Option<Lock>, &'static str> {
+    if mode.is_empty() {
+        return Ok(None);
+    }
+    let mode = LockMode::from_str(mode).map_err(|_| "files-lock-needs-time")?;
+    match form::time(until) {
+        Ok(Some(until)) => Ok(Some(Lock { mode, until })),
+        Ok(None) | Err(()) => Err("files-lock-needs-time"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_has_a_mode_and_a_time() {
+        assert_eq!(lock_of("", "2026-11-30T12:00"), Ok(None));
+        let lock = lock_of("governance", "2026-11-30T12:00").unwrap().unwrap();
+        assert_eq!((lock.mode, lock.until.to_rfc3339().as_str()), (LockMode::Governance, "2026-11-30T12:00:00+00:00"));
+        assert!(lock_of("governance", "").is_err() && lock_of("other", "2026-11-30T12:00").is_err());
+    }
+
+    #[test]
+    fn versions_are_named_as_the_api_names_them() {
+        assert_eq!(version_of("").unwrap(), None);
+        assert_eq!(version_of("null").unwrap(), Some(VersionRef::Unversioned));
+        assert!(matches!(version_of("x"), Err(FilesError::VersionNotFound)));
+    }
+}
