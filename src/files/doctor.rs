@@ -142,7 +142,10 @@ fn quota(slug: &str, ratio: f64) -> CheckResult {
     if ratio < ALMOST {
         return CheckResult::pass(summary);
     }
-    CheckResult::warn(summary, format!("`holdfast storage du {slug}` shows where; its trash counts, and can be emptied"))
+    CheckResult::warn(
+        summary,
+        format!("`holdfast storage du {slug}` shows where; its trash counts, and can be emptied"),
+    )
 }
 
 /// Do lifecycle rules run?
@@ -232,15 +235,15 @@ impl Check for Clamd {
         match timeout(PATIENCE, scanner.version()).await {
             Ok(Ok(version)) => CheckResult::pass(format!("the virus scanner answers: {version}")),
             Ok(Err(error)) => CheckResult::fail(chain(&error), remedy(scanner.address())),
-            Err(_) => {
-                CheckResult::fail("the virus scanner did not answer in time", remedy(scanner.address()))
-            }
+            Err(_) => CheckResult::fail("the virus scanner did not answer in time", remedy(scanner.address())),
         }
     }
 }
 
 fn remedy(address: &crate::ScannerAddress) -> String {
-    format!("see whether clamd runs and listens at {address} (files.clamd), and whether this user may connect; nothing is called clean meanwhile")
+    format!(
+        "see whether clamd runs and listens at {address} (files.clamd), and whether this user may connect; nothing is called clean meanwhile"
+    )
 }
 
 /// Does the port of the S3 API answer?

@@ -327,21 +327,66 @@ impl Gauges {
     fn all(&self) -> [(&'static str, Option<Unit>, &'static str, &Figure); 15] {
         let (bytes, seconds) = (Some(Unit::Bytes), Some(Unit::Seconds));
         [
-            ("blobs", None, "About how many blobs there are, by the planner's statistics; exported by the leader", &self.blobs),
-            ("garbage_notes", None, "Blobs that lost a reference and were not looked at since; exported by the leader", &self.garbage),
+            (
+                "blobs",
+                None,
+                "About how many blobs there are, by the planner's statistics; exported by the leader",
+                &self.blobs,
+            ),
+            (
+                "garbage_notes",
+                None,
+                "Blobs that lost a reference and were not looked at since; exported by the leader",
+                &self.garbage,
+            ),
             ("uploads_open", None, "Unfinished uploads; exported by the leader", &self.uploads),
             ("orphans", None, "Stored objects without a row, by the last sweep; exported by the leader", &self.orphans),
             ("orphan", bytes.clone(), "Their bytes; exported by the leader", &self.orphan_bytes),
-            ("damaged_objects", None, "Objects whose bytes are not what was written; exported by the leader", &self.damaged),
+            (
+                "damaged_objects",
+                None,
+                "Objects whose bytes are not what was written; exported by the leader",
+                &self.damaged,
+            ),
             ("missing_objects", None, "Objects that are not in the store; exported by the leader", &self.missing),
-            ("scrub_age", seconds.clone(), "Since the last scrub ended, or since there was something to scrub; exported by the leader", &self.scrub_age),
+            (
+                "scrub_age",
+                seconds.clone(),
+                "Since the last scrub ended, or since there was something to scrub; exported by the leader",
+                &self.scrub_age,
+            ),
             ("scrub_running", None, "1 while a scrub is not finished; exported by the leader", &self.scrub_running),
             ("scrub_read", bytes, "Bytes that the newest scrub has read; exported by the leader", &self.scrub_bytes),
-            ("sweep_age", seconds.clone(), "Since the folder that was swept longest ago; exported by the leader", &self.sweep_age),
-            ("quota_ratio_max", None, "Largest share of its quota that an organisation has used; exported by the leader", &self.quota_ratio),
-            ("lifecycle_age", seconds, "Since the lifecycle rules ran of the bucket where that is longest ago; NaN without rules; exported by the leader", &self.lifecycle_age),
-            ("scan_pending", None, "Objects that wait for the virus scanner; exported by the leader", &self.scan_pending),
-            ("clamd_up", None, "1 if the virus scanner answers; NaN where there is none; exported by the leader", &self.clamd_up),
+            (
+                "sweep_age",
+                seconds.clone(),
+                "Since the folder that was swept longest ago; exported by the leader",
+                &self.sweep_age,
+            ),
+            (
+                "quota_ratio_max",
+                None,
+                "Largest share of its quota that an organisation has used; exported by the leader",
+                &self.quota_ratio,
+            ),
+            (
+                "lifecycle_age",
+                seconds,
+                "Since the lifecycle rules ran of the bucket where that is longest ago; NaN without rules; exported by the leader",
+                &self.lifecycle_age,
+            ),
+            (
+                "scan_pending",
+                None,
+                "Objects that wait for the virus scanner; exported by the leader",
+                &self.scan_pending,
+            ),
+            (
+                "clamd_up",
+                None,
+                "1 if the virus scanner answers; NaN where there is none; exported by the leader",
+                &self.clamd_up,
+            ),
         ]
     }
 

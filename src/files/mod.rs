@@ -25,8 +25,8 @@ mod pages;
 mod routes;
 mod scan;
 mod serve;
-mod shared;
 mod service;
+mod shared;
 mod sniff;
 mod store;
 #[cfg(test)]

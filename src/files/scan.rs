@@ -210,7 +210,11 @@ mod tests {
     }
 
     /// A scanner that takes a content and answers; what it was sent.
-    async fn scanned(answer: &'static [u8], content: &'static [u8], most: u64) -> (Result<Verdict, ScanError>, Vec<u8>) {
+    async fn scanned(
+        answer: &'static [u8],
+        content: &'static [u8],
+        most: u64,
+    ) -> (Result<Verdict, ScanError>, Vec<u8>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scanner = Scanner::new(ScannerAddress::Tcp(listener.local_addr().unwrap().to_string()), most);
         let serve = async {

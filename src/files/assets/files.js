@@ -36,7 +36,9 @@ function line(path) {
   const stop = button(form.dataset.cancel);
   pause.setAttribute('aria-label', `${form.dataset.pause}: ${path}`);
   stop.setAttribute('aria-label', `${form.dataset.cancel}: ${path}`);
-  item.append(name, note, pause, stop, bar);
+  const actions = Object.assign(document.createElement('div'), { className: 'actions' });
+  actions.append(pause, stop);
+  item.append(name, note, actions, bar);
   form.querySelector('.uploads').append(item);
   return { item, note, bar, pause, stop };
 }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::{SHOWN, caller, decoded, encoded, folder_address, folder_of, object_address};
 use crate::{
-    Bucket, Caller, Deleted, Files, FilesError, Key, ListEntry, ListObjects, NewObject, Object, ScanState, routes::Exact,
+    Bucket, Caller, Deleted, Files, FilesError, Key, ListEntry, ListObjects, NewObject, Object, ScanState,
+    routes::Exact,
 };
 use console::{Flash, Form, FormErrors, PageResult, Shell};
 use futures::stream;
@@ -133,7 +134,11 @@ fn shown(name: &str) -> String {
         '\u{7f}' => '\u{2421}',
         c => c,
     };
-    if name.is_empty() { "/".to_owned() } else { platform::names::with_directions_shown(&name.chars().map(seen).collect::<String>()) }
+    if name.is_empty() {
+        "/".to_owned()
+    } else {
+        platform::names::with_directions_shown(&name.chars().map(seen).collect::<String>())
+    }
 }
 
 pub async fn list(
@@ -209,7 +214,8 @@ pub async fn make_folder(
         return Ok(shell.redirect(&folder_address(&bucket.name, &prefix), &Flash::warn("files-folder-no-name")));
     }
     let nothing = stream::empty::<Result<bytes::Bytes, std::io::Error>>();
-    let new = NewObject { length: Some(0), content_type: Some("application/x-directory".to_owned()), ..NewObject::default() };
+    let new =
+        NewObject { length: Some(0), content_type: Some("application/x-directory".to_owned()), ..NewObject::default() };
     files.put(&who, &bucket, Key::parse(folder.clone()).map_err(FilesError::from)?, nothing, new).await?;
     Ok(shell.redirect(&folder_address(&bucket.name, &folder), &Flash::ok("files-folder-made")))
 }

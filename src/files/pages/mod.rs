@@ -34,6 +34,7 @@ pub fn router() -> Router<Files> {
         .route("/files/b/{bucket}", get(browse::list))
         .route("/files/b/{bucket}/delete", post(buckets::delete))
         .route("/files/b/{bucket}/settings", get(settings::show).post(settings::save))
+        .route("/files/b/{bucket}/rules", post(settings::save_rules))
         .route("/files/b/{bucket}/upload", post(upload::upload).layer(DefaultBodyLimit::disable()))
         .route("/files/b/{bucket}/folder", post(browse::make_folder))
         .route("/files/b/{bucket}/change", post(browse::change))
@@ -72,7 +73,11 @@ fn decoded(text: &str) -> Result<Key, FilesError> {
 
 /// The page of a bucket, at a folder.
 fn folder_address(bucket: &str, prefix: &str) -> String {
-    if prefix.is_empty() { format!("/files/b/{bucket}") } else { format!("/files/b/{bucket}?prefix={}", encoded(prefix)) }
+    if prefix.is_empty() {
+        format!("/files/b/{bucket}")
+    } else {
+        format!("/files/b/{bucket}?prefix={}", encoded(prefix))
+    }
 }
 
 /// The page of an object.

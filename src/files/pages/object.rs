@@ -57,7 +57,6 @@ struct Show<'a> {
     errors: FormErrors,
 }
 
-#[expect(clippy::unused_self, reason = "templates call methods")]
 impl Show<'_> {
     fn name(&self) -> String {
         with_directions_shown(self.object.key.file_name())
@@ -344,7 +343,10 @@ pub async fn delete(
     let key = decoded(&of.key)?;
     let version = version_of(&of.version)?;
     match files.delete(&who, &bucket, &key, version, &crate::Conditions::default()).await {
-        Ok(_) => Ok(shell.redirect(&folder_address(&bucket.name, folder_of(key.as_str())), &Flash::ok("files-object-deleted"))),
+        Ok(_) => {
+            Ok(shell
+                .redirect(&folder_address(&bucket.name, folder_of(key.as_str())), &Flash::ok("files-object-deleted")))
+        }
         Err(FilesError::Locked(why)) => {
             Ok(shell.redirect(&of.address(&bucket.name), &Flash::error("files-object-locked").with("reason", &why)))
         }

@@ -73,7 +73,8 @@ impl std::fmt::Debug for Files {
 
 impl Files {
     pub fn new(deps: Deps) -> Self {
-        let Deps { config, db, clock, lifecycle, master_key, storage, deletions, cpu, images, public_url, metrics } = deps;
+        let Deps { config, db, clock, lifecycle, master_key, storage, deletions, cpu, images, public_url, metrics } =
+            deps;
         let blobs = Blobs { storage, deletions, clock: clock.clone(), lifecycle, cpu };
         let token_key = master_key.derive("files tokens");
         let scanner = config.scanner().map(|address| Scanner::new(address, config.clamd_max_mib << 20));

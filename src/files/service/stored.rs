@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::{Files, permit};
 use crate::{
-    Bucket, BucketId, BucketUsage, Caller, DamagedObject, FilesError, Object, QuarantinedObject, ScrubRun, StoredInBucket,
-    Verb, access::may_make, store,
+    Bucket, BucketId, BucketUsage, Caller, DamagedObject, FilesError, Object, QuarantinedObject, ScrubRun,
+    StoredInBucket, Verb, access::may_make, store,
 };
 use platform::http::Slice;
 
@@ -33,7 +33,8 @@ impl Stored {
         let percent = |used: i64, most: Option<i64>| {
             most.filter(|most| *most > 0).map(|most| i64::try_from(i128::from(used) * 100 / i128::from(most)))
         };
-        let parts = [percent(self.usage.stored_bytes(), self.most_bytes), percent(self.usage.objects, self.most_objects)];
+        let parts =
+            [percent(self.usage.stored_bytes(), self.most_bytes), percent(self.usage.objects, self.most_objects)];
         parts.into_iter().flatten().map(|percent| percent.unwrap_or(i64::MAX)).max()
     }
 }
@@ -55,7 +56,11 @@ impl Files {
     }
 
     /// What each of these buckets has.
-    pub async fn usage_of(&self, who: &Caller, buckets: &[Bucket]) -> Result<HashMap<BucketId, BucketUsage>, FilesError> {
+    pub async fn usage_of(
+        &self,
+        who: &Caller,
+        buckets: &[Bucket],
+    ) -> Result<HashMap<BucketId, BucketUsage>, FilesError> {
         let ids: Vec<_> = buckets.iter().map(|bucket| bucket.id.0).collect();
         let mut tx = self.inner.db.tenant(who.org).await?;
         let found = store::shown::usage_of(&mut tx, &ids).await?;

@@ -146,7 +146,11 @@ pub struct QuarantinedObject {
 }
 
 /// Those of a page of objects in which the scanner found something. (There is no index of all: they are few, and an event tells of each.)
-pub(crate) async fn quarantined(conn: &mut PgConnection, org: OrgId, most: i64) -> sqlx::Result<Vec<QuarantinedObject>> {
+pub(crate) async fn quarantined(
+    conn: &mut PgConnection,
+    org: OrgId,
+    most: i64,
+) -> sqlx::Result<Vec<QuarantinedObject>> {
     sqlx::query_as!(
         QuarantinedObject,
         r#"SELECT o.id AS "id: VersionId", b.name AS bucket, o.key, o.scan_note AS found, o.created_at

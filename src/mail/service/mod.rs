@@ -49,8 +49,8 @@ use platform::{
 };
 use storage::{Deletions, Storage};
 
-pub(crate) use bounces::MAILBOX;
 pub use attachments::Source;
+pub(crate) use bounces::MAILBOX;
 pub use bulk::Changed;
 pub(crate) use files::OpenFile;
 pub use import::{Imported, Rejected};
