@@ -1,5 +1,7 @@
 //! `holdfast_files_*`, and what happens to files in the log.
 
+mod labels;
+
 use std::{
     future::Future,
     sync::atomic::AtomicU64,
@@ -7,137 +9,19 @@ use std::{
 };
 
 use prometheus_client::{
-    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
 use crate::{FilesError, Object, ScanState, VersionId, store::figures::Figures};
-use platform::{
-    error::{chain, is_disk_full},
-    label_enum,
-};
+use platform::error::{chain, is_disk_full};
 use storage::StorageError;
+
+use labels::{ActionLabels, FailureLabels, Kind, KindLabels, OperationLabels, RefusalLabels, ScanLabels, TimedLabels};
+pub use labels::{LifecycleAction, Operation, OperationOutcome, ScanOutcome, SignatureRefusal, UploadFailure};
 
 /// 1 ms (a row) to 300 s (a large upload).
 const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0, 300.0];
-
-label_enum! {
-    /// What was done with files, by whatever surface.
-    pub enum Operation {
-        /// A whole object, to its commit.
-        Write = "write",
-        /// A part of an upload, or bytes that were added to one.
-        Part = "part",
-        /// An upload that became an object.
-        Complete = "complete",
-        /// To its first byte.
-        Read = "read",
-        List = "list",
-        Delete = "delete",
-        /// A copy, or another name.
-        Copy = "copy",
-    }
-}
-
-label_enum! {
-    /// How an operation ended.
-    pub enum OperationOutcome {
-        Done = "done",
-        /// The caller may not, or asks for what is not there or not possible.
-        Refused = "refused",
-        Failed = "failed",
-        /// Whoever asked went away before.
-        Aborted = "aborted",
-    }
-}
-
-label_enum! {
-    /// Why something was not stored.
-    pub enum UploadFailure {
-        Digest = "digest",
-        Incomplete = "incomplete",
-        Quota = "quota",
-        TooLarge = "too_large",
-        Type = "type",
-        Lock = "lock",
-        Disk = "disk",
-        Store = "store",
-        Database = "database",
-        Other = "other",
-    }
-}
-
-label_enum! {
-    /// Why a signature of the S3 API was not taken.
-    pub enum SignatureRefusal {
-        /// No such access key, or it is revoked or has expired.
-        Key = "key",
-        /// The signature is not that of the request.
-        Signature = "signature",
-        /// Too old, or a clock is off.
-        Time = "time",
-        /// It cannot be read, or is of a kind that is not taken.
-        Form = "form",
-    }
-}
-
-label_enum! {
-    /// What a scan found.
-    pub enum ScanOutcome {
-        Clean = "clean",
-        Infected = "infected",
-        /// It is larger than the scanner takes.
-        Unscanned = "unscanned",
-        /// The scanner gave no answer: tried again.
-        Failed = "failed",
-    }
-}
-
-label_enum! {
-    /// What lifecycle rules did.
-    pub enum LifecycleAction {
-        Expired = "expired",
-        Moved = "moved",
-        UploadAborted = "upload_aborted",
-    }
-}
-
-macro_rules! labels {
-    ($($name:ident { $label:ident: $kind:ty })*) => {$(
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-        struct $name { $label: $kind }
-    )*};
-}
-
-labels! {
-    FailureLabels { reason: UploadFailure }
-    RefusalLabels { reason: SignatureRefusal }
-    ScanLabels { outcome: ScanOutcome }
-    ActionLabels { action: LifecycleAction }
-    TimedLabels { operation: Operation }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OperationLabels {
-    operation: Operation,
-    outcome: OperationOutcome,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabels {
-    kind: Kind,
-}
-
-label_enum! {
-    /// What stored bytes are.
-    pub enum Kind {
-        Current = "current",
-        /// Former versions.
-        Version = "version",
-        Trash = "trash",
-    }
-}
 
 /// A number that may be unknown (NaN): gauges of whole tables are exported by the leader alone.
 type Figure = Gauge<f64, AtomicU64>;

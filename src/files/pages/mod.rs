@@ -8,6 +8,7 @@ mod buckets;
 mod form;
 mod keys;
 mod links;
+mod lock;
 mod object;
 mod settings;
 mod trash;
@@ -42,7 +43,7 @@ pub fn router() -> Router<Files> {
         .route("/files/b/{bucket}/object/raw", get(object::raw))
         .route("/files/b/{bucket}/object/delete", post(object::delete))
         .route("/files/b/{bucket}/object/restore", post(object::restore))
-        .route("/files/b/{bucket}/object/lock", post(object::lock))
+        .route("/files/b/{bucket}/object/lock", post(lock::lock))
         .route("/files/b/{bucket}/object/share", post(links::create))
         .route("/files/keys", get(keys::list).post(keys::create))
         .route("/files/keys/{id}/revoke", post(keys::revoke))

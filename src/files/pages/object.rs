@@ -1,7 +1,5 @@
 //! An object: what is in it, its facts, versions, and what may be changed.
 
-use std::str::FromStr as _;
-
 use askama::Template;
 use axum::{
     extract::{Request, State},
@@ -12,7 +10,7 @@ use serde::Deserialize;
 
 use super::{Which, caller, decoded, encoded, folder_address, folder_of, form, object_address};
 use crate::{
-    Bucket, Caller, CopyObject, Files, FilesError, Key, ListVersions, Lock, LockMode, Object, ObjectChange, ScanState,
+    Bucket, Caller, CopyObject, Files, FilesError, Key, ListVersions, Lock, Object, ObjectChange, ScanState,
     VersionEntry, VersionRef, is_active,
     routes::Exact,
     serve::{Overrides, Surface, respond},
@@ -262,12 +260,12 @@ pub async fn raw(
 #[serde(default)]
 pub struct OfObject {
     /// Percent-encoded.
-    key: String,
-    version: String,
+    pub(super) key: String,
+    pub(super) version: String,
 }
 
 impl OfObject {
-    async fn find(&self, files: &Files, who: &Caller, bucket: &str) -> Result<(Bucket, Object), FilesError> {
+    pub(super) async fn find(&self, files: &Files, who: &Caller, bucket: &str) -> Result<(Bucket, Object), FilesError> {
         let bucket = files.bucket(who, bucket).await?;
         let object = files.find(who, &bucket, &decoded(&self.key)?, version_of(&self.version)?).await?;
         Ok((bucket, object))
@@ -277,7 +275,7 @@ impl OfObject {
         Ok(Which { key: decoded(&self.key)?.as_str().to_owned(), version: self.version.clone() })
     }
 
-    fn address(&self, bucket: &str) -> String {
+    pub(super) fn address(&self, bucket: &str) -> String {
         format!("/files/b/{bucket}/object?key={}&version={}", self.key, encoded(&self.version))
     }
 }
@@ -369,74 +367,9 @@ pub async fn restore(
     Ok(shell.redirect(&object_address(&bucket.name, key.as_str()), &Flash::ok("files-version-restored")))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct LockForm {
-    key: String,
-    version: String,
-    /// Empty: no lock.
-    mode: String,
-    until: String,
-    hold: String,
-}
-
-/// Locks a version until a time, and holds it or lets go of it.
-pub async fn lock(
-    shell: Shell,
-    State(files): State<Files>,
-    Path(name): Path<String>,
-    Form(form): Form<LockForm>,
-) -> PageResult {
-    shell.principal().require(crate::ADMIN)?;
-    let LockForm { key, version, mode, until, hold } = form;
-    let (who, of) = (Caller { bypass_governance: true, ..caller(&shell) }, OfObject { key, version });
-    let (bucket, object) = of.find(&files, &who, &name).await?;
-    let flash = match lock_of(&mode, &until) {
-        Err(key) => Flash::error(key),
-        Ok(lock) => {
-            let hold = form::is_on(&hold);
-            let changed = async {
-                if lock != object.lock {
-                    files.set_lock(&who, &object, lock).await?;
-                }
-                if hold != object.legal_hold {
-                    files.set_hold(&who, &object, hold).await?;
-                }
-                Ok::<_, FilesError>(())
-            };
-            match changed.await {
-                Ok(()) => Flash::ok("files-lock-changed"),
-                Err(FilesError::Locked(why)) => Flash::error("files-object-locked").with("reason", &why),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    };
-    Ok(shell.redirect(&of.address(&bucket.name), &flash))
-}
-
-/// The lock of a form; Err with the message.
-fn lock_of(mode: &str, until: &str) -> Result<Option<Lock>, &'static str> {
-    if mode.is_empty() {
-        return Ok(None);
-    }
-    let mode = LockMode::from_str(mode).map_err(|_| "files-lock-needs-time")?;
-    match form::time(until) {
-        Ok(Some(until)) => Ok(Some(Lock { mode, until })),
-        Ok(None) | Err(()) => Err("files-lock-needs-time"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_lock_has_a_mode_and_a_time() {
-        assert_eq!(lock_of("", "2026-11-30T12:00"), Ok(None));
-        let lock = lock_of("governance", "2026-11-30T12:00").unwrap().unwrap();
-        assert_eq!((lock.mode, lock.until.to_rfc3339().as_str()), (LockMode::Governance, "2026-11-30T12:00:00+00:00"));
-        assert!(lock_of("governance", "").is_err() && lock_of("other", "2026-11-30T12:00").is_err());
-    }
 
     #[test]
     fn versions_are_named_as_the_api_names_them() {
