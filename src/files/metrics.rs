@@ -1,6 +1,7 @@
 //! `holdfast_files_*`, and what happens to files in the log.
 
 mod labels;
+mod log;
 
 use std::{
     future::Future,
@@ -13,12 +14,13 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{FilesError, Object, ScanState, VersionId, store::figures::Figures};
-use platform::error::{chain, is_disk_full};
+use crate::{FilesError, ScanState, VersionId, store::figures::Figures};
+use platform::error::is_disk_full;
 use storage::StorageError;
 
 use labels::{ActionLabels, FailureLabels, Kind, KindLabels, OperationLabels, RefusalLabels, ScanLabels, TimedLabels};
 pub use labels::{LifecycleAction, Operation, OperationOutcome, ScanOutcome, SignatureRefusal, UploadFailure};
+pub(crate) use log::{damaged, deleted, left_to_the_sweep, written};
 
 /// 1 ms (a row) to 300 s (a large upload).
 const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0, 300.0];
@@ -35,8 +37,6 @@ pub struct Metrics {
     failures: Family<FailureLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
     scans: Family<ScanLabels, Counter>,
-    actions: Family<ActionLabels, Counter>,
-    repaired: Counter,
     gauges: Gauges,
 }
 
@@ -45,6 +45,7 @@ pub struct Metrics {
 struct Gauges {
     objects: Family<KindLabels, Figure>,
     bytes: Family<KindLabels, Figure>,
+    actions: Family<ActionLabels, Figure>,
     blobs: Figure,
     garbage: Figure,
     uploads: Figure,
@@ -52,6 +53,7 @@ struct Gauges {
     orphan_bytes: Figure,
     damaged: Figure,
     missing: Figure,
+    repaired: Figure,
     scrub_age: Figure,
     scrub_running: Figure,
     scrub_bytes: Figure,
@@ -72,8 +74,6 @@ impl Metrics {
             failures: Family::default(),
             refusals: Family::default(),
             scans: Family::default(),
-            actions: Family::default(),
-            repaired: Counter::default(),
             gauges: Gauges::default(),
         };
         metrics.create();
@@ -89,8 +89,6 @@ impl Metrics {
         let refused = "Requests to the S3 API whose signature was not taken, by reason";
         registry.register("signatures_refused", refused, m.refusals.clone());
         registry.register("scans", "Scans for viruses, by outcome", m.scans.clone());
-        registry.register("lifecycle_actions", "What lifecycle rules did", m.actions.clone());
-        registry.register("repaired", "Damaged objects that were brought back", m.repaired.clone());
         m.gauges.register(registry);
         metrics
     }
@@ -106,7 +104,6 @@ impl Metrics {
         UploadFailure::ALL.iter().for_each(|&reason| drop(self.failures.get_or_create(&FailureLabels { reason })));
         SignatureRefusal::ALL.iter().for_each(|&reason| drop(self.refusals.get_or_create(&RefusalLabels { reason })));
         ScanOutcome::ALL.iter().for_each(|&outcome| drop(self.scans.get_or_create(&ScanLabels { outcome })));
-        LifecycleAction::ALL.iter().for_each(|&action| drop(self.actions.get_or_create(&ActionLabels { action })));
         self.forget_figures();
     }
 
@@ -154,17 +151,6 @@ impl Metrics {
         }
     }
 
-    /// Lifecycle rules did something.
-    pub fn acted(&self, action: LifecycleAction, objects: u64) {
-        self.actions.get_or_create(&ActionLabels { action }).inc_by(objects);
-    }
-
-    /// A damaged object is as it was.
-    pub fn repaired(&self, room: &str, key: &str) {
-        self.repaired.inc();
-        tracing::info!(room, key, "files.repaired");
-    }
-
     /// Sets the gauges of whole tables. `clamd_up`: `None` where there is no scanner.
     pub(crate) fn set(&self, figures: &Figures, clamd_up: Option<bool>) {
         let g = &self.gauges;
@@ -177,6 +163,13 @@ impl Metrics {
             g.objects.get_or_create(&KindLabels { kind }).set(objects as f64);
             g.bytes.get_or_create(&KindLabels { kind }).set(bytes as f64);
         }
+        for (action, objects) in [
+            (LifecycleAction::Expired, figures.expired),
+            (LifecycleAction::Moved, figures.moved),
+            (LifecycleAction::UploadAborted, figures.aborted),
+        ] {
+            g.actions.get_or_create(&ActionLabels { action }).set(objects as f64);
+        }
         g.blobs.set(unknown(figures.blobs));
         g.garbage.set(figures.garbage as f64);
         g.uploads.set(figures.uploads as f64);
@@ -184,6 +177,7 @@ impl Metrics {
         g.orphan_bytes.set(figures.orphan_bytes as f64);
         g.damaged.set(figures.damaged as f64);
         g.missing.set(figures.missing as f64);
+        g.repaired.set(figures.repaired as f64);
         g.scrub_age.set(unknown(figures.scrub_age));
         g.scrub_running.set(f64::from(u8::from(figures.scrub_running)));
         g.scrub_bytes.set(unknown(figures.scrub_bytes));
@@ -200,6 +194,9 @@ impl Metrics {
             self.gauges.objects.get_or_create(&KindLabels { kind }).set(f64::NAN);
             self.gauges.bytes.get_or_create(&KindLabels { kind }).set(f64::NAN);
         }
+        for &action in LifecycleAction::ALL {
+            self.gauges.actions.get_or_create(&ActionLabels { action }).set(f64::NAN);
+        }
         for (_, _, _, figure) in self.gauges.all() {
             figure.set(f64::NAN);
         }
@@ -208,7 +205,7 @@ impl Metrics {
 
 impl Gauges {
     /// Name, unit, help, gauge: those without labels.
-    fn all(&self) -> [(&'static str, Option<Unit>, &'static str, &Figure); 15] {
+    fn all(&self) -> [(&'static str, Option<Unit>, &'static str, &Figure); 16] {
         let (bytes, seconds) = (Some(Unit::Bytes), Some(Unit::Seconds));
         [
             (
@@ -233,6 +230,12 @@ impl Gauges {
                 &self.damaged,
             ),
             ("missing_objects", None, "Objects that are not in the store; exported by the leader", &self.missing),
+            (
+                "repaired_objects",
+                None,
+                "Damaged objects that were brought back; exported by the leader",
+                &self.repaired,
+            ),
             (
                 "scrub_age",
                 seconds.clone(),
@@ -279,6 +282,8 @@ impl Gauges {
         registry.register("objects", objects, self.objects.clone());
         let bytes = "Bytes of objects, whether stored once or not; exported by the leader";
         registry.register_with_unit("object", bytes, Unit::Bytes, self.bytes.clone());
+        let done = "What lifecycle rules did when they ran last; exported by the leader";
+        registry.register("lifecycle_objects", done, self.actions.clone());
         for (name, unit, help, figure) in self.all() {
             match unit {
                 Some(unit) => registry.register_with_unit(name, help, unit, figure.clone()),
@@ -344,24 +349,4 @@ pub(crate) fn outcome_of(state: ScanState) -> ScanOutcome {
         ScanState::Unscanned => ScanOutcome::Unscanned,
         ScanState::None | ScanState::Pending => ScanOutcome::Failed,
     }
-}
-
-/// An object was committed.
-pub(crate) fn written(object: &Object) {
-    tracing::debug!(bucket = %object.bucket, version = %object.id, bytes = object.size, "files.object_written");
-}
-
-/// An object was deleted, into the trash or for good.
-pub(crate) fn deleted(object: &Object) {
-    tracing::debug!(bucket = %object.bucket, version = %object.id, bytes = object.size, "files.object_deleted");
-}
-
-/// The bytes of an object are not what was written.
-pub(crate) fn damaged(object: &Object) {
-    tracing::error!(bucket = %object.bucket, version = %object.id, bytes = object.size, "files.damaged");
-}
-
-/// Stored bytes that no row names could not be deleted now: the sweep finds them.
-pub(crate) fn left_to_the_sweep(error: &FilesError) {
-    tracing::info!(error = chain(error), "files.orphan_left");
 }

@@ -47,5 +47,5 @@ pub use scan::{ScanError, Scanner, ScannerAddress, Verdict};
 pub use serve::{attachment, etag_value};
 pub use service::{Deps, Files, Stored};
 pub use sniff::{Sniffed, is_active, sniff};
-pub use store::shown::{DamagedObject, QuarantinedObject, ScrubRun, StoredInBucket};
+pub use store::shown::{QuarantinedObject, StoredInBucket};
 pub use token::{Claims, TokenError};

@@ -4,9 +4,11 @@ use askama::Template;
 use axum::extract::State;
 
 use super::caller;
-use crate::{DamagedObject, Files, QuarantinedObject, ScrubRun, Stored, StoredInBucket};
+use crate::{DamagedObject, Files, QuarantinedObject, Scrub, Stored, StoredInBucket};
 use console::{PageResult, Shell, svg};
 
+/// Scrubs that are shown.
+const SCRUBS: i64 = 10;
 /// Bars of a chart.
 const BARS: usize = 24;
 
@@ -18,7 +20,7 @@ struct Usage<'a> {
     buckets: Vec<StoredInBucket>,
     quarantine: Vec<QuarantinedObject>,
     is_operator: bool,
-    scrubs: Vec<ScrubRun>,
+    scrubs: Vec<Scrub>,
     damage: Vec<DamagedObject>,
 }
 
@@ -63,6 +65,7 @@ pub async fn show(shell: Shell, State(files): State<Files>) -> PageResult {
     let buckets = files.largest_buckets(&who).await?;
     let quarantine = if shell.is_admin() { files.quarantine(&who).await? } else { Vec::new() };
     let is_operator = shell.principal().is_operator();
-    let (scrubs, damage) = if is_operator { files.upkeep().await? } else { (Vec::new(), Vec::new()) };
+    let (scrubs, damage) =
+        if is_operator { (files.scrubs(SCRUBS).await?, files.damage().await?) } else { (Vec::new(), Vec::new()) };
     shell.render(&Usage { shell: &shell, stored, buckets, quarantine, is_operator, scrubs, damage })
 }

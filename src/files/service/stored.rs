@@ -11,7 +11,7 @@ use platform::http::Slice;
 
 /// Buckets that a page of usage shows.
 const LARGEST: i64 = 100;
-/// Damaged objects, scrubs and objects in quarantine that are shown.
+/// Objects in quarantine that are shown.
 const SHOWN: i64 = 100;
 
 /// What an organisation has stored, and what it may.
@@ -101,15 +101,6 @@ impl Files {
         let found = store::shown::quarantined(&mut tx, who.org, SHOWN).await?;
         drop(tx);
         Ok(found)
-    }
-
-    /// The newest scrubs, and what is damaged in all of the installation. For operators.
-    pub async fn upkeep(&self) -> Result<(Vec<ScrubRun>, Vec<DamagedObject>), FilesError> {
-        let mut tx = self.inner.db.system().await?;
-        let scrubs = store::shown::scrubs(&mut tx, SHOWN).await?;
-        let damage = store::shown::damage(&mut tx, SHOWN).await?;
-        drop(tx);
-        Ok((scrubs, damage))
     }
 }
 

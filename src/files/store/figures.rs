@@ -21,6 +21,8 @@ pub(crate) struct Figures {
     /// Objects with wrong bytes.
     pub damaged: i64,
     pub missing: i64,
+    /// Damaged once, and brought back.
+    pub repaired: i64,
     /// Seconds since a scrub ended, or since there was something to scrub.
     pub scrub_age: Option<f64>,
     pub scrub_running: bool,
@@ -32,6 +34,10 @@ pub(crate) struct Figures {
     pub quota_ratio: f64,
     /// Seconds since the rules of the bucket ran where that is longest ago; `None`: no bucket has rules.
     pub lifecycle_age: Option<f64>,
+    /// What the rules did when they ran last.
+    pub expired: i64,
+    pub moved: i64,
+    pub aborted: i64,
     pub scan_pending: i64,
 }
 
@@ -60,6 +66,10 @@ pub(crate) async fn read(conn: &mut PgConnection, limits: Limits, now: DateTime<
              (SELECT extract(epoch FROM $1 - min(swept_at))::float8 FROM files_sweeps) AS sweep_age,
              (SELECT count(*) FROM files_damage WHERE repaired_at IS NULL AND kind <> 'missing') AS "damaged!",
              (SELECT count(*) FROM files_damage WHERE repaired_at IS NULL AND kind = 'missing') AS "missing!",
+             (SELECT count(*) FROM files_damage WHERE repaired_at IS NOT NULL) AS "repaired!",
+             (SELECT coalesce(sum(expired), 0)::bigint FROM files_lifecycle_runs) AS "expired!",
+             (SELECT coalesce(sum(moved), 0)::bigint FROM files_lifecycle_runs) AS "moved!",
+             (SELECT coalesce(sum(aborted), 0)::bigint FROM files_lifecycle_runs) AS "aborted!",
              (SELECT count(*) FROM files_objects WHERE scan = 'pending') AS "scan_pending!",
              (SELECT extract(epoch FROM $1 - min(coalesce(r.ran_at, b.updated_at)))::float8
               FROM files_buckets b LEFT JOIN files_lifecycle_runs r ON r.bucket_id = b.id
@@ -90,12 +100,16 @@ pub(crate) async fn read(conn: &mut PgConnection, limits: Limits, now: DateTime<
         orphan_bytes: kept.orphan_bytes,
         damaged: kept.damaged,
         missing: kept.missing,
+        repaired: kept.repaired,
         scrub_age: scrub.age,
         scrub_running: scrub.running,
         scrub_bytes: scrub.bytes,
         sweep_age: kept.sweep_age,
         quota_ratio: fullest(conn, limits).await?.map_or(0.0, |(_, ratio)| ratio),
         lifecycle_age: kept.lifecycle_age,
+        expired: kept.expired,
+        moved: kept.moved,
+        aborted: kept.aborted,
         scan_pending: kept.scan_pending,
     })
 }

@@ -85,56 +85,6 @@ pub(crate) async fn count_damage(conn: &mut PgConnection, org: OrgId) -> sqlx::R
     .await
 }
 
-/// Something that was found to be damaged.
-#[derive(Clone, Debug)]
-pub struct DamagedObject {
-    /// Folder of the store.
-    pub room: String,
-    /// Key in it.
-    pub object: String,
-    /// `missing`, `size` or `content`.
-    pub kind: String,
-    pub found_at: DateTime<Utc>,
-    pub tried_at: Option<DateTime<Utc>>,
-    pub note: String,
-}
-
-/// What is damaged and not repaired, of all organisations; the oldest first.
-pub(crate) async fn damage(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<DamagedObject>> {
-    sqlx::query_as!(
-        DamagedObject,
-        "SELECT room, object, kind, found_at, tried_at, note FROM files_damage WHERE repaired_at IS NULL
-         ORDER BY found_at, room, object LIMIT $1",
-        most,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// A scrub.
-#[derive(Clone, Debug)]
-pub struct ScrubRun {
-    pub started_at: DateTime<Utc>,
-    /// `None`: it goes on.
-    pub ended_at: Option<DateTime<Utc>>,
-    pub objects: i64,
-    pub bytes: i64,
-    pub damaged: i64,
-    pub repaired: i64,
-    pub unread: i64,
-}
-
-/// The newest first.
-pub(crate) async fn scrubs(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<ScrubRun>> {
-    sqlx::query_as!(
-        ScrubRun,
-        "SELECT started_at, ended_at, objects, bytes, damaged, repaired, unread FROM files_scrubs ORDER BY started_at DESC LIMIT $1",
-        most,
-    )
-    .fetch_all(conn)
-    .await
-}
-
 /// An object in quarantine.
 #[derive(Clone, Debug)]
 pub struct QuarantinedObject {
