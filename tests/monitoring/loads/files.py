@@ -14,7 +14,7 @@ def run(load):
         headers = {**api.headers, "Content-Type": "text/plain", **more}
         request = urllib.request.Request(f"{load.url}{BUCKET}/objects/{key}", content, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with api.opener.open(request, timeout=60) as response:
                 response.read()
                 return response.status
         except urllib.error.HTTPError as error:
