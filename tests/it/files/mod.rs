@@ -1,6 +1,7 @@
 //! Files: buckets and objects.
 
 mod objects;
+mod operation;
 mod surfaces;
 
 use reqwest::Method;

@@ -13,9 +13,7 @@ async fn mail_attaches_a_file_of_a_bucket() {
     let (admin, stranger) = (app.admin().await, app.other_org("strangers").await);
     bucket(&admin, "orders").await;
     put(&admin, "orders", "2026/order 1.txt", "six kettles").await.expect(201);
-    let with = |attachment: Value| {
-        json!({"to": "ada@example.com", "subject": "Your order", "text": "Attached.", "attachments": [attachment]})
-    };
+    let with = |attachment: Value| json!({"to": "ada@example.com", "subject": "Your order", "text": "Attached.", "attachments": [attachment]});
     let order = with(json!({"bucket": "orders", "key": "2026/order 1.txt"}));
     let sent = admin.post(MESSAGES, &order).await.expect(201);
     let detail = admin.get(&format!("{MESSAGES}/{}", sent["id"].as_str().unwrap())).await.expect(200);

@@ -36,7 +36,8 @@ async fn what_is_stored_and_done_is_counted() {
     let request = admin.request(Method::PUT, &path("counted", "d")).body(reqwest::Body::wrap_stream(half));
     assert!(request.send().await.is_err());
     until("an upload that was given up is not counted", async || {
-        let ended = |outcome: &str| metric(&app, &format!("operations_total{{operation=\"write\",outcome=\"{outcome}\"}}"));
+        let ended =
+            |outcome: &str| metric(&app, &format!("operations_total{{operation=\"write\",outcome=\"{outcome}\"}}"));
         ended("aborted").unwrap() + ended("refused").unwrap() >= 2.0
     })
     .await;

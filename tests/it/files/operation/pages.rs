@@ -35,13 +35,18 @@ async fn a_bucket_is_made_filled_looked_at_and_emptied() {
     // A form with two files, in a folder.
     let me = admin.get("/api/v1/auth/me").await.expect(200);
     let csrf = me["user"]["csrf_token"].as_str().unwrap().to_owned();
-    let file = |name: &str, content: &str| reqwest::multipart::Part::text(content.to_owned()).file_name(name.to_owned());
-    let form = reqwest::multipart::Form::new()
-        .text("csrf", csrf)
-        .text("prefix", encoded("docs/"))
-        .part("file", file("a.txt", "alpha <b>"))
-        .part("file", file("b.txt", "beta"));
-    let sent = admin.send(admin.request(Method::POST, "/files/b/team/upload").multipart(form)).await;
+    let part = |head: &str, content: &str| {
+        format!("--mark\r\nContent-Disposition: form-data; name={head}\r\n\r\n{content}\r\n")
+    };
+    let parts = [
+        part("\"csrf\"", &csrf),
+        part("\"prefix\"", &encoded("docs/")),
+        part("\"file\"; filename=\"a.txt\"", "alpha <b>"),
+        part("\"file\"; filename=\"b.txt\"", "beta"),
+    ];
+    let request = admin.request(Method::POST, "/files/b/team/upload");
+    let request = request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=mark");
+    let sent = admin.send(request.body(format!("{}--mark--\r\n", parts.concat()))).await;
     assert_eq!(sent.status, 303, "{}", sent.text);
     assert_eq!(admin.get(&path("team", "docs/a.txt")).await.text, "alpha <b>");
 
@@ -72,7 +77,8 @@ async fn a_bucket_is_made_filled_looked_at_and_emptied() {
     leads_to(&admin, "/files/b/team/change", &[("item", "docs%2F"), ("what", "delete")]).await;
     admin.get(&path("team", "docs/a.txt")).await.problem(404, "object_not_found");
     let trash = page(&admin, "/files/trash?bucket=team").await;
-    let id = trash.split("name=\"version\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
+    let id =
+        trash.split("name=\"version\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
     assert!(trash.contains("docs/a.txt"), "{trash}");
     leads_to(&admin, "/files/trash/restore", &[("bucket", "team"), ("version", &id)]).await;
     assert_eq!(admin.get(&path("team", "docs/a.txt")).await.text, "alpha <b>");
@@ -123,7 +129,8 @@ async fn settings_keys_links_and_who_sees_what() {
     // The page was made before that change.
     let stale = submit(&admin, "/files/b/team/settings", &fields).await;
     assert!(stale.status == 422 && stale.text.contains("changed these settings meanwhile"), "{}", stale.text);
-    leads_to(&admin, "/files/b/team/rules", &[("rules", "role:member list,read,write docs/\nrole:viewer read docs/")]).await;
+    leads_to(&admin, "/files/b/team/rules", &[("rules", "role:member list,read,write docs/\nrole:viewer read docs/")])
+        .await;
     assert!(page(&admin, "/files/b/team/settings").await.contains("role:member list,read,write docs/"));
     let wrong = submit(&admin, "/files/b/team/rules", &[("rules", "role:king dance")]).await;
     assert!(wrong.status == 422 && wrong.text.contains("role:king dance"), "{}", wrong.text);

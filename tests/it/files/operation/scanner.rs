@@ -139,8 +139,7 @@ async fn a_scanner_that_is_away_leaves_files_waiting() {
     bucket(&admin, "waits").await;
     put(&admin, "waits", "a", "content").await.expect(201);
     admin.get(&path("waits", "a")).await.problem(409, "not_scanned");
-    until("its failure is not counted", async || metric(&app, "scans_total{outcome=\"failed\"}") >= Some(1.0))
-        .await;
+    until("its failure is not counted", async || metric(&app, "scans_total{outcome=\"failed\"}") >= Some(1.0)).await;
     assert_eq!(states(&app, "a").await[0].0, "pending", "nothing is called clean");
     *clamd.away.lock().unwrap() = false;
     until("it is never scanned", async || states(&app, "a").await[0].0 == "clean").await;

@@ -29,7 +29,7 @@ async fn cli_ls_cp_rm_du() {
     let (code, _, complaint) = run(&site, &["ls"]).await;
     assert!(code == 1 && complaint.contains("there is no installation"), "{complaint}");
     let running = site.start().await;
-    let admin = site.client().await;
+    let admin = site.admin().await;
     admin.post("/api/v1/buckets", &serde_json::json!({"name": "files"})).await.expect(201);
 
     let folder = tempfile::tempdir().unwrap();
@@ -60,7 +60,10 @@ async fn cli_ls_cp_rm_du() {
     assert!(code == 1 && complaint.contains("use -r"), "{complaint}");
 
     let usage = tells(&site, &["du", "default"]).await;
-    assert_eq!((usage[0]["usage"]["objects"].as_i64(), usage[0]["buckets"][0]["bucket"].as_str()), (Some(4), Some("files")));
+    assert_eq!(
+        (usage[0]["usage"]["objects"].as_i64(), usage[0]["buckets"][0]["bucket"].as_str()),
+        (Some(4), Some("files"))
+    );
     assert!(says(&site, &["du"]).await.contains("default"));
 
     // Into the trash, and for good.
