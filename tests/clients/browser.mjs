@@ -376,7 +376,7 @@ async function main() {
   await withoutScript();
   await mailWithoutScript();
   await statusPage(page);
-await files(page);
+  await files(page);
   // Every page in every look and every link takes minutes: `scripts/test tour`, which scripts/test-slow runs.
   if (process.argv.includes("--tour")) await tour(page, { base, search, agent, conversation, citation, quoted, mails });
   assert.deepEqual(complaints, [], "the browser complained");
