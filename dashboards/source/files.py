@@ -1,5 +1,5 @@
 """Files: is everything there that was stored, and can more be stored?"""
-from .grafana import Dashboard, above, choice, increase, largest, quantile, rate, ratio, row, stat, timeseries
+from .grafana import Dashboard, above, choice, increase, largest, quantile, rate, ratio, row, stat, timeseries, total
 
 OPERATIONS, DURATION = "holdfast_files_operations_total", "holdfast_files_operation_duration_seconds"
 FAILURES, SCANS = "holdfast_files_upload_failures_total", "holdfast_files_scans_total"
@@ -40,6 +40,11 @@ DASHBOARD = Dashboard(
         timeseries("Orphans", "Are there stored objects that no row names?", "short", (largest("holdfast_files_orphans"), "orphans"), alerts=("FilesOrphansGrow",)),
         timeseries("Age of the oldest sweep and of lifecycle rules", "Does upkeep run?", "s", (largest("holdfast_files_sweep_age_seconds"), "sweep"), (largest("holdfast_files_lifecycle_age_seconds"), "lifecycle rules"), alerts=("FilesLifecycleLate",)),
         timeseries("Objects of the last lifecycle runs", "What did lifecycle rules do?", "short", (largest("holdfast_files_lifecycle_objects", "action"), "{{action}}")),
+        row("Images"),
+        timeseries("Images and compressed texts by outcome", "Are they in the cache, or made?", "short", (increase("holdfast_files_variants_total", "outcome"), "{{outcome}}"), bars=True),
+        timeseries("Children that ended early", "Do decoders crash or hang?", "short", (increase("holdfast_files_image_children_ended_total", "reason"), "{{reason}}"), bars=True, alerts=("FilesImagesFail",), details="logs"),
+        timeseries("Images that wait", "Is more asked for than can be made?", "short", (total("holdfast_files_image_orders_waiting"), "waiting"), (increase("holdfast_files_image_orders_refused_total"), "refused")),
+        timeseries("Cache of images", "How much is kept?", "bytes", (total("holdfast_files_variant_cache_bytes"), "kept")),
         row("Viruses"),
         timeseries("Scans by outcome", "What does the scanner find?", "short", (increase(SCANS, "outcome"), "{{outcome}}"), bars=True, alerts=("FilesQuarantined",), details="logs"),
         timeseries("Objects that wait for the scanner", "Does it keep up?", "short", (largest("holdfast_files_scan_pending"), "waiting"), alerts=("FilesClamdDown",)),

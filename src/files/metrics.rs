@@ -2,6 +2,7 @@
 
 mod labels;
 mod log;
+mod pictures;
 
 use std::{
     future::Future,
@@ -14,11 +15,13 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{FilesError, ScanState, VersionId, store::figures::Figures};
+use crate::{FilesError, ScanState, VariantFigures, VersionId, store::figures::Figures};
 use platform::error::is_disk_full;
 use storage::StorageError;
 
 use labels::{ActionLabels, FailureLabels, Kind, KindLabels, OperationLabels, RefusalLabels, ScanLabels, TimedLabels};
+use pictures::Pictures;
+
 pub use labels::{LifecycleAction, Operation, OperationOutcome, ScanOutcome, SignatureRefusal, UploadFailure};
 pub(crate) use log::{damaged, deleted, left_to_the_sweep, written};
 
@@ -37,6 +40,7 @@ pub struct Metrics {
     failures: Family<FailureLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
     scans: Family<ScanLabels, Counter>,
+    pictures: Pictures,
     gauges: Gauges,
 }
 
@@ -74,6 +78,7 @@ impl Metrics {
             failures: Family::default(),
             refusals: Family::default(),
             scans: Family::default(),
+            pictures: Pictures::register(registry),
             gauges: Gauges::default(),
         };
         metrics.create();
@@ -133,10 +138,9 @@ impl Metrics {
         self.deduplicated_bytes.inc_by(known);
     }
 
-    /// A signature was not taken. The log names the key, which is no secret, and not what was signed.
-    pub fn signature_refused(&self, reason: SignatureRefusal, access_key_id: &str) {
+    /// A signature was not taken.
+    pub fn signature_refused(&self, reason: SignatureRefusal) {
         self.refusals.get_or_create(&RefusalLabels { reason }).inc();
-        tracing::info!(reason = reason.as_str(), access_key_id, "files.signature_refused");
     }
 
     /// A scan ended.
@@ -149,6 +153,11 @@ impl Metrics {
                 tracing::debug!(%version, outcome = outcome.as_str(), note, "files.object_scanned");
             }
         }
+    }
+
+    /// What is made of objects, before a scrape.
+    pub(crate) fn set_pictures(&self, variants: &VariantFigures, pool: &images::Figures) {
+        self.pictures.set(variants, pool);
     }
 
     /// Sets the gauges of whole tables. `clamd_up`: `None` where there is no scanner.

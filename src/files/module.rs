@@ -79,6 +79,10 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files,
         metrics: telemetry.register("files", Metrics::register),
     });
     let background = files.clone();
+    telemetry.on_scrape({
+        let files = files.clone();
+        move || files.metrics().set_pictures(&files.variant_figures(), &files.images().figures())
+    });
     let module = Module::new(&ROOM)
         .api(routes::router(), &files)
         .pages(pages::router(), &files)

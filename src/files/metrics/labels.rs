@@ -64,6 +64,18 @@ label_enum! {
     }
 }
 
+impl SignatureRefusal {
+    /// Of S3's code for it.
+    pub fn of(code: &str) -> Self {
+        match code {
+            "InvalidAccessKeyId" => Self::Key,
+            "SignatureDoesNotMatch" => Self::Signature,
+            "RequestTimeTooSkewed" | "ExpiredToken" => Self::Time,
+            _ => Self::Form,
+        }
+    }
+}
+
 label_enum! {
     /// What a scan found.
     pub enum ScanOutcome {

@@ -10,6 +10,7 @@ mod keys;
 mod links;
 mod lock;
 mod object;
+mod preview;
 mod settings;
 mod trash;
 mod upload;
@@ -40,7 +41,8 @@ pub fn router() -> Router<Files> {
         .route("/files/b/{bucket}/folder", post(browse::make_folder))
         .route("/files/b/{bucket}/change", post(browse::change))
         .route("/files/b/{bucket}/object", get(object::show).post(object::describe))
-        .route("/files/b/{bucket}/object/raw", get(object::raw))
+        .route("/files/b/{bucket}/object/raw", get(preview::raw))
+        .route("/files/b/{bucket}/object/picture", get(preview::picture))
         .route("/files/b/{bucket}/object/delete", post(object::delete))
         .route("/files/b/{bucket}/object/restore", post(object::restore))
         .route("/files/b/{bucket}/object/lock", post(lock::lock))

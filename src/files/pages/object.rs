@@ -1,37 +1,22 @@
 //! An object: what is in it, its facts, versions, and what may be changed.
 
 use askama::Template;
-use axum::{
-    extract::{Request, State},
-    response::Response,
-};
-use futures::TryStreamExt as _;
+use axum::extract::State;
 use serde::Deserialize;
 
-use super::{Which, caller, decoded, encoded, folder_address, folder_of, form, object_address};
+use super::{
+    Which, caller, decoded, encoded, folder_address, folder_of, form, object_address,
+    preview::{Preview, preview},
+};
 use crate::{
     Bucket, Caller, CopyObject, Files, FilesError, Key, ListVersions, Lock, Object, ObjectChange, ScanState,
-    VersionEntry, VersionRef, is_active,
-    routes::Exact,
-    serve::{Overrides, Surface, respond},
+    VersionEntry, VersionRef, routes::Exact,
 };
 use console::{Flash, Form, FormErrors, PageResult, Shell};
 use platform::{crypto, error::ApiError, http::Path, names::with_directions_shown};
 
-/// Text that is shown, bytes.
-const SHOWN_TEXT: u64 = 64 << 10;
 /// Versions that the page lists; the API lists all.
 const VERSIONS: i64 = 50;
-
-/// How an object is shown.
-enum Preview {
-    Image,
-    Audio,
-    Video,
-    /// And whether there is more of it.
-    Text(String, bool),
-    None,
-}
 
 /// A row of the list of versions.
 struct Row {
@@ -74,7 +59,17 @@ impl Show<'_> {
 
     /// The content; `more`: further fields of the query.
     fn raw(&self, more: &str) -> String {
-        raw_address(&self.bucket.name, self.object.key.as_str(), &self.version, more)
+        self.content("raw", more)
+    }
+
+    /// A picture of it that is not larger than the page.
+    fn picture(&self) -> String {
+        self.content("picture", "")
+    }
+
+    fn content(&self, what: &str, more: &str) -> String {
+        let (bucket, key, version) = (&self.bucket.name, self.key(), encoded(&self.version));
+        format!("/files/b/{bucket}/object/{what}?key={key}&version={version}{more}")
     }
 
     fn of_version(&self, row: &Row) -> String {
@@ -106,11 +101,7 @@ impl Show<'_> {
     }
 }
 
-fn raw_address(bucket: &str, key: &str, version: &str, more: &str) -> String {
-    format!("/files/b/{bucket}/object/raw?key={}&version={}{more}", encoded(key), encoded(version))
-}
-
-fn version_of(text: &str) -> Result<Option<VersionRef>, FilesError> {
+pub(super) fn version_of(text: &str) -> Result<Option<VersionRef>, FilesError> {
     match text {
         "" => Ok(None),
         "null" => Ok(Some(VersionRef::Unversioned)),
@@ -178,82 +169,6 @@ async fn page<'a>(
         errors,
         object,
     })
-}
-
-async fn preview(files: &Files, who: &Caller, bucket: &Bucket, object: &Object) -> Result<Preview, FilesError> {
-    if files.readable(bucket, object).is_err() {
-        return Ok(Preview::None);
-    }
-    let kind = if object.sniffed.is_empty() { object.content_type.as_str() } else { object.sniffed.as_str() };
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    Ok(match kind.split('/').next().unwrap_or_default() {
-        // Pictures made of text are shown as text.
-        "image" if !kind.contains("svg") => Preview::Image,
-        "audio" => Preview::Audio,
-        "video" => Preview::Video,
-        "text" => text(files, who, object).await?,
-        _ if kind.contains("json") || kind.contains("yaml") || is_active(&kind, crate::Sniffed::default()) => {
-            text(files, who, object).await?
-        }
-        _ => Preview::None,
-    })
-}
-
-/// The beginning, as text that nothing runs.
-async fn text(files: &Files, who: &Caller, object: &Object) -> Result<Preview, FilesError> {
-    if object.size == 0 {
-        return Ok(Preview::None);
-    }
-    let range = 0..object.size.min(SHOWN_TEXT);
-    let content: Vec<bytes::Bytes> = match files.open(who, object, Some(range)).await {
-        Ok(content) => content.try_collect().await?,
-        // The page says what is wrong with it; the download says it, too.
-        Err(FilesError::Damaged) => return Ok(Preview::None),
-        Err(error) => return Err(error),
-    };
-    let content = content.concat();
-    let text = match std::str::from_utf8(&content) {
-        Ok(text) => text,
-        // A character may be cut off at the end.
-        Err(error) if object.size > SHOWN_TEXT && error.error_len().is_none() => {
-            std::str::from_utf8(&content[..error.valid_up_to()]).unwrap_or_default()
-        }
-        Err(_) => return Ok(Preview::None),
-    };
-    Ok(Preview::Text(with_directions_shown(text), object.size > SHOWN_TEXT))
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct RawQuery {
-    key: String,
-    version: String,
-    /// As a file to keep.
-    download: String,
-}
-
-/// The content, for the page's own pictures and players and for downloads. Nothing in it runs here.
-pub async fn raw(
-    shell: Shell,
-    State(files): State<Files>,
-    Path(name): Path<String>,
-    Exact(query): Exact<RawQuery>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    shell.principal().require(crate::READ)?;
-    let who = caller(&shell);
-    let bucket = files.bucket(&who, &name).await?;
-    let key = Key::parse(query.key).map_err(FilesError::from)?;
-    let object = files.find(&who, &bucket, &key, version_of(&query.version)?).await?;
-    files.readable(&bucket, &object)?;
-    let overrides = Overrides {
-        // Read because of a session: no cache between gives it to others.
-        cache_control: Some("private, no-cache".to_owned()),
-        download: (!query.download.is_empty()).then(String::new),
-        ..Overrides::default()
-    };
-    let (parts, _) = request.into_parts();
-    Ok(respond(&files, &who, &bucket, &object, &parts, Surface::Link, overrides).await?)
 }
 
 #[derive(Debug, Default, Deserialize)]
