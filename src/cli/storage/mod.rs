@@ -6,6 +6,7 @@ mod listing;
 mod migrate;
 mod place;
 mod removing;
+mod report;
 mod scrub;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -120,6 +121,20 @@ enum Command {
         #[arg(long)]
         finish: bool,
     },
+    /// How much smaller the images of a bucket could be. Nothing is changed.
+    #[command(
+        after_help = "Examples:\n  holdfast storage report acme:photos --now\n  holdfast storage report acme:photos --json"
+    )]
+    Report {
+        /// ORG:BUCKET
+        place: String,
+        /// Make a new one; a worker does it.
+        #[arg(long)]
+        now: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Access keys of the S3 API.
     #[command(subcommand)]
     Keys(keys::Action),
@@ -148,6 +163,7 @@ async fn with_appliance(booted: &Booted, command: Command) -> anyhow::Result<Exi
             scrub::run(&app, now, repair.then_some(key_file.as_deref()), json).await
         }
         Command::Migrate { to, account, finish } => migrate::run(booted, &app, &to, account.as_deref(), finish).await,
+        Command::Report { place, now, json } => report::run(&app, &place, now, json).await,
         Command::Keys(action) => keys::run(&app, action).await,
     };
     // What was given up is deleted behind it.

@@ -192,6 +192,15 @@ files-rules-text = Without rules viewers list and read, and members write and de
 files-rules-lines = Rules
 files-rules-hint = A line for each: subject, verbs, prefix. Subjects: anyone, role:viewer, role:member, scope:NAME, key:ID, user:ID. Verbs: list, read, write, delete.
 files-rules-saved = The rules were saved.
+files-report = Smaller images
+files-report-text = How much smaller the images of this bucket would be as WebP. Nothing is changed.
+files-report-make = Find out
+files-report-started = The images are being looked at.
+files-report-runs = is being made
+files-report-found = { $n ->
+    [one] { $n } image: it would be { $percent } % smaller.
+   *[other] { $n } images: they would be { $percent } % smaller.
+ }
 files-bucket-delete = Delete this bucket
 files-bucket-delete-text = { $n ->
     [0] The bucket has no objects. What is in its trash stays for as long as the bucket says.

@@ -200,6 +200,16 @@ files-rules-text = Без правил наблюдатели видят спи�
 files-rules-lines = Правила
 files-rules-hint = По одному в строке: кто, что, префикс. Кто: anyone, role:viewer, role:member, scope:ИМЯ, key:ID, user:ID. Что: list, read, write, delete.
 files-rules-saved = Правила сохранены.
+files-report = Картинки поменьше
+files-report-text = Насколько меньше были бы картинки этого хранилища в WebP. Ничего не меняется.
+files-report-make = Узнать
+files-report-started = Картинки просматриваются.
+files-report-runs = выполняется
+files-report-found = { $n ->
+    [one] { $n } картинка: она была бы меньше на { $percent } %.
+    [few] { $n } картинки: они были бы меньше на { $percent } %.
+   *[many] { $n } картинок: они были бы меньше на { $percent } %.
+ }
 files-bucket-delete = Удалить хранилище
 files-bucket-delete-text = { $n ->
     [0] Объектов в хранилище нет. Что лежит в его корзине, остаётся на заданный срок.

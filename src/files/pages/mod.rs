@@ -37,6 +37,7 @@ pub fn router() -> Router<Files> {
         .route("/files/b/{bucket}/delete", post(buckets::delete))
         .route("/files/b/{bucket}/settings", get(settings::show).post(settings::save))
         .route("/files/b/{bucket}/rules", post(settings::save_rules))
+        .route("/files/b/{bucket}/image-report", post(settings::report_images))
         .route("/files/b/{bucket}/upload", post(upload::upload).layer(DefaultBodyLimit::disable()))
         .route("/files/b/{bucket}/folder", post(browse::make_folder))
         .route("/files/b/{bucket}/change", post(browse::change))

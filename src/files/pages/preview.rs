@@ -52,9 +52,9 @@ pub(super) async fn preview(
     let kind = if object.sniffed.is_empty() { object.content_type.as_str() } else { object.sniffed.as_str() };
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     Ok(match kind.split('/').next().unwrap_or_default() {
-        // Pictures made of text are shown as text.
         // What this program can decode is made smaller where it is large.
         "image" if DECODED.contains(&kind.as_str()) && object.size > LARGE => Preview::Picture,
+        // Pictures made of text are shown as text.
         "image" if !kind.contains("svg") => Preview::Image,
         "audio" => Preview::Audio,
         "video" => Preview::Video,

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::{caller, form};
 use crate::{
-    Bucket, BucketChange, BucketRule, BucketUsage, DefaultLock, Files, FilesError, ImageRights, LifecycleRule,
-    NewBucketRule, ScanMode, Verb, Versioning,
+    Bucket, BucketChange, BucketRule, BucketUsage, DefaultLock, Files, FilesError, ImageRights, LastImageReport,
+    LifecycleRule, NewBucketRule, ScanMode, Verb, Versioning,
 };
-use console::{Flash, Form, FormErrors, PageResult, Shell};
+use console::{Flash, Form, FormErrors, Nothing, PageResult, Shell};
 use platform::{
     error::{ApiError, FieldError},
     http::Path,
@@ -29,6 +29,7 @@ struct Settings<'a> {
     form: BucketForm,
     errors: FormErrors,
     has_scanner: bool,
+    report: Option<LastImageReport>,
 }
 
 /// Everything that can be changed, as its fields have it.
@@ -67,6 +68,20 @@ impl Settings<'_> {
 
     fn scans(&self) -> [ScanMode; 4] {
         ScanMode::ALL
+    }
+
+    /// What the last report found; empty: there is none.
+    fn reported(&self) -> String {
+        let Some(all) = self.report.as_ref().and_then(|last| last.report.as_ref()).map(|report| &report.all) else {
+            return String::new();
+        };
+        let saved = i128::from((all.bytes - all.would_be).max(0)) * 100 / i128::from(all.bytes.max(1));
+        let text = self.shell.tn("files-report-found", all.images);
+        text.with("percent", i64::try_from(saved).unwrap_or(100)).to_string()
+    }
+
+    fn is_reporting(&self) -> bool {
+        self.report.as_ref().is_some_and(|last| last.ended_at.is_none())
     }
 
     fn is(&self, field: &str, value: &str) -> bool {
@@ -207,7 +222,8 @@ async fn page<'a>(
     let rules = lines(&files.rules(&who, &bucket).await?);
     let form = form.unwrap_or_else(|| BucketForm::of(&bucket));
     let has_scanner = files.config().scanner().is_some();
-    Ok(Settings { shell, bucket, usage, rules, form, errors, has_scanner })
+    let report = files.image_report(&who, &bucket).await?;
+    Ok(Settings { shell, bucket, usage, rules, form, errors, has_scanner, report })
 }
 
 pub async fn show(shell: Shell, State(files): State<Files>, Path(name): Path<String>) -> PageResult {
@@ -244,6 +260,20 @@ pub async fn save(
             shell.render_invalid(&page)
         }
     }
+}
+
+/// Has the images of a bucket tried: how much smaller they could be.
+pub async fn report_images(
+    shell: Shell,
+    State(files): State<Files>,
+    Path(name): Path<String>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(crate::ADMIN)?;
+    let who = caller(&shell);
+    let bucket = files.bucket(&who, &name).await?;
+    files.start_image_report(&who, &bucket).await?;
+    Ok(shell.redirect(&format!("/files/b/{}/settings", bucket.name), &Flash::ok("files-report-started")))
 }
 
 #[derive(Debug, Default, Deserialize)]
