@@ -22,8 +22,8 @@ pub(super) async fn run(app: &App, now: bool, repair: Option<Option<&Path>>, jso
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(key_file) = repair {
-        let repairer = app.backups.repairer(key_file)?;
-        let (repaired, left) = app.files.repair_all(Some(&*repairer)).await.map_err(in_words)?;
+        let repairer = app.backups.repairer(key_file.map(Path::to_owned));
+        let (repaired, left) = app.files.repair_all(Some(&repairer)).await.map_err(in_words)?;
         print(json, &json!({"repaired": repaired, "damaged": left}), || {
             print_line(&format!("{repaired} objects were brought back, {left} are damaged still"));
         })?;

@@ -67,7 +67,8 @@ async fn page<'a>(
     let slice = query.clone().sized(SHOWN).slice()?;
     let rows = files.list_buckets(&who, query.search(), &slice).await?;
     let page = slice.page(rows, |bucket| bucket.id.0);
-    let usage = files.usage_of(&who, &page.data).await?;
+    let ids: Vec<BucketId> = page.data.iter().map(|bucket| bucket.id).collect();
+    let usage = files.bucket_usages(&who, &ids).await?;
     let pager = Pager::new("/files", &[], &query, page.next_cursor.as_deref());
     let trash_days = files.config().trash_days;
     Ok(List { shell, buckets: page.data, usage, query, pager, form, errors, trash_days })

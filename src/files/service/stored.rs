@@ -1,11 +1,9 @@
 //! What an organisation has stored, and how the store is: for pages, the command line and the first page.
 
-use std::collections::HashMap;
-
 use super::{Files, permit};
 use crate::{
-    Bucket, BucketId, BucketUsage, Caller, DamagedObject, FilesError, Object, QuarantinedObject, ScrubRun,
-    StoredInBucket, Verb, access::may_make, store,
+    Bucket, BucketUsage, Caller, DamagedObject, FilesError, Object, QuarantinedObject, ScrubRun, StoredInBucket, Verb,
+    access::may_make, store,
 };
 use platform::http::Slice;
 
@@ -53,19 +51,6 @@ impl Files {
         };
         drop(tx);
         Ok(stored)
-    }
-
-    /// What each of these buckets has.
-    pub async fn usage_of(
-        &self,
-        who: &Caller,
-        buckets: &[Bucket],
-    ) -> Result<HashMap<BucketId, BucketUsage>, FilesError> {
-        let ids: Vec<_> = buckets.iter().map(|bucket| bucket.id.0).collect();
-        let mut tx = self.inner.db.tenant(who.org).await?;
-        let found = store::shown::usage_of(&mut tx, &ids).await?;
-        drop(tx);
-        Ok(found)
     }
 
     /// The buckets that have most.

@@ -1,7 +1,5 @@
 //! What the console and the command line show beside objects: usage by bucket, upkeep, damage, quarantine.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -15,34 +13,6 @@ pub struct StoredInBucket {
     pub id: BucketId,
     pub name: String,
     pub usage: BucketUsage,
-}
-
-/// What these buckets have; one without anything is not among them.
-pub(crate) async fn usage_of(
-    conn: &mut PgConnection,
-    buckets: &[Uuid],
-) -> sqlx::Result<HashMap<BucketId, BucketUsage>> {
-    let rows = sqlx::query!(
-        r#"SELECT bucket_id AS "bucket_id: BucketId", sum(objects)::bigint AS "objects!", sum(bytes)::bigint AS "bytes!",
-             sum(versions)::bigint AS "versions!", sum(version_bytes)::bigint AS "version_bytes!",
-             sum(trashed)::bigint AS "trashed!", sum(trashed_bytes)::bigint AS "trashed_bytes!"
-           FROM files_usage WHERE bucket_id = ANY ($1) GROUP BY bucket_id"#,
-        buckets,
-    )
-    .fetch_all(conn)
-    .await?;
-    let usage = rows.into_iter().map(|row| {
-        let usage = BucketUsage {
-            objects: row.objects,
-            bytes: row.bytes,
-            versions: row.versions,
-            version_bytes: row.version_bytes,
-            trashed: row.trashed,
-            trashed_bytes: row.trashed_bytes,
-        };
-        (row.bucket_id, usage)
-    });
-    Ok(usage.collect())
 }
 
 /// The buckets of an organisation that have most, those in the trash too.
