@@ -1,6 +1,7 @@
 //! What is in an object, on its page: a picture, a player, or text. Nothing in it runs here.
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse as _, Response},
@@ -10,13 +11,17 @@ use serde::Deserialize;
 
 use super::{Which, caller, object::version_of};
 use crate::{
-    Bucket, Caller, Files, FilesError, Key, Object, is_active,
+    Bucket, Caller, Files, FilesError, Key, Object, ScanState, is_active,
     routes::Exact,
     serve::{Overrides, Surface, respond},
 };
 use console::Shell;
 use images::{Poster, Posters};
-use platform::{error::ApiError, http::Path, names::with_directions_shown};
+use platform::{
+    error::ApiError,
+    http::{Path, disposition},
+    names::with_directions_shown,
+};
 
 /// Text that is shown, bytes.
 const SHOWN_TEXT: u64 = 64 << 10;
@@ -99,6 +104,8 @@ pub struct RawQuery {
     version: String,
     /// As a file to keep.
     download: String,
+    /// Although the virus scanner found something in it.
+    quarantined: String,
 }
 
 /// The content, for the page's own pictures and players and for downloads. Nothing in it runs here.
@@ -114,6 +121,9 @@ pub async fn raw(
     let bucket = files.bucket(&who, &name).await?;
     let key = Key::parse(query.key).map_err(FilesError::from)?;
     let object = files.find(&who, &bucket, &key, version_of(&query.version)?).await?;
+    if object.scan == ScanState::Infected && !query.quarantined.is_empty() {
+        return quarantined(&files, &who, &object);
+    }
     files.readable(&bucket, &object)?;
     let overrides = Overrides {
         // Read because of a session: no cache between gives it to others.
@@ -123,6 +133,20 @@ pub async fn raw(
     };
     let (parts, _) = request.into_parts();
     Ok(respond(&files, &who, &bucket, &object, &parts, Surface::Link, overrides).await?)
+}
+
+/// For administrators: never shown, and never as what it says it is.
+fn quarantined(files: &Files, who: &Caller, object: &Object) -> Result<Response, ApiError> {
+    let content = files.open_quarantined(who, object)?;
+    let fixed = |text: &'static str| HeaderValue::from_static(text);
+    let headers: [(HeaderName, HeaderValue); 5] = [
+        (header::CONTENT_TYPE, fixed("application/octet-stream")),
+        (header::CONTENT_DISPOSITION, disposition("attachment", &format!("{}.quarantined", object.key.file_name()))),
+        (header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
+        (header::CONTENT_SECURITY_POLICY, fixed("sandbox; default-src 'none'")),
+        (header::CACHE_CONTROL, fixed("no-store")),
+    ];
+    Ok((headers, Body::from_stream(content)).into_response())
 }
 
 /// A picture of the object: smaller than it, or the first page of a PDF.

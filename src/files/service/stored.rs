@@ -2,8 +2,7 @@
 
 use super::{Files, permit};
 use crate::{
-    Bucket, BucketUsage, Caller, DamagedObject, FilesError, Object, QuarantinedObject, ScrubRun, StoredInBucket, Verb,
-    access::may_make, store,
+    Bucket, BucketUsage, Caller, FilesError, Object, QuarantinedObject, StoredInBucket, Verb, access::may_make, store,
 };
 use platform::http::Slice;
 

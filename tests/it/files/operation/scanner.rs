@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use holdfast::platform::http::Role;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -102,6 +103,13 @@ async fn eicar_is_quarantined() {
     admin.get(&path("scanned", "bad.txt")).await.problem(403, "quarantined");
     admin.get(&path("scanned", "copy.txt")).await.problem(403, "quarantined");
     assert_eq!(admin.get(&path("scanned", "good.txt")).await.text, "good");
+    // Administrators may have it, as a file.
+    let raw = "/files/b/scanned/object/raw?key=bad.txt&quarantined=1";
+    let kept = admin.get(raw).await;
+    assert!(kept.status == 200 && kept.text == eicar(), "{}", kept.status);
+    assert_eq!(kept.headers["content-type"], "application/octet-stream");
+    let member = app.person("default", Role::Member).await;
+    assert_eq!(member.get(raw).await.status, 403);
     until("nobody is told", async || metric(&app, "scans_total{outcome=\"infected\"}") >= Some(1.0)).await;
     // What is known to be clean is not looked at again.
     let before = clamd.looked().len();
