@@ -38,7 +38,9 @@ pub use blobs::{Blobs, Piece, Put, Want};
 pub use config::Config;
 pub use error::FilesError;
 pub use etag::{content_etag, md5_etag, parts_etag};
-pub use events::EVENTS;
+pub use events::{
+    BucketCreated, BucketDeleted, EVENTS, ObjectCreated, ObjectDeleted, ObjectQuarantined, ObjectRestored,
+};
 pub use key_name::{Key, KeyProblem, after};
 pub use metrics::{LifecycleAction, Metrics, Operation, SignatureRefusal};
 pub use model::*;

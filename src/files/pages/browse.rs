@@ -9,7 +9,7 @@ use crate::{
     Bucket, Caller, Deleted, Files, FilesError, Key, ListEntry, ListObjects, NewObject, Object, ScanState,
     routes::Exact,
 };
-use console::{Flash, Form, FormErrors, PageResult, Shell};
+use console::{Flash, Form, PageResult, Shell};
 use futures::stream;
 use platform::{
     error::ApiError,
@@ -40,7 +40,6 @@ struct Browse<'a> {
     objects: Vec<Object>,
     next: Option<String>,
     is_first: bool,
-    errors: FormErrors,
     limit: u64,
 }
 
@@ -151,7 +150,7 @@ pub async fn list(
     shell.principal().require(crate::READ)?;
     let who = caller(&shell);
     let bucket = files.bucket(&who, &name).await?;
-    let page = page(&shell, &files, &who, bucket, query, place, FormErrors::default()).await?;
+    let page = page(&shell, &files, &who, bucket, query, place).await?;
     shell.render(&page)
 }
 
@@ -162,7 +161,6 @@ async fn page<'a>(
     bucket: Bucket,
     query: ListQuery,
     place: PlaceQuery,
-    errors: FormErrors,
 ) -> Result<Browse<'a>, ApiError> {
     let PlaceQuery { prefix, start } = place;
     let is_first = start.is_empty() && query.cursor.is_empty();
@@ -187,7 +185,7 @@ async fn page<'a>(
         }
         listed.next
     };
-    Ok(Browse { shell, bucket, prefix, query, folders, objects, next, is_first, errors, limit })
+    Ok(Browse { shell, bucket, prefix, query, folders, objects, next, is_first, limit })
 }
 
 #[derive(Debug, Default, Deserialize)]
