@@ -25,6 +25,12 @@ async function below(entry, path = '') {
   return found;
 }
 
+/** What a button does, and with which file. */
+function label(button, text, path) {
+  button.textContent = text;
+  button.setAttribute('aria-label', `${text}: ${path}`);
+}
+
 function line(path) {
   const item = Object.assign(document.createElement('div'), { className: 'upload' });
   const name = Object.assign(document.createElement('span'), { className: 'clip', textContent: path });
@@ -34,8 +40,8 @@ function line(path) {
   const button = (text) => Object.assign(document.createElement('button'), { type: 'button', className: 'button ghost small', textContent: text });
   const pause = button(form.dataset.pause);
   const stop = button(form.dataset.cancel);
-  pause.setAttribute('aria-label', `${form.dataset.pause}: ${path}`);
-  stop.setAttribute('aria-label', `${form.dataset.cancel}: ${path}`);
+  label(pause, form.dataset.pause, path);
+  label(stop, form.dataset.cancel, path);
   const actions = Object.assign(document.createElement('div'), { className: 'actions' });
   actions.append(pause, stop);
   item.append(name, note, actions, bar);
@@ -88,10 +94,10 @@ function task({ file, path }) {
       } catch (problem) {
         if (given) return;
         if (problem.name !== 'AbortError') { fail(problem.status === 0 ? form.dataset.network : problem.message); return; }
-        pause.textContent = form.dataset.resume;
+        label(pause, form.dataset.resume, path);
         await new Promise((go) => { resume = go; });
         resume = null;
-        pause.textContent = form.dataset.pause;
+        label(pause, form.dataset.pause, path);
       }
     }
     item.remove();
