@@ -84,7 +84,7 @@ impl Settings<'_> {
         self.report.as_ref().is_some_and(|last| last.ended_at.is_none())
     }
 
-    fn is(&self, field: &str, value: &str) -> bool {
+    fn same(&self, field: &str, value: &str) -> bool {
         field == value
     }
 }
