@@ -2,7 +2,7 @@
 """The figures of docs/benchmarks.md, measured on a real appliance. Run by scripts/bench; standard library and wrk.
 
     bench.py --binary PATH --models DIR --report FILE [--seconds N] [--documents N] [--first-run SECONDS]
-             [--backup-megabytes N] [--passages N,N] [--rows N] [--only backup|objects|telemetry|reads|lists|mail|uptime|status_page|peers|ingest|search]
+             [--backup-megabytes N] [--passages N,N] [--rows N] [--only backup|objects|telemetry|reads|lists|files|files_peers|mail|uptime|status_page|peers|ingest|search]
 
 What --first-run measured stays in the report when a later run does not measure it again.
 """
@@ -22,6 +22,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "clients"))
 import backup  # noqa: E402
+import files  # noqa: E402
+import files_peers  # noqa: E402
 import lists  # noqa: E402
 import mail  # noqa: E402
 import objects  # noqa: E402
@@ -259,6 +261,14 @@ def run_lists(args):
     return run_apart(args, lambda start, folder: lists.measure(start, folder, args.rows))
 
 
+def run_files(args):
+    return run_apart(args, lambda start, folder: files.measure(start, folder, 10 * args.rows))
+
+
+def run_files_peers(args):
+    return run_apart(args, lambda start, folder: files_peers.measure(start))
+
+
 def run_mail(args):
     return run_apart(args, lambda start, folder: mail.measure(start, folder, waiting=args.rows))
 
@@ -309,10 +319,10 @@ def main():
     parser.add_argument("--passages", type=lambda text: [int(size) for size in text.split(",") if size], default=[10_000, 100_000],
                         help="sizes of the bases that are searched, with a comma between them; none leaves them out")
     parser.add_argument("--rows", type=int, default=100_000, help="of each kind, in the organisation whose lists are read")
-    parser.add_argument("--only", choices=("backup", "objects", "telemetry", "reads", "lists", "mail", "uptime", "status_page", "peers", "ingest", "search"), help="print the figures of this part, and write no report")
+    parser.add_argument("--only", choices=("backup", "objects", "telemetry", "reads", "lists", "files", "files_peers", "mail", "uptime", "status_page", "peers", "ingest", "search"), help="print the figures of this part, and write no report")
     args = parser.parse_args()
     if args.only:
-        parts = {"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry, "reads": run_reads, "lists": run_lists, "mail": run_mail, "uptime": run_uptime, "status_page": run_status_page, "peers": run_peers, "ingest": run_ingest, "search": run_search}
+        parts = {"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry, "reads": run_reads, "lists": run_lists, "files": run_files, "files_peers": run_files_peers, "mail": run_mail, "uptime": run_uptime, "status_page": run_status_page, "peers": run_peers, "ingest": run_ingest, "search": run_search}
         list(parts[args.only](args))
         return
     appliance = Appliance(args.binary, args.models)
@@ -323,6 +333,8 @@ def main():
         appliance.remove()
     rows += run_reads(args)
     rows += run_lists(args)
+    rows += run_files(args)
+    rows += run_files_peers(args)
     rows += run_mail(args)
     rows += run_uptime(args)
     rows += run_status_page(args)

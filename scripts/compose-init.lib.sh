@@ -213,3 +213,16 @@ say_pins() {
     esac
   done
 }
+
+# The S3 API beside the console: both are published as one range of two ports, because a port that is not always there cannot stand in
+# compose/docker-compose.yml.
+publish_s3() {
+  local console address port
+  console=$(present HOLDFAST_PORT)
+  port=${console##*:}
+  address=${console%"$port"}
+  [[ "$port" =~ ^[0-9]+$ ]] && [ "$port" -lt 65535 ] || die "compose/.env: HOLDFAST_PORT=$console has no port that another could follow"
+  put HOLDFAST_S3_LISTEN 0.0.0.0:8081
+  put HOLDFAST_PUBLISH "$address$port-$((port + 1)):8080-8081"
+  note "the S3 API is at ${address:-0.0.0.0:}$((port + 1)); after a change of HOLDFAST_PORT run this again with --s3"
+}

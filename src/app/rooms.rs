@@ -252,7 +252,6 @@ fn mail_and_files(
     webhooks: &Webhooks,
 ) -> anyhow::Result<(Mail, Files, [Module; 2])> {
     let (mail, of_mail) = mail::build(context, &runtime.config.mail, storage, deletions.clone())?;
-    mail.attaches_from(Arc::new(knowledge.clone()));
     let needs = files::Needs {
         objects: storage.clone(),
         deletions: deletions.clone(),
@@ -261,6 +260,8 @@ fn mail_and_files(
         webhooks: webhooks.clone(),
     };
     let (files, of_files) = files::build(context, &runtime.config.files, needs)?;
+    mail.attaches_from(mail::Source::Documents, Arc::new(knowledge.clone()));
+    mail.attaches_from(mail::Source::Files, Arc::new(files.clone()));
     files.inspects(vec![Arc::new(knowledge.clone()), Arc::new(mail.clone()), files.inventory()]);
     files.repairs_by(Arc::new(backups.repairer(None)));
     Ok((mail, files, [of_mail, of_files]))

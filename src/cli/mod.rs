@@ -17,6 +17,7 @@ mod psql;
 mod restore;
 mod serve;
 mod status_page;
+mod storage;
 mod support_bundle;
 mod upgrade_postgres;
 mod uptime;
@@ -93,6 +94,8 @@ enum Command {
     StatusPage(status_page::Args),
     /// Incidents: list, acknowledge, resolve them; who is on call; test a channel.
     Incidents(incidents::Args),
+    /// Files: list, copy, delete; usage, access keys; the store: scrub, repair, move to another.
+    Storage(storage::Args),
     /// Documents: read files like uploads.
     #[command(subcommand)]
     Knowledge(knowledge::Action),
@@ -130,6 +133,7 @@ impl Command {
             | Self::Uptime(_)
             | Self::StatusPage(_)
             | Self::Incidents(_)
+            | Self::Storage(_)
             | Self::SupportBundle(_) => true,
             Self::Serve(_)
             | Self::LogLevel(_)
@@ -200,6 +204,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Uptime(args) => Box::pin(uptime::run(config, args)).await,
             Command::StatusPage(args) => Box::pin(status_page::run(config, args)).await,
             Command::Incidents(args) => Box::pin(incidents::run(config, args)).await,
+            Command::Storage(args) => Box::pin(storage::run(config, args)).await,
             Command::Knowledge(action) => knowledge::run(&config, action).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild | Command::ImageChild => Ok(ExitCode::SUCCESS),
         }

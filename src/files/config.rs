@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{ScanMode, ScannerAddress};
 use platform::config::ConfigErrors;
 
 /// Files: limits, and where the S3 API answers.
@@ -36,6 +37,12 @@ pub struct Config {
     pub org_objects: i64,
     /// Most buckets of an organisation.
     pub buckets_per_org: i64,
+    /// Where the virus scanner clamd listens: `unix:/run/clamav/clamd.ctl` or `tcp://127.0.0.1:3310`; empty: there is none.
+    pub clamd: String,
+    /// clamd's `StreamMaxLength`, MiB: what is larger is not scanned, and says so.
+    pub clamd_max_mib: u64,
+    /// When new objects are scanned, unless their bucket says otherwise.
+    pub scan: ScanMode,
     /// Requests in a minute of an address, and of a key, to the surfaces of files (`/s3`, `/f`, `/storage`).
     pub requests_per_minute: u32,
     /// What was made of objects (images, compressed texts) is kept up to so many MiB, in `cache/files` of the data directory.
@@ -67,6 +74,9 @@ impl Default for Config {
             org_bytes: 0,
             org_objects: 0,
             buckets_per_org: 100,
+            clamd: String::new(),
+            clamd_max_mib: 25,
+            scan: ScanMode::After,
             requests_per_minute: 60_000,
             cache_mib: 2048,
             image_memory_mib: 768,
@@ -82,6 +92,11 @@ impl Config {
     /// Where the S3 API has a port of its own; checked before.
     pub fn s3_address(&self) -> Option<SocketAddr> {
         self.s3_listen.parse().ok()
+    }
+
+    /// The virus scanner; checked before.
+    pub fn scanner(&self) -> Option<ScannerAddress> {
+        ScannerAddress::parse(&self.clamd)
     }
 
     /// Validates the settings.
@@ -111,6 +126,13 @@ impl Config {
         errors.range("org_bytes", self.org_bytes, 0, i64::MAX);
         errors.range("org_objects", self.org_objects, 0, i64::MAX);
         errors.range("buckets_per_org", self.buckets_per_org, 1, 10_000);
+        if !self.clamd.is_empty() && self.scanner().is_none() {
+            errors.push("clamd", "expected unix:/path/of/clamd.ctl or tcp://host:port, or nothing");
+        }
+        errors.range("clamd_max_mib", self.clamd_max_mib, 1, 4095);
+        if self.scan == ScanMode::Default {
+            errors.push("scan", "expected off, after or before");
+        }
         errors.range("requests_per_minute", self.requests_per_minute, 60, 10_000_000);
         errors.range("cache_mib", self.cache_mib, 16, 1 << 20);
         errors.range("image_memory_mib", self.image_memory_mib, 256, 16_384);

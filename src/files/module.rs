@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::{Config, Deps, Files, PurgeReceivers, inventory::FOLDER, jobs, routes, supabase};
+use crate::{
+    Config, Deps, EVENTS, Files, Metrics, PurgeReceivers, doctor, inventory::FOLDER, jobs, pages, routes, supabase,
+};
+use console::{NavItem, Section};
 use images::{Pool, PoolConfig};
 use kit::{Context, Module, Room};
 use platform::{
@@ -42,10 +45,14 @@ pub static ROOM: Room = Room {
         Table::small("files_scrubs"),
         Table::small("files_sweeps"),
     ],
+    nav: &[NavItem::new(Section::Build, "/files", "files-title", "folder")],
     locale: Some(console::locale!("files")),
     queues: &[jobs::QUEUE],
     schedules: jobs::SCHEDULES,
+    assets: console::assets!("files": "files.js" "upload.js"),
+    events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),
+    metrics: Some(|telemetry| drop(telemetry.register("files", Metrics::register))),
     // Signatures of the S3 API.
     own_credentials: &["/s3"],
     public: routes::PUBLIC,
@@ -65,7 +72,7 @@ pub struct Needs {
 }
 
 pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files, Module), StorageError> {
-    let Context { db, clock, lifecycle, master_key, server, traffic, .. } = context.clone();
+    let Context { db, clock, lifecycle, master_key, telemetry, server, traffic, .. } = context.clone();
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let images = PoolConfig { children: threads, memory_mib: config.image_memory_mib, ..PoolConfig::default() };
     let files = Files::new(Deps {
@@ -85,12 +92,25 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Files,
         traffic,
         public_url: server.base_url(),
         webhooks: needs.webhooks.clone(),
+        metrics: telemetry.register("files", Metrics::register),
     });
     needs.webhooks.add_receivers(Arc::new(PurgeReceivers(files.clone())));
+    let background = files.clone();
+    telemetry.on_scrape({
+        let files = files.clone();
+        move || files.metrics().set_pictures(&files.variant_figures(), &files.images().figures())
+    });
     let module = Module::new(&ROOM)
         .api(routes::router(), &files)
+        .pages(pages::router(), &files)
         .pages(routes::surfaces(), &files)
         .pages(supabase::router(), &files)
-        .jobs(files.clone(), jobs::register);
+        .jobs(files.clone(), jobs::register)
+        .checks(files.clone(), doctor::checks)
+        .background(move |loops| {
+            background.start_figures(loops);
+            background.start_scanning(loops);
+        })
+        .overview(files.clone());
     Ok((files, module))
 }

@@ -57,6 +57,6 @@ pub use render::{
     RenderError, Rendered, TEMPLATES, Template, TemplateDetail, TemplateField, TemplateInfo, TemplateVersion, example,
 };
 pub use service::{
-    Changed, Content, Deps, Filter, Imported, Mail, NewMail, NewSuppression, Preferences, Recipient, Rejected,
+    Changed, Content, Deps, Filter, Imported, Mail, NewMail, NewSuppression, Preferences, Recipient, Rejected, Source,
     SuppressionFilter, Unsuppress,
 };

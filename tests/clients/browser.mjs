@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { files } from "./browser/files.mjs";
 import * as harness from "./browser/harness.mjs";
 import { live } from "./browser/live.mjs";
 import { mail, mailWithoutScript } from "./browser/mail.mjs";
@@ -375,6 +376,7 @@ async function main() {
   await withoutScript();
   await mailWithoutScript();
   await statusPage(page);
+  await files(page);
   // Every page in every look and every link takes minutes: `scripts/test tour`, which scripts/test-slow runs.
   if (process.argv.includes("--tour")) await tour(page, { base, search, agent, conversation, citation, quoted, mails });
   assert.deepEqual(complaints, [], "the browser complained");

@@ -6,7 +6,7 @@ import urllib.request
 from http.cookiejar import CookieJar
 
 PASSWORD = "correct horse battery staple 42"
-SCOPES = ["inference", "agents_read", "agents_write", "knowledge_read", "knowledge_write"]
+SCOPES = ["inference", "agents_read", "agents_write", "knowledge_read", "knowledge_write", "files_read", "files_write"]
 
 
 class Api:

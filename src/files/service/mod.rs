@@ -7,6 +7,7 @@ mod compressed;
 mod copy;
 mod cors;
 mod delete;
+mod figures;
 mod images;
 mod keys;
 mod lifecycle;
@@ -20,7 +21,9 @@ mod quota;
 mod read;
 pub(crate) mod report;
 mod rules;
+mod scan;
 mod settings;
+mod stored;
 mod tags;
 mod tokens;
 mod trash;
@@ -36,7 +39,8 @@ use std::{
 };
 
 use super::{
-    Blobs, Bucket, BucketId, Caller, Config, FilesError, Key, VariantFigures, Verb, may, store, variants::Variants,
+    Blobs, Bucket, BucketId, Caller, Config, FilesError, Key, Metrics, Scanner, VariantFigures, Verb, may, store,
+    variants::Variants,
 };
 use ::images::Pool;
 use platform::{
@@ -55,6 +59,7 @@ pub use self::images::check_presets;
 pub use compressed::Coding;
 pub use links::OpenedLink;
 pub use purge::PurgeReceivers;
+pub use stored::Stored;
 
 /// New variants in a minute that somebody without an account may have made of a bucket whose options are free.
 const NEW_VARIANTS: u32 = 60;
@@ -84,6 +89,7 @@ pub struct Deps {
     pub public_url: String,
     /// Tells addresses of buckets of changes.
     pub webhooks: Webhooks,
+    pub metrics: Metrics,
 }
 
 /// The service. Cheap to clone.
@@ -110,6 +116,9 @@ pub(crate) struct Inner {
     pub new_variants: RateLimiter,
     pub cpu: CpuPool,
     pub public_url: String,
+    pub metrics: Metrics,
+    /// The virus scanner, where there is one.
+    pub scanner: Option<Scanner>,
     /// Signs tokens.
     pub token_key: [u8; 32],
     pub keys: keys::AccessKeys,
@@ -141,10 +150,12 @@ impl Files {
             cache,
             public_url,
             webhooks,
+            metrics,
         } = deps;
         let variants = Variants::new(cache, config.cache_mib << 20, cpu.clone(), clock.clone(), lifecycle.clone());
         let blob_bytes = config.blob_mib << 20;
         let blobs = Blobs { storage, deletions, clock: clock.clone(), lifecycle, cpu: cpu.clone(), blob_bytes };
+        let scanner = config.scanner().map(|address| Scanner::new(address, config.clamd_max_mib << 20));
         let inner = Inner {
             token_key: master_key.derive("files tokens"),
             keys: keys::AccessKeys::new(master_key),
@@ -166,6 +177,8 @@ impl Files {
             public_url,
             passwords: links::LinkPasswords::new(),
             webhooks,
+            metrics,
+            scanner,
         };
         Self { inner: Arc::new(inner) }
     }

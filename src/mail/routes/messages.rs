@@ -126,14 +126,14 @@ pub(super) struct SendMail {
     attachments: Vec<SendAttachment>,
 }
 
-/// A file to send with a mail: either `content`, or `knowledge_base` and `document`.
+/// A file to send with a mail: either `content`, or `knowledge_base` and `document`, or `bucket` and `key`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SendAttachment {
-    /// Default for a document: its own.
+    /// Default for a document or an object: its own.
     #[schema(example = "order.pdf", max_length = 200)]
     name: Option<String>,
-    /// Default: `application/octet-stream`; for a document its own.
+    /// Default: `application/octet-stream`; for a document or an object its own.
     #[schema(example = "application/pdf")]
     content_type: Option<String>,
     /// Base64 (RFC 4648 section 4).
@@ -144,6 +144,10 @@ pub(super) struct SendAttachment {
     /// Id of a document in it: its original is copied, as it is now.
     #[schema(format = Uuid)]
     document: Option<String>,
+    /// Name or id of a bucket of the organisation. Needs the right to read it: for a key also the scope `files_read`.
+    bucket: Option<String>,
+    /// Key of an object in it: its content is copied, as it is now.
+    key: Option<String>,
 }
 
 /// Send a mail
@@ -166,8 +170,8 @@ pub(super) async fn send_mail(
     // Its form was checked by `idempotent`.
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
     let file = |file: SendAttachment| {
-        let SendAttachment { name, content_type, content, knowledge_base, document } = file;
-        GivenFile { name, content_type, content, knowledge_base, document }
+        let SendAttachment { name, content_type, content, knowledge_base, document, bucket, key } = file;
+        GivenFile { name, content_type, content, knowledge_base, document, bucket, key }
     };
     let request = MailRequest {
         to,

@@ -1,6 +1,10 @@
 //! Files that mails are sent with. They are stored before their mail is written, so each is noted first: one that no mail takes is deleted again.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use chrono::TimeDelta;
@@ -28,6 +32,31 @@ const DAY: TimeDelta = TimeDelta::days(1);
 const RETRY_AFTER: Duration = Duration::from_hours(1);
 /// Files that are deleted with one transaction.
 const MOST_DROPPED: i64 = 1000;
+
+/// Rooms whose files the API attaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Documents of knowledge.
+    Documents,
+    /// Objects of buckets.
+    Files,
+}
+
+/// What these rooms handed over.
+#[derive(Default)]
+pub(super) struct Sources {
+    documents: OnceLock<Arc<dyn SharedFiles>>,
+    files: OnceLock<Arc<dyn SharedFiles>>,
+}
+
+impl Sources {
+    fn of(&self, source: Source) -> &OnceLock<Arc<dyn SharedFiles>> {
+        match source {
+            Source::Documents => &self.documents,
+            Source::Files => &self.files,
+        }
+    }
+}
 
 /// A file to store, whose name, type and size are checked.
 pub(super) struct NewFile {
@@ -79,29 +108,30 @@ impl NewFile {
 }
 
 impl Mail {
-    /// Lets the API attach files of another room, which the caller may read there. The first call counts.
-    pub fn attaches_from(&self, files: Arc<dyn SharedFiles>) {
-        let _ = self.inner.shared_files.set(files);
+    /// Lets the API attach files of another room, which the caller may read there. The first call for each counts.
+    pub fn attaches_from(&self, source: Source, files: Arc<dyn SharedFiles>) {
+        let _ = self.inner.shared_files.of(source).set(files);
     }
 
-    /// A document that the caller may read, to be sent under this name and as this type; `None`: its own.
-    pub(super) async fn open_document(
+    /// A file of another room that the caller may read, to be sent under this name and as this type; `None`: its own.
+    pub(super) async fn open_shared(
         &self,
         who: &Principal,
-        (base, document): (&str, &str),
+        source: Source,
+        (folder, file): (&str, &str),
         name: Option<&str>,
         content_type: Option<&str>,
     ) -> Result<NewFile, MailError> {
-        let opened = match self.inner.shared_files.get() {
-            Some(files) => files.open(who, base, document).await.map_err(refused)?,
+        let opened = match self.inner.shared_files.of(source).get() {
+            Some(files) => files.open(who, folder, file).await.map_err(refused)?,
             None => None,
         };
         let Some(file) = opened else {
-            return Err(MailError::invalid(
-                "/document",
-                "not_found",
-                "this organisation has no such document in that knowledge base",
-            ));
+            let (field, why) = match source {
+                Source::Documents => ("/document", "this organisation has no such document in that knowledge base"),
+                Source::Files => ("/key", "this organisation has no such object in that bucket"),
+            };
+            return Err(MailError::invalid(field, "not_found", why));
         };
         let (name, content_type) = (name.unwrap_or(&file.name), content_type.unwrap_or(&file.content_type));
         NewFile::new(name, content_type, FileContent::Stored(file.object))

@@ -23,7 +23,7 @@ mod upkeep;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex},
 };
 
 use chrono::{DateTime, Utc};
@@ -47,8 +47,9 @@ use platform::{
     lifecycle::Lifecycle,
     pools::CpuPool,
 };
-use storage::{Deletions, SharedFiles, Storage};
+use storage::{Deletions, Storage};
 
+pub use attachments::Source;
 pub(crate) use bounces::MAILBOX;
 pub use bulk::Changed;
 pub(crate) use files::OpenFile;
@@ -111,8 +112,8 @@ pub(super) struct Inner {
     cpu: CpuPool,
     woken: upkeep::Woken,
     recording: results::Recording,
-    /// Files of another room, which the API attaches.
-    shared_files: OnceLock<Arc<dyn SharedFiles>>,
+    /// Files of other rooms, which the API attaches.
+    shared_files: attachments::Sources,
 }
 
 impl std::ops::Deref for Inner {
@@ -237,7 +238,7 @@ impl Mail {
             cpu: CpuPool::new(1),
             woken: upkeep::Woken::default(),
             recording: results::Recording::default(),
-            shared_files: OnceLock::new(),
+            shared_files: attachments::Sources::default(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Content, Mail, NewMail,
-    attachments::{FileContent, NewFile},
+    attachments::{FileContent, NewFile, Source},
     outbox::{MOST_ATTACHMENTS, Queued},
 };
 use crate::{Address, Attachment, MailError, Message, MessageId, Owner, kinds, render::example};
@@ -33,7 +33,7 @@ pub struct MailRequest {
     pub idempotency_key: Option<String>,
 }
 
-/// A file to send with a mail: its content, or a document.
+/// A file to send with a mail: its content, a document, or an object of a bucket.
 #[derive(Clone, Debug, Default)]
 pub struct GivenFile {
     pub name: Option<String>,
@@ -42,6 +42,8 @@ pub struct GivenFile {
     pub content: Option<String>,
     pub knowledge_base: Option<String>,
     pub document: Option<String>,
+    pub bucket: Option<String>,
+    pub key: Option<String>,
 }
 
 /// The mail of a [`MailRequest`].
@@ -113,19 +115,23 @@ impl Mail {
 
     async fn opened_one(&self, who: &Principal, given: &GivenFile) -> Result<NewFile, MailError> {
         let (name, content_type) = (given.name.as_deref(), given.content_type.as_deref());
-        match (&given.content, &given.knowledge_base, &given.document) {
-            (Some(content), None, None) => {
+        let GivenFile { content, knowledge_base, document, bucket, key, .. } = given;
+        match (content, (knowledge_base, document), (bucket, key)) {
+            (Some(content), (None, None), (None, None)) => {
                 let content = STANDARD
                     .decode(content)
                     .map_err(|error| MailError::invalid("/content", "invalid", format!("it is not base64: {error}")))?;
                 let content_type = content_type.unwrap_or("application/octet-stream");
                 NewFile::new(name.unwrap_or_default(), content_type, FileContent::Bytes(content.into()))
             }
-            (None, Some(base), Some(document)) => {
-                self.open_document(who, (base.as_str(), document.as_str()), name, content_type).await
+            (None, (Some(base), Some(document)), (None, None)) => {
+                self.open_shared(who, Source::Documents, (base.as_str(), document.as_str()), name, content_type).await
+            }
+            (None, (None, None), (Some(bucket), Some(key))) => {
+                self.open_shared(who, Source::Files, (bucket.as_str(), key.as_str()), name, content_type).await
             }
             _ => {
-                let detail = "expected `content` (base64), or `knowledge_base` and `document`";
+                let detail = "expected `content` (base64), or `knowledge_base` and `document`, or `bucket` and `key`";
                 Err(MailError::invalid("", "invalid", detail))
             }
         }
@@ -194,8 +200,14 @@ impl MailRequest {
             data.sort_all_objects();
         }
         let hash = |content: &String| crypto::sha256_hex(content);
-        let file = |GivenFile { name, content_type, content, knowledge_base, document }: &GivenFile| {
-            json!([name, content_type, content.as_ref().map(hash), knowledge_base, document])
+        let file = |GivenFile { name, content_type, content, knowledge_base, document, bucket, key }: &GivenFile| {
+            let mut parts = vec![json!(name), json!(content_type), json!(content.as_ref().map(hash))];
+            parts.extend([json!(knowledge_base), json!(document)]);
+            // Without them it is as it was before there were buckets: a request may be repeated behind an upgrade.
+            if bucket.is_some() {
+                parts.extend([json!(bucket), json!(key)]);
+            }
+            Value::Array(parts)
         };
         let files: Vec<Value> = self.attachments.iter().map(file).collect();
         let whole = json!([

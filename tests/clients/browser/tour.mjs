@@ -2,6 +2,7 @@
 // nothing in it yet, a page that one may not see, one that does not exist, a document that cannot be read.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { pages as filePages } from "./files.mjs";
 import { barriers, email, expected, fixture, newPage, password, shoot, step, url } from "./harness.mjs";
 
 const looks = [
@@ -283,7 +284,7 @@ export async function tour(page, { base, search, agent, conversation, citation, 
     "agents-nothing-found": "/agents?q=zzzz", "agent-new": "/agents/new", agent, "agent-edit": `${agent}/edit`, "agent-versions": `${agent}/versions`, conversation, quoted,
     "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`, citation, document, failed, ...doubted, passages: `${document}?view=passages`,
     job, alert: fired, silences: "/alerts/silences", runbooks: "/runbooks", runbook: "/runbooks/DatabaseDown", "logs-nothing-found": "/logs?q=zzzzzz",
-    ...watched, ...mails, account: "/account", "account-notices": "/account/notices", password: "/account/password", "api-docs": "/api/docs",
+    ...watched, ...mails, ...filePages, account: "/account", "account-notices": "/account/notices", password: "/account/password", "api-docs": "/api/docs",
   };
   await everyLink(page, paths);
   await keyboard(page, conversation);

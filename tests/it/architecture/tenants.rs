@@ -101,6 +101,9 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("knowledge/jobs/reconcile.rs", "reconcile_soon reconcile", "compares all bases with their indexes"),
     ("knowledge/jobs/reconcile.rs", "remove_orphan_tables remove_orphan_objects", "files that no row names"),
     ("knowledge/service/mod.rs", "refresh_gauges", "gauges"),
+    ("files/doctor.rs", "Quota::run Lifecycle::run Uploads::run", "checks of all organisations"),
+    ("files/service/figures.rs", "figures", "gauges"),
+    ("files/service/scan.rs", "scan_waiting", "objects of all organisations that wait for the virus scanner"),
     // One prober checks the monitors of all organisations, and one file may describe those of any.
     ("uptime/doctor.rs", "Icmp::run Names::run last_alive", "checks of all monitors"),
     (

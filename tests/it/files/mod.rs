@@ -4,6 +4,7 @@ mod core;
 mod http;
 mod images;
 mod objects;
+mod operation;
 mod surfaces;
 
 use reqwest::Method;
