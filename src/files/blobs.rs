@@ -310,6 +310,11 @@ async fn push(write: &mut Write, batch: Vec<Bytes>) -> Result<(), StorageError> 
 }
 
 impl Put {
+    /// After [`Blobs::keep`]: bytes that are not stored again, because the organisation has the same content.
+    pub fn known_bytes(&self) -> u64 {
+        self.fresh.iter().filter(|fresh| !self.kept.contains(&fresh.blob)).map(|fresh| fresh.size).sum()
+    }
+
     /// The transaction of [`Blobs::keep`] is committed: what was there before is deleted again, and what was damaged gets these bytes.
     pub fn committed(mut self) {
         let kept = std::mem::take(&mut self.kept);

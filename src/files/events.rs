@@ -23,7 +23,7 @@ pub struct BucketCreated {
 
 impl Event for BucketCreated {
     const TOPIC: &'static str = "files.bucket.created";
-    const ABOUT: &'static str = "A bucket was made.";
+    const ABOUT: &'static str = "A bucket was made, or put back out of the trash.";
     fn key(&self) -> String {
         self.bucket_id.to_string()
     }

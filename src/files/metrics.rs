@@ -331,7 +331,9 @@ fn is_ours(error: &FilesError) -> bool {
     match error {
         // The client's own stream ended too soon.
         E::Storage(StorageError::Body(_)) => false,
-        E::Damaged | E::Busy | E::Storage(_) | E::Seal(_) | E::Jobs(_) | E::Json(_) | E::Row(_) => true,
+        E::Damaged | E::Busy | E::Storage(_) | E::Inventory(_) | E::Seal(_) | E::Jobs(_) | E::Json(_) | E::Row(_) => {
+            true
+        }
         E::Db(error) => error.constraint().is_none(),
         _ => false,
     }
@@ -361,56 +363,4 @@ pub(crate) fn outcome_of(state: ScanState) -> ScanOutcome {
         ScanState::Unscanned => ScanOutcome::Unscanned,
         ScanState::None | ScanState::Pending => ScanOutcome::Failed,
     }
-}
-
-/// Bytes that came again could not be written over damaged ones: the scrub tries to repair them otherwise.
-pub(crate) fn not_mended(blob: BlobId, error: &FilesError) {
-    tracing::warn!(%blob, error = chain(error), "files.not_mended");
-}
-
-/// A blob that seems damaged could not be given to the job that looks at it: the scrub finds it.
-pub(crate) fn not_looked_at(blob: BlobId, error: &FilesError) {
-    tracing::warn!(%blob, error = chain(error), "files.not_looked_at");
-}
-
-/// An object of any room was found to be damaged, and that was not known.
-pub(crate) fn object_damaged(room: &str, key: &str, damage: Damage) {
-    tracing::error!(room, key, kind = damage.as_str(), "files.object_damaged");
-}
-
-/// It was brought back.
-pub(crate) fn repaired(room: &str, key: &str) {
-    tracing::warn!(room, key, "files.object_repaired");
-}
-
-/// It could not be brought back.
-pub(crate) fn not_repaired(room: &str, key: &str, why: &str) {
-    tracing::error!(room, key, why, "files.object_not_repaired");
-}
-
-/// The store failed while an object was scrubbed: it says nothing about the object.
-pub(crate) fn unread(room: &str, key: &str, error: &StorageError) {
-    tracing::warn!(room, key, error = chain(error), "files.object_unread");
-}
-
-/// A scrub has come to its end.
-pub(crate) fn scrubbed(scrub: &Scrub) {
-    let Scrub { objects, bytes, damaged, unread, .. } = *scrub;
-    tracing::info!(objects, bytes, damaged, unread, "files.scrubbed");
-}
-
-/// A file that no row names was deleted.
-pub(crate) fn orphan_deleted(key: &str) {
-    tracing::info!(key, "files.orphan_deleted");
-}
-
-/// The database is older than the store: it was brought back from a backup. Sweeps delete nothing for a week.
-pub(crate) fn rewound() {
-    tracing::warn!("files.database_rewound");
-}
-
-/// The rules of a bucket were carried out.
-pub(crate) fn lifecycle_ran(bucket: crate::BucketId, run: &LifecycleRun) {
-    let LifecycleRun { expired, moved, aborted, problem, .. } = run;
-    tracing::info!(%bucket, expired, moved, aborted, problem, "files.lifecycle_ran");
 }

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::{Files, lock_keys, uploads::new_holder, write::compare};
 use crate::{
-    Bucket, Caller, Checksums, Conditions, Expect, FilesError, Piece, Put, Upload, UploadId, UploadKind, Want, metrics,
+    Bucket, Caller, Checksums, Conditions, Expect, FilesError, Operation, Piece, Put, Upload, UploadId, UploadKind,
+    Want, metrics,
     store::{self, parts::Part, uploads::Hold},
 };
 use platform::{db::DbError, lifecycle::uncancelled};
@@ -35,6 +36,21 @@ impl Files {
     /// The bytes that reach the length make the object, in one transaction with them: where that is refused they are not added, so that nobody takes
     /// the upload for done. (Partial uploads become no objects.)
     pub async fn append<S, E>(
+        &self,
+        who: &Caller,
+        upload: &Upload,
+        at: u64,
+        data: S,
+        digest: Option<(DigestKind, Vec<u8>)>,
+    ) -> Result<u64, FilesError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        self.inner.metrics.seen(Operation::Part, self.take_appended(who, upload, at, data, digest)).await
+    }
+
+    async fn take_appended<S, E>(
         &self,
         who: &Caller,
         upload: &Upload,
@@ -113,6 +129,7 @@ impl Files {
     async fn keep_appended(&self, to: &Appending, at: u64, mut put: Put) -> Result<u64, FilesError> {
         match self.write_appended(to, at, &mut put).await {
             Ok(at) => {
+                self.inner.metrics.stored(put.size, put.known_bytes());
                 put.committed();
                 Ok(at)
             }

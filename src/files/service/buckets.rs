@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use super::{Files, permit, settings};
 use crate::{
-    Bucket, BucketChange, BucketId, BucketUsage, Caller, FilesError, LifecycleRule, NewBucket, Verb, Versioning,
-    access::may_make, jobs::EmptyBucket, may, store,
+    Bucket, BucketChange, BucketCreated, BucketDeleted, BucketId, BucketUsage, Caller, FilesError, LifecycleRule,
+    NewBucket, Verb, Versioning, access::may_make, jobs::EmptyBucket, may, store,
 };
 use jobs::{Enqueue, JobId, enqueue};
 use platform::{
@@ -68,6 +68,7 @@ impl Files {
             }
         })?;
         let made = store::buckets::by_id(&mut tx, id).await?.ok_or(FilesError::BucketNotFound)?;
+        events::publish(&mut tx, &self.inner.clock, Some(made.org), &BucketCreated { bucket_id: id }).await?;
         tx.commit().await?;
         tracing::info!(bucket = %id, "bucket {id} created");
         Ok(made)
@@ -86,6 +87,7 @@ impl Files {
             (false, true) => store::buckets::trash(&mut tx, id, self.inner.clock.now()).await?,
             (false, false) => store::buckets::delete(&mut tx, id).await?,
         }
+        events::publish(&mut tx, &self.inner.clock, Some(bucket.org), &BucketDeleted { bucket_id: id }).await?;
         tx.commit().await?;
         tracing::info!(bucket = %id, "bucket {id} deleted");
         Ok(())

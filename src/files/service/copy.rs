@@ -7,14 +7,24 @@ use super::{
     write::{OCTETS, check_type},
 };
 use crate::{
-    Bucket, Caller, Conditions, CopyObject, EtagList, FilesError, Key, NewObject, Object, ScanState, Verb, VersionId,
-    Versioning, Written, metrics, store,
+    Bucket, Caller, Conditions, CopyObject, EtagList, FilesError, Key, NewObject, Object, Operation, ScanState, Verb,
+    VersionId, Versioning, Written, metrics, store,
 };
 use platform::db::Tx;
 
 impl Files {
     /// Writes an object with the content of a version, within one organisation. The etag is that of the source, because the content is.
     pub async fn copy(
+        &self,
+        who: &Caller,
+        from: (&Bucket, &Object),
+        to: (&Bucket, Key),
+        new: CopyObject,
+    ) -> Result<Written, FilesError> {
+        self.inner.metrics.seen(Operation::Copy, self.copy_rows(who, from, to, new)).await
+    }
+
+    async fn copy_rows(
         &self,
         who: &Caller,
         from: (&Bucket, &Object),
@@ -50,6 +60,16 @@ impl Files {
         to: (&Bucket, Key),
         replace: bool,
     ) -> Result<Written, FilesError> {
+        self.inner.metrics.seen(Operation::Copy, self.rename_rows(who, from, to, replace)).await
+    }
+
+    async fn rename_rows(
+        &self,
+        who: &Caller,
+        from: (&Bucket, &Key),
+        to: (&Bucket, Key),
+        replace: bool,
+    ) -> Result<Written, FilesError> {
         let ((from_bucket, from_key), (bucket, key)) = (from, to);
         let mut tx = self.inner.db.tenant(who.org).await?;
         for verb in [Verb::Read, Verb::Delete] {
@@ -70,7 +90,7 @@ impl Files {
         let object = Object { key, bucket: bucket.id, ..source.clone() };
         check_type(&bucket, &object.sniffed, Some(&object.content_type))?;
         let written = if from_bucket.versioning == Versioning::Off && bucket.versioning == Versioning::Off {
-            self.moved(&mut tx, who, &bucket, &before, object).await?
+            self.moved(&mut tx, who, (&from_bucket, from_key), &bucket, &before, object).await?
         } else {
             let object = self.copied(who, &bucket, object.key, &source, None);
             let written = self.place_copy(&mut tx, who, &bucket, &before, object).await?;
@@ -87,13 +107,17 @@ impl Files {
         &self,
         tx: &mut Tx,
         who: &Caller,
+        (from_bucket, from_key): (&Bucket, &Key),
         bucket: &Bucket,
         before: &Before,
         object: Object,
     ) -> Result<Written, FilesError> {
         self.make_way(tx, who, bucket, &object.key, before, self.inner.clock.now()).await?;
         store::versions::move_to(tx, object.id, bucket.id, &object.key).await?;
-        Ok(Written { object, created: before.current().is_none() })
+        let created = before.current().is_none();
+        self.tell_deleted(tx, from_bucket, from_key, object.id).await?;
+        self.tell_created(tx, bucket, &object, !created).await?;
+        Ok(Written { object, created })
     }
 
     /// A version whose content is copied: it stays until the transaction ends, and its blobs with it.
@@ -137,6 +161,8 @@ impl Files {
             legal_hold: false,
             created_by: who.subject.clone(),
             created_at: self.inner.clock.now(),
+            // Where it comes from it may not have been scanned.
+            scan: if source.scan == ScanState::None { self.scan_of_new(bucket) } else { source.scan },
             ..source.clone()
         };
         let Some(new) = replace else { return copy };

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{Files, lock_keys, permit, versions::Before};
 use crate::{
-    Bucket, Caller, Conditions, Deleted, FilesError, Key, Object, Verb, VersionId, VersionRef, Versioning, metrics,
-    store,
+    Bucket, Caller, Conditions, Deleted, FilesError, Key, Object, Operation, Verb, VersionId, VersionRef, Versioning,
+    metrics, store,
 };
 use platform::db::Tx;
 
@@ -26,6 +26,17 @@ impl Files {
         version: Option<VersionRef>,
         when: &Conditions,
     ) -> Result<Deleted, FilesError> {
+        self.inner.metrics.seen(Operation::Delete, self.delete_now(who, bucket, key, version, when)).await
+    }
+
+    async fn delete_now(
+        &self,
+        who: &Caller,
+        bucket: &Bucket,
+        key: &Key,
+        version: Option<VersionRef>,
+        when: &Conditions,
+    ) -> Result<Deleted, FilesError> {
         let mut tx = self.inner.db.tenant(who.org).await?;
         permit(&mut tx, who, bucket, Verb::Delete, key.as_str()).await?;
         lock_keys(&mut tx, [(bucket.id, key)]).await?;
@@ -38,6 +49,15 @@ impl Files {
 
     /// Deletes at most 1000 keys or versions; the answers are in their order. What cannot be deleted does not hold up the others.
     pub async fn delete_many(
+        &self,
+        who: &Caller,
+        bucket: &Bucket,
+        keys: Vec<(Key, Option<VersionRef>)>,
+    ) -> Result<Vec<Result<Deleted, FilesError>>, FilesError> {
+        self.inner.metrics.seen(Operation::Delete, self.delete_all(who, bucket, keys)).await
+    }
+
+    async fn delete_all(
         &self,
         who: &Caller,
         bucket: &Bucket,
@@ -103,11 +123,13 @@ impl Files {
         if bucket.versioning == Versioning::Off {
             let Some(current) = before.latest else { return Ok((Deleted::default(), None)) };
             self.take_away(tx, who, bucket, &current, now).await?;
+            self.tell_deleted(tx, bucket, key, current.id).await?;
             return Ok((Deleted { version: Some(current.version()), ..Deleted::default() }, Some(current)));
         }
         self.make_way(tx, who, bucket, key, &before, now).await?;
         let marker = self.marker(who, bucket, key, now);
         store::objects::insert(tx, &marker, false).await?;
+        self.tell_deleted(tx, bucket, key, marker.id).await?;
         Ok((Deleted { marker: Some(marker.id), ..Deleted::default() }, before.latest.filter(|latest| latest.current)))
     }
 
@@ -127,6 +149,7 @@ impl Files {
         let Some(found) = found else { return Ok((Deleted::default(), None)) };
         self.take_away(tx, who, bucket, &found, self.inner.clock.now()).await?;
         store::versions::promote(tx, bucket.id, key).await?;
+        self.tell_deleted(tx, bucket, key, found.id).await?;
         let deleted = Deleted { marker: None, version: Some(found.version()), was_marker: found.marker };
         Ok((deleted, Some(found).filter(|found| !found.marker)))
     }

@@ -7,8 +7,7 @@ use futures::TryStreamExt as _;
 
 use super::Files;
 use crate::{
-    Bucket, Caller, CallerKind, Claims, FilesError, ImageRights, Object, ScanMode, ScanState, Variant, VariantFacts,
-    Verb, poster, variants,
+    Bucket, Caller, CallerKind, Claims, FilesError, ImageRights, Object, Variant, VariantFacts, Verb, poster, variants,
 };
 use images::{Accepts, Format, ImageError, Kind, Limit, Limits, Options, Order, Poster, WRITES_AVIF, Want};
 use platform::{crypto, error::FieldError};
@@ -112,23 +111,16 @@ impl Files {
             bucket: bucket.id,
             key: object.key.to_string(),
             prefix: false,
+            object: None,
             verb: Verb::Read,
             expires: self.inner.clock.now(),
             max_bytes: None,
             exact_bytes: None,
             content_type: None,
             sha256: None,
+            keep: false,
             once: None,
             image: Some(options.canonical()),
-        }
-    }
-
-    /// What a scanner has found is given to nobody, in whatever size.
-    pub(crate) fn readable(&self, bucket: &Bucket, object: &Object) -> Result<(), FilesError> {
-        match object.scan {
-            ScanState::Infected => Err(FilesError::Quarantined),
-            ScanState::Pending | ScanState::Unscanned if bucket.scan == ScanMode::Before => Err(FilesError::NotScanned),
-            _ => Ok(()),
         }
     }
 

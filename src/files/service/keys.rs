@@ -40,11 +40,6 @@ impl AccessKeys {
 }
 
 impl Files {
-    /// The time, for signatures.
-    pub fn now(&self) -> DateTime<Utc> {
-        self.inner.clock.now()
-    }
-
     /// The key that a signature names; `None`: there is none, it is revoked or has expired.
     pub async fn access_key(&self, access_key_id: &str) -> Result<Option<Arc<AccessKey>>, FilesError> {
         // What no key can be called is not looked up, and not kept.

@@ -5,11 +5,15 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{Files, permit};
-use crate::{Bucket, Caller, FilesError, ListEntry, ListObjects, Listed, Verb, after, store};
+use crate::{Bucket, Caller, FilesError, ListEntry, ListObjects, Listed, Operation, Verb, after, store};
 
 impl Files {
     /// A page of current objects in the order of keys; what has the delimiter behind the prefix is one entry.
     pub async fn list(&self, who: &Caller, bucket: &Bucket, query: &ListObjects) -> Result<Listed, FilesError> {
+        self.inner.metrics.seen(Operation::List, self.listed(who, bucket, query)).await
+    }
+
+    async fn listed(&self, who: &Caller, bucket: &Bucket, query: &ListObjects) -> Result<Listed, FilesError> {
         let mut tx = self.inner.db.tenant(who.org).await?;
         permit(&mut tx, who, bucket, Verb::List, &query.prefix).await?;
         let mut found = store::objects::list(&mut tx, bucket.id, query).await?;

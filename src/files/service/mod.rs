@@ -2,6 +2,7 @@
 
 mod append;
 mod buckets;
+mod changes;
 mod compact;
 mod compressed;
 mod copy;

@@ -9,8 +9,8 @@ use futures::Stream;
 
 use super::{Files, permit, write::compare};
 use crate::{
-    Bucket, Caller, Checksums, FilesError, Object, PartWant, Piece, Put, Upload, UploadKind, UploadPart, Verb, Want,
-    content_etag, md5_etag, parts_etag,
+    Bucket, Caller, Checksums, FilesError, Object, Operation, PartWant, Piece, Put, Upload, UploadKind, UploadPart,
+    Verb, Want, content_etag, md5_etag, parts_etag,
     store::{self, parts::Part, uploads::Hold},
 };
 use platform::{
@@ -52,6 +52,21 @@ impl Files {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: std::error::Error + Send + Sync + 'static,
     {
+        self.inner.metrics.seen(Operation::Part, self.take_part(who, upload, number, data, want)).await
+    }
+
+    async fn take_part<S, E>(
+        &self,
+        who: &Caller,
+        upload: &Upload,
+        number: i32,
+        data: S,
+        want: PartWant,
+    ) -> Result<UploadPart, FilesError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: std::error::Error + Send + Sync + 'static,
+    {
         check_number(number)?;
         let upload = self.upload_for(who, upload.id).await?;
         let bucket = self.bucket_by_id(who, upload.bucket).await?;
@@ -77,6 +92,7 @@ impl Files {
     async fn keep_part(&self, upload: &Upload, part: Part, mut put: Put) -> Result<UploadPart, FilesError> {
         match self.write_part(upload, part, &mut put).await {
             Ok(part) => {
+                self.inner.metrics.stored(put.size, put.known_bytes());
                 put.committed();
                 Ok(part)
             }

@@ -9,7 +9,7 @@ use futures::{
 };
 
 use super::{Files, permit};
-use crate::{Bucket, Caller, FilesError, Key, Object, ScanState, Verb, VersionRef, metrics, store};
+use crate::{Bucket, Caller, FilesError, Key, Object, Operation, ScanState, Verb, VersionRef, metrics, store};
 use platform::crypto;
 use storage::{DigestSet, Digests, StorageError};
 
@@ -53,6 +53,10 @@ impl Files {
 
     /// The content of an object that [`Self::find`] gave; `range` lies within it.
     pub async fn open(&self, _who: &Caller, object: &Object, range: Option<Range<u64>>) -> Result<Content, FilesError> {
+        self.inner.metrics.seen(Operation::Read, self.opened(object, range)).await
+    }
+
+    async fn opened(&self, object: &Object, range: Option<Range<u64>>) -> Result<Content, FilesError> {
         if object.scan == ScanState::Infected {
             return Err(FilesError::Quarantined);
         }

@@ -6,7 +6,7 @@ use super::{Files, permit};
 use crate::{Bucket, Caller, CallerKind, Claims, FilesError, Why};
 
 impl Files {
-    /// The time by which tokens and links end.
+    /// The time by which signatures are judged, and tokens and links end.
     pub fn now(&self) -> DateTime<Utc> {
         self.inner.clock.now()
     }

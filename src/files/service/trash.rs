@@ -2,8 +2,8 @@
 
 use super::{Files, lock_keys, permit, versions::Before};
 use crate::{
-    Bucket, BucketId, Caller, FilesError, TrashEntry, TrashedBucket, Verb, VersionId, Versioning, Written, metrics,
-    store,
+    Bucket, BucketCreated, BucketId, Caller, FilesError, TrashEntry, TrashedBucket, Verb, VersionId, Versioning,
+    Written, metrics, store,
 };
 use platform::{
     db::{DbError, Tx, constraint},
@@ -46,6 +46,7 @@ impl Files {
         self.make_way(&mut tx, who, &bucket, &object.key, &before, self.inner.clock.now()).await?;
         store::versions::revive(&mut tx, id, bucket.versioning != Versioning::On).await?;
         let object = store::objects::by_ids(&mut tx, &[id.0]).await?.pop().ok_or(FilesError::VersionNotFound)?;
+        self.tell_restored(&mut tx, &bucket, &object).await?;
         tx.commit().await?;
         metrics::written(&object);
         Ok(Written { object, created: before.current().is_none() })
@@ -104,6 +105,7 @@ impl Files {
                 _ => DbError::from(error).into(),
             })?;
         let bucket = store::buckets::by_id(&mut tx, id).await?.filter(|_| revived).ok_or(FilesError::BucketNotFound)?;
+        events::publish(&mut tx, &self.inner.clock, Some(bucket.org), &BucketCreated { bucket_id: id }).await?;
         tx.commit().await?;
         Ok(bucket)
     }

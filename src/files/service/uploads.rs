@@ -12,7 +12,7 @@ use super::{
     write::{OCTETS, check_type},
 };
 use crate::{
-    Bucket, Caller, Conditions, FilesError, Key, ListUploads, NewUpload, Object, ScanState, Upload, UploadId,
+    Bucket, Caller, Conditions, FilesError, Key, ListUploads, NewUpload, Object, Operation, Upload, UploadId,
     UploadKind, Verb, VersionId, Written, lock, metrics, sniff,
     sniff::HEAD,
     store::{self, uploads::Hold},
@@ -119,7 +119,10 @@ impl Files {
         let (files, who, id) = (self.clone(), who.clone(), upload.id);
         let (parts, when) = (parts.map(<[_]>::to_vec), when.clone());
         // A client that goes away meanwhile finds its object.
-        let done = async move { files.completed(&who, id, parts.as_deref(), &when).await };
+        let done = async move {
+            let completed = files.completed(&who, id, parts.as_deref(), &when);
+            files.inner.metrics.seen(Operation::Complete, completed).await
+        };
         uncancelled(done).await.map_err(DbError::from)?
     }
 
@@ -226,7 +229,7 @@ impl Files {
             tags: upload.tags.clone(),
             lock: upload.lock,
             legal_hold: upload.legal_hold,
-            scan: ScanState::None,
+            scan: self.scan_of_new(bucket),
             created_by: upload.created_by.clone(),
             created_at: self.inner.clock.now(),
         })

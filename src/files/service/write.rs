@@ -9,7 +9,7 @@ use super::{
     versions::Before,
 };
 use crate::{
-    Bucket, Caller, Claims, EtagKind, Expect, FilesError, Key, NewObject, Object, Put, ScanState, Verb, VersionId,
+    Bucket, Caller, Claims, EtagKind, Expect, FilesError, Key, NewObject, Object, Operation, Put, Verb, VersionId,
     Versioning, Want, Written, content_etag, lock, md5_etag, metrics, sniff, store,
 };
 use platform::{
@@ -37,8 +37,26 @@ impl Files {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: std::error::Error + Send + Sync + 'static,
     {
+        self.inner.metrics.seen(Operation::Write, self.put_whole(who, bucket, key, data, new)).await
+    }
+
+    async fn put_whole<S, E>(
+        &self,
+        who: &Caller,
+        bucket: &Bucket,
+        key: Key,
+        data: S,
+        new: NewObject,
+    ) -> Result<Written, FilesError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: std::error::Error + Send + Sync + 'static,
+    {
         check_tags(&new.tags)?;
         check_metadata(&new.metadata)?;
+        if let Some(claims) = &new.claims {
+            claims.check(&new)?;
+        }
         let limit = self.limit(bucket, new.claims.as_ref());
         if new.length.is_some_and(|length| length > limit) {
             return Err(FilesError::TooLarge { limit });
@@ -86,7 +104,7 @@ impl Files {
             tags: new.tags,
             lock: new.lock,
             legal_hold: new.legal_hold,
-            scan: ScanState::None,
+            scan: self.scan_of_new(bucket),
             created_by: who.subject.clone(),
             created_at: self.inner.clock.now(),
         }
@@ -102,6 +120,7 @@ impl Files {
     ) -> Result<Written, FilesError> {
         match self.write_rows(who, bucket, object, &mut put, new).await {
             Ok(written) => {
+                self.inner.metrics.stored(put.size, put.known_bytes());
                 put.committed();
                 metrics::written(&written.object);
                 Ok(written)
@@ -157,7 +176,9 @@ impl Files {
         object.unversioned = bucket.versioning != Versioning::On;
         self.make_way(tx, who, bucket, &object.key, before, object.created_at).await?;
         store::objects::insert(tx, &object, whole).await?;
-        Ok(Written { object, created: before.current().is_none() })
+        let created = before.current().is_none();
+        self.tell_created(tx, bucket, &object, !created).await?;
+        Ok(Written { object, created })
     }
 
     /// Uses up a token that is good once. Err: it was used before.
