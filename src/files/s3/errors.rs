@@ -166,6 +166,7 @@ impl From<FilesError> for S3Error {
         match error {
             E::BucketNotFound => NO_SUCH_BUCKET.error(),
             E::ObjectNotFound => NO_SUCH_KEY.error(),
+            E::LinkNotFound => NO_SUCH_KEY.with(text),
             E::VersionNotFound => NO_SUCH_VERSION.error(),
             E::UploadNotFound | E::Ended => NO_SUCH_UPLOAD.error(),
             E::AccessKeyNotFound => INVALID_ACCESS_KEY.error(),
@@ -183,7 +184,7 @@ impl From<FilesError> for S3Error {
             E::NotEmpty => BUCKET_NOT_EMPTY.error(),
             E::Key(files::KeyProblem::TooLong(_)) => KEY_TOO_LONG.with(text),
             E::Key(_) => INVALID_ARGUMENT.with(text),
-            E::Type { .. } | E::Offset { .. } => INVALID_REQUEST.with(text),
+            E::Type { .. } | E::Offset { .. } | E::Image(_) | E::ImageRights(_) => INVALID_REQUEST.with(text),
             E::Digest { named: "sha256" } => CONTENT_SHA256_MISMATCH.error(),
             E::Digest { .. } => BAD_DIGEST.with(text),
             E::Incomplete { .. } => INCOMPLETE_BODY.with(text),
@@ -191,6 +192,7 @@ impl From<FilesError> for S3Error {
             E::PartTooSmall { number } => ENTITY_TOO_SMALL.with(text).about("PartNumber", number.to_string()),
             E::PartUnknown { number } => INVALID_PART.error().about("PartNumber", number.to_string()),
             E::NotScanned => NOT_SCANNED.error(),
+            E::Limited { .. } => SLOW_DOWN.with(text),
             E::Busy => OPERATION_ABORTED.with(text),
             E::Unsupported(_) => NOT_IMPLEMENTED.with(text),
             E::Invalid(errors) => {
@@ -199,7 +201,7 @@ impl From<FilesError> for S3Error {
             }
             E::Storage(error) => of_storage(error),
             E::Db(error) => of_database(error),
-            error @ (E::Damaged | E::Seal(_) | E::Jobs(_) | E::Json(_) | E::Row(_)) => failed(&error),
+            error @ (E::Damaged | E::Inventory(_) | E::Seal(_) | E::Jobs(_) | E::Json(_) | E::Row(_)) => failed(&error),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     host, presigned,
     sigv4::{self, Asked, Claim},
 };
-use files::{AccessKey, Caller, CallerKind};
+use files::{AccessKey, Caller, CallerKind, SignatureRefusal};
 use platform::{
     crypto,
     http::{ClientAddress, Principal, address_key},
@@ -78,6 +78,9 @@ impl S3 {
     /// Notes a refusal. Only wrong signatures count for an address: a client with a right key is not held up by others behind the same one.
     fn refused(&self, parts: &Parts, error: S3Error) -> S3Error {
         tracing::info!(code = error.code, "files.signature_refused");
+        if error.status.is_client_error() {
+            self.files.metrics().signature_refused(SignatureRefusal::of(error.code));
+        }
         let is_guess = error.code == SIGNATURE.name || error.code == INVALID_ACCESS_KEY.name;
         let from = parts.extensions.get::<ClientAddress>().map(|address| address_key(address.0)).unwrap_or_default();
         if is_guess && self.failures.check(&from).is_err() {

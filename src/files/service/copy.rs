@@ -42,6 +42,9 @@ impl Files {
         lock_keys(&mut tx, [(from_bucket.id, &source.key), (bucket.id, &key)]).await?;
         let bucket = store::buckets::share(&mut tx, bucket).await?.ok_or(FilesError::BucketNotFound)?;
         let source = self.source(&mut tx, source.id).await?;
+        if from_bucket.id != bucket.id {
+            self.readable(from_bucket, &source)?;
+        }
         let before = Before::find(&mut tx, &bucket, &key).await?;
         before.judge(&new.when)?;
         let object = self.copied(who, &bucket, key, &source, new.replace.map(|new| *new));
@@ -83,6 +86,9 @@ impl Files {
         let source = self.source(&mut tx, source.ok_or(FilesError::ObjectNotFound)?.id).await?;
         if from_bucket.id == bucket.id && *from_key == key {
             return Ok(Written { object: source, created: false });
+        }
+        if from_bucket.id != bucket.id {
+            self.readable(&from_bucket, &source)?;
         }
         let before = Before::find(&mut tx, &bucket, &key).await?;
         let when = Conditions { if_none_match: (!replace).then_some(EtagList::Any), ..Conditions::default() };

@@ -73,7 +73,7 @@ impl Files {
         let mut tx = self.inner.db.tenant(who.org).await?;
         self.has_room(&mut tx, &bucket, want.length.unwrap_or(0), false).await?;
         drop(tx);
-        let asked = want.expect.0.iter().map(|(kind, _)| *kind).chain(upload.checksum).chain([DigestKind::Md5]);
+        let asked = wanted(&want).chain(upload.checksum).chain([DigestKind::Md5]);
         let limit = self.limit(&bucket, upload.claims.as_ref());
         let reading = Want { length: want.length, limit, digests: DigestSet::of(asked) };
         let put = self.inner.blobs.put(upload.org, data, &reading).await?;
@@ -135,6 +135,7 @@ impl Files {
         check_number(number)?;
         let upload = self.upload_for(who, upload.id).await?;
         let (bucket, source) = from;
+        self.readable(bucket, source)?;
         let range = range.unwrap_or(0..source.size);
         if range.start > range.end || range.end > source.size {
             return Err(FilesError::Range { size: source.size });
@@ -196,9 +197,16 @@ fn shown(part: &Part) -> UploadPart {
     }
 }
 
-/// What is kept of a part's hashes: those that its client sent, and that of the upload.
+/// Hashes that the client of a part sent, or asked for.
+fn wanted(want: &PartWant) -> impl Iterator<Item = DigestKind> {
+    let is_wanted =
+        |kind: &DigestKind| want.digests.contains(*kind) || want.expect.0.iter().any(|(sent, _)| sent == kind);
+    DigestKind::ALL.into_iter().filter(is_wanted)
+}
+
+/// What is kept of a part's hashes: those that its client sent or asked for, and that of the upload.
 fn checksums(upload: &Upload, want: &PartWant, put: &Put) -> Checksums {
-    let sent = want.expect.0.iter().map(|(kind, _)| *kind).filter(|kind| *kind != DigestKind::Md5);
+    let sent = wanted(want).filter(|kind| *kind != DigestKind::Md5);
     let hash = |kind: DigestKind| put.digests.get(kind).map(|hash| (kind.as_str().to_owned(), STANDARD.encode(hash)));
     sent.chain(upload.checksum).filter_map(hash).collect()
 }

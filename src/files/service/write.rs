@@ -1,5 +1,6 @@
 //! Writing objects: from a stream to durable blobs, and then one transaction.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures::Stream;
 
@@ -9,8 +10,8 @@ use super::{
     versions::Before,
 };
 use crate::{
-    Bucket, Caller, Claims, EtagKind, Expect, FilesError, Key, NewObject, Object, Operation, Put, Verb, VersionId,
-    Versioning, Want, Written, content_etag, lock, md5_etag, metrics, sniff, store,
+    Bucket, Caller, Checksums, Claims, EtagKind, Expect, FilesError, Key, NewObject, Object, Operation, Put, Verb,
+    VersionId, Versioning, Want, Written, content_etag, lock, md5_etag, metrics, sniff, store,
 };
 use platform::{
     crypto,
@@ -95,7 +96,7 @@ impl Files {
             pieces: Vec::new(),
             etag: md5.map_or_else(|| content_etag(&put.digests.sha256), md5_etag),
             sha256: Some(put.digests.sha256),
-            checksums: checksums(&new),
+            checksums: checksums(&new, put),
             parts: Vec::new(),
             content_type: new.content_type.filter(|kind| !kind.is_empty()).unwrap_or_else(|| OCTETS.to_owned()),
             sniffed: sniff(&put.head).media_type.to_owned(),
@@ -200,12 +201,13 @@ fn digests(new: &NewObject) -> DigestSet {
     DigestSet::of(wanted)
 }
 
-/// What is stored with the object of the hashes that its client sent.
-fn checksums(new: &NewObject) -> crate::Checksums {
-    use base64::Engine as _;
-    let encode = |hash: &Vec<u8>| base64::engine::general_purpose::STANDARD.encode(hash);
-    let sent = new.expect.0.iter().filter(|(kind, _)| *kind != DigestKind::Md5);
-    sent.map(|(kind, hash)| (kind.as_str().to_owned(), encode(hash))).collect()
+/// What is stored with the object: the hashes that its client sent, or asked for.
+fn checksums(new: &NewObject, put: &Put) -> Checksums {
+    let is_kept = |kind: &DigestKind| {
+        *kind != DigestKind::Md5 && (new.digests.contains(*kind) || new.expect.0.iter().any(|(sent, _)| sent == kind))
+    };
+    let kept = DigestKind::ALL.into_iter().filter(is_kept);
+    kept.filter_map(|kind| Some((kind.as_str().to_owned(), STANDARD.encode(put.digests.get(kind)?)))).collect()
 }
 
 /// Err unless a content has the hashes that were sent with it.

@@ -55,6 +55,7 @@ pub(super) async fn create(cx: &Cx) -> Result<Response, S3Error> {
             lock: new.lock,
             legal_hold: new.legal_hold,
             checksum: algorithm.map(|algorithm| algorithm.kind),
+            full_checksum: algorithm.is_some_and(|algorithm| kind.unwrap_or(default_type(algorithm)) == "FULL_OBJECT"),
             when: new.when,
             claims: None,
         },
@@ -110,12 +111,9 @@ pub(super) async fn complete(cx: &Cx, body: Body) -> Result<Response, S3Error> {
     let (bucket, upload) = upload_of(cx).await?;
     let sent = checksum_of(cx)?;
     let mut whole = None;
-    if sent.is_some() || list.iter().any(|part| part.checksum.is_some()) {
-        let stored = stored_parts(cx, &upload).await?;
-        // Of an upload that has ended there are none: its answer is repeated.
-        if !stored.is_empty() {
-            whole = check(&list, &stored, sent.as_ref())?;
-        }
+    // Of an upload that has ended there are no parts: its answer is repeated.
+    if upload.ended_at.is_none() && (sent.is_some() || list.iter().any(|part| part.checksum.is_some())) {
+        whole = check(&list, &stored_parts(cx, &upload).await?, sent.as_ref())?;
     }
     let parts: Vec<(i32, String)> = list.into_iter().map(|part| (part.number, part.etag)).collect();
     let when = convert::conditions(cx)?;
@@ -209,7 +207,7 @@ pub(super) async fn list(cx: &Cx) -> Result<Response, S3Error> {
     };
     let bucket = cx.bucket().await?;
     let after = after.map(|id| (key_marker.to_owned(), id));
-    let query = ListUploads { prefix: asked.prefix.clone(), after, most: asked.most + 1 };
+    let query = ListUploads { prefix: asked.prefix.clone(), after, most: asked.most };
     let mut uploads = cx.files.list_uploads(&cx.who, &bucket, &query).await?;
     let shown = usize::try_from(asked.most).unwrap_or_default();
     let more = uploads.len() > shown && asked.most > 0;

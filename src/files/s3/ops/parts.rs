@@ -85,8 +85,8 @@ pub(super) async fn list(cx: &Cx) -> Result<Response, S3Error> {
     let after = cx.query.number("part-number-marker")?.unwrap_or_default();
     let (most, after) = (i32::try_from(most).unwrap_or(1000), i32::try_from(after).unwrap_or(i32::MAX));
     let (_, upload) = upload_of(cx).await?;
-    // One more than the page shows: whether another follows.
-    let mut parts = cx.files.list_parts(&cx.who, &upload, after, most + 1).await?;
+    // One more comes than the page shows, if another follows.
+    let mut parts = cx.files.list_parts(&cx.who, &upload, after, most).await?;
     let shown = usize::try_from(most).unwrap_or_default();
     let more = parts.len() > shown && most > 0;
     parts.truncate(shown);

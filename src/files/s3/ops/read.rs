@@ -59,6 +59,7 @@ pub(super) async fn find(cx: &Cx, bucket: &Bucket, key: &Key, version: Option<Ve
 pub(super) async fn get(cx: &Cx, is_head: bool) -> Result<Response, S3Error> {
     let (bucket, key) = (cx.bucket().await?, cx.key()?);
     let object = find(cx, &bucket, &key, cx.version()?).await?;
+    cx.files.readable(&bucket, &object)?;
     let part = cx.query.number("partNumber")?;
     if part.is_some() && cx.headers.contains_key(header::RANGE) {
         return Err(INVALID_REQUEST.with("Cannot specify both Range header and partNumber query parameter"));

@@ -40,8 +40,13 @@ pub(super) async fn list(cx: &Cx) -> Result<Response, S3Error> {
     xml.maybe("Delimiter", Some(&asked.delimiter).filter(|text| !text.is_empty()).map(|text| names.text(text)));
     names.tell(&mut xml);
     xml.text("IsTruncated", listed.next.is_some());
-    if let Some((key, version)) = &listed.next {
-        xml.text("NextKeyMarker", names.text(key)).text("NextVersionIdMarker", version_text(*version));
+    if let Some((start, version)) = &listed.next {
+        // Behind a common prefix the marker is that prefix, as in lists of objects.
+        let key = match (version, listed.entries.last()) {
+            (None, Some(VersionEntry::Prefix(prefix))) => prefix,
+            _ => start,
+        };
+        xml.text("NextKeyMarker", names.text(key)).maybe("NextVersionIdMarker", version.map(version_text));
     }
     entries(&mut xml, cx, &listed, names);
     Ok(answer(xml))

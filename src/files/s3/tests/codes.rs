@@ -1,6 +1,6 @@
 //! Errors: their codes, statuses and shape.
 
-use std::io;
+use std::{io, time::Duration};
 
 use axum::body::to_bytes;
 use files::{FilesError, KeyProblem, TokenError, Verb, VersionId, Why};
@@ -27,6 +27,9 @@ fn every_error_of_files_has_a_code() {
         (E::ObjectNotFound, "NoSuchKey", 404),
         (E::VersionNotFound, "NoSuchVersion", 404),
         (E::UploadNotFound, "NoSuchUpload", 404),
+        (E::LinkNotFound, "NoSuchKey", 404),
+        (E::ImageRights("in no other form"), "InvalidRequest", 400),
+        (E::Limited { retry_after: Duration::from_secs(1) }, "SlowDown", 503),
         (E::Ended, "NoSuchUpload", 404),
         (E::Marker { id: VersionId(Uuid::nil()) }, "MethodNotAllowed", 405),
         (E::Denied(Why::AccessKey(Verb::Write)), "AccessDenied", 403),
