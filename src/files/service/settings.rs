@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::{Bucket, BucketChange, DefaultLock, FilesError, Versioning, lifecycle};
+use super::check_presets;
+use crate::{Bucket, BucketChange, CorsRule, DefaultLock, FilesError, Versioning, cross_origin, lifecycle};
 use platform::error::FieldError;
 
 /// Most tags of a bucket: S3's limit.
@@ -80,11 +81,14 @@ fn check(before: &Bucket, change: &BucketChange) -> Vec<FieldError> {
     {
         errors.push(FieldError::new("/cache_control", "invalid", "at most 200 characters on one line"));
     }
-    if change.image_presets.as_ref().is_some_and(|presets| !presets.is_object()) {
-        errors.push(FieldError::new("/image_presets", "invalid", "expected an object: options by name"));
+    if let Some(Err(problems)) = change.image_presets.as_ref().map(check_presets) {
+        let below = |error: FieldError| FieldError { pointer: format!("/image_presets{}", error.pointer), ..error };
+        errors.extend(problems.into_iter().map(below));
     }
-    if change.cors.as_ref().is_some_and(|cors| !cors.is_array()) {
-        errors.push(FieldError::new("/cors", "invalid", "expected a list of rules"));
+    match change.cors.clone().map(serde_json::from_value::<Vec<CorsRule>>) {
+        None => {}
+        Some(Ok(rules)) => errors.extend(cross_origin::problems(&rules)),
+        Some(Err(error)) => errors.push(FieldError::new("/cors", "invalid", error.to_string())),
     }
     if change.tags.as_ref().is_some_and(|tags| tags.len() > MOST_TAGS || tags.keys().any(String::is_empty)) {
         errors.push(FieldError::new("/tags", "invalid", format!("at most {MOST_TAGS} tags, each with a name")));

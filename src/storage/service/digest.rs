@@ -75,20 +75,20 @@ impl DigestKind {
     }
 }
 
-/// Which hashes are computed besides SHA-256.
+/// Which hashes are asked for. SHA-256 is always computed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DigestSet(Vec<DigestKind>);
 
 impl DigestSet {
     pub fn of(kinds: impl IntoIterator<Item = DigestKind>) -> Self {
-        let mut kinds: Vec<_> = kinds.into_iter().filter(|kind| *kind != DigestKind::Sha256).collect();
+        let mut kinds: Vec<_> = kinds.into_iter().collect();
         kinds.sort_unstable();
         kinds.dedup();
         Self(kinds)
     }
 
     pub fn contains(&self, kind: DigestKind) -> bool {
-        kind == DigestKind::Sha256 || self.0.contains(&kind)
+        self.0.contains(&kind)
     }
 }
 
