@@ -2,7 +2,7 @@
 """The figures of docs/benchmarks.md, measured on a real appliance. Run by scripts/bench; standard library and wrk.
 
     bench.py --binary PATH --models DIR --report FILE [--seconds N] [--documents N] [--first-run SECONDS]
-             [--backup-megabytes N] [--passages N,N] [--rows N] [--only backup|objects|telemetry|reads|lists|files|files_peers|mail|uptime|status_page|peers|ingest|search]
+             [--backup-megabytes N] [--passages N,N] [--rows N] [--only backup|objects|telemetry|reads|lists|files|files_s3|files_images|files_peers|mail|uptime|status_page|peers|ingest|search]
 
 What --first-run measured stays in the report when a later run does not measure it again.
 """
@@ -23,7 +23,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "clients"))
 import backup  # noqa: E402
 import files  # noqa: E402
+import files_images  # noqa: E402
 import files_peers  # noqa: E402
+import files_s3  # noqa: E402
 import lists  # noqa: E402
 import mail  # noqa: E402
 import objects  # noqa: E402
@@ -265,6 +267,14 @@ def run_files(args):
     return run_apart(args, lambda start, folder: files.measure(start, folder, 10 * args.rows))
 
 
+def run_files_s3(args):
+    return run_apart(args, lambda start, folder: files_s3.measure(start, folder, os.environ.get("BENCH_PYTHON", sys.executable)))
+
+
+def run_files_images(args):
+    return run_apart(args, lambda start, folder: files_images.measure(start))
+
+
 def run_files_peers(args):
     return run_apart(args, lambda start, folder: files_peers.measure(start))
 
@@ -319,10 +329,10 @@ def main():
     parser.add_argument("--passages", type=lambda text: [int(size) for size in text.split(",") if size], default=[10_000, 100_000],
                         help="sizes of the bases that are searched, with a comma between them; none leaves them out")
     parser.add_argument("--rows", type=int, default=100_000, help="of each kind, in the organisation whose lists are read")
-    parser.add_argument("--only", choices=("backup", "objects", "telemetry", "reads", "lists", "files", "files_peers", "mail", "uptime", "status_page", "peers", "ingest", "search"), help="print the figures of this part, and write no report")
+    parser.add_argument("--only", choices=("backup", "objects", "telemetry", "reads", "lists", "files", "files_s3", "files_images", "files_peers", "mail", "uptime", "status_page", "peers", "ingest", "search"), help="print the figures of this part, and write no report")
     args = parser.parse_args()
     if args.only:
-        parts = {"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry, "reads": run_reads, "lists": run_lists, "files": run_files, "files_peers": run_files_peers, "mail": run_mail, "uptime": run_uptime, "status_page": run_status_page, "peers": run_peers, "ingest": run_ingest, "search": run_search}
+        parts = {"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry, "reads": run_reads, "lists": run_lists, "files": run_files, "files_s3": run_files_s3, "files_images": run_files_images, "files_peers": run_files_peers, "mail": run_mail, "uptime": run_uptime, "status_page": run_status_page, "peers": run_peers, "ingest": run_ingest, "search": run_search}
         list(parts[args.only](args))
         return
     appliance = Appliance(args.binary, args.models)
@@ -334,6 +344,8 @@ def main():
     rows += run_reads(args)
     rows += run_lists(args)
     rows += run_files(args)
+    rows += run_files_s3(args)
+    rows += run_files_images(args)
     rows += run_files_peers(args)
     rows += run_mail(args)
     rows += run_uptime(args)

@@ -57,18 +57,24 @@ fn is_of_installation(folder: &str, parameter: &str) -> bool {
             | ("uptime/badges", "id")
             // Public objects, links, tokens, tus and supabase's addresses, which the tests of files try; and quotas, which operators set.
             | ("f" | "o" | "storage", _)
-            | ("files", "organisation")
+            | ("files/quotas", "organisation")
     )
 }
 
+/// A picture of a few pixels.
+const PICTURE: &[u8] = include_bytes!("../../src/files/images/tests/fixtures/palette.png");
+
 /// Pages whose things have another folder in the API.
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 9] = [
     ("monitors", "uptime/monitors"),
     ("monitors/groups", "uptime/groups"),
     ("monitors/windows", "uptime/windows"),
     ("monitors/import", "uptime/imports"),
     ("on-call", "incident-rotas"),
     ("channels", "incident-channels"),
+    ("files/b", "buckets"),
+    ("files/keys", "access-keys"),
+    ("files/links", "file-links"),
 ];
 
 /// What a path leads to, `webhooks` or `mail/messages`: its first part, or the first two where no id follows the first. `/api/v1/agents/{agent}` and
@@ -83,7 +89,9 @@ fn own_folder(path: &str) -> String {
     let mut parts = parts.take_while(|part| !part.starts_with('{'));
     let first = parts.next().unwrap_or_default();
     match parts.next() {
-        Some(second) if ["mail", "hooks", "uptime", "monitors"].contains(&first) => format!("{first}/{second}"),
+        Some(second) if ["mail", "hooks", "uptime", "monitors", "files"].contains(&first) => {
+            format!("{first}/{second}")
+        }
         _ => first.to_owned(),
     }
 }
@@ -175,16 +183,19 @@ impl Theirs {
         self.others.extend(things.map(|(folder, id)| (folder.to_owned(), id)));
     }
 
-    /// A bucket with an object.
+    /// A bucket with an object, which is an image: whatever can be asked of one.
     async fn make_files(&mut self, admin: &Client) {
         let bucket = id(&admin.post("/api/v1/buckets", &json!({"name": "theirs"})).await.expect(201));
-        let key = "vault/opens at nine.txt".to_owned();
+        let key = "vault/opens at nine.png".to_owned();
         let path = format!("/api/v1/buckets/{bucket}/objects/{key}");
-        admin.send(admin.request(Method::PUT, &path).body("It does.")).await.expect(201);
+        admin.send(admin.request(Method::PUT, &path).body(PICTURE)).await.expect(201);
         let upload = json!({"key": "vault/opens at ten.txt"});
         let upload = id(&admin.post(&format!("/api/v1/buckets/{bucket}/uploads"), &upload).await.expect(201));
         let link = json!({"bucket": bucket, "key": key});
         let link = id(&admin.post("/api/v1/file-links", &link).await.expect(201));
+        let access_key = json!({"name": "theirs", "verbs": ["read"]});
+        let access_key = id(&admin.post("/api/v1/access-keys", &access_key).await.expect(201));
+        admin.post(&format!("/api/v1/buckets/{bucket}/image-report"), &json!({})).await.expect(202);
         let things = [
             ("trash/bucket", bucket.clone()),
             ("buckets/bucket", bucket),
@@ -192,6 +203,7 @@ impl Theirs {
             ("uploads", upload),
             ("uploads/number", "1".to_owned()),
             ("file-links", link),
+            ("access-keys", access_key),
         ];
         self.others.extend(things.map(|(folder, id)| (folder.to_owned(), id)));
     }
@@ -258,8 +270,8 @@ impl Theirs {
             filled = filled.replacen(part, self.of(path, part.trim_matches(['{', '}']))?, 1);
         }
         // Their key is in the query.
-        if path.ends_with("/object") || path.ends_with("/object-info") {
-            filled.push_str("?key=vault/opens%20at%20nine.txt");
+        if ["/object", "/object-info", "/object/raw", "/object/picture"].iter().any(|end| path.ends_with(end)) {
+            filled.push_str("?key=vault/opens%20at%20nine.png");
         }
         (filled != path).then_some(filled)
     }
