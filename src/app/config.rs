@@ -108,7 +108,7 @@ impl Config {
         self.backup.tools_dir.clone().or_else(beside)
     }
 
-    /// The file that describes monitors, if there is one.
+    /// The file that describes monitors; it may appear later.
     pub fn monitors_file(&self) -> Option<PathBuf> {
         self.uptime.monitors_file(settings_file(&self.files))
     }
@@ -164,7 +164,8 @@ impl Config {
         status_page.validate(&mut e);
         let (mut files, environment) = (raw.files(), raw.environment());
         // The one beside the file of settings is named by no setting.
-        let monitors = uptime.monitors_file(settings_file(&files)).filter(|file| !files.contains(file));
+        let monitors = uptime.monitors_file(settings_file(&files));
+        let monitors = monitors.filter(|file| file.is_file() && !files.contains(file));
         files.extend(monitors);
         let warnings = raw.finish(&mut e);
         let config = Self {

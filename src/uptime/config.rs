@@ -84,10 +84,10 @@ impl Config {
         self.private_networks.iter().filter_map(|network| network.parse().ok()).collect()
     }
 
-    /// The file of monitors: the one that is set, or the one beside `settings`, the file that the configuration was read from. `None`: nothing is
-    /// managed by a file.
+    /// The file of monitors: the one that is set, or the one beside `settings`, the file that the configuration was read from. It need not be there yet.
+    /// `None`: there is no place for one.
     pub fn monitors_file(&self, settings: Option<&Path>) -> Option<PathBuf> {
-        let beside = || settings?.parent().map(|folder| folder.join(BESIDE)).filter(|file| file.is_file());
+        let beside = || Some(settings?.parent()?.join(BESIDE));
         self.monitors_file.clone().or_else(beside)
     }
 }

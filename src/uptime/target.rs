@@ -13,7 +13,7 @@ use hickory_resolver::{
     TokioResolver,
     config::{LookupIpStrategy, NameServerConfig, ResolverConfig},
     net::{NetError, runtime::TokioRuntimeProvider},
-    proto::rr::RData,
+    proto::rr::{Name, RData},
 };
 use ipnet::IpNet;
 use reqwest::Url;
@@ -151,6 +151,21 @@ pub async fn resolve(
     Ok(by_turns(may).into_iter().take(MOST).map(|ip| Judged(SocketAddr::new(ip, port))).collect())
 }
 
+/// A name as it is asked for, with its final dot; `None`: the DNS can have no such name. ASCII is taken as it is: names inside networks, of containers and of
+/// records may have underscores, which the rules of international names refuse.
+pub fn dns_name(text: &str) -> Option<Name> {
+    let parsed = if text.is_ascii() { Name::from_ascii(text) } else { Name::from_utf8(text) };
+    let mut name = parsed.ok()?;
+    name.set_fqdn(true);
+    Some(name)
+}
+
+/// Whether the search domains of this host are tried: for a single word, as of containers. Of a name with a dot they would, where it is gone, find a
+/// stranger with a similar name.
+fn is_searched(host: &str) -> bool {
+    !host.contains('.') && !host.eq_ignore_ascii_case("localhost")
+}
+
 async fn look_up(resolver: &Resolver, host: &str, family: Family) -> Result<Vec<IpAddr>, Failure> {
     let failed = |error: &NetError| {
         let reason = match error {
@@ -160,9 +175,10 @@ async fn look_up(resolver: &Resolver, host: &str, family: Family) -> Result<Vec<
         };
         Failure { reason, text: format!("{host}: {}", chain(error)) }
     };
+    let wrong = || Failure { reason: Reason::NameNotFound, text: format!("{host:?} cannot be a name of the DNS") };
+    let mut name = dns_name(host).ok_or_else(wrong)?;
+    name.set_fqdn(!is_searched(host));
     let resolver = resolver.get().await.map_err(|error| failed(&error))?;
-    // With the final dot, no search domain is tried.
-    let name = format!("{}.", host.trim_end_matches('.'));
     let records = match family {
         Family::Auto => return Ok(resolver.lookup_ip(name).await.map_err(|error| failed(&error))?.iter().collect()),
         Family::Four => resolver.ipv4_lookup(name).await,
@@ -227,6 +243,17 @@ mod tests {
         assert_eq!(found[0].address(), "[::1]:80".parse().unwrap());
         let other = resolve(&resolver, "127.0.0.1", 80, Family::Six, &policy(&["127.0.0.0/8"])).await.unwrap_err();
         assert_eq!(other.reason, Reason::NameNotFound);
+    }
+
+    #[test]
+    fn names_with_underscores_can_be_asked_and_single_words_are_searched() {
+        for (text, name) in
+            [("my_app", "my_app."), ("Key._domainkey.x.", "Key._domainkey.x."), ("жук.рф", "xn--f1ai0a.xn--p1ai.")]
+        {
+            assert_eq!(dns_name(text).unwrap().to_ascii(), name);
+        }
+        assert!(["a..b", "-a", "x".repeat(64).as_str()].into_iter().all(|text| dns_name(text).is_none()));
+        assert_eq!(["db", "db.", "a.b", "localhost"].map(is_searched), [true, false, false, false]);
     }
 
     #[test]

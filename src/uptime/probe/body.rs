@@ -7,7 +7,7 @@ use futures::TryStreamExt as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::io::StreamReader;
@@ -62,10 +62,19 @@ pub struct Read {
 
 /// At most so many bytes.
 pub async fn read(body: Incoming, encoding: Encoding, most: usize, memory: &Memory) -> Result<Read, Failure> {
-    let stream = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
+    let mut stream = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
+    // A body of no bytes is empty, whatever the head says of its form.
+    if stream.fill_buf().await.map_err(|error| of_reader(&error))?.is_empty() {
+        return Ok(Read { bytes: Vec::new(), is_whole: true, held: None });
+    }
     let reader: Pin<Box<dyn AsyncRead + Send>> = match encoding {
         Encoding::Plain | Encoding::Other => Box::pin(stream),
-        Encoding::Gzip => Box::pin(GzipDecoder::new(stream)),
+        Encoding::Gzip => {
+            // Several, one after the other, are one body (RFC 1952 section 2.2).
+            let mut decoder = GzipDecoder::new(stream);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
         Encoding::Brotli => Box::pin(BrotliDecoder::new(stream)),
     };
     // One more tells whether there is more.

@@ -14,7 +14,7 @@ use super::{Prober, attempt::Attempt, failure};
 use crate::{
     model::{Failure, Owner, Phase, Reason},
     spec::{DnsMatch, DnsRecordType, DnsSpec},
-    target::{Policy, Resolver},
+    target::{Policy, Resolver, dns_name},
 };
 use platform::error::chain;
 
@@ -29,7 +29,8 @@ pub async fn run(prober: &Prober, spec: &DnsSpec, attempt: &mut Attempt) -> Resu
     if is_inside && spec.record == DnsRecordType::Ptr && !may_be_reversed(&spec.name, policy) {
         return Err(inside(prober, spec));
     }
-    let name = format!("{}.", spec.name.trim_end_matches('.'));
+    let wrong = || failure(Reason::NameNotFound, format!("{:?} cannot be a name of the DNS", spec.name));
+    let name = dns_name(&spec.name).ok_or_else(wrong)?;
     let asked = async { resolver.get().await?.lookup(name, record_type(spec.record)).await };
     let found = attempt.phase(Phase::FirstByte, asked).await?;
     let (rcode, values) = match &found {
@@ -106,7 +107,11 @@ fn values<'a>(data: impl Iterator<Item = &'a RData>, spec: &DnsSpec) -> Vec<Stri
 }
 
 fn judge(spec: &DnsSpec, values: &[String]) -> Result<(), Failure> {
-    let has = |expected: &String| values.iter().any(|value| value.eq_ignore_ascii_case(expected));
+    let found: Vec<Vec<String>> = values.iter().map(|value| forms(spec.record, value)).collect();
+    let has = |expected: &String| {
+        let expected = canonical(spec.record, expected);
+        found.iter().any(|forms| forms.contains(&expected))
+    };
     let holds = spec.values.is_empty()
         || match spec.values_match {
             DnsMatch::AnyOf => spec.values.iter().any(has),
@@ -122,6 +127,60 @@ fn judge(spec: &DnsSpec, values: &[String]) -> Result<(), Failure> {
     Err(failure(Reason::DnsValue, text))
 }
 
+/// A value that was found, in the forms in which it may be expected: a server for mail also without its preference, and a service as `host:port`.
+fn forms(record: DnsRecordType, value: &str) -> Vec<String> {
+    let whole = canonical(record, value);
+    let parts: Vec<&str> = whole.split(' ').collect();
+    let short = match (record, parts.as_slice()) {
+        (DnsRecordType::Mx, [_, host]) => Some((*host).to_owned()),
+        (DnsRecordType::Srv, [_, _, port, host]) => Some(format!("{host}:{port}")),
+        _ => None,
+    };
+    [whole].into_iter().chain(short).collect()
+}
+
+/// A value by its meaning: names without the final dot and in lower case, addresses in one spelling, texts without quotes.
+fn canonical(record: DnsRecordType, value: &str) -> String {
+    let value = value.trim();
+    match record {
+        DnsRecordType::A | DnsRecordType::Aaaa => {
+            value.parse().map_or_else(|_| value.to_lowercase(), |ip: IpAddr| ip.to_string())
+        }
+        DnsRecordType::Txt => unquoted(value).to_lowercase(),
+        DnsRecordType::Caa => spaced(&value.replace('"', "")).to_lowercase(),
+        // Numbers are no names, and stay as they are.
+        _ => spaced(value).split(' ').map(name).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A name in ASCII; with the port that may stand behind it.
+fn name(text: &str) -> String {
+    let (host, port) = text.split_once(':').map_or((text, String::new()), |(host, port)| (host, format!(":{port}")));
+    let ascii = dns_name(host).map_or_else(|| host.to_owned(), |name| name.to_ascii());
+    format!("{}{port}", ascii.trim_end_matches('.').to_lowercase())
+}
+
+/// `"a" "b"`, as a zone file has it, is `ab`; what has no quotes around it is taken as it is.
+fn unquoted(text: &str) -> String {
+    if text.len() < 2 || !text.starts_with('"') || !text.ends_with('"') {
+        return text.to_owned();
+    }
+    let (mut plain, mut is_inside, mut chars) = (String::new(), false, text.chars());
+    while let Some(char) = chars.next() {
+        match char {
+            '"' => is_inside = !is_inside,
+            '\\' => plain.extend(chars.next()),
+            char if is_inside => plain.push(char),
+            _ => {}
+        }
+    }
+    plain
+}
+
 /// `None`: no server has answered.
 fn rcode_of(error: &NetError) -> Option<ResponseCode> {
     match error {
@@ -132,12 +191,8 @@ fn rcode_of(error: &NetError) -> Option<ResponseCode> {
 }
 
 fn rcode_name(code: ResponseCode) -> String {
-    let names = [
-        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH",
-        "NOTZONE",
-    ];
     let number = u16::from(code);
-    names.get(usize::from(number)).map_or_else(|| format!("RCODE{number}"), |name| (*name).to_owned())
+    DnsSpec::RCODES.get(usize::from(number)).map_or_else(|| format!("RCODE{number}"), |name| (*name).to_owned())
 }
 
 fn record_type(record: DnsRecordType) -> RecordType {
@@ -181,6 +236,35 @@ mod tests {
             assert_eq!(judge(&spec(&values, values_match), &found).is_ok(), holds, "{values:?}");
         }
         assert_eq!(rcode_name(ResponseCode::NXDomain), "NXDOMAIN");
+    }
+
+    #[test]
+    fn values_are_compared_by_their_meaning() {
+        use DnsRecordType as R;
+        for (record, found, expected) in [
+            (R::Cname, "a.hunt.test.", "A.hunt.test"),
+            (R::Ns, "xn--f1ai0a.example.", "жук.example."),
+            (R::Aaaa, "2001:db8::1", "2001:0DB8:0::1"),
+            (R::Mx, "10 mail.example.", "10  mail.example"),
+            (R::Mx, "10 mail.example.", "mail.example."),
+            (R::Srv, "1 2 443 h.example.", "1 2 443 h.example"),
+            (R::Srv, "1 2 443 h.example.", "h.example.:443"),
+            (R::Txt, "v=spf1 -all", "\"v=spf1 -all\""),
+            (R::Txt, "v=DKIM1; p=abcd", "\"v=DKIM1; p=ab\" \"cd\""),
+            (R::Txt, "say \"x\"", "\"say \\\"x\\\"\""),
+            (R::Caa, "0 issue \"ca.example\"", "0 issue ca.example"),
+        ] {
+            assert!(forms(record, found).contains(&canonical(record, expected)), "{found} {expected}");
+        }
+        for (record, found, expected) in [
+            (R::Mx, "10 mail.example.", "20 mail.example."),
+            (R::Mx, "10 mail.example.", "10"),
+            (R::Cname, "a.hunt.test.", "b.hunt.test"),
+            (R::Txt, "ab", "\"a\""),
+            (R::Aaaa, "2001:db8::1", "2001:db8::2"),
+        ] {
+            assert!(!forms(record, found).contains(&canonical(record, expected)), "{found} {expected}");
+        }
     }
 
     #[test]

@@ -8,13 +8,14 @@ use hyper::{
     HeaderMap, Method,
     header::{self, HeaderName, HeaderValue},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     Prober,
     attempt::Attempt,
+    charset,
     exchange::{Options, Outgoing, Reply, ask},
     failure,
     flow::Cookies,
@@ -99,9 +100,10 @@ pub async fn judge(
 ) -> Result<Vec<Failure>, Failure> {
     let (status, headers, took) = (reply.status, reply.fields(), attempt.elapsed());
     let (expected, conditions) = (spec.status.clone(), spec.expect.clone());
+    let content_type = reply.content_type();
     let is_quick = !conditions.iter().any(condition::has_pattern);
     let judge = move |body: &[u8]| {
-        let body = String::from_utf8_lossy(body);
+        let body = charset::text(body, content_type.as_deref());
         condition::judge(&expected, &conditions, &Answer { status, headers, body: &body, took })
     };
     on_body(prober, reply, attempt, is_quick, judge).await
@@ -160,8 +162,10 @@ pub async fn request(
             cookies.take(&outgoing.url, &reply.headers);
         }
         let before = attempt.http.as_ref().map_or(0, |facts| facts.redirects);
-        let location = reply.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let next = redirects.next(&outgoing, reply.status, location)?;
+        // Servers send it in UTF-8, too: such bytes are encoded, as browsers do it.
+        let location = reply.headers.get(header::LOCATION);
+        let location = location.map(|value| percent_encode(value.as_bytes(), CONTROLS).to_string());
+        let next = redirects.next(&outgoing, reply.status, location.as_deref())?;
         attempt.http = Some(HttpFacts {
             version: reply.version.to_owned(),
             content_length: reply.content_length,

@@ -10,6 +10,7 @@ mod attempt;
 mod banner;
 mod body;
 mod chain;
+mod charset;
 mod connect;
 mod dns;
 mod exchange;

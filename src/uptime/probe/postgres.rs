@@ -13,7 +13,7 @@ use super::{
     connect::Wire,
     exchange::Beside,
     failure,
-    limited::LimitedWire,
+    limited::{LimitedWire, SMALL},
     tls::Wanted,
 };
 use crate::{
@@ -31,7 +31,7 @@ pub async fn run(
     secrets: &Secrets,
     attempt: &mut Attempt,
 ) -> Result<(), Failure> {
-    let (wire, exceeded) = LimitedWire::new(open(prober, spec, attempt).await?);
+    let (wire, limit) = LimitedWire::new(open(prober, spec, attempt).await?, SMALL);
     let mut config = Config::new();
     let left = attempt.deadline().saturating_duration_since(tokio::time::Instant::now()).as_millis().max(1);
     config
@@ -57,7 +57,7 @@ pub async fn run(
         let first = attempt.phase(Phase::Transfer, first_row(&client, query)).await?;
         judge(spec, first.map_err(|error| of_postgres(&error))?.as_ref())
     };
-    beside.with(work).await.map_err(|failure| exceeded.or(failure))
+    beside.with(work).await.map_err(|failure| limit.or(Reason::BodyTooLarge, failure))
 }
 
 /// The first row; `None`: there is none. Of the others nothing is kept.

@@ -11,7 +11,6 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 use tokio::time::{Instant, timeout};
-use uuid::Uuid;
 
 use super::{Command, metrics::BeatOutcome};
 use crate::{
@@ -58,6 +57,16 @@ pub struct Push<'a> {
     pub message: &'a str,
 }
 
+/// A beat of a monitor, as it is judged.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub monitor: MonitorId,
+    pub beat: Beat,
+    pub at: DateTime<Utc>,
+    /// What its sender says; empty: nothing.
+    pub message: String,
+}
+
 /// A beat whose monitor is found when it is stored.
 #[derive(Clone, Debug)]
 struct Waiting {
@@ -69,6 +78,12 @@ struct Waiting {
     message: String,
     /// Its token was seen before.
     is_known: bool,
+}
+
+impl Waiting {
+    fn report(&self, monitor: MonitorId) -> Report {
+        Report { monitor, beat: self.beat, at: self.at, message: self.message.clone() }
+    }
 }
 
 /// A token, with the key that its sender names.
@@ -122,7 +137,7 @@ impl Uptime {
             Ok(found) => match found.first() {
                 Some(monitor) => {
                     prober.kept.tokens.insert((waiting.token, waiting.key.clone()), *monitor);
-                    self.tell_prober(Command::Beat { monitor: *monitor, beat, at: waiting.at });
+                    self.tell_prober(Command::Beat(waiting.report(*monitor)));
                     (BeatOutcome::Stored, Ok(Some(Taken::Stored)))
                 }
                 None => (BeatOutcome::Unknown, Ok(None)),
@@ -139,15 +154,15 @@ impl Uptime {
         let named = (waiting.token, waiting.key.clone());
         let monitor = kept.tokens.get(&named);
         let is_known = monitor.is_some();
-        let (beat, at) = (waiting.beat, waiting.at);
+        let report = monitor.map(|monitor| waiting.report(monitor));
         let mut all = kept.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if !has_room(&all, is_known) {
             return (BeatOutcome::Refused, Err(error.into()));
         }
         all.push_back(Waiting { is_known, ..waiting });
         drop(all);
-        if let Some(monitor) = monitor {
-            self.tell_prober(Command::Beat { monitor, beat, at });
+        if let Some(report) = report {
+            self.tell_prober(Command::Beat(report));
         }
         (BeatOutcome::Kept, Ok(Some(Taken::Kept)))
     }
@@ -300,9 +315,10 @@ impl BeatState {
     }
 }
 
-/// The monitor of a stored beat, parsed.
-pub fn parse(row: &beats::BeatRow) -> Option<(Uuid, Beat, DateTime<Utc>)> {
-    Some((row.monitor_id, row.beat.parse().ok()?, row.received_at))
+/// A stored beat, parsed.
+pub fn parse(row: beats::BeatRow) -> Option<Report> {
+    let beat = row.beat.parse().ok()?;
+    Some(Report { monitor: MonitorId(row.monitor_id), beat, at: row.received_at, message: row.message })
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use super::{
-    beats::Said,
+    beats::{Report, Said},
     metrics::Counts,
     task::{BEATS, Task},
     watched::new_span,
 };
 use crate::{
     events::MonitorEnding,
-    model::{Beat, Cause, Degraded, Failure, Figures, LiveView, MonitorId, Observation, Owner, Phases, Reason, Status},
+    model::{Cause, Degraded, Failure, Figures, LiveView, MonitorId, Observation, Owner, Phases, Reason, Status},
     schedule::state::{Change, Effect, Parent},
     text,
 };
@@ -43,6 +43,13 @@ fn well(at: DateTime<Utc>) -> Observation {
         degraded: None,
         note: None,
     }
+}
+
+/// With what the sender says of it.
+fn sender_failed(message: &str) -> String {
+    let message = message.trim();
+    let said = if message.is_empty() { String::new() } else { format!(": {message}") };
+    format!("its sender reported a failure{said}")
 }
 
 impl Task {
@@ -145,7 +152,8 @@ impl Task {
     }
 
     /// A report of a heartbeat monitor.
-    pub(super) fn beat(&mut self, monitor: MonitorId, beat: Beat, at: DateTime<Utc>) {
+    pub(super) fn beat(&mut self, report: Report) {
+        let Report { monitor, beat, at, message } = report;
         let (instant, observed) = (Instant::now(), self.observed);
         let Some(index) = self.by_id.get(&monitor).copied() else { return };
         let Some(watched) = self.get_mut(index) else { return };
@@ -157,9 +165,12 @@ impl Task {
         let Some(beats) = watched.beats.as_mut() else { return };
         match beats.take(beat, at, |time| observed.moment(time, instant)) {
             Said::Known | Said::Begun => {}
-            Said::Well => self.found(index, well(at), Duration::ZERO),
+            Said::Well => {
+                let note = Some(text::sentence(&message)).filter(|note| !note.trim().is_empty());
+                self.found(index, Observation { note, ..well(at) }, Duration::ZERO);
+            }
             Said::Failed => {
-                let seen = failed(at, Reason::BeatFailed, "its sender reported a failure");
+                let seen = failed(at, Reason::BeatFailed, &sender_failed(&message));
                 self.found(index, seen, Duration::ZERO);
             }
         }

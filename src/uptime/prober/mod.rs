@@ -28,12 +28,10 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
 use super::{
     Uptime,
-    model::{Beat, MonitorId},
     probe::{self, Settings},
     target::Policy,
 };
@@ -50,15 +48,11 @@ pub use metrics::ProberMetrics;
 const COMMANDS: usize = 20_000;
 
 /// What this process tells its prober. What others do is seen in the database within a second.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Command {
     /// Monitors or windows have changed.
     Reload,
-    Beat {
-        monitor: MonitorId,
-        beat: Beat,
-        at: DateTime<Utc>,
-    },
+    Beat(beats::Report),
 }
 
 /// The prober of this process, if it has one. In [`Uptime`].

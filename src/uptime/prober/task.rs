@@ -202,8 +202,8 @@ impl Task {
             self.plan_first(index, instant, true);
         }
         self.refresh_covers(now);
-        for (monitor, beat, at) in unread {
-            self.beat(MonitorId(monitor), beat, at);
+        for report in unread {
+            self.beat(report);
         }
         self.uptime.inner.prober.is_active.store(true, Ordering::Relaxed);
         self.metrics.active(true);
@@ -259,7 +259,7 @@ impl Task {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Reload => self.wake_reader.notify_one(),
-            Command::Beat { monitor, beat, at } => self.beat(monitor, beat, at),
+            Command::Beat(report) => self.beat(report),
         }
     }
 
@@ -273,8 +273,8 @@ impl Task {
                 self.refresh_covers(now);
             }
             News::Beats(rows, asked) => {
-                for (monitor, beat, at) in rows.iter().filter_map(super::beats::parse) {
-                    self.beat(MonitorId(monitor), beat, at);
+                for report in rows.into_iter().filter_map(super::beats::parse) {
+                    self.beat(report);
                 }
                 self.beats_read = Some(asked);
             }

@@ -78,7 +78,7 @@ impl Uptime {
 
     async fn refresh_figures(&self) -> Result<(), UptimeError> {
         let mut tx = self.system().await?;
-        let file = file::get(&mut tx).await?.filter(|_| self.inner.monitors_file.is_some());
+        let file = file::get(&mut tx).await?.filter(|_| self.monitors_file().is_some());
         drop(tx);
         let file_applied = file.map(|file| file.is_applied());
         self.inner.metrics.set(&Figures { file_applied, rollup_waiting: self.waiting_hours().await? });

@@ -124,7 +124,7 @@ async fn heads_and_lengths_that_lie_are_failures_with_names() {
         let is_near = reason == Reason::Protocol && told == Some(Reason::Closed);
         assert!(told == Some(reason) || is_near, "{}: {seen:?}", &answer[..60.min(answer.len())]);
     }
-    let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n\xff\xfe needle".to_vec();
+    let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n\xfa\xfb needle".to_vec();
     target.answer(move |_| Answer::Bytes(bytes.clone()));
     let needle = json!([{"on": "keyword", "text": "needle"}]);
     let seen = look(&prober, json!({"kind": "http", "url": target.url("/"), "expect": needle})).await;
@@ -336,6 +336,30 @@ async fn a_flood_of_a_database_or_of_grpc_costs_one_mebibyte() {
         // What the sockets' buffers hold was written, too.
         let written = written.load(Ordering::SeqCst);
         assert!(written < 16 * 1024 * 1024, "{kind}: {written} bytes were taken");
+    }
+}
+
+/// One thread: what holds it up holds up everything.
+#[tokio::test]
+async fn what_comes_before_a_head_without_end_holds_up_nobody() {
+    let (well, prober) = (Http::start().await, prober());
+    let hints = flood(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    // Frames of HTTP/2: its settings, then answers to a ping that nobody sent.
+    let frames = flood(b"\0\0\0\x04\0\0\0\0\0", b"\0\0\x08\x06\x01\0\0\0\0abcdefgh").await;
+    for (version, (address, written, _task)) in [("1.1", hints), ("2", frames)] {
+        let began = Instant::now();
+        let spec = json!({"kind": "http", "url": format!("http://{address}/"), "version": version});
+        let second = json!({"kind": "http", "url": well.url("/")});
+        let (seen, other) = tokio::join!(look(&prober, spec), async {
+            let seen = look(&prober, second).await;
+            (seen, began.elapsed())
+        });
+        assert_eq!(seen.reason(), Some(Reason::HeadTooLarge), "{version}: {seen:?}");
+        assert!(other.0.is_up() && other.1 < Duration::from_secs(2), "{version}: {other:?}");
+        assert!(began.elapsed() < Duration::from_secs(4), "{version}: {:?}", began.elapsed());
+        // What the sockets' buffers hold was written, too.
+        let written = written.load(Ordering::SeqCst);
+        assert!(written < 16 * 1024 * 1024, "{version}: {written} bytes were taken");
     }
 }
 

@@ -16,12 +16,12 @@ use crate::support::{
 };
 
 #[track_caller]
-fn assert_up(seen: &Observation, what: &str) {
+pub fn assert_up(seen: &Observation, what: &str) {
     assert!(seen.is_up(), "{what}: {seen:?}");
 }
 
 #[track_caller]
-fn assert_down(seen: &Observation, reason: Reason, what: &str) {
+pub fn assert_down(seen: &Observation, reason: Reason, what: &str) {
     assert_eq!(seen.reason(), Some(reason), "{what}: {seen:?}");
 }
 

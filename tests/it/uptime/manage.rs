@@ -140,6 +140,17 @@ async fn tenants_see_their_own() {
     assert_eq!(other.get(MONITORS).await.expect(200)["data"], json!([]));
     let foreign = json!({"name": "x", "spec": {"kind": "heartbeat"}, "parent_id": id(&ours), "group_id": id(&group)});
     other.post(MONITORS, &foreign).await.expect(422);
+    let windows = "/api/v1/uptime/windows";
+    for (pointer, named) in
+        [("/monitors", json!({"monitors": [id(&ours)]})), ("/groups", json!({"groups": [id(&group)]}))]
+    {
+        let mut window = json!({"name": "Theirs", "cron": "0 2 * * SUN", "minutes": 90});
+        window.as_object_mut().unwrap().extend(named.as_object().unwrap().clone());
+        let refused = other.post(windows, &window).await.expect(422);
+        assert_eq!(refused["errors"][0]["pointer"], pointer);
+        let own = admin.post(windows, &window).await.expect(201);
+        admin.put(&format!("{windows}/{}", id(&own)), &window).await.expect(200);
+    }
     other.get(&format!("{MONITORS}?installation=true")).await.expect(403);
     other.get("/api/v1/uptime/file").await.expect(403);
     // The same key is another's.

@@ -50,6 +50,34 @@ async fn a_monitor_goes_down_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_sender_of_a_heartbeat_says_is_told() {
+    let app = TestApp::start_with(&[OPEN]).await;
+    let mut db = connect(&app.target().admin).await;
+    let monitor =
+        insert(&mut db, "backup", &json!({"kind": "heartbeat"}), "interval_seconds = 3600, retries = 0").await;
+    for (beat, says, is, told) in [
+        ("ok", "42 files", "up", "42 files"),
+        ("fail", "disk full", "down", "its sender reported a failure: disk full"),
+    ] {
+        let row = format!(
+            "INSERT INTO uptime_beats (monitor_id, received_at, beat, message) VALUES ('{}', now(), '{beat}', '{says}')",
+            monitor.id
+        );
+        execute(&mut db, &row).await;
+        becomes(&mut db, monitor, is).await;
+        let state =
+            format!("SELECT count(*) FROM uptime_state WHERE monitor_id = '{}' AND error = '{told}'", monitor.id);
+        until("what it says is not its monitor's text", async || number(&mut db, &state).await == 1).await;
+    }
+    let span = format!(
+        "SELECT count(*) FROM uptime_spans WHERE monitor_id = '{}' AND status = 'down' AND error LIKE '%: disk full'",
+        monitor.id
+    );
+    assert_eq!(number(&mut db, &span).await, 1);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_settings_tells_nothing_and_a_pause_stops_checks() {
     let app = TestApp::start_with(&[OPEN]).await;
     let (target, mut db) = (Http::start().await, connect(&app.target().admin).await);

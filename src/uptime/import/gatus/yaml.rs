@@ -1,4 +1,4 @@
-//! YAML with a limit on what it becomes: aliases make a file of a megabyte as large as one likes.
+//! YAML with merge keys (`<<: *defaults`, YAML 1.1), and with a limit on what it becomes: aliases make a file of a megabyte as large as one likes.
 
 use std::{cell::Cell, fmt};
 
@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 const NODE: usize = 64;
 /// Of all values together: some times what a file of the longest length needs without aliases.
 const MOST: usize = 16 * 1024 * 1024;
+
+/// The key under which a map has others, or one, whose entries are its own.
+const MERGE: &str = "<<";
 
 /// Reads a text with one document.
 pub fn read(text: &str) -> Result<Value, serde_yaml_ng::Error> {
@@ -96,10 +99,24 @@ impl<'de> Visitor<'de> for Limited<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         self.spend::<A::Error>("")?;
-        let mut map = Map::new();
+        let (mut map, mut merged) = (Map::new(), Vec::new());
         while let Some(name) = entries.next_key::<String>()? {
             self.spend::<A::Error>(&name)?;
-            map.insert(name, entries.next_value_seed(self)?);
+            let value = entries.next_value_seed(self)?;
+            if name != MERGE {
+                map.insert(name, value);
+            } else if let Value::Array(list) = value {
+                merged.extend(list);
+            } else {
+                merged.push(value);
+            }
+        }
+        // What stands there itself is stronger, and then what was merged first.
+        for one in merged {
+            let Value::Object(one) = one else { return Err(A::Error::custom("what is merged with << is no map")) };
+            for (name, value) in one {
+                map.entry(name).or_insert(value);
+            }
         }
         Ok(Value::Object(map))
     }
@@ -109,6 +126,16 @@ impl<'de> Visitor<'de> for Limited<'_> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn merge_keys_give_what_a_map_does_not_say_itself() {
+        let text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\none: {<<: *a, y: 3}\ntwo: {<<: [*a, *b], w: 4}\nnested: {<<: {<<: *a, z: 5}}";
+        let value = read(text).unwrap();
+        assert_eq!(value["one"], json!({"x": 1, "y": 3}));
+        assert_eq!(value["two"], json!({"x": 1, "y": 1, "z": 2, "w": 4}));
+        assert_eq!(value["nested"], json!({"x": 1, "y": 1, "z": 5}));
+        assert!(read("a: {<<: text}").unwrap_err().to_string().contains("merged"));
+    }
 
     #[test]
     fn a_small_file_with_aliases_is_read_and_one_that_explodes_is_refused() {
@@ -121,6 +148,12 @@ mod tests {
             let error = read(&bomb).unwrap_err().to_string();
             assert!(error.contains("aliases"), "{error}");
         }
+        let merges = format!(
+            "a: &a {{{}}}\nb: [{}]",
+            (0..2000).map(|n| format!("k{n}: ,")).collect::<String>(),
+            "{<<: *a},".repeat(2000)
+        );
+        assert!(read(&merges).unwrap_err().to_string().contains("aliases"));
         assert!(read("a: [").is_err() && read("a: 1\n---\nb: 2").is_err());
     }
 }

@@ -311,7 +311,7 @@ fn dns(spec: &DnsSpec, policy: &Policy, p: &mut Problems) {
     if spec.values.len() > 50 || spec.values.iter().any(|value| value.is_empty() || value.len() > 500) {
         p.invalid("values", "at most 50, each of 1 to 500 bytes");
     }
-    if spec.rcode.as_ref().is_some_and(|rcode| !rcode.chars().all(|char| char.is_ascii_alphanumeric())) {
+    if spec.rcode.as_ref().is_some_and(|rcode| !DnsSpec::is_rcode(rcode)) {
         p.invalid("rcode", "such as NXDOMAIN");
     }
     if spec.rcode.is_some() && !spec.values.is_empty() {
