@@ -188,6 +188,8 @@ CREATE TABLE incident_impacts (
   org_id uuid,
   status text NOT NULL CONSTRAINT incident_impacts_status_check
     CHECK (status IN ('operational', 'degraded_performance', 'partial_outage', 'major_outage', 'under_maintenance')),
+  -- Said by a person: it lasts as long as the incident. Otherwise a monitor made it, and it lasts as long as that one's outage.
+  by_hand boolean NOT NULL DEFAULT false,
   CONSTRAINT incident_impacts_pkey PRIMARY KEY (incident_id, component_id)
 );
 CREATE INDEX incident_impacts_component_idx ON incident_impacts (component_id);

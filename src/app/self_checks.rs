@@ -16,6 +16,8 @@ use mail::Mail;
 use platform::{clock::Clock, db::Db, health::Status, http_client::HttpClients, slug::slug_of};
 use uptime::{Judgement, SelfCheck};
 
+/// The part that most of the others need: an outage of it is one incident and not one of each.
+const DATABASE_KEY: &str = "appliance-database";
 /// Longest wait for the database, as the status page promises it.
 const DATABASE: Duration = Duration::from_secs(2);
 /// Longest wait for the API and for a provider: below the timeout of their monitors.
@@ -88,6 +90,10 @@ impl SelfCheck for Api {
 
     fn name(&self, lang: Lang) -> String {
         either(lang, "API and console", "API и консоль")
+    }
+
+    fn parent(&self) -> Option<&'static str> {
+        Some(DATABASE_KEY)
     }
 
     async fn run(&self) -> Judgement {
@@ -168,6 +174,10 @@ impl SelfCheck for Worker {
         either(lang, "Background work", "Фоновая работа")
     }
 
+    fn parent(&self) -> Option<&'static str> {
+        Some(DATABASE_KEY)
+    }
+
     async fn run(&self) -> Judgement {
         match self.0.progress().status {
             Status::Pass => Judgement::Well(None),
@@ -182,7 +192,7 @@ struct Database(Db);
 #[async_trait]
 impl SelfCheck for Database {
     fn key(&self) -> &'static str {
-        "appliance-database"
+        DATABASE_KEY
     }
 
     fn name(&self, lang: Lang) -> String {
@@ -211,6 +221,10 @@ impl SelfCheck for Proof {
         either(lang, "Backups", "Резервные копии")
     }
 
+    fn parent(&self) -> Option<&'static str> {
+        Some(DATABASE_KEY)
+    }
+
     async fn run(&self) -> Judgement {
         if !self.0.config().is_on() {
             return Judgement::Off("backups are off".to_owned());
@@ -237,6 +251,10 @@ impl SelfCheck for Outbox {
 
     fn name(&self, lang: Lang) -> String {
         either(lang, "Mail", "Почта")
+    }
+
+    fn parent(&self) -> Option<&'static str> {
+        Some(DATABASE_KEY)
     }
 
     async fn run(&self) -> Judgement {

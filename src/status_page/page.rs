@@ -145,7 +145,7 @@ impl PageModel {
 
     pub fn overall(&self) -> Overall {
         let statuses: Vec<_> = self.components.iter().map(|component| component.status).collect();
-        let impacts: Vec<_> = self.open().map(|view| view.incident.impact).collect();
+        let impacts: Vec<_> = self.open().map(|view| view.impact_now).collect();
         overall(&statuses, &impacts)
     }
 

@@ -220,7 +220,7 @@ impl Incidents {
             incidents::change(&mut tx, id, &changes, now).await?;
         }
         for affected in &draft.components {
-            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status).await?;
+            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status, true).await?;
         }
         self.log(&mut tx, owner.org(), id, LogKind::Opened, by, json!({ "name": name })).await?;
         let event = IncidentOpened {
@@ -235,6 +235,8 @@ impl Incidents {
         if !draft.body.trim().is_empty() {
             let first = super::timeline::First { status, body: &draft.body, affected, notify: draft.notify };
             self.first_update(&mut tx, owner, id, draft.publish, first, by).await?;
+        } else if draft.publish {
+            self.say_by_itself(&mut tx, owner, id, status, draft.notify).await?;
         }
         let changes = self.refresh_components(&mut tx, &components, Some(id)).await?;
         self.plan_telling(&mut tx, owner, id).await?;
@@ -306,13 +308,18 @@ impl Incidents {
     }
 
     pub async fn publish(&self, who: &Principal, id: IncidentId) -> Result<IncidentFull, IncidentsError> {
-        let (mut tx, owner, _) = self.find(who, id).await?;
+        let (mut tx, owner, row) = self.find(who, id).await?;
         let affected = incidents::affected(&mut tx, &[id.0]).await?;
         if affected.is_empty() {
             return Err(IncidentsError::Invalid(vec![affects_nothing()]));
         }
         if incidents::publish(&mut tx, id, self.inner.clock.now()).await? {
             self.log(&mut tx, owner.org(), id, LogKind::Published, &who.subject(), json!({})).await?;
+            let incident = Incident::from(row);
+            let is_silent = updates::list(&mut tx, id, &Slice::first(1)).await?.is_empty();
+            if is_silent && incident.kind == IncidentKind::Incident {
+                self.say_by_itself(&mut tx, owner, id, incident.status, false).await?;
+            }
         }
         let ids: Vec<ComponentId> = affected.into_iter().map(|(_, component, _)| component).collect();
         let changes = self.refresh_components(&mut tx, &ids, Some(id)).await?;

@@ -45,9 +45,7 @@ impl Incidents {
     ) -> Result<(), IncidentsError> {
         let now = self.inner.clock.now();
         causes::move_to(conn, from, into, None).await?;
-        for (_, component, status) in incidents::affected(conn, &[from.0]).await? {
-            incidents::affect(conn, org, into, component, status).await?;
-        }
+        incidents::affect_as(conn, from, into).await?;
         incidents::move_log(conn, from, into).await?;
         updates::move_to(conn, from, into).await?;
         // Who was told of it is told of the end of the other one.

@@ -1,7 +1,7 @@
 //! [`Incidents`]: the rules.
 //!
 //! Further files: `witness.rs` (monitors open and resolve incidents), `endings.rs` (what ends soon), `opening.rs` (a cause opens one or joins one), `incidents.rs`, `timeline.rs`,
-//! `components.rs`, `templates.rs` (what the API changes), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs`, `tell_end.rs`, `case.rs`
+//! `components.rs`, `templates.rs` (what the API changes), `shown.rs` (what components show), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs`, `tell_end.rs`, `case.rs`
 //! (who is told when), `deliver.rs` (how), `channels.rs`, `channel_notice.rs` (one does not work), `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
 //! `builtin.rs`, `health.rs` (checks, first page), `file/` (its part of the file of monitors),
 //! `upkeep.rs`, `terminal.rs` (the command line). What room `status_page` reads is in `pages.rs`.
@@ -28,6 +28,7 @@ mod preview;
 mod receivers;
 mod rota;
 mod rules;
+mod shown;
 mod tell;
 mod tell_end;
 mod templates;

@@ -224,7 +224,7 @@ impl Incidents {
             return Ok(());
         }
         let before = self.counted(tx, case, rule.id).await?;
-        if !grouping::has_grown(before, case.causes.len()) {
+        if !grouping::has_grown(before, case.count()) {
             return Ok(());
         }
         let last = told::last(tx, id, rule.id).await?.unwrap_or(case.incident.created_at);
@@ -233,7 +233,7 @@ impl Incidents {
             self.inner.metrics.held(Held::Grouped, id);
             return self.plan(tx, case.owner, id, rule.id, next).await;
         }
-        let number = case.causes.len().to_string();
+        let number = case.count().to_string();
         self.tell_again(tx, case, rule, people, What::Grown, &number).await?;
         self.note_count(tx, case, rule.id).await
     }
@@ -258,7 +258,7 @@ impl Incidents {
         self.log(tx, case.owner.org(), id, LogKind::Told, ROOM_ITSELF, detail).await
     }
 
-    /// How many causes it had when it was told.
+    /// How many monitors and alerts it had when it was told.
     async fn counted(&self, tx: &mut Tx, case: &Case, rule: RuleId) -> Result<usize, IncidentsError> {
         let begin = format!("count/{}/{rule}/", case.round);
         let keys = told::keys(tx, case.incident.id, &begin).await?;
@@ -266,7 +266,7 @@ impl Incidents {
     }
 
     async fn note_count(&self, tx: &mut Tx, case: &Case, rule: RuleId) -> Result<(), IncidentsError> {
-        let once = format!("count/{}/{rule}/{}", case.round, case.causes.len());
+        let once = format!("count/{}/{rule}/{}", case.round, case.count());
         told::take(tx, case.owner.org(), case.incident.id, &once).await?;
         Ok(())
     }

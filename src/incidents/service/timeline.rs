@@ -119,7 +119,7 @@ impl Incidents {
         let components: Vec<ComponentId> = draft.components.iter().map(|affected| affected.component).collect();
         let old = self.own_components(&mut tx, owner, &components).await?;
         for affected in &draft.components {
-            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status).await?;
+            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status, true).await?;
         }
         let published = draft.publish.unwrap_or(incident.published_at.is_some());
         if published && incident.published_at.is_none() && incidents::affected(&mut tx, &[id.0]).await?.is_empty() {
@@ -217,6 +217,9 @@ impl Incidents {
         }
         let incident = Incident::from(row);
         let changes = self.move_to(&mut tx, owner, &incident, to, by).await?;
+        if incident.kind == IncidentKind::Incident && incident.published_at.is_some() && !incident.status.is_over() {
+            self.say_by_itself(&mut tx, owner, incident.id, to, notify).await?;
+        }
         self.finish(tx, incident.id, changes).await
     }
 
@@ -273,16 +276,17 @@ impl Incidents {
         self.write_update(conn, owner, &update).await
     }
 
-    /// What a component with `announce` publishes says by itself when it begins and when it is over: otherwise subscribers would hear nothing of it. There is
-    /// no text: the status is a word in each reader's language, and nothing is written in a person's name.
+    /// What is published without a word says its status when it is, and when it is over: otherwise subscribers and programs that read the timeline would hear
+    /// nothing of it. There is no text: the status is a word in each reader's language, and nothing is written in a person's name.
     pub(super) async fn say_by_itself(
         &self,
         conn: &mut PgConnection,
         owner: Owner,
         id: IncidentId,
         status: IncidentStatus,
+        notify: bool,
     ) -> Result<(), IncidentsError> {
-        let first = First { status, body: "", affected: Vec::new(), notify: true };
+        let first = First { status, body: "", affected: Vec::new(), notify };
         self.first_update(conn, owner, id, true, first, ROOM_ITSELF).await
     }
 

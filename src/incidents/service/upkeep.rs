@@ -21,6 +21,7 @@ const CHANGES_EVERY: Duration = Duration::from_millis(300);
 const FIGURES_EVERY: Duration = Duration::from_secs(15);
 const BUILTIN_EVERY: Duration = Duration::from_secs(5);
 const ENDINGS_EVERY: Duration = Duration::from_secs(60);
+const COMPONENTS_EVERY: Duration = Duration::from_secs(60);
 /// By then a transaction of the prober is committed.
 const COMMITTED: TimeDelta = TimeDelta::milliseconds(200);
 /// What components showed is of use for so long: pages show ninety days.
@@ -58,6 +59,11 @@ impl Incidents {
         loops.every("incidents.endings", ENDINGS_EVERY, By::Leader, move || {
             let this = this.clone();
             async move { Ok(this.check_endings().await?) }
+        });
+        let this = self.clone();
+        loops.every("incidents.components", COMPONENTS_EVERY, By::Leader, move || {
+            let this = this.clone();
+            async move { Ok(this.reconcile_components().await?) }
         });
         let (this, forget) = (self.clone(), self.inner.metrics.clone());
         let read = move || {
@@ -119,9 +125,9 @@ impl Incidents {
         let to = if spoken { IncidentStatus::Monitoring } else { IncidentStatus::Resolved };
         let mut changes = self.move_to(&mut tx, owner, &incident, to, ROOM_ITSELF).await?;
         // Who heard from the room that it began hears from it that it is over.
-        if !spoken && incident.published_at.is_some() && !updates::list(&mut tx, id, &Slice::first(1)).await?.is_empty()
-        {
-            self.say_by_itself(&mut tx, owner, id, to).await?;
+        let last = updates::list(&mut tx, id, &Slice::first(1)).await?.pop();
+        if let Some(last) = last.filter(|_| !spoken && incident.published_at.is_some()) {
+            self.say_by_itself(&mut tx, owner, id, to, last.notify).await?;
         }
         tx.commit().await?;
         changes.push(Changed::Incident(id));

@@ -61,6 +61,16 @@ fn the_whole_page_has_statuspages_words() {
 }
 
 #[test]
+fn an_incident_that_settles_is_no_outage() {
+    let mut page = model(vec![component(0)]);
+    let view = incident(1, Impact::Critical, &page.components[0], "");
+    page.incidents = vec![view];
+    assert_eq!(page.overall().indicator, Indicator::Critical);
+    page.incidents[0].impact_now = Impact::None;
+    assert_eq!(page.overall().indicator, Indicator::None);
+}
+
+#[test]
 fn a_stale_page_of_the_appliance_says_that_its_database_is_down() {
     let mut database = component(0);
     database.key = "appliance-database".into();

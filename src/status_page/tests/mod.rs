@@ -166,7 +166,8 @@ pub fn incident(number: usize, impact: Impact, affected: &Shown, body: &str) -> 
         created_at: began,
         updated_at: began,
     };
-    IncidentView { incident, updates: vec![update], components: vec![(affected.id, ComponentStatus::MajorOutage)] }
+    let components = vec![(affected.id, ComponentStatus::MajorOutage)];
+    IncidentView { incident, updates: vec![update], components, impact_now: impact }
 }
 
 pub fn text(bytes: &Bytes) -> &str {

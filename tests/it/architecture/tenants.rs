@@ -120,6 +120,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("incidents/service/health.rs", "channels_found empty_rotas", "checks of all channels and rotas"),
     ("incidents/service/mod.rs", "begin", "incidents of the installation, which has no organisation"),
     ("incidents/service/mod.rs", "system", "for the functions of this room that are listed here"),
+    ("incidents/service/shown.rs", "reconcile_components", "components of all organisations"),
     ("incidents/service/upkeep.rs", "move_maintenances settle", "what the clock changes, of all organisations"),
     ("incidents/service/upkeep.rs", "refresh_gauges", "gauges"),
     ("incidents/service/upkeep.rs", "maintain", "retention"),

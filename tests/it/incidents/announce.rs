@@ -50,6 +50,30 @@ async fn what_publishes_itself_says_its_status_to_subscribers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_published_without_a_word_says_its_status() {
+    let app = start(&[]).await;
+    let admin = app.admin().await;
+    let shop =
+        id(&admin.post("/api/v1/incident-components", &json!({"key": "shop", "name": "Shop"})).await.expect(201));
+    let affected = json!([{"component": shop, "status": "partial_outage"}]);
+    let draft = json!({"name": "Orders are slow", "components": affected});
+    let incident = id(&admin.post("/api/v1/incidents", &draft).await.expect(201));
+    let path = format!("/api/v1/incidents/{incident}");
+    assert!(updates(&admin, &incident).await.is_empty());
+    admin.post(&format!("{path}/publish"), &json!({})).await.expect(200);
+    admin.post(&format!("{path}/publish"), &json!({})).await.expect(200);
+    let said = async || -> Vec<[Value; 3]> {
+        let all = updates(&admin, &incident).await;
+        all.iter().map(|one| ["status", "body", "notify"].map(|field| one[field].clone())).collect()
+    };
+    let began = [json!("investigating"), json!(""), json!(false)];
+    assert_eq!(said().await, std::slice::from_ref(&began));
+    admin.post(&format!("{path}/resolve"), &json!({})).await.expect(200);
+    assert_eq!(said().await, [[json!("resolved"), json!(""), json!(false)], began]);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_published_that_no_page_could_show() {
     let app = start(&[]).await;
     let admin = app.admin().await;

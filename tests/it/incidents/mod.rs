@@ -1,5 +1,6 @@
 //! Incidents, on the real router, worker and PostgreSQL. Changes of monitors are told as the prober tells them: in a transaction of role `system`.
 
+mod again;
 mod alertmanager;
 mod announce;
 mod broken;
@@ -14,6 +15,7 @@ mod opening;
 mod past;
 mod races;
 mod retention;
+mod shown;
 mod telling;
 mod terminal;
 mod timely;

@@ -2,13 +2,19 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::{hurry, id, list, mails, number, one, operators_are_told, organisation, start, text, watched, witness};
+use super::{
+    Watched, hurry, id, list, mails, number, one, operators_are_told, organisation, start, text, watched, witness,
+};
 use crate::support::{
     app::{Client, TestApp},
     wait::until,
 };
-use holdfast::platform::ids::Owner;
+use holdfast::{
+    platform::ids::Owner,
+    uptime::{MonitorId, Transition},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_monitor_opens_and_resolves() {
@@ -75,6 +81,8 @@ async fn five_hundred_at_once_is_one_message() {
     let open = list(&admin, "installation=true&open=true&limit=200").await;
     assert_eq!(open.len(), 1, "{open:?}");
     assert_eq!(open[0]["name"], "500 monitors are down");
+    // What follows the tenth joins at once.
+    assert_eq!(number(&app, "SELECT count(*) FROM incidents WHERE merged_into IS NOT NULL").await, 9);
     app.clock.advance(TimeDelta::minutes(11));
     until("nobody was told", async || {
         hurry(&app, "incidents.tell").await;
@@ -117,6 +125,41 @@ async fn same_cause_merges_and_can_be_split() {
     assert_eq!(one(&admin, &id(&shop)).await["status"], "investigating");
     witness(&app, &[one_host[1].up(&app)]).await;
     until("not resolved", async || one(&admin, &id(&shop)).await["status"] == "resolved").await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_the_database_is_one_incident() {
+    let app = start(&[]).await;
+    let admin = app.admin().await;
+    let keys = ["appliance-mail", "appliance-backups", "appliance-worker", "appliance-api", "appliance-database"];
+    let mut parts = Vec::new();
+    until("the appliance has no monitors of itself", async || {
+        let all = admin.get("/api/v1/uptime/monitors?installation=true&limit=100").await.expect(200);
+        let found = |key: &&str| all["data"].as_array().unwrap().iter().find(|one| one["key"] == *key).cloned();
+        parts = keys.iter().filter_map(found).collect();
+        parts.len() == keys.len()
+    })
+    .await;
+    let database = id(&parts[4]);
+    // Those that need it are seen first.
+    let transitions: Vec<_> = (1..)
+        .zip(&parts)
+        .map(|(number, part)| {
+            let parent = part["parent_id"].as_str().map(|id| MonitorId(id.parse().unwrap()));
+            let watched = Watched {
+                id: id(part).parse::<Uuid>().unwrap().as_u128(),
+                name: part["key"].as_str().unwrap().to_owned(),
+                ..watched(&app, Owner::Installation, number, None)
+            };
+            assert!(id(part) == database || part["parent_id"] == database.as_str(), "{part}");
+            Transition { parent, ..watched.down(&app) }
+        })
+        .collect();
+    witness(&app, &transitions).await;
+    let open = list(&admin, "installation=true&open=true&q=appliance").await;
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!(one(&admin, &id(&open[0])).await["causes"].as_array().unwrap().len(), keys.len());
     app.stop().await;
 }
 
