@@ -4,9 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use tokio::time::timeout;
 
-use backup::Backups;
+use backup::{Backups, DrillStatus};
 use console::Lang;
 use jobs::Jobs;
 use kit::Context;
@@ -24,6 +25,8 @@ const DATABASE: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(4);
 /// A proof of a restore that is older needs attention, days.
 const OLD_PROOF: i64 = 35;
+/// Backups are made by night and proven after that: so long an installation may be there without a proof, hours.
+const FIRST_PROOF: i64 = 36;
 
 /// The rooms that are asked.
 pub(super) struct Asked<'a> {
@@ -231,13 +234,33 @@ impl SelfCheck for Proof {
         }
         match self.0.last_proven().await {
             Err(_) => Judgement::Down("it cannot be read when a restore was proven".to_owned()),
-            Ok(None) => Judgement::Degraded("no restore has been proven yet".to_owned()),
+            Ok(None) => match (self.0.installed_at().await, self.0.drills(2).await) {
+                (Ok(installed), Ok(newest)) => {
+                    let age = self.1.now() - installed;
+                    // One that runs says nothing yet.
+                    let mut ended =
+                        newest.iter().map(|drill| drill.status).filter(|status| *status != DrillStatus::Running);
+                    unproven(age, ended.next())
+                }
+                _ => Judgement::Down("it cannot be read when a restore was proven".to_owned()),
+            },
             Ok(Some((at, _))) => {
                 let proven = format!("restore proven on {}", at.format("%Y-%m-%d"));
                 let is_old = (self.1.now() - at).num_days() > OLD_PROOF;
                 if is_old { Judgement::Degraded(proven) } else { Judgement::Well(Some(proven)) }
             }
         }
+    }
+}
+
+/// Without a proof, after this drill if there was one: a note while the first one is not due yet. After that, or once a drill did not pass, it needs attention.
+fn unproven(age: TimeDelta, drill: Option<DrillStatus>) -> Judgement {
+    let note = "no restore has been proven yet".to_owned();
+    let is_tried = matches!(drill, Some(DrillStatus::Failed | DrillStatus::NoRoom));
+    if is_tried || age > TimeDelta::hours(FIRST_PROOF) {
+        Judgement::Degraded(note)
+    } else {
+        Judgement::Well(Some(note))
     }
 }
 
@@ -271,8 +294,30 @@ impl SelfCheck for Outbox {
 
 #[cfg(test)]
 mod tests {
-    use super::address;
+    use super::{address, unproven};
+    use backup::DrillStatus::{Failed, NoRoom};
+    use chrono::TimeDelta;
     use platform::http::Config;
+    use uptime::Judgement;
+
+    #[test]
+    fn a_new_installation_is_not_degraded_before_its_first_proof_is_due() {
+        for (hours, newest, well) in
+            [(1, None, true), (36, None, true), (37, None, false), (1, Some(Failed), false), (1, Some(NoRoom), false)]
+        {
+            let found = unproven(TimeDelta::hours(hours), newest);
+            let (is_well, note) = match found {
+                Judgement::Well(note) => (true, note),
+                Judgement::Degraded(note) => (false, Some(note)),
+                Judgement::Down(_) | Judgement::Off(_) => panic!("{hours} {newest:?}"),
+            };
+            assert_eq!(
+                (is_well, note.as_deref()),
+                (well, Some("no restore has been proven yet")),
+                "{hours} {newest:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_public_address_that_this_host_cannot_reach_is_not_asked() {

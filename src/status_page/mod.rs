@@ -36,6 +36,7 @@ mod statuspage;
 mod store;
 #[cfg(test)]
 mod tests;
+mod told;
 mod words;
 
 pub use config::{Appliance, Config};

@@ -38,8 +38,10 @@ pub const PUBLIC: &[&str] = &["/status", "/status-domain", "/api/v2", "/api/v1/e
 pub fn router() -> Router<StatusPages> {
     Router::new()
         .route("/status", get(default_page))
+        .route("/status/", get(default_page))
         .route("/status/domains/ask", get(ask_domain))
         .route("/status/{slug}", get(page))
+        .route("/status/{slug}/", get(page))
         .route("/status/{slug}/{*rest}", get(part).post(post_part))
         .route("/api/v2/{*file}", get(default_file))
         .route("/status-domain", get(of_domain))

@@ -62,6 +62,11 @@ impl Said {
     }
 }
 
+/// The link does not work any more, or never did.
+fn gone(words: &Words) -> Said {
+    Said::new(StatusCode::NOT_FOUND, words, "status-page-link-title", "status-page-link-text")
+}
+
 fn words_for(pages: &StatusPages, served: &Served, headers: &HeaderMap) -> Words {
     let code = serve::language(&served.access.page.languages, None, headers);
     pages.inner.words.in_language(Lang::from_code(code).unwrap_or(Lang::En))
@@ -123,6 +128,9 @@ pub fn ask_password(pages: &StatusPages, served: &Served, headers: &HeaderMap, w
 pub fn show(pages: &StatusPages, served: &Served, step: &Step<'_>, headers: &HeaderMap) -> Response {
     let words = words_for(pages, served, headers);
     let (action, heading, text, button) = match step {
+        Step::Confirm(token) if pages.signed(Purpose::Confirm, token).is_none() => {
+            return say(pages, served, &words, gone(&words));
+        }
         Step::Confirm(token) => (
             format!("confirm/{token}"),
             "status-page-confirm-title",
@@ -150,7 +158,7 @@ pub fn show(pages: &StatusPages, served: &Served, step: &Step<'_>, headers: &Hea
 /// Whether a step is the management of a subscription of this page, by the link of a mail. Who has it may use it, whoever sees the page by now.
 pub async fn is_their_link(pages: &StatusPages, served: &Served, step: &Step<'_>) -> bool {
     let Step::Manage(token) = step else { return false };
-    if !pages.is_signed(token) {
+    if pages.signed(Purpose::Manage, token).is_none() {
         return false;
     }
     match pages.open_link(served, Purpose::Manage, token).await {
@@ -279,12 +287,11 @@ async fn subscription(
     client: ClientAddress,
     fields: &Fields,
 ) -> Result<Said, StatusPageError> {
-    let gone = || Said::new(StatusCode::NOT_FOUND, words, "status-page-link-title", "status-page-link-text");
     match step {
-        Step::Password => Ok(gone()),
+        Step::Password => Ok(gone(words)),
         Step::Subscribe => {
             if !served.access.page.subscribe || !served.access.is_public() {
-                return Ok(gone());
+                return Ok(gone(words));
             }
             // A person sees no such field.
             if fields.get("website").is_empty() {
@@ -296,7 +303,9 @@ async fn subscription(
             Ok(Said::new(StatusCode::OK, words, "status-page-asked-title", "status-page-asked-text"))
         }
         Step::Confirm(token) => {
-            let Some(subscriber) = pages.open_link(served, Purpose::Confirm, token).await? else { return Ok(gone()) };
+            let Some(subscriber) = pages.open_link(served, Purpose::Confirm, token).await? else {
+                return Ok(gone(words));
+            };
             pages.confirm(served, &subscriber).await?;
             // Whoever reads the mail may manage the subscription.
             let form = MessageForm {
@@ -310,7 +319,9 @@ async fn subscription(
             Ok(Said { form: Some(form), ..said })
         }
         Step::Manage(token) => {
-            let Some(subscriber) = pages.open_link(served, Purpose::Manage, token).await? else { return Ok(gone()) };
+            let Some(subscriber) = pages.open_link(served, Purpose::Manage, token).await? else {
+                return Ok(gone(words));
+            };
             manage(pages, served, words, &subscriber, token, fields).await
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     holder::Access,
     html::styles,
     model::{Page, PageId, Visibility},
-    page::{self, Chart, ChartPoint, DAYS, Logo, PageModel, Shown},
+    page::{self, Chart, ChartPoint, DAYS, Logo, PageModel, Proof, Shown},
     render,
     restrict::Restriction,
     store::pages::{self, Stored},
@@ -114,7 +114,7 @@ impl StatusPages {
         match known {
             Some(known) => {
                 for component in &mut model.components {
-                    component.proven = known.component(component.id).and_then(|before| before.proven);
+                    component.proof = known.component(component.id).and_then(|before| before.proof);
                 }
                 model.charts.clone_from(&known.charts);
                 model.endpoints.clone_from(&known.endpoints);
@@ -146,10 +146,10 @@ impl StatusPages {
         let shown = page.components.iter().filter_map(|place| {
             let component = by_id.remove(&place.component_id)?;
             let mut changes = changes.remove(&component.id).unwrap_or_default();
-            changes.sort_by_key(|(at, _)| *at);
             if changes.is_empty() {
                 changes.push((component.since, component.status));
             }
+            let changes = page::since_made(component.created_at, changes);
             Some(Shown {
                 id: component.id,
                 key: component.key,
@@ -166,7 +166,7 @@ impl StatusPages {
                 start_date: place.start_date,
                 created_at: component.created_at,
                 updated_at: component.updated_at,
-                proven: None,
+                proof: None,
                 changes,
             })
         });
@@ -187,9 +187,9 @@ impl StatusPages {
         all.extend(stored.page.charts.iter().filter(|monitor| !monitors.contains(monitor)));
         let known = uptime.monitors(conn, &all).await?;
         if model.is_appliance() {
-            let proven = known.iter().find(|monitor| monitor.key == BACKUPS).and_then(proven_on);
+            let proof = known.iter().find(|monitor| monitor.key == BACKUPS).and_then(proof_of);
             for component in model.components.iter_mut().filter(|component| component.key == BACKUPS) {
-                component.proven = proven;
+                component.proof = proof;
             }
         }
         model.charts.clear();
@@ -222,10 +222,11 @@ fn public_name(model: &PageModel, id: MonitorId) -> Named {
     Named { key, name, group: group.map(|group| group.name.clone()).unwrap_or_default() }
 }
 
-/// The day that the backups' own monitor names while it is up: that of the last restore that was proven.
-fn proven_on(monitor: &Monitor) -> Option<NaiveDate> {
+/// What the backups' own monitor notes while it is up: the day of the last restore that was proven, or that there was none yet.
+fn proof_of(monitor: &Monitor) -> Option<Proof> {
     let note = monitor.error.as_ref().filter(|_| monitor.status == Status::Up)?;
-    note.split_whitespace().find_map(|word| word.parse().ok())
+    let day: Option<NaiveDate> = note.split_whitespace().find_map(|word| word.parse().ok());
+    Some(day.map_or(Proof::NotYet, Proof::On))
 }
 
 /// Minutes as quarters of an hour, 96 of them: the median of medians, and the highest 95th percentile, which no quarter's own exceeds.

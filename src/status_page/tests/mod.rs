@@ -50,7 +50,7 @@ pub fn component(number: usize) -> Shown {
         start_date: None,
         created_at: now() - TimeDelta::days(365),
         updated_at: now() - TimeDelta::days(1),
-        proven: None,
+        proof: None,
         changes: vec![(now() - TimeDelta::days(365), ComponentStatus::Operational)],
     }
 }

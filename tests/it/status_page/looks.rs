@@ -85,7 +85,7 @@ async fn a_chart_shows_the_response_times_of_a_monitor() {
     })
     .await;
     let text = get(&app, "/status/shop/en").await.text;
-    assert!(text.contains("Response time: Database"), "{text}");
+    assert!(text.contains("Response time: <bdi>Database</bdi>"), "{text}");
     let chart = &text[text.find("<svg class=c").unwrap()..];
     assert!(chart.contains("aria-label=\"Response time of Database in the last 24 hours\""), "{chart}");
     assert_eq!(chart.split("</svg>").next().unwrap().matches(" d=\"M").count(), 2, "a median and a 95th percentile");

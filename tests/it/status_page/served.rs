@@ -27,7 +27,7 @@ async fn a_fresh_appliance_has_a_page() {
     })
     .await;
     let text = get(&app, "/status/appliance").await.text;
-    assert!(text.contains("Database") && text.contains("<h1>Holdfast</h1>"), "{text}");
+    assert!(text.contains("Database") && text.contains("<h1><bdi>Holdfast</bdi></h1>"), "{text}");
     // Names, statuses and times: no version, no host, no address.
     assert!(!text.contains(env!("CARGO_PKG_VERSION")) && !text.contains("127.0.0.1"), "{text}");
     assert_eq!(get(&app, "/status/appliance/up").await.status, StatusCode::OK);
@@ -49,7 +49,7 @@ async fn a_setting_says_who_sees_the_appliances_page() {
     let view = format!("/settings/status-pages/{id}/view");
     until("those who are signed in do not see it", async || {
         let answer = admin.get(&view).await;
-        answer.status == StatusCode::OK && answer.text.contains("<h1>Holdfast</h1>")
+        answer.status == StatusCode::OK && answer.text.contains("<h1><bdi>Holdfast</bdi></h1>")
     })
     .await;
     for path in ["/status", "/status/appliance", "/api/v2/summary.json", "/status/appliance/up"] {
@@ -57,6 +57,20 @@ async fn a_setting_says_who_sees_the_appliances_page() {
     }
     // A private page changes by the setting alone.
     admin.patch(&format!("/api/v1/status-pages/{id}"), &json!({"visibility": "public"})).await.problem(409, "builtin");
+    app.stop().await;
+}
+
+/// As `docs/uptime.md` says it.
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_may_end_with_a_slash_and_few_have_no_slug() {
+    let app = TestApp::start().await;
+    until_served(&app, "/status/appliance").await;
+    for path in ["/status/", "/status/appliance/", "/status/appliance/up/", "/api/v2/status.json"] {
+        assert_eq!(get(&app, path).await.status, StatusCode::OK, "{path}");
+    }
+    for path in ["/status/nobody/", "/up", "/badge.svg", "/history.atom"] {
+        assert_eq!(get(&app, path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
     app.stop().await;
 }
 

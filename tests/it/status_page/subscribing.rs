@@ -122,6 +122,36 @@ async fn nobody_manages_anothers_subscription() {
     app.kill().await;
 }
 
+/// Who presses the button twice has two mails, and opens whichever comes first.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_older_of_two_links_confirms_as_well() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    components(&app, 1).await;
+    page(&app, &admin, "shop", 1, json!({})).await;
+    until_served(&app, "/status/shop").await;
+    for count in 1..=2 {
+        submit(&app, "/status/shop/subscribe", &[("address", "ann@example.com")]).await;
+        until("no mail is written", async || mails(&app, "ann@example.com").await.len() == count).await;
+    }
+    let links: Vec<String> = mails(&app, "ann@example.com").await.iter().map(|text| link(text, "confirm")).collect();
+    assert_ne!(links[0], links[1]);
+    // One that does not work says so before its button is pressed.
+    let (id, rest) = links[0].split_once('.').unwrap();
+    let (micros, signature) = rest.split_once('.').unwrap();
+    let later = micros.parse::<i64>().unwrap() + 1;
+    for wrong in [format!("{id}.{later}.{signature}"), format!("{id}.{signature}"), format!("{id}.x.{signature}")] {
+        let shown = get(&app, &wrong).await;
+        assert!(shown.status == StatusCode::NOT_FOUND && !shown.text.contains("<button>"), "{wrong}: {}", shown.text);
+        assert_eq!(submit(&app, &wrong, &[]).await.status, StatusCode::NOT_FOUND, "{wrong}");
+    }
+    assert!(!rows(&app).await[0].1);
+    assert!(get(&app, &links[0]).await.text.contains("<button>"));
+    assert_eq!(submit(&app, &links[0], &[]).await.status, StatusCode::OK);
+    assert!(rows(&app).await[0].1);
+    app.kill().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_to_confirm_ends_and_so_does_its_row() {
     let app = TestApp::start().await;
