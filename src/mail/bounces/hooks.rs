@@ -55,8 +55,8 @@ async fn receive(
 /// How many bounces there were.
 async fn take(mail: &Mail, provider: Provider, token: &str, request: Request) -> Result<usize, ApiError> {
     let known = mail.known_source(provider, token).await?.ok_or_else(|| ApiError::not_found("bounce_source"))?;
-    let taken = take_known(mail, &known, request).await;
-    match &taken {
+    let result = take_known(mail, &known, request).await;
+    match &result {
         Ok(_) => mail.source_reported(&known).await?,
         Err(error) => {
             if let Err(error) = mail.source_refused(&known, error).await {
@@ -65,7 +65,7 @@ async fn take(mail: &Mail, provider: Provider, token: &str, request: Request) ->
             }
         }
     }
-    taken
+    result
 }
 
 async fn take_known(mail: &Mail, known: &Known, mut request: Request) -> Result<usize, ApiError> {
