@@ -25,6 +25,8 @@ pub struct Known {
     pub monitors: Vec<Monitor>,
     /// What published incidents do to it now, and maintenances that are in progress.
     pub incidents: Vec<ComponentStatus>,
+    /// An incident that affected it is over with this change.
+    pub incident_ended: bool,
 }
 
 /// What is to be shown.
@@ -42,8 +44,9 @@ pub fn status(known: &Known) -> ComponentStatus {
     });
     let of_monitors: Vec<ComponentStatus> = of_monitors.collect();
     if worst.is_none() && of_monitors.is_empty() && !known.monitors.is_empty() {
-        // Nobody knows: the last status stays, and the page says since when nothing was checked.
-        return known.shown.unwrap_or(ComponentStatus::Operational);
+        // Nobody knows: the last status stays, and the page says since when nothing was checked. What an incident did ends with it.
+        let last = known.shown.filter(|_| !known.incident_ended);
+        return last.unwrap_or(ComponentStatus::Operational);
     }
     let all = || of_monitors.iter().copied().chain(worst);
     let in_maintenance = all().any(|status| status == ComponentStatus::UnderMaintenance);
@@ -118,7 +121,7 @@ mod tests {
 
     fn of(monitors: &[Monitor], incidents: &[ComponentStatus]) -> ComponentStatus {
         let shown = Some(PartialOutage);
-        status(&Known { set: None, shown, monitors: monitors.to_vec(), incidents: incidents.to_vec() })
+        status(&Known { shown, monitors: monitors.to_vec(), incidents: incidents.to_vec(), ..Known::default() })
     }
 
     #[test]
@@ -130,6 +133,19 @@ mod tests {
         assert_eq!(of(&[up, monitor(PartialOutage, Status::Down)], &[MajorOutage]), MajorOutage);
         let slow = Monitor { degraded: Some(Degraded::Slow), ..up };
         assert_eq!(of(&[slow], &[]), DegradedPerformance);
+    }
+
+    #[test]
+    fn what_an_incident_did_ends_with_it_though_nobody_checks() {
+        let paused = Known {
+            shown: Some(PartialOutage),
+            monitors: vec![monitor(MajorOutage, Status::Paused)],
+            ..Known::default()
+        };
+        assert_eq!(status(&paused), PartialOutage);
+        assert_eq!(status(&Known { incident_ended: true, ..paused.clone() }), Operational);
+        let another = Known { incidents: vec![DegradedPerformance], incident_ended: true, ..paused };
+        assert_eq!(status(&another), DegradedPerformance);
     }
 
     #[test]
@@ -170,7 +186,7 @@ mod tests {
             id: MonitorId(Uuid::from_u128(number)),
             ..monitor(MajorOutage, *status)
         });
-        Known { set: None, shown: Some(shown), monitors: monitors.collect(), incidents: Vec::new() }
+        Known { shown: Some(shown), monitors: monitors.collect(), ..Known::default() }
     }
 
     #[test]

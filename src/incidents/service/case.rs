@@ -27,9 +27,11 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// How many monitors and alerts it is about.
+    /// How many monitors and alerts it is about, and ends of certificates and domains: a nearer threshold counts again, since it is more urgent.
     pub fn count(&self) -> usize {
-        distinct(self.causes.iter())
+        let (endings, others): (Vec<_>, Vec<_>) =
+            self.causes.iter().partition(|cause| cause.source == CauseSource::Ending);
+        endings.len() + distinct(others.into_iter())
     }
 
     pub fn lasts(&self) -> bool {

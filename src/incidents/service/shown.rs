@@ -26,7 +26,17 @@ impl Incidents {
         ids: &[ComponentId],
         incident: Option<IncidentId>,
     ) -> Result<Vec<Changed>, IncidentsError> {
-        self.follow_monitors(conn, ids, incident, &[]).await
+        self.show(conn, ids, incident, &[], false).await
+    }
+
+    /// As [`Self::refresh_components`], where this incident has just ended.
+    pub(super) async fn show_end(
+        &self,
+        conn: &mut PgConnection,
+        ids: &[ComponentId],
+        incident: IncidentId,
+    ) -> Result<Vec<Changed>, IncidentsError> {
+        self.show(conn, ids, Some(incident), &[], true).await
     }
 
     /// As [`Self::refresh_components`], from the times on when these changes of monitors began; oldest first.
@@ -37,12 +47,26 @@ impl Incidents {
         incident: Option<IncidentId>,
         steps: &[Step],
     ) -> Result<Vec<Changed>, IncidentsError> {
+        self.show(conn, ids, incident, steps, false).await
+    }
+
+    async fn show(
+        &self,
+        conn: &mut PgConnection,
+        ids: &[ComponentId],
+        incident: Option<IncidentId>,
+        steps: &[Step],
+        incident_ended: bool,
+    ) -> Result<Vec<Changed>, IncidentsError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let all = components::locked(conn, &ids).await?;
-        let all_known = self.known(conn, &all).await?;
+        let mut all_known = self.known(conn, &all).await?;
+        for known in &mut all_known {
+            known.incident_ended = incident_ended;
+        }
         let orgs: BTreeMap<Uuid, Option<OrgId>> = components::orgs(conn, &ids).await?.into_iter().collect();
         let mut changes = Vec::new();
         for (component, known) in all.iter().zip(&all_known) {
@@ -86,6 +110,7 @@ impl Incidents {
                 })
                 .collect(),
             incidents: lasting.iter().filter(|(_, of, _)| *of == component.id).map(|(.., status)| *status).collect(),
+            incident_ended: false,
         };
         Ok(all.iter().map(known).collect())
     }

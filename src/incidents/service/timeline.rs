@@ -330,6 +330,6 @@ impl Incidents {
         }
         let affected = incidents::affected(tx, &[id.0]).await?;
         let ids: Vec<ComponentId> = affected.into_iter().map(|(_, component, _)| component).collect();
-        self.refresh_components(tx, &ids, Some(id)).await
+        if to.is_over() { self.show_end(tx, &ids, id).await } else { self.refresh_components(tx, &ids, Some(id)).await }
     }
 }

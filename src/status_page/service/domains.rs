@@ -102,18 +102,17 @@ impl StatusPages {
         };
         let now = self.inner.clock.now();
         let mut tx = self.system().await?;
-        let noted = domains::checked(&mut tx, page, &claim.domain, proven, error.as_deref(), now).await;
-        if let Err(error) = noted {
-            if constraint(&error) != Some("status_page_domains_domain_key") {
-                return Err(error.into());
+        let noted = match domains::checked(&mut tx, page, claim, proven, error.as_deref(), now).await {
+            Err(error) if constraint(&error) == Some("status_page_domains_domain_key") => {
+                // The statement has failed, and with it the transaction.
+                tx = self.system().await?;
+                proven = false;
+                let taken = "another status page has proven that it has this name";
+                domains::checked(&mut tx, page, claim, false, Some(taken), now).await?
             }
-            // The statement has failed, and with it the transaction.
-            tx = self.system().await?;
-            let taken = "another status page has proven that it has this name";
-            domains::checked(&mut tx, page, &claim.domain, false, Some(taken), now).await?;
-            proven = false;
-        }
-        if proven != claim.proven_at.is_some() {
+            noted => noted?,
+        };
+        if noted && proven != claim.proven_at.is_some() {
             pages::touch(&mut tx, page, now).await?;
             tracing::info!(page_id = %page, domain = claim.domain, proven, "the proof of a status page's name has changed");
         }

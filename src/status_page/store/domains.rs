@@ -58,27 +58,28 @@ pub async fn delete(conn: &mut PgConnection, page: PageId, domain: &str) -> sqlx
 }
 
 /// What a look into the DNS found. A proof lasts as long as the record is there. Violates `status_page_domains_domain_key` if another page has
-/// proven that it is its own.
+/// proven that it is its own. False where somebody else has looked since `claim` was read: what they found stays, unless it is proven now.
 pub async fn checked(
     conn: &mut PgConnection,
     page: PageId,
-    domain: &str,
+    claim: &Domain,
     proven: bool,
     error: Option<&str>,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
         "UPDATE status_page_domains SET checked_at = $5, error = $4, proven_at = CASE WHEN $3 THEN coalesce(proven_at, $5) END
-         WHERE page_id = $1 AND domain = $2",
+         WHERE page_id = $1 AND domain = $2 AND ($3 OR checked_at IS NOT DISTINCT FROM $6)",
         page.0,
-        domain,
+        claim.domain,
         proven,
         error,
         now,
+        claim.checked_at,
     )
     .execute(conn)
-    .await
-    .map(drop)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Claims of all pages that were looked at before this time, the longest ago first. As role `system`.

@@ -93,8 +93,13 @@ pub async fn run(prober: &Prober, spec: &IcmpSpec, attempt: &mut Attempt) -> Res
     if answered > 0 {
         attempt.measured(Phase::FirstByte, took.iter().sum::<Duration>() / answered);
     }
+    judge(answered, count, spec.loss_below)
+}
+
+/// `loss_below`: a share.
+fn judge(answered: u32, count: u32, loss_below: f64) -> Result<(), Failure> {
     let lost = f64::from(count - answered.min(count)) / f64::from(count);
-    if lost >= spec.loss_below && lost > 0.0 {
+    if lost >= loss_below && lost > 0.0 {
         return Err(failure(Reason::PacketLoss, format!("{answered} of {count} echo requests were answered")));
     }
     Ok(())
@@ -103,4 +108,20 @@ pub async fn run(prober: &Prober, spec: &IcmpSpec, attempt: &mut Attempt) -> Res
 /// An error of the socket, not a missing answer.
 fn is_local(error: &SurgeError) -> bool {
     matches!(error, SurgeError::IOError(_) | SurgeError::ClientDestroyed | SurgeError::NetworkError)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_may_be_lost() {
+        for (answered, loss_below) in [(10, 0.0), (10, 0.1), (9, 0.2), (1, 1.0)] {
+            assert!(judge(answered, 10, loss_below).is_ok(), "{answered} of 10, below {loss_below}");
+        }
+        for (answered, loss_below) in [(9, 0.0), (9, 0.1), (8, 0.2), (0, 1.0)] {
+            let failed = judge(answered, 10, loss_below).unwrap_err();
+            assert_eq!(failed.reason, Reason::PacketLoss, "{answered} of 10, below {loss_below}");
+        }
+    }
 }

@@ -28,7 +28,7 @@ INSERT INTO incident_rules (id, org_id, key, name, position, steps, disabled, cr
 INSERT INTO incident_rotas (id, org_id, key, name, zone, layers, created_by, created_at, updated_at)
   SELECT pg_temp.id(n), '$org', 'rota-' || n, pg_temp.word(n), 'UTC', '[]', 'x', now(), now() FROM n;
 INSERT INTO incident_rota_overrides (id, org_id, rota_id, user_id, starts_at, ends_at, created_by, created_at)
-  SELECT pg_temp.id(n), '$org', pg_temp.id($rows), '$user', now() - interval '2 hours', now() - interval '1 hour', 'x', now() FROM n;
+  SELECT pg_temp.id(n), '$org', pg_temp.id($rows), '$user', now() + interval '1 day', now() + interval '2 days', 'x', now() FROM n;
 -- What was sent to the last channel: room webhooks has it.
 INSERT INTO webhook_deliveries (id, message_id, org_id, receiver, topic, subject, body, state)
   SELECT pg_temp.other(n), pg_temp.other(n), '$org', 'incidents.' || pg_temp.id($rows), 'incidents.message', 'x', '{}', 'delivered' FROM n;

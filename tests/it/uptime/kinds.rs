@@ -151,12 +151,6 @@ async fn dns_is_up_and_down_with_the_right_reason() {
 async fn icmp_is_up_or_says_that_it_may_not() {
     let seen = look(&prober(), json!({"kind": "icmp", "host": "127.0.0.1"})).await;
     assert!(seen.is_up() && seen.phases.first_byte.is_some() || seen.is_unable(), "{seen:?}");
-    if seen.is_up() {
-        // What is answered after the timeout is lost: without any time, one of ten at least. No address is silent in every network.
-        let lost = json!({"kind": "icmp", "host": "127.0.0.1", "count": 10, "loss_below": 0.1});
-        let seen = look_for(&prober(), lost, &[], Duration::ZERO).await;
-        assert_down(&seen, Reason::PacketLoss, "lost");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -389,6 +389,7 @@ async fn the_form_tries_a_monitor_before_it_is_saved() {
             ("kind", "http"),
             ("name", "Shop"),
             ("url", url),
+            ("method", "GET"),
             ("status", "200-299"),
             ("redirects", "5"),
             ("interval", "60"),
