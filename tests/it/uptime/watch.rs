@@ -35,6 +35,8 @@ pub struct Span {
 /// `settings`: further columns with their values, such as `retries = 2`.
 pub async fn insert(db: &mut PgConnection, key: &str, spec: &Value, settings: &str) -> Monitor {
     let (id, kind) = (Uuid::from_bytes(crypto::random_bytes()), spec["kind"].as_str().unwrap());
+    // At once: a prober that runs already must not see it with other settings.
+    let mut tx = db.begin().await.unwrap();
     let number: i32 = sqlx::query_scalar(
         "INSERT INTO uptime_monitors (id, key, name, kind, spec, interval_seconds, timeout_ms, retries, retry_ms, successes, created_by,
            created_at, updated_at)
@@ -44,16 +46,17 @@ pub async fn insert(db: &mut PgConnection, key: &str, spec: &Value, settings: &s
     .bind(key)
     .bind(kind)
     .bind(spec)
-    .fetch_one(&mut *db)
+    .fetch_one(&mut *tx)
     .await
     .unwrap();
     if !settings.is_empty() {
-        execute(db, &format!("UPDATE uptime_monitors SET {settings} WHERE id = '{id}'")).await;
+        execute(&mut tx, &format!("UPDATE uptime_monitors SET {settings} WHERE id = '{id}'")).await;
     }
     let state = format!(
         "INSERT INTO uptime_state (monitor_id, status, since, updated_at) VALUES ('{id}', 'unknown', now(), now())"
     );
-    execute(db, &state).await;
+    execute(&mut tx, &state).await;
+    tx.commit().await.unwrap();
     Monitor { id, number }
 }
 
