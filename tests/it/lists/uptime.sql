@@ -10,10 +10,10 @@ INSERT INTO uptime_windows (id, org_id, key, name, starts_at, ends_at, zone, cre
   SELECT pg_temp.id(n), '$org', 'window-' || n, pg_temp.word(n), now() - interval '2 hours', now() - interval '1 hour', 'UTC', 'x', now(), now() FROM n;
 INSERT INTO uptime_imports (id, org_id, source, file_name, report, created_by, created_at)
   SELECT pg_temp.id(n), '$org', 'gatus', pg_temp.word(n), '{}', 'x', now() FROM n;
--- The history of the last monitor: the same times whatever the number of rows, and none to come.
+-- The history of the last monitor: the same times whatever the number of rows, and none to come. It is paused, so none lasts.
 INSERT INTO uptime_spans (id, org_id, monitor_id, status, starts_at, ends_at, confirmed_at, cause, term)
   SELECT pg_temp.id(n), '$org', pg_temp.id($rows), 'down', now() + (n - $rows - 2) * interval '10 seconds',
-    CASE WHEN n < $rows THEN now() + (n - $rows - 1) * interval '10 seconds' END, now(), 'check', 1 FROM n;
+    now() + (n - $rows - 1) * interval '10 seconds', now(), 'check', 1 FROM n;
 INSERT INTO uptime_checks (at, monitor, org_id, total, lag, outcome, reason, attempt, maintenance, address)
   SELECT now() + (n - $rows - 1) * interval '10 seconds', m.number, '$org', 1000 + n, 1, 0, 0, 1, false, '192.0.2.1'
   FROM n, uptime_monitors m WHERE m.id = pg_temp.id($rows);
