@@ -2,7 +2,7 @@
 """The figures of docs/benchmarks.md, measured on a real appliance. Run by scripts/bench; standard library and wrk.
 
     bench.py --binary PATH --models DIR --report FILE [--seconds N] [--documents N] [--first-run SECONDS]
-             [--backup-megabytes N] [--passages N,N] [--rows N] [--only backup|objects|telemetry|reads|lists|mail|ingest|search]
+             [--backup-megabytes N] [--passages N,N] [--rows N] [--only backup|objects|telemetry|reads|lists|mail|uptime|status_page|peers|ingest|search]
 
 What --first-run measured stays in the report when a later run does not measure it again.
 """
@@ -25,9 +25,12 @@ import backup  # noqa: E402
 import lists  # noqa: E402
 import mail  # noqa: E402
 import objects  # noqa: E402
+import peers  # noqa: E402
 import reads  # noqa: E402
 import search  # noqa: E402
+import status_page  # noqa: E402
 import telemetry  # noqa: E402
+import uptime  # noqa: E402
 from management import Api, first_key, first_sign_in, make_key, wait_until_ready  # noqa: E402
 from with_appliance import EMAIL, free_port, one_time_password, stop, wait_ready  # noqa: E402
 
@@ -178,7 +181,7 @@ def first_run(args):
 
 def kept_sections(report):
     """The sections that are measured otherwise, of the report that is there."""
-    found = re.findall(r"^## (?:Lists|Building|Outages)\b.*?(?=^## |\Z)", report.read_text() if report.exists() else "", re.M | re.S)
+    found = re.findall(r"^## (?:Building|Outages)\b.*?(?=^## |\Z)", report.read_text() if report.exists() else "", re.M | re.S)
     return "".join(f"\n{section.rstrip()}\n" for section in found)
 
 
@@ -260,6 +263,25 @@ def run_mail(args):
     return run_apart(args, lambda start, folder: mail.measure(start, folder, waiting=args.rows))
 
 
+def run_uptime(args):
+    yield from run_apart(args, uptime.measure)
+    yield from run_apart(args, uptime.history)
+
+
+def run_status_page(args):
+    return run_apart(args, status_page.measure)
+
+
+def run_peers(_):
+    target = uptime.Target()
+    try:
+        for row in peers.measure(f"http://127.0.0.1:{target.port}/"):
+            print(f"{row[0]}: {row[1]}", flush=True)
+            yield row
+    finally:
+        target.stop()
+
+
 def run_ingest(args):
     def measure(start, _):
         appliance, _, key = start({})
@@ -288,10 +310,10 @@ def main():
     parser.add_argument("--passages", type=lambda text: [int(size) for size in text.split(",") if size], default=[10_000, 100_000],
                         help="sizes of the bases that are searched, with a comma between them; none leaves them out")
     parser.add_argument("--rows", type=int, default=100_000, help="of each kind, in the organisation whose lists are read")
-    parser.add_argument("--only", choices=("backup", "objects", "telemetry", "reads", "lists", "mail", "ingest", "search"), help="print the figures of this part, and write no report")
+    parser.add_argument("--only", choices=("backup", "objects", "telemetry", "reads", "lists", "mail", "uptime", "status_page", "peers", "ingest", "search"), help="print the figures of this part, and write no report")
     args = parser.parse_args()
     if args.only:
-        parts = {"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry, "reads": run_reads, "lists": run_lists, "mail": run_mail, "ingest": run_ingest, "search": run_search}
+        parts = {"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry, "reads": run_reads, "lists": run_lists, "mail": run_mail, "uptime": run_uptime, "status_page": run_status_page, "peers": run_peers, "ingest": run_ingest, "search": run_search}
         list(parts[args.only](args))
         return
     appliance = Appliance(args.binary, args.models)
@@ -303,6 +325,9 @@ def main():
     rows += run_reads(args)
     rows += run_lists(args)
     rows += run_mail(args)
+    rows += run_uptime(args)
+    rows += run_status_page(args)
+    rows += run_peers(args)
     if args.passages:
         rows += run_search(args)
     rows += run_telemetry(args)

@@ -7,6 +7,7 @@ mod generated;
 mod metrics;
 mod rooms;
 mod router;
+mod self_checks;
 mod stores;
 #[cfg(test)]
 mod tests;

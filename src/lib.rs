@@ -32,12 +32,18 @@ pub use ::agents;
 pub use ::alerting;
 /// Backups, drills, restore.
 pub use ::backup;
+/// Incidents: timeline, components, on-call, channels.
+pub use ::incidents;
 /// Knowledge bases: extraction, chunks, vectors, search.
 pub use ::knowledge;
 /// Log search, and log levels at run time.
 pub use ::logs;
 /// Events of other rooms as mail, the weekly report.
 pub use ::notices;
+/// Status pages, rendered ahead.
+pub use ::status_page;
+/// Monitors: checks, history, the file of monitors, imports.
+pub use ::uptime;
 
 /// The composition root: configuration and wiring of every capability.
 pub mod app;

@@ -1,6 +1,9 @@
 //! The whole configuration: one section per capability.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -33,6 +36,9 @@ pub struct Config {
     pub webhooks: webhooks::Config,
     pub mail: mail::Config,
     pub notices: notices::Config,
+    pub uptime: uptime::Config,
+    pub incidents: incidents::Config,
+    pub status_page: status_page::Config,
     /// The file that this was read from and the secret files that it names: both are part of a backup.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
@@ -102,6 +108,11 @@ impl Config {
         self.backup.tools_dir.clone().or_else(beside)
     }
 
+    /// The file that describes monitors; it may appear later.
+    pub fn monitors_file(&self) -> Option<PathBuf> {
+        self.uptime.monitors_file(settings_file(&self.files))
+    }
+
     /// Parses every section, reads secrets from their files and validates everything; returns all errors at once.
     pub fn load(mut raw: Raw) -> Result<Self, ConfigErrors> {
         let mut e = ConfigErrors::default();
@@ -145,7 +156,17 @@ impl Config {
         mail.validate(&mut e);
         let notices: notices::Config = raw.section("notices", &mut e);
         notices.validate(&mut e);
-        let (files, environment) = (raw.files(), raw.environment());
+        let uptime: uptime::Config = raw.section("uptime", &mut e);
+        uptime.validate(&mut e);
+        let incidents: incidents::Config = raw.section("incidents", &mut e);
+        incidents.validate(&mut e);
+        let status_page: status_page::Config = raw.section("status_page", &mut e);
+        status_page.validate(&mut e);
+        let (mut files, environment) = (raw.files(), raw.environment());
+        // The one beside the file of settings is named by no setting.
+        let monitors = uptime.monitors_file(settings_file(&files));
+        let monitors = monitors.filter(|file| file.is_file() && !files.contains(file));
+        files.extend(monitors);
         let warnings = raw.finish(&mut e);
         let config = Self {
             plain,
@@ -167,10 +188,18 @@ impl Config {
             webhooks,
             mail,
             notices,
+            uptime,
+            incidents,
+            status_page,
             files,
             environment,
             warnings,
         };
         if e.is_empty() { Ok(config) } else { Err(e) }
     }
+}
+
+/// The file that the settings were read from: the first, where there is one.
+fn settings_file(files: &[PathBuf]) -> Option<&Path> {
+    files.first().map(PathBuf::as_path).filter(|file| file.extension().is_some_and(|end| end == "toml"))
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Config, Families, Runtime, Stores};
+use super::{Config, Families, Runtime, Stores, self_checks};
 use agents::Agents;
 use alerting::Alerting;
 use auth::Auth;
 use backup::Backups;
 use console::{Asset, Locale, NavItem};
 use events::{EventType, Events, Subscription};
+use incidents::Incidents;
 use jobs::{Jobs, Registry};
 use kit::{Context, Module, Room};
 use knowledge::Knowledge;
@@ -20,7 +21,9 @@ use platform::{
     db::{self, Table},
     http::Scope,
 };
+use status_page::StatusPages;
 use storage::{Deletions, Storage};
+use uptime::{SelfCheck, Uptime};
 use webhooks::Webhooks;
 
 /// The ground floor's tables.
@@ -56,12 +59,15 @@ pub static ROOMS: &[&Room] = &[
     &knowledge::ROOM,
     &JOBS,
     &EVENTS,
+    &uptime::ROOM,
+    &incidents::ROOM,
     &alerting::ROOM,
     &backup::ROOM,
     &logs::ROOM,
     &webhooks::ROOM,
     &mail::ROOM,
     &notices::ROOM,
+    &status_page::ROOM,
     &auth::ROOM,
 ];
 
@@ -137,6 +143,9 @@ pub struct Rooms {
     pub webhooks: Webhooks,
     pub mail: Mail,
     pub notices: Notices,
+    pub uptime: Uptime,
+    pub incidents: Incidents,
+    pub status_pages: StatusPages,
     /// In the order of [`ROOMS`].
     pub modules: Vec<Module>,
     /// Every kind of job that this build runs.
@@ -179,6 +188,12 @@ impl Rooms {
         };
         let (notices, of_notices) = notices::build(context, &config.notices, needs);
         auth.mails_links_by(notices.link_mailer());
+        let jobs = Jobs::new(context.db.clone(), context.clock.clone(), config.jobs.clone(), families.jobs.clone());
+        let asked =
+            self_checks::Asked { jobs: &jobs, llm: &llm, knowledge: &knowledge, backups: &backups, mail: &mail };
+        let checks = self_checks::all(context, &asked);
+        let below = (&webhooks, &mail, &auth, &alerting);
+        let (uptime, incidents, status_pages, of_watching) = watching(context, config, checks, below)?;
         let (events, of_events) = events(context, config, families);
         let mut modules = vec![
             of_auth,
@@ -193,12 +208,11 @@ impl Rooms {
             of_notices,
             of_events,
         ];
+        modules.extend(of_watching);
 
         let mut registry = Registry::default();
         modules.iter().try_for_each(|module| module.register_jobs(&mut registry))?;
-        let jobs = Jobs::new(context.db.clone(), context.clock.clone(), config.jobs.clone(), families.jobs.clone());
-        modules.push(of_jobs(&jobs, &registry));
-        modules.push(Module::new(&STORAGE).checks(storage.clone(), storage::checks));
+        modules.extend([of_jobs(&jobs, &registry), Module::new(&STORAGE).checks(storage.clone(), storage::checks)]);
         modules.sort_by_key(|module| ROOMS.iter().position(|room| room.name == module.room.name));
         Ok(Self {
             auth,
@@ -215,10 +229,35 @@ impl Rooms {
             webhooks,
             mail,
             notices,
+            uptime,
+            incidents,
+            status_pages,
             modules,
             registry,
         })
     }
+}
+
+/// Monitors, incidents and status pages.
+fn watching(
+    context: &Context,
+    config: &Config,
+    checks: Vec<Arc<dyn SelfCheck>>,
+    (webhooks, mail, auth, alerting): (&Webhooks, &Mail, &Auth, &Alerting),
+) -> anyhow::Result<(Uptime, Incidents, StatusPages, [Module; 3])> {
+    let is_watched = config.alerting.heartbeat_url.is_some();
+    let (uptime, of_uptime) = uptime::build(context, &config.uptime, config.monitors_file(), checks, is_watched);
+    let needs = incidents::Needs {
+        webhooks: webhooks.clone(),
+        mail: mail.clone(),
+        auth: auth.clone(),
+        alerting: alerting.clone(),
+        uptime: uptime.clone(),
+    };
+    let (incidents, of_incidents) = incidents::build(context, &config.incidents, needs)?;
+    let needs = status_page::Needs { mail: mail.clone(), uptime: uptime.clone(), incidents: incidents.clone() };
+    let (status_pages, of_status_page) = status_page::build(context, &config.status_page, needs)?;
+    Ok((uptime, incidents, status_pages, [of_uptime, of_incidents, of_status_page]))
 }
 
 fn events(context: &Context, config: &Config, families: &Families) -> (Events, Module) {

@@ -75,6 +75,7 @@ impl App {
         let frame =
             MiddlewareStack::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle)
                 .with_own_tokens(&ROOMS.iter().flat_map(|room| room.own_tokens).cloned().collect::<Vec<_>>())
+                .with_status_pages(self.runtime.config.status_page.requests_per_minute, self.status_pages.hosts())
                 .with_public(&public);
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
         http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::map_openai_errors)))

@@ -5,6 +5,7 @@ mod boot;
 mod config;
 mod docs;
 mod doctor;
+mod incidents;
 mod knowledge;
 mod log_level;
 mod mail;
@@ -15,8 +16,10 @@ mod owner;
 mod psql;
 mod restore;
 mod serve;
+mod status_page;
 mod support_bundle;
 mod upgrade_postgres;
+mod uptime;
 mod user;
 
 use std::{
@@ -84,6 +87,12 @@ enum Command {
     UpgradePostgres(upgrade_postgres::Args),
     /// Mail: send a test, look into the log, send again, cancel, suppress; and the domains that it is sent from.
     Mail(mail::Args),
+    /// Monitors: list and check them, apply their file, import others, report a month.
+    Uptime(uptime::Args),
+    /// Status pages: list, show and publish them, announce incidents and maintenance, export subscribers.
+    StatusPage(status_page::Args),
+    /// Incidents: list, acknowledge, resolve them; who is on call; test a channel.
+    Incidents(incidents::Args),
     /// Documents: read files like uploads.
     #[command(subcommand)]
     Knowledge(knowledge::Action),
@@ -115,6 +124,9 @@ impl Command {
             | Self::Psql(_)
             | Self::UpgradePostgres(_)
             | Self::Mail(_)
+            | Self::Uptime(_)
+            | Self::StatusPage(_)
+            | Self::Incidents(_)
             | Self::SupportBundle(_) => true,
             Self::Serve(_)
             | Self::LogLevel(_)
@@ -180,6 +192,9 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::UpgradePostgres(args) => Box::pin(upgrade_postgres::run(config, args)).await,
             Command::Psql(args) => psql::run(config, args).await,
             Command::Mail(args) => Box::pin(mail::run(config, args)).await,
+            Command::Uptime(args) => Box::pin(uptime::run(config, args)).await,
+            Command::StatusPage(args) => Box::pin(status_page::run(config, args)).await,
+            Command::Incidents(args) => Box::pin(incidents::run(config, args)).await,
             Command::Knowledge(action) => knowledge::run(&config, action).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }

@@ -194,9 +194,9 @@ mod tests {
             held_seconds: 60.0,
             left_seconds,
         };
-        let held = [row("schedules", 9.0), row("upkeep", 9.0)];
+        let held = [row("prober", 9.0), row("schedules", 9.0), row("upkeep", 9.0)];
         assert_eq!(judge_leases(&held, true).status, Status::Pass);
-        let ended = [row("schedules", 9.0), row("upkeep", -1.0)];
+        let ended = [row("prober", 9.0), row("schedules", 9.0), row("upkeep", -1.0)];
         let found = judge_leases(&ended, true);
         assert!(found.status == Status::Warn && found.summary.contains("upkeep"), "{found:?}");
         assert_eq!(judge_leases(&ended, false).status, Status::Pass);

@@ -8,6 +8,7 @@
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
+use sqlx::PgConnection;
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until, timeout},
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use super::{
     Jobs, JobsError,
-    store::{self, Standing},
+    store::{self, Candidacy},
     worker::{LogOnChange, jittered},
 };
 use platform::{crypto, db::DbError, label_enum};
@@ -34,6 +35,49 @@ label_enum! {
         Upkeep = "upkeep",
         /// Firing schedules: workers only, because a tick without any worker is missed and not queued.
         Schedules = "schedules",
+        /// Checking monitors and rendering status pages: workers only. It goes on without the database: see [`Duty`].
+        Prober = "prober",
+    }
+}
+
+/// How this process stands with a duty that one process of the installation has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has the duty. `term` grows with each change of the holder.
+    Ours { term: i64 },
+    /// Another process has it, or nobody, or this process does not stand for it.
+    Theirs,
+    /// The lease of this term ended because the database did not answer. As long as the database is away nobody can take the duty over; but if only
+    /// this process is cut off, another has taken it.
+    Unsure { term: i64 },
+}
+
+/// A duty that goes on while the database is away. Cheap to clone.
+///
+/// A process that was frozen learns too late that its lease has ended, and one that is cut off does not learn it at all: so whatever it writes for the
+/// duty is fenced by [`Duty::holds`].
+#[derive(Clone, Debug)]
+pub struct Duty(pub(super) Leader);
+
+impl Duty {
+    /// How this process stands now, by its own clock.
+    pub fn standing(&self) -> Standing {
+        let standing = *self.0.0.standing.borrow();
+        match standing {
+            Standing::Ours { term } if !self.0.leads() => Standing::Unsure { term },
+            standing => standing,
+        }
+    }
+
+    /// Its changes, for waiting.
+    pub fn changes(&self) -> watch::Receiver<Standing> {
+        self.0.0.standing.subscribe()
+    }
+
+    /// Whether the duty is still this term's; if so, nobody takes it over before the transaction ends. A transaction that writes for the duty begins
+    /// with it, as role `system`, and is rolled back if this is false.
+    pub async fn holds(&self, conn: &mut PgConnection, term: i64) -> sqlx::Result<bool> {
+        store::holds(conn, self.0.0.lease.as_str(), term).await
     }
 }
 
@@ -47,12 +91,15 @@ struct State {
     id: Uuid,
     /// End of this process's leadership, by its own clock.
     until: watch::Sender<Option<Instant>>,
+    /// For a [`Duty`].
+    standing: watch::Sender<Standing>,
 }
 
 impl Leader {
     pub(super) fn new(lease: Lease) -> Self {
         let id = Uuid::from_bytes(crypto::random_bytes());
-        Self(Arc::new(State { lease, id, until: watch::Sender::new(None) }))
+        let (until, standing) = (watch::Sender::new(None), watch::Sender::new(Standing::Theirs));
+        Self(Arc::new(State { lease, id, until, standing }))
     }
 
     /// Whether this process leads now.
@@ -98,15 +145,20 @@ impl Leader {
             let found = found.unwrap_or_else(|_| Err(DbError::from(sqlx::Error::PoolTimedOut).into()));
             let mut wait = jittered(RENEW);
             match errors.watch(found) {
-                Some(Standing::Ours { term }) => self.won(&jobs, term, asked + LEASE),
-                Some(Standing::Theirs { seconds }) => {
+                Some(Candidacy::Ours { term }) => self.won(&jobs, term, asked + LEASE),
+                Some(Candidacy::Theirs { seconds }) => {
                     self.lost(&jobs, "another process has taken over");
+                    self.set_standing(|_| Standing::Theirs);
                     wait = wait.min(Duration::from_secs_f64(seconds.clamp(0.05, LEASE.as_secs_f64())));
                 }
                 None => wait = Duration::from_secs(1),
             }
             if self.left() == Some(Duration::ZERO) {
                 self.lost(&jobs, "the lease could not be renewed");
+                self.set_standing(|before| match before {
+                    Standing::Ours { term } => Standing::Unsure { term },
+                    other => other,
+                });
             }
             let wait = self.left().map_or(wait, |left| wait.min(left));
             tokio::select! { () = soft.cancelled() => {}, () = sleep(wait) => {} }
@@ -119,15 +171,25 @@ impl Leader {
         (*self.0.until.borrow()).map(|until| until.saturating_duration_since(Instant::now()))
     }
 
-    async fn stand(&self, jobs: &Jobs) -> Result<Standing, JobsError> {
+    async fn stand(&self, jobs: &Jobs) -> Result<Candidacy, JobsError> {
         let mut tx = jobs.db().system().await?;
-        let standing = store::stand(&mut tx, self.0.lease.as_str(), self.0.id, LEASE).await?;
+        let candidacy = store::stand(&mut tx, self.0.lease.as_str(), self.0.id, LEASE).await?;
         tx.commit().await?;
-        Ok(standing)
+        Ok(candidacy)
+    }
+
+    /// Wakes those who wait for a change, if it is one.
+    fn set_standing(&self, next: impl FnOnce(Standing) -> Standing) {
+        self.0.standing.send_if_modified(|standing| {
+            let before = *standing;
+            *standing = next(before);
+            *standing != before
+        });
     }
 
     fn won(&self, jobs: &Jobs, term: i64, until: Instant) {
         let led = self.0.until.send_replace(Some(until)).is_some();
+        self.set_standing(|_| Standing::Ours { term });
         if !led {
             jobs.metrics().elected(self.0.lease);
             let (lease, process) = (self.0.lease.as_str(), self.0.id);
@@ -150,6 +212,7 @@ impl Leader {
 
     /// Releases the lease. If the database is unreachable, it expires by itself.
     async fn resign(&self, jobs: &Jobs) {
+        self.set_standing(|_| Standing::Theirs);
         if self.0.until.send_replace(None).is_none() {
             return;
         }
@@ -196,6 +259,21 @@ mod tests {
         };
         assert_eq!(renewed.while_leading(work).await, Some(7));
         assert_eq!(leader(None).while_leading(std::future::ready(7)).await, None, "who does not lead does nothing");
+    }
+
+    #[test]
+    fn a_duty_is_in_doubt_as_soon_as_its_lease_has_ended() {
+        let leader = leader(Some(Duration::from_secs(60)));
+        let (duty, mut changes) = (Duty(leader.clone()), Duty(leader.clone()).changes());
+        assert_eq!(duty.standing(), Standing::Theirs);
+        leader.set_standing(|_| Standing::Ours { term: 3 });
+        assert_eq!((duty.standing(), changes.has_changed().unwrap()), (Standing::Ours { term: 3 }, true));
+        changes.mark_unchanged();
+        leader.set_standing(|_| Standing::Ours { term: 3 });
+        assert!(!changes.has_changed().unwrap(), "a renewal is no change");
+        // Nobody has said so yet: the process was frozen.
+        leader.0.until.send_replace(Some(Instant::now()));
+        assert_eq!(duty.standing(), Standing::Unsure { term: 3 });
     }
 
     /// As a process that is stopped and continued: its thread comes back later than its lease lasted.

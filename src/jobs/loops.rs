@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Jobs, leader::Leader, worker::jittered};
+use super::{
+    Jobs,
+    leader::{Duty, Leader},
+    worker::jittered,
+};
 use platform::lifecycle::Lifecycle;
 
 /// Where a loop runs.
@@ -20,12 +24,18 @@ pub enum By {
 #[derive(Clone, Debug)]
 pub struct Loops {
     leader: Leader,
+    prober: Leader,
     lifecycle: Lifecycle,
 }
 
 impl Loops {
-    pub(super) fn new(leader: Leader, lifecycle: &Lifecycle) -> Self {
-        Self { leader, lifecycle: lifecycle.clone() }
+    pub(super) fn new(leader: Leader, prober: Leader, lifecycle: &Lifecycle) -> Self {
+        Self { leader, prober, lifecycle: lifecycle.clone() }
+    }
+
+    /// How this process stands with checking monitors. Without a worker it never has that duty.
+    pub fn prober(&self) -> Duty {
+        Duty(self.prober.clone())
     }
 
     /// Runs `task` immediately, and again `interval` (75 to 125 % of it) after each end, until the shutdown begins, which cancels it. Logs when it
@@ -93,7 +103,7 @@ impl Jobs {
     pub fn start_loops(&self, lifecycle: &Lifecycle) -> Loops {
         let leader = self.upkeep_leader().clone();
         lifecycle.spawn("jobs.leader", leader.clone().run(self.clone(), lifecycle.soft().clone()));
-        Loops::new(leader, lifecycle)
+        Loops::new(leader, self.prober_leader().clone(), lifecycle)
     }
 }
 

@@ -191,7 +191,7 @@ impl Metrics {
     fn describe_leader(&self, registry: &mut Registry) {
         registry.register(
             "leader",
-            "1 in the process that holds the lease (upkeep: figures of whole tables and sweeps; schedules: firing them), 0 in the other candidates",
+            "1 in the process that holds the lease (upkeep: figures of whole tables and sweeps; schedules: firing them; prober: checking monitors), 0 in the other candidates",
             self.leader.clone(),
         );
         registry.register("elections", "Times that this process acquired the lease", self.elections.clone());

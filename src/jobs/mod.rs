@@ -10,7 +10,7 @@
 //! Within a process, [`enqueue`] wakes the worker.
 //!
 //! Every serving process exports the queue's metrics ([`figures`]), so they survive the last worker.
-//! One process, the [`leader`], reads and sweeps whole tables of other rooms, in [`Loops`].
+//! One process, the [`leader`], reads and sweeps whole tables of other rooms, in [`Loops`]. One worker has the [`Duty`] of checking monitors.
 //!
 //! Owns `jobs`, `job_payloads`, `job_history`, `job_attempts`, `job_dead_letters`, `job_queues`, `job_schedules`,
 //! `job_workers`, `job_leases`.
@@ -40,6 +40,7 @@ mod worker;
 
 pub use config::Config;
 pub use error::{JobError, JobsError};
+pub use leader::{Duty, Standing};
 pub use loops::{By, Loops};
 pub use metrics::Metrics;
 pub use model::{Enqueue, Job, JobContext, JobId, JobState, JobSummary, Progress};

@@ -31,6 +31,7 @@ struct Inner {
     metrics: Metrics,
     upkeep: Leader,
     schedules: Leader,
+    prober: Leader,
     /// Liveness of this process's worker, once started.
     liveness: Mutex<Option<Arc<Liveness>>>,
 }
@@ -59,8 +60,8 @@ fn as_seen_by(who: &Principal, job: JobSummary) -> JobSummary {
 
 impl Jobs {
     pub fn new(db: Db, clock: Clock, config: Config, metrics: Metrics) -> Self {
-        let (upkeep, schedules) = (Leader::new(Lease::Upkeep), Leader::new(Lease::Schedules));
-        Self(Arc::new(Inner { db, clock, config, metrics, upkeep, schedules, liveness: Mutex::default() }))
+        let [upkeep, schedules, prober] = [Lease::Upkeep, Lease::Schedules, Lease::Prober].map(Leader::new);
+        Self(Arc::new(Inner { db, clock, config, metrics, upkeep, schedules, prober, liveness: Mutex::default() }))
     }
 
     /// Starts this process's worker: it leases jobs of the registered kinds, fires the registered schedules and rescues
@@ -71,6 +72,8 @@ impl Jobs {
         self.0.metrics.create(&registry.queues(), &registry.schedule_names());
         let schedules = self.0.schedules.clone().run(self.clone(), lifecycle.soft().clone());
         lifecycle.spawn("jobs.schedules_leader", schedules);
+        let prober = self.0.prober.clone().run(self.clone(), lifecycle.soft().clone());
+        lifecycle.spawn("jobs.prober_leader", prober);
         let liveness = worker::start(self.clone(), registry, lifecycle);
         *self.0.liveness.lock().unwrap_or_else(PoisonError::into_inner) = Some(liveness);
         Ok(())
@@ -132,6 +135,11 @@ impl Jobs {
     /// This process's candidacy for the lease of figures and sweeps.
     pub(super) fn upkeep_leader(&self) -> &Leader {
         &self.0.upkeep
+    }
+
+    /// This process's candidacy for the lease of the prober.
+    pub(super) fn prober_leader(&self) -> &Leader {
+        &self.0.prober
     }
 
     /// This process's candidacy for the lease of schedules.

@@ -101,13 +101,19 @@ pub static DIGEST: Kind = Kind::notice("digest", Senders::Installation);
 pub static ACTIVITY: Kind = Kind::notice("activity", Senders::None);
 pub static BACKUP_REPORT: Kind = Kind::notice("backup_report", Senders::Installation);
 pub static WEEKLY_REPORT: Kind = Kind::notice("weekly_report", Senders::Installation);
+/// To whoever is on call: nobody unsubscribes from that.
+pub static INCIDENT: Kind = Kind::transactional("incident", Senders::Both);
+/// Asks a subscriber of a status page whether the address is theirs.
+pub static STATUS_CONFIRM: Kind = Kind::transactional("status_confirm", Senders::Both);
+/// To subscribers of a status page. It has a limit of its own per hour, so that a page with many subscribers holds up no other mail of its owner.
+pub static STATUS_UPDATE: Kind = Kind::notice("status_update", Senders::Both);
 /// Mail that an organisation sends by the API.
 pub static API: Kind = Kind::transactional("api", Senders::Organisations);
 /// Sent by hand, to try the settings.
 pub static TEST: Kind = Kind::transactional("test", Senders::Both);
 
 /// Every kind.
-pub static KINDS: [&Kind; 13] = [
+pub static KINDS: [&Kind; 16] = [
     &VERIFY,
     &WELCOME,
     &INVITATION,
@@ -119,6 +125,9 @@ pub static KINDS: [&Kind; 13] = [
     &ACTIVITY,
     &BACKUP_REPORT,
     &WEEKLY_REPORT,
+    &INCIDENT,
+    &STATUS_CONFIRM,
+    &STATUS_UPDATE,
     &API,
     &TEST,
 ];

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use platform::{id_type, ids::OrgId, text_enum};
+pub use platform::ids::Owner;
+use platform::{id_type, text_enum};
 
 id_type!(MessageId, "A mail in the outbox.");
 id_type!(SuppressionId, "An address to which nothing is sent.");
@@ -21,27 +22,6 @@ impl MessageId {
     pub fn first_at(at: DateTime<Utc>) -> Self {
         let millis = u128::try_from(at.timestamp_millis()).unwrap_or_default().min((1 << 48) - 1);
         Self(Uuid::from_u128(millis << 80))
-    }
-}
-
-/// Owner of mail, suppressions, domains, templates and bounce sources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    Org(OrgId),
-    /// The installation's; operators only.
-    Installation,
-}
-
-impl Owner {
-    pub fn org(self) -> Option<OrgId> {
-        match self {
-            Self::Org(org) => Some(org),
-            Self::Installation => None,
-        }
-    }
-
-    pub fn of(org: Option<OrgId>) -> Self {
-        org.map_or(Self::Installation, Self::Org)
     }
 }
 
@@ -368,8 +348,12 @@ pub struct Source {
     pub has_secret: bool,
     pub created_by: String,
     pub created_at: DateTime<Utc>,
-    /// When the last report came.
+    /// When the last report was taken.
     pub last_at: Option<DateTime<Utc>>,
+    /// Since when reports come to nothing: their signature does not hold, or their form is unknown; null: the last one was taken.
+    pub refused_since: Option<DateTime<Utc>>,
+    /// Why the last one came to nothing.
+    pub refusal: Option<String>,
 }
 
 /// A source with its address, which is shown only once.

@@ -131,7 +131,8 @@ fn judge(url: &Url, allowed: &[IpNet]) -> Result<(), AddressError> {
     }
 }
 
-fn may_be_asked(ip: IpAddr, allowed: &[IpNet]) -> bool {
+/// Whether a user's address may be connected to: it is on the public internet, or in a network that an operator allows.
+pub fn may_be_asked(ip: IpAddr, allowed: &[IpNet]) -> bool {
     is_public(ip) || allowed.iter().any(|network| network.contains(&ip.to_canonical()))
 }
 

@@ -70,6 +70,27 @@ macro_rules! id_type {
 id_type!(OrgId, "An organisation: the tenant that rows belong to.");
 id_type!(UserId, "A person who can sign in; may be a member of several organisations.");
 
+/// Whose something is that organisations and the installation can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Owner {
+    Org(OrgId),
+    /// The installation's; operators only.
+    Installation,
+}
+
+impl Owner {
+    pub fn org(self) -> Option<OrgId> {
+        match self {
+            Self::Org(org) => Some(org),
+            Self::Installation => None,
+        }
+    }
+
+    pub fn of(org: Option<OrgId>) -> Self {
+        org.map_or(Self::Installation, Self::Org)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 //! order per receiver.
 //!
 //! A delivery is a row, inserted in the transaction that moves this room's cursor over the events, or by another room with
-//! [`Webhooks::send`] for a configured receiver. A job per receiver sends queued messages, oldest first; after a failure nothing is sent there
+//! [`Webhooks::send`] for a configured receiver, or with [`Webhooks::post`] for one of its own ([`Receivers`]). A job per receiver sends queued messages, oldest first; after a failure nothing is sent there
 //! until the next attempt is due, so that the order is kept. An endpoint that fails for days is disabled. Addresses of organisations are
 //! reached through the guarded client; those of operators may be in private networks.
 //!
@@ -18,6 +18,7 @@ mod metrics;
 mod model;
 mod module;
 pub mod pages;
+mod receivers;
 pub mod routes;
 mod sender;
 mod service;
@@ -32,7 +33,10 @@ pub use error::WebhooksError;
 pub use events::{EVENTS, EndpointDisabled};
 pub use jobs::register;
 pub use metrics::Metrics;
-pub use model::{Configured, Delivery, DeliveryId, DeliveryState, Endpoint, EndpointId, Message};
+pub use model::{
+    Configured, Delivery, DeliveryDetail, DeliveryId, DeliveryState, Endpoint, EndpointId, Message, Owner,
+};
 pub use module::{ROOM, build};
+pub use receivers::{Answer, Form, Judge, Receivers, Target, Verdict, by_status};
 pub use service::{Deps, Webhooks};
 pub use signature::{BadSecret, SigningKey};

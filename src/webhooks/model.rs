@@ -6,27 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use platform::{id_type, ids::OrgId, text_enum};
+pub use platform::ids::Owner;
+use platform::{id_type, text_enum};
 
 id_type!(EndpointId, "An address that is told of events.");
 id_type!(DeliveryId, "A message on its way to a webhook.");
-
-/// Owner of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    Org(OrgId),
-    /// The installation's; operators only.
-    Installation,
-}
-
-impl Owner {
-    pub fn org(self) -> Option<OrgId> {
-        match self {
-            Self::Org(org) => Some(org),
-            Self::Installation => None,
-        }
-    }
-}
 
 text_enum! {
     /// State of an endpoint.

@@ -2,27 +2,34 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::signature::SigningKey;
+use super::receivers::{Answer, Form, Judge, Verdict};
 use platform::http_client::{self, AddressError, HttpClients, TenantClient};
 
 /// A slower receiver should queue the message and answer first.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// As much of an answer is read as is judged.
+const HEAD_BYTES: usize = 4096;
 
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     #[error("cannot be reached")]
     Unreachable(#[source] reqwest::Error),
-    #[error("it answered {0}")]
-    Answered(StatusCode),
+    /// Not now.
+    #[error("{0}")]
+    Answered(String),
     #[error("it answered {0}: redirects are not followed, so the webhook needs the final address")]
     Redirected(StatusCode),
-    #[error("it answered 410 Gone: it wants no more messages")]
-    Gone,
+    /// Never this message.
+    #[error("{0}")]
+    Refused(String),
+    /// Never anything.
+    #[error("{0}")]
+    Gone(String),
     #[error(transparent)]
     Address(#[from] AddressError),
     #[error("this receiver was removed from the configuration")]
@@ -44,8 +51,10 @@ pub enum By {
 pub struct Attempt<'a> {
     pub by: By,
     pub url: &'a str,
-    /// The first is the newest.
-    pub keys: &'a [SigningKey],
+    pub form: &'a Form,
+    pub judge: Judge,
+    /// Whether the judge needs the body of the answer.
+    pub reads: bool,
     pub message_id: Uuid,
     /// Unix seconds.
     pub timestamp: i64,
@@ -92,7 +101,7 @@ impl Sender {
         }
     }
 
-    /// Posts it once. The response body is not needed.
+    /// Posts it once.
     pub async fn send(&self, attempt: &Attempt<'_>) -> Attempted {
         let begin = Instant::now();
         let ended = |status, retry_after, result| Attempted { status, took: begin.elapsed(), retry_after, result };
@@ -100,29 +109,49 @@ impl Sender {
             Ok(request) => request,
             Err(error) => return ended(None, None, Err(error.into())),
         };
-        let (id, timestamp) = (attempt.message_id.to_string(), attempt.timestamp);
-        let signatures: Vec<String> = attempt.keys.iter().map(|key| key.sign(&id, timestamp, attempt.body)).collect();
-        let request = request
-            .timeout(TIMEOUT)
-            .header("content-type", "application/json")
-            .header("webhook-id", &id)
-            .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", signatures.join(" "))
-            .body(attempt.body.to_owned());
-        match request.send().await {
+        let request = request.timeout(TIMEOUT).header("content-type", "application/json");
+        match with_headers(request, attempt).body(attempt.body.to_owned()).send().await {
             // URLs can contain secrets: errors omit them.
             Err(error) => ended(None, None, Err(SendError::Unreachable(error.without_url()))),
-            Ok(response) => {
-                let status = response.status();
-                let result = match status {
-                    status if status.is_success() => Ok(()),
-                    StatusCode::GONE => Err(SendError::Gone),
-                    status if status.is_redirection() => Err(SendError::Redirected(status)),
-                    status => Err(SendError::Answered(status)),
-                };
-                let retry_after = if result.is_err() { http_client::retry_after(response.headers()) } else { None };
-                ended(Some(status), retry_after, result)
+            Ok(mut response) => {
+                let (status, retry_after) = (response.status(), http_client::retry_after(response.headers()));
+                let head = if attempt.reads { head(&mut response).await } else { Vec::new() };
+                match (attempt.judge)(&Answer { status, head: &head, retry_after }) {
+                    Verdict::Delivered => ended(Some(status), None, Ok(())),
+                    Verdict::Retry(wait, _) if status.is_redirection() => {
+                        ended(Some(status), wait, Err(SendError::Redirected(status)))
+                    }
+                    Verdict::Retry(wait, why) => ended(Some(status), wait, Err(SendError::Answered(why))),
+                    Verdict::Refused(why) => ended(Some(status), None, Err(SendError::Refused(why))),
+                    Verdict::Gone(why) => ended(Some(status), None, Err(SendError::Gone(why))),
+                }
             }
         }
     }
+}
+
+fn with_headers(request: RequestBuilder, attempt: &Attempt<'_>) -> RequestBuilder {
+    match attempt.form {
+        Form::Signed(keys) => {
+            let (id, timestamp) = (attempt.message_id.to_string(), attempt.timestamp);
+            let signatures: Vec<String> = keys.iter().map(|key| key.sign(&id, timestamp, attempt.body)).collect();
+            request
+                .header("webhook-id", &id)
+                .header("webhook-timestamp", timestamp)
+                .header("webhook-signature", signatures.join(" "))
+        }
+        Form::Plain(headers) => headers.iter().fold(request, |request, (name, value)| request.header(name, value)),
+    }
+}
+
+/// The begin of the body; what has come, if it breaks off.
+async fn head(response: &mut Response) -> Vec<u8> {
+    let mut head = Vec::new();
+    while head.len() < HEAD_BYTES
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        head.extend_from_slice(&chunk);
+    }
+    head.truncate(HEAD_BYTES);
+    head
 }

@@ -14,6 +14,7 @@ import { live } from "./browser/live.mjs";
 import { mail, mailWithoutScript } from "./browser/mail.mjs";
 import { everyMail } from "./browser/mails.mjs";
 import { withoutScript } from "./browser/no_script.mjs";
+import { statusPage } from "./browser/status_page.mjs";
 import { tour } from "./browser/tour.mjs";
 
 const { browser, complaints, email, expected, fixture, password, screenshots, url } = harness;
@@ -373,6 +374,7 @@ async function main() {
   await live();
   await withoutScript();
   await mailWithoutScript();
+  await statusPage(page);
   // Every page in every look and every link takes minutes: `scripts/test tour`, which scripts/test-slow runs.
   if (process.argv.includes("--tour")) await tour(page, { base, search, agent, conversation, citation, quoted, mails });
   assert.deepEqual(complaints, [], "the browser complained");

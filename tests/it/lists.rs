@@ -12,6 +12,7 @@ use crate::support::{
     app::{Client, TestApp},
     cluster::{cluster, is_bare},
     room_rows,
+    watching::Watching,
 };
 
 /// Rows of each list of the organisation. A list that is read whole reads so many; of much fewer the planner rather reads all.
@@ -29,8 +30,13 @@ const MOST_OF_A_SEARCH: f64 = 4000.0;
 /// And where the index finds more than that, all among the oldest: every row once, with a row or two beside it.
 const MOST_OF_AN_OLD_WORD: f64 = MOST_OF_A_SEARCH + 3.0 * ROWS as f64;
 /// Searches that no index serves, and why.
-const SCANNED: [(&str, &str); 3] = [
+const SCANNED: [(&str, &str); 8] = [
     ("/api/v1/agents/{agent}/versions", "an agent has few versions, and the search stays within one agent"),
+    ("/api/v1/incident-channels", "an organisation has at most 100 channels"),
+    ("/api/v1/incident-components", "an organisation has at most 500 components"),
+    ("/api/v1/incident-rotas", "an organisation has a few rotas"),
+    ("/api/v1/incident-rules", "an organisation has at most 100 rules"),
+    ("/api/v1/incident-templates", "an organisation has a few templates"),
     ("/api/v1/webhooks", "an organisation has at most 50 endpoints"),
     (
         "/api/v1/webhooks/{id}/deliveries",
@@ -117,6 +123,14 @@ async fn page(client: &Client, path: &str) -> (usize, Option<String>) {
     (page["data"].as_array().unwrap().len(), page["next_cursor"].as_str().map(str::to_owned))
 }
 
+/// Rows of the page, and of the tables and indexes that the database looked at for it (see [`looked_at`]).
+async fn read_with_plans(client: &Client, address: &str) -> (usize, Option<(f64, String)>) {
+    let (_, from) = cluster().await.log_from(usize::MAX);
+    let (found, _) = page(client, address).await;
+    let (log, _) = cluster().await.log_from(from);
+    (found, looked_at(&log))
+}
+
 /// An appliance with so many rows of every list, its administrator, and the ids for the paths. `sql` is executed in its new database. One test
 /// at a time may log plans: the log is the server's.
 async fn filled(rows: usize, sql: &[&str]) -> (TestApp, Client, Vec<List>) {
@@ -136,7 +150,9 @@ async fn filled(rows: usize, sql: &[&str]) -> (TestApp, Client, Vec<List>) {
     conn.close().await.unwrap();
     let (first, last) = (&*ids[0], &*ids[1]);
     let document = admin.get("/api/v1/openapi.json").await.expect(200);
-    let lists = lists(&document, &[("id", last), ("document", first), ("agent", first)]);
+    let ids =
+        [("id", last), ("document", first), ("agent", first), ("incident", last), ("channel", last), ("rota", last)];
+    let lists = lists(&document, &ids);
     (app, admin, lists)
 }
 
@@ -171,28 +187,31 @@ async fn a_list_costs_what_its_page_costs() {
             queries.push(format!("q=common&cursor={middle}"));
         }
         for query in queries {
-            let (_, from) = cluster().await.log_from(usize::MAX);
             let address = format!("{filled}?limit={PAGE}&{query}");
-            let (found, _) = page(&admin, &address).await;
-            let (log, _) = cluster().await.log_from(from);
-            tried += 1;
-            if query.contains("absentee") == (found > 0) && !query.contains(&**last) {
-                wrong.push(format!("{path}?{query} gives {found} rows"));
-            }
-            let Some((looked, worst)) = looked_at(&log) else {
-                wrong.push(format!("{path}?{query}: the server logged no plan"));
-                continue;
-            };
             let most = match query.split(['=', '&']).nth(1) {
                 Some("heron" | "absentee") => MOST_OF_A_SEARCH,
                 Some("bygone") => MOST_OF_AN_OLD_WORD,
                 _ => MOST,
             };
-            if looked > most {
-                wrong.push(format!(
+            let (mut found, mut plans) = read_with_plans(&admin, &address).await;
+            // The appliance's own work goes on meanwhile, in the same log. A page that costs too much does so each time.
+            for _ in 0..2 {
+                if plans.as_ref().is_some_and(|(looked, _)| *looked <= most) {
+                    break;
+                }
+                (found, plans) = read_with_plans(&admin, &address).await;
+            }
+            tried += 1;
+            if query.contains("absentee") == (found > 0) && !query.contains(&**last) {
+                wrong.push(format!("{path}?{query} gives {found} rows"));
+            }
+            match plans {
+                None => wrong.push(format!("{path}?{query}: the server logged no plan")),
+                Some((looked, worst)) if looked > most => wrong.push(format!(
                     "{path}?{query} looks at {looked} rows for a page of {found}: give it an index, and read what is beside the page's \
                      rows for these alone. Most of it in:\n{worst}"
-                ));
+                )),
+                Some(_) => {}
             }
         }
     }
@@ -210,7 +229,19 @@ async fn every_list_takes_the_same_query_and_names_what_is_wrong() {
     let new = json!({"url": "https://example.com/hook", "topics": ["auth.member.removed"]});
     let hook = admin.post("/api/v1/webhooks", &new).await.expect(201)["id"].clone();
     let (agent, hook) = (agent.as_str().unwrap(), hook.as_str().unwrap());
-    let ids = [("webhooks/id", hook), ("id", &*base), ("document", &*document), ("agent", agent)];
+    let me = admin.get("/api/v1/auth/me").await.expect(200);
+    let watching = Watching::make(&admin, me["user"]["id"].as_str().unwrap()).await;
+    let ids = [
+        ("webhooks/id", hook),
+        ("monitors/id", &watching.monitor),
+        ("status-pages/id", &watching.page),
+        ("id", &*base),
+        ("document", &*document),
+        ("agent", agent),
+        ("incident", &watching.incident),
+        ("channel", &watching.channel),
+        ("rota", &watching.rota),
+    ];
     let openapi = admin.get("/api/v1/openapi.json").await.expect(200);
     for List { path, filled, parameters } in lists(&openapi, &ids) {
         assert!(parameters.contains("limit"), "{path} has pages but no limit: take ListQuery");
@@ -271,6 +302,8 @@ async fn what_finds_rows_as_the_owner_finds_the_organisations_alone() {
         ("mail_messages_found", format!("false, NULL, NULL, NULL, '%common%', {beyond}, 10")),
         ("mail_log_found", format!("false, NULL, NULL, NULL, false, NULL, NULL, NULL, '%common%', {beyond}, 10")),
         ("mail_suppressions_found", format!("false, NULL, '%common%', {beyond}, 10")),
+        ("uptime_monitors_found", format!("false, false, NULL, NULL, NULL, NULL, '%common%', {beyond}, 10")),
+        ("incidents_found", format!("false, NULL, NULL, NULL, NULL, '%common%', {beyond}, 10")),
     ];
     // Those that the role may call and that run as somebody else.
     let app_role = format!("{}_app", app.target().role_prefix);

@@ -16,8 +16,17 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _
 use crate::support::cluster::cluster;
 
 /// Values for columns that CHECKs keep to a form: (table, column, SQL expression).
-const SEEDS: &[(&str, &str, &str)] =
-    &[("api_keys", "prefix", "substr(md5(random()::text), 1, 8)"), ("one_time_links", "role", "'member'")];
+const SEEDS: &[(&str, &str, &str)] = &[
+    ("api_keys", "prefix", "substr(md5(random()::text), 1, 8)"),
+    ("incident_rota_overrides", "ends_at", "now() + interval '1 hour'"),
+    ("one_time_links", "role", "'member'"),
+    // One row for a monitor and a day.
+    ("uptime_days", "monitor", "(random() * 1e9)::int"),
+    ("uptime_monitors", "interval_seconds", "60"),
+    ("uptime_monitors", "timeout_ms", "1000"),
+    ("uptime_windows", "starts_at", "now()"),
+    ("uptime_windows", "ends_at", "now() + interval '1 hour'"),
+];
 
 struct Table {
     name: String,

@@ -12,6 +12,7 @@ use crate::{
         app::{Answer, Client, TestApp},
         documents::{add_document, make_base},
         openapi::{creates, sample},
+        watching::Watching,
     },
 };
 
@@ -31,7 +32,7 @@ struct Theirs {
     job: String,
     webhook: String,
     delivery: String,
-    /// Things that [`Self::make_others`] made, by what stands before the id in their path.
+    /// Other things, by what stands before the id in their path; and what is below them, with the name of its parameter after that.
     others: BTreeMap<String, String>,
 }
 
@@ -42,21 +43,42 @@ fn is_of_installation(folder: &str, parameter: &str) -> bool {
         (folder, parameter),
         ("jobs" | "queues" | "llm" | "models" | "runbooks", "name")
             | ("assets", "*path")
-            | ("backups" | "alerts", "id")
+            | ("backups" | "alerts" | "uptime/badges", "id")
             | ("mail/templates", "name" | "language")
             | ("hooks/mail", "provider" | "token")
-            | ("mail/unsubscribe", "token")
+            | ("mail/unsubscribe" | "uptime/beats" | "acknowledge", "token")
+            // Of Uptime Kuma and Gatus: a push, and monitors that public pages show.
+            | ("api", "token" | "*file")
+            | ("endpoints", "key")
+            // Pages for strangers: their own tests ask for what they may not see.
+            | ("status", "slug")
+            | ("status-domain", "*rest")
     )
 }
 
+/// Pages whose things have another folder in the API.
+const PAGES: [(&str, &str); 6] = [
+    ("monitors", "uptime/monitors"),
+    ("monitors/groups", "uptime/groups"),
+    ("monitors/windows", "uptime/windows"),
+    ("monitors/import", "uptime/imports"),
+    ("on-call", "incident-rotas"),
+    ("channels", "incident-channels"),
+];
+
 /// What a path leads to, `webhooks` or `mail/messages`: its first part, or the first two where no id follows the first. `/api/v1/agents/{agent}` and
-/// `/agents/{agent}` name the same thing, so does what stands below `/settings`.
+/// `/agents/{agent}` name the same thing, so does what stands below `/settings`, and what [`PAGES`] names.
 fn folder(path: &str) -> String {
+    let own = own_folder(path);
+    PAGES.iter().find(|(page, _)| *page == own).map_or(own, |(_, folder)| (*folder).to_owned())
+}
+
+fn own_folder(path: &str) -> String {
     let parts = path.trim_start_matches("/api/v1").split('/').filter(|p| !["", "settings", "account"].contains(p));
     let mut parts = parts.take_while(|part| !part.starts_with('{'));
     let first = parts.next().unwrap_or_default();
     match parts.next() {
-        Some(second) if ["mail", "hooks"].contains(&first) => format!("{first}/{second}"),
+        Some(second) if ["mail", "hooks", "uptime", "monitors"].contains(&first) => format!("{first}/{second}"),
         _ => first.to_owned(),
     }
 }
@@ -115,8 +137,36 @@ impl Theirs {
         });
         let mail = id(&admin.post("/api/v1/mail/messages", &mail).await.expect(201));
         theirs.others.insert("mail/messages".to_owned(), mail);
+        theirs.make_watching(admin).await;
         theirs.make_others(admin).await;
         theirs
+    }
+
+    /// Monitors, incidents and status pages.
+    async fn make_watching(&mut self, admin: &Client) {
+        let watching = Watching::make(admin, &self.user).await;
+        let domain = "status.example.com".to_owned();
+        let domains = format!("/api/v1/status-pages/{}/domains", watching.page);
+        admin.post(&domains, &json!({"domain": domain})).await.expect(201);
+        let things = [
+            ("uptime/monitors", watching.monitor),
+            ("incidents", watching.incident),
+            ("incidents/update", watching.update),
+            ("incident-components", watching.component),
+            ("incident-channels", watching.channel),
+            // Written only: another thing's does.
+            ("incident-channels/delivery", self.delivery.clone()),
+            ("incident-rotas", watching.rota),
+            ("incident-rotas/override", watching.shift),
+            ("incident-rules", watching.rule),
+            ("incident-templates", watching.template),
+            ("status-pages", watching.page.clone()),
+            ("status-pages/domain", domain),
+            // As above.
+            ("status-pages/subscriber", watching.page),
+            ("status-pages/*rest", "history".to_owned()),
+        ];
+        self.others.extend(things.map(|(folder, id)| (folder.to_owned(), id)));
     }
 
     /// Makes one of each thing at `/api/v1/<folder>/{id}` that has no field here, with the body that the OpenAPI document describes. A folder may
@@ -167,8 +217,10 @@ impl Theirs {
             ("v1", "*id") => &self.model,
             // Of the mail that has one.
             ("mail/messages", "number") => "1",
-            (_, "id") => self.others.get(folder)?,
-            _ => return None,
+            (_, "id" | "incident" | "component" | "channel" | "rota" | "rule" | "template") => {
+                self.others.get(folder)?
+            }
+            _ => self.others.get(&format!("{folder}/{parameter}"))?,
         })
     }
 
@@ -247,13 +299,13 @@ fn routes_in_sources() -> BTreeSet<String> {
 }
 
 /// What a page's form may ask for: each takes what it knows.
-const FIELDS: &str =
-    "name=Mine&title=Mine&filename=mine.md&content=Hello&role=member&version=1&description=&slug=mine&enabled=true";
+const FIELDS: &str = "name=Mine&title=Mine&filename=mine.md&content=Hello&role=member&version=1&description=&slug=mine&enabled=true&status=automatic&\
+     delivery=0190b5a0-0000-7000-8000-000000000000&into=0190b5a0-0000-7000-8000-000000000000";
 
 /// As the browser sends it.
 async fn submit(client: &Client, path: &str, csrf: &str) -> Answer {
     let request = client.request(Method::POST, path).header(header::ACCEPT, "text/html");
-    let request = if path.ends_with("/documents") {
+    let request = if path.ends_with("/documents") || path.ends_with("/logo") {
         let part = |name: &str, content: &str| {
             format!("--cut\r\nContent-Disposition: form-data; name={name}\r\n\r\n{content}\r\n")
         };

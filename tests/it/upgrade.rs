@@ -8,11 +8,14 @@ use holdfast::platform::{
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use crate::support::{
-    cluster::{binaries, cluster},
-    documents::{add_document, make_base, wait_for_document},
-    process::Site,
-    s3::S3,
+use crate::{
+    architecture::room_of,
+    support::{
+        cluster::{binaries, cluster},
+        documents::{add_document, make_base, wait_for_document},
+        process::Site,
+        s3::S3,
+    },
 };
 
 /// Whether a migration takes something away: a version that still runs would fail on it. What a function of its drops later is not meant.
@@ -59,7 +62,8 @@ const OLD: [&str; 26] = [
 /// Number and room of a migration's file, `YYYYMMDDHHMMSS_<room>_<what>.sql`, whose number is a time.
 fn numbered(name: &str) -> Option<(i64, String)> {
     let (number, rest) = name.strip_suffix(".sql")?.split_once('_')?;
-    let room = rest.split_once('_')?.0.to_owned();
+    rest.split_once('_')?;
+    let room = room_of(rest).to_owned();
     chrono::NaiveDateTime::parse_from_str(number, "%Y%m%d%H%M%S").ok()?;
     (number.len() == 14).then_some((number.parse().ok()?, room))
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// Result of a candidacy.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Standing {
+pub(crate) enum Candidacy {
     /// It holds the lease; `term` grows with each change of the holder.
     Ours { term: i64 },
     /// Another process holds it, for this many seconds unless renewed.
@@ -21,10 +21,10 @@ pub(crate) async fn stand(
     name: &str,
     candidate: Uuid,
     lease: Duration,
-) -> Result<Standing, sqlx::Error> {
+) -> Result<Candidacy, sqlx::Error> {
     // Reads before it writes: most candidates find another holder, every few seconds.
     if let Some(seconds) = held_by_another(conn, name, candidate, lease).await? {
-        return Ok(Standing::Theirs { seconds });
+        return Ok(Candidacy::Theirs { seconds });
     }
     let taken = sqlx::query_scalar!(
         "INSERT INTO job_leases AS l (name, holder, expires_at) VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
@@ -39,9 +39,9 @@ pub(crate) async fn stand(
     .fetch_optional(&mut *conn)
     .await?;
     match taken {
-        Some(term) => Ok(Standing::Ours { term }),
+        Some(term) => Ok(Candidacy::Ours { term }),
         // Another candidate was faster.
-        None => Ok(Standing::Theirs { seconds: lease.as_secs_f64() }),
+        None => Ok(Candidacy::Theirs { seconds: lease.as_secs_f64() }),
     }
 }
 
@@ -61,6 +61,12 @@ async fn held_by_another(
     )
     .fetch_optional(conn)
     .await
+}
+
+/// Whether the lease is still of this term. If so its row is locked until the transaction ends, and nobody takes it over before.
+pub(crate) async fn holds(conn: &mut PgConnection, name: &str, term: i64) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query_scalar!("SELECT term FROM job_leases WHERE name = $1 FOR SHARE", name);
+    Ok(found.fetch_optional(conn).await? == Some(term))
 }
 
 /// Releases the lease, so that another candidate need not wait for its end.

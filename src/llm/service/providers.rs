@@ -102,6 +102,12 @@ impl Llm {
         self.inner.config.providers.iter().map(describe).collect()
     }
 
+    /// Asks a provider for its list of models: whether it can be used, without a request that costs.
+    pub async fn reach_provider(&self, name: &str) -> Result<(), LlmError> {
+        let provider = self.inner.providers.get(name).ok_or_else(|| LlmError::UnknownProvider(name.to_owned()))?;
+        provider.discover().await.map(drop)
+    }
+
     /// Requests a provider's list of models, and one token from one of them (`model` without the provider's prefix, or
     /// the one most likely used). Failures are in the result.
     pub async fn test_provider(

@@ -15,7 +15,7 @@ use crate::{
     model::{Owner, Provider, SourceId},
 };
 use platform::{
-    error::ApiError,
+    error::{ApiError, chain},
     http::{self, Path},
 };
 
@@ -53,18 +53,28 @@ async fn receive(
 }
 
 /// How many bounces there were.
-async fn take(mail: &Mail, provider: Provider, token: &str, mut request: Request) -> Result<usize, ApiError> {
+async fn take(mail: &Mail, provider: Provider, token: &str, request: Request) -> Result<usize, ApiError> {
     let known = mail.known_source(provider, token).await?.ok_or_else(|| ApiError::not_found("bounce_source"))?;
+    let result = take_known(mail, &known, request).await;
+    match &result {
+        Ok(_) => mail.source_reported(&known).await?,
+        Err(error) => {
+            if let Err(error) = mail.source_refused(&known, error).await {
+                let error = chain(&error);
+                tracing::warn!(source_id = %known.id, error, "it cannot be noted that a report came to nothing");
+            }
+        }
+    }
+    result
+}
+
+async fn take_known(mail: &Mail, known: &Known, mut request: Request) -> Result<usize, ApiError> {
     DefaultBodyLimit::max(MOST_BYTES).apply(&mut request);
     let headers = request.headers().clone();
     let body = http::body_bytes(request).await?;
     let report = Report { headers: &headers, body: &body, now: mail.inner.clock.now() };
-    let bounces = verified(mail, &known, &report).await?;
-    let source = known.id.to_string();
-    for bounce in &bounces {
-        mail.bounced(known.owner, &source, bounce).await?;
-    }
-    mail.source_reported(&known).await?;
+    let bounces = verified(mail, known, &report).await?;
+    mail.all_bounced(known.owner, &known.id.to_string(), &bounces).await?;
     Ok(bounces.len())
 }
 

@@ -176,6 +176,56 @@ pub static TEMPLATES: &[TemplateInfo] = &[
         ]
     ),
     template!(
+        "incident",
+        &[
+            NAME,
+            field(
+                "kind",
+                "`opened`, `grown`, `reminder`, `escalated`, `flapping`, `updated`, `resolved` or `test`",
+                "`opened`, `grown`, `reminder`, `escalated`, `flapping`, `updated`, `resolved` или `test`",
+            ),
+            field("incident", "Name of the incident", "Название инцидента"),
+            field("severity", "`critical`, `warning` or `info`", "`critical`, `warning` или `info`"),
+            field("started_at", "When it began", "Когда начался"),
+            optional("ended_at", "When it ended", "Когда закончился"),
+            optional("late", "True: it was seen late", "True: замечено с опозданием"),
+            optional("monitors", "List of `name`, `error`", "Список из `name`, `error`"),
+            optional("more", "How many are not in the list", "Сколько не вошло в список"),
+            optional("components", "Names of what is affected, in one line", "Что затронуто, одной строкой"),
+            optional("text", "The newest update", "Последнее сообщение"),
+            field("url", "Page of the incident", "Страница инцидента"),
+            optional("acknowledge_url", "Link that acknowledges", "Ссылка для подтверждения"),
+            optional("runbook_url", "What to do", "Что делать"),
+        ]
+    ),
+    template!(
+        "status_confirm",
+        &[
+            field("page", "Name of the status page", "Название страницы состояния"),
+            field("url", "Link that confirms", "Ссылка для подтверждения"),
+            VALID,
+        ]
+    ),
+    template!(
+        "status_update",
+        &[
+            field("page", "Name of the status page", "Название страницы состояния"),
+            field("incident", "Name of the incident or the maintenance", "Название инцидента или работ"),
+            field(
+                "status",
+                "`investigating`, `identified`, `monitoring`, `resolved`, `postmortem`, `scheduled`, `in_progress`, `verifying` or `completed`",
+                "`investigating`, `identified`, `monitoring`, `resolved`, `postmortem`, `scheduled`, `in_progress`, `verifying` или `completed`",
+            ),
+            optional("text", "What is said about it", "Что о нём сказано"),
+            optional("components", "Names of what is affected, in one line", "Что затронуто, одной строкой"),
+            AT,
+            optional("scheduled_for", "Begin of the maintenance", "Начало работ"),
+            optional("scheduled_until", "End of the maintenance", "Окончание работ"),
+            field("url", "Page of the incident", "Страница инцидента"),
+            field("manage_url", "Page where the subscription is changed", "Страница настроек подписки"),
+        ]
+    ),
+    template!(
         "test",
         &[
             field("sender", "Who sent it", "Кто отправил"),

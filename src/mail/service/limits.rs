@@ -6,12 +6,14 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Mail;
-use crate::{Config, Kind, MailError, MessageId, Owner, kinds, store::messages::Standing};
+use crate::{Config, Kind, MailError, MessageId, Owner, kinds, store::outbox::Standing};
 
 /// Messages are counted up to this many hours' worth; what is beyond that waits as long.
 const MOST_HOURS: i64 = 24;
 /// Invitations of an organisation to one address in an hour: nobody need read more, and the address is anybody's.
 const INVITATIONS: i64 = 5;
+/// Mails to subscribers of an owner's status pages in an hour. They have all confirmed their address, and count for no other limit of the owner.
+const UPDATES: i64 = 20_000;
 /// When a caller of the API may try again: the limit is over the last hour, so some room is free sooner.
 const RETRY_AFTER: Duration = Duration::from_mins(10);
 
@@ -25,7 +27,8 @@ impl Mail {
     /// Mail that somebody asked for a moment ago (a password, an invitation) does not wait behind an organisation's notices.
     pub(super) fn wait_of(&self, owner: Owner, kind: &Kind, standing: &Standing) -> Result<TimeDelta, MailError> {
         let config = &self.inner.config;
-        let of_org = later_by(standing.of_org, config.per_org_per_hour);
+        let of_owner = if kind.name == kinds::STATUS_UPDATE.name { UPDATES } else { config.per_org_per_hour };
+        let of_org = later_by(standing.of_org, of_owner);
         let to_recipient = later_by(standing.to_recipient, config.per_recipient_per_hour);
         if kind.name == kinds::API.name {
             if of_org > TimeDelta::zero() {
@@ -50,6 +53,7 @@ pub(crate) fn most_counted(config: &Config, kind: &Kind) -> (i64, i64) {
         (of_org, to_recipient)
     } else {
         let of_org = if kind.is_notice() { of_org.saturating_mul(MOST_HOURS) } else { 0 };
+        let of_org = if kind.name == kinds::STATUS_UPDATE.name { of_org.max(UPDATES) } else { of_org };
         (of_org, to_recipient.saturating_mul(MOST_HOURS))
     }
 }

@@ -9,6 +9,12 @@ use serde::Serializer;
 use super::ConfigErrors;
 use crate::text_file;
 
+/// The secret in a variable of this process, for files that name one instead of holding it (`password_env`). `None`: it is not set, or empty.
+#[expect(clippy::disallowed_methods, reason = "the home of the ban")]
+pub fn variable(name: &str) -> Option<SecretString> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
+}
+
 /// Shown instead of a secret.
 const MASK: &str = "***";
 

@@ -41,8 +41,23 @@ pub(super) struct Caller {
 
 /// Route in the log line when no route matches.
 pub(super) const UNMATCHED: &str = "unmatched";
+/// Of answers for status pages that were found, one in so many is logged: other monitors ask each second.
+const SAMPLED: u64 = 100;
 /// Logged length of a user agent, characters.
 const MOST_OF_AGENT: usize = 200;
+
+/// The path as it is logged: what follows one of these is a secret of whoever has the link.
+fn shown(surface: Surface, path: &str) -> Cow<'_, str> {
+    const SECRETS: [&str; 3] = ["/confirm/", "/manage/", "/api/push/"];
+    const BEGINNINGS: [&str; 2] = ["/acknowledge/", "/api/v1/uptime/beats/"];
+    if let Some(beginning) = BEGINNINGS.iter().find(|beginning| path.starts_with(**beginning)) {
+        return format!("{beginning}***").into();
+    }
+    match SECRETS.iter().find_map(|mark| path.find(mark).map(|at| at + mark.len())) {
+        Some(begin) if surface == Surface::Status => format!("{}***", &path[..begin]).into(),
+        _ => path.into(),
+    }
+}
 
 /// The user agent, invalid UTF-8 replaced.
 fn readable(agent: &HeaderValue) -> Cow<'_, str> {
@@ -122,6 +137,11 @@ impl AccessLog {
         self.error = response.extensions_mut().remove();
     }
 
+    /// 200 or 304, and sent.
+    fn is_found(&self) -> bool {
+        self.complete && matches!(self.status, Some(StatusCode::OK | StatusCode::NOT_MODIFIED))
+    }
+
     fn outcome(&self) -> Outcome {
         match self.status {
             _ if !self.complete => Outcome::Aborted,
@@ -188,17 +208,21 @@ impl Drop for AccessLog {
         if matches!(self.surface, Surface::Health | Surface::Assets) && outcome == Outcome::Ok {
             return span.discard();
         }
+        if self.surface == Surface::Status && self.is_found() && !metrics.sampled().is_multiple_of(SAMPLED) {
+            return span.discard();
+        }
         self.end_span(&mut span, outcome, received);
         drop(span);
         let (in_database, transactions) = self.context.database();
         let user_agent = self.user_agent.as_ref().map(readable).unwrap_or_default();
+        let path = shown(self.surface, self.uri.path());
         let (org_id, subject) = self.caller.as_ref().map_or(("", ""), |w| (&w.org_id, &w.subject));
         let (code, chain) = self.error.as_ref().map_or(("", ""), |e| (&e.code, e.chain.as_deref().unwrap_or_default()));
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "holdfast::request", method = self.verb.as_str(),
-                    route = route.unwrap_or(UNMATCHED), path = self.uri.path(), status = self.status.map(|s| s.as_u16()), outcome = outcome.as_str(),
+                    route = route.unwrap_or(UNMATCHED), path = &*path, status = self.status.map(|s| s.as_u16()), outcome = outcome.as_str(),
                     duration_ms = took.as_secs_f64() * 1e3, first_byte_ms = self.first_byte.map(|d| d.as_secs_f64() * 1e3),
                     database_ms = in_database.as_secs_f64() * 1e3, transactions, bytes = self.bytes, bytes_received = received,
                     client = %self.client, user_agent = &*user_agent, org_id, subject, code, error = chain, "request"
@@ -281,6 +305,21 @@ mod tests {
     use prometheus_client::{encoding::text::encode, registry::Registry};
 
     use super::*;
+
+    #[test]
+    fn links_of_subscribers_and_pushes_are_not_logged() {
+        for (path, logged) in [
+            ("/status/shop/manage/0190.abc", "/status/shop/manage/***"),
+            ("/status-domain/confirm/0190.abc", "/status-domain/confirm/***"),
+            ("/api/push/Ab3dEf6hIj", "/api/push/***"),
+            ("/acknowledge/0190.abc", "/acknowledge/***"),
+            ("/api/v1/uptime/beats/Ab3dEf6hIj/start", "/api/v1/uptime/beats/***"),
+            ("/status/shop/history", "/status/shop/history"),
+        ] {
+            assert_eq!(shown(Surface::of(path), path), logged);
+        }
+        assert_eq!(shown(Surface::Api, "/api/v1/x/manage/y"), "/api/v1/x/manage/y");
+    }
 
     #[test]
     fn a_slow_body_is_no_slow_answer_and_who_gives_up_has_waited_for_one() {

@@ -48,7 +48,7 @@ impl OpsHosts {
 }
 
 /// The host without port, brackets and trailing dot.
-fn bare(host: &str) -> &str {
+pub(super) fn bare(host: &str) -> &str {
     let host = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.rsplit_once(':').map_or(host, |(name, _)| name),

@@ -47,6 +47,15 @@ impl RateLimiter {
         Self { quota, keys }
     }
 
+    /// `burst` at once, and one more after each `every`: for what is rare.
+    pub fn sparse(every: Duration, burst: u32) -> Self {
+        let one = NonZeroU32::MIN;
+        let burst = NonZeroU32::new(burst).unwrap_or(one);
+        let quota = Quota::with_period(every).unwrap_or(Quota::per_minute(one)).allow_burst(burst);
+        let idle = every.saturating_mul(burst.get()).max(Duration::from_secs(3600));
+        Self { quota, keys: moka::sync::Cache::builder().max_capacity(100_000).time_to_idle(idle).build() }
+    }
+
     /// Takes one request from the allowance of `key`.
     pub fn take(&self, key: &str) -> Result<Allowance, Refusal> {
         // The client chooses some keys (the e-mail of a sign-in), so their length must be bounded too.

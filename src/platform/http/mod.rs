@@ -25,6 +25,7 @@ mod revocation;
 mod server;
 mod spans;
 mod sse;
+mod status;
 mod unread_body;
 mod write_timeout;
 
@@ -42,3 +43,4 @@ pub use request::{ClientAddress, MiddlewareStack, RequestId, wrap};
 pub use request_timeout::unreadable_body;
 pub use server::{Listener, Timeouts, serve};
 pub use sse::event_stream;
+pub use status::{ClaimedHost, DOMAIN_PATH, Finished, HostSurface};

@@ -11,11 +11,12 @@ use axum::{
     Router,
     body::{Body, HttpBody as _},
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use ipnet::IpNet;
+use tower_http::compression::{CompressionLayer, Predicate as _, predicate::DefaultPredicate};
 use tracing::Instrument as _;
 
 use super::{
@@ -31,6 +32,7 @@ use super::{
     request_timeout::{self, RequestTimeouts},
     revocation::{Credential, RevocationCheck},
     spans,
+    status::{self, Finished, HostSurface},
     write_timeout::{self, WriteTimeout},
 };
 use crate::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, trace};
@@ -54,6 +56,10 @@ pub struct MiddlewareStack {
     authenticator: Arc<dyn Authenticator>,
     by_address: RateLimiter,
     by_principal: RateLimiter,
+    /// Requests of an address for status pages; `None`: as others.
+    for_status: Option<RateLimiter>,
+    /// Names of hosts that belong to status pages.
+    status_hosts: Option<Arc<dyn HostSurface>>,
     write_timeout: WriteTimeout,
     buffers: BufferBudget,
     /// Routes that check `Authorization` themselves.
@@ -83,6 +89,8 @@ impl MiddlewareStack {
             write_timeout: WriteTimeout { lifecycle, idle: Duration::from_secs(config.body_idle_seconds) },
             buffers: BufferBudget::new(config.max_buffered_bytes),
             by_principal: RateLimiter::new(config.principal_requests_per_minute, config.principal_request_burst),
+            for_status: None,
+            status_hosts: None,
             own_tokens: Arc::new([]),
             public: Arc::new([]),
             hsts: hsts(config),
@@ -103,10 +111,26 @@ impl MiddlewareStack {
         self
     }
 
+    /// Status pages: how often an address may ask for them in a minute, and which hosts are theirs.
+    #[must_use]
+    pub fn with_status_pages(mut self, requests_per_minute: u32, hosts: Arc<dyn HostSurface>) -> Self {
+        self.for_status = Some(RateLimiter::new(requests_per_minute, requests_per_minute));
+        self.status_hosts = Some(hosts);
+        self
+    }
+
+    /// The limit of an address on a surface.
+    fn limiter(&self, surface: Surface) -> &RateLimiter {
+        match (&self.for_status, surface) {
+            (Some(limiter), Surface::Status) => limiter,
+            _ => &self.by_address,
+        }
+    }
+
     /// Whether the path is served without authentication.
     fn is_public(&self, surface: Surface, path: &str) -> bool {
         let below = |page: &&str| path.strip_prefix(*page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        matches!(surface, Surface::Assets | Surface::Health) || self.public.iter().any(below)
+        matches!(surface, Surface::Assets | Surface::Health | Surface::Status) || self.public.iter().any(below)
     }
 
     fn refuse(&self, limit: LimitedBy, refusal: Refusal) -> Response {
@@ -121,6 +145,7 @@ impl MiddlewareStack {
 /// object): outside of everything that can refuse a request, so that every refusal gets it.
 pub fn wrap(routes: Router, stack: MiddlewareStack, map_errors: impl FnOnce(Router) -> Router) -> Router {
     let panics = stack.metrics.panics.clone();
+    let hosts = stack.status_hosts.clone();
     let wrapped = routes
         .layer(from_fn_with_state(stack.clone(), authenticate))
         .layer(from_fn(hosts::one_host))
@@ -131,10 +156,19 @@ pub fn wrap(routes: Router, stack: MiddlewareStack, map_errors: impl FnOnce(Rout
             panics.inc();
             ApiError::internal(anyhow::anyhow!("a handler panicked")).into_response()
         }));
-    map_errors(wrapped)
+    let observed = map_errors(wrapped)
         .layer(from_fn_with_state(Allowed::new(&stack.config), cors::answer))
-        .layer(tower_http::compression::CompressionLayer::new())
-        .layer(from_fn_with_state(stack, observe))
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_unfinished)))
+        .layer(from_fn_with_state(stack, observe));
+    match hosts {
+        Some(hosts) => status::lead(observed, hosts),
+        None => observed,
+    }
+}
+
+/// Whether an answer is still to be compressed.
+fn is_unfinished(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+    extensions.get::<Finished>().is_none()
 }
 
 /// Outermost: assigns the request id and writes the access log.
@@ -171,7 +205,7 @@ async fn authenticate(State(stack): State<MiddlewareStack>, mut request: Request
     let address = request.extensions().get::<ClientAddress>().map(|a| a.0);
     let surface = Surface::of(request.uri().path());
     if surface != Surface::Assets
-        && let Some(Err(refusal)) = address.map(|a| stack.by_address.take(&address_key(a)))
+        && let Some(Err(refusal)) = address.map(|a| stack.limiter(surface).take(&address_key(a)))
     {
         return stack.refuse(LimitedBy::Address, refusal);
     }

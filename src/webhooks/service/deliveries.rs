@@ -46,6 +46,71 @@ impl Webhooks {
             .await
     }
 
+    /// Queues a message for another room's receiver, by its whole name, in a transaction of its owner. Does nothing if one with this id exists.
+    pub async fn post(
+        &self,
+        conn: &mut PgConnection,
+        owner: Owner,
+        receiver: &str,
+        id: DeliveryId,
+        message: &Message,
+    ) -> Result<(), WebhooksError> {
+        let Message { topic, subject, body } = message;
+        if deliveries::get(conn, owner.org(), id).await?.is_some() {
+            return Ok(());
+        }
+        self.queue(conn, &NewDelivery { id, message_id: id.0, org: owner.org(), receiver, topic, subject, body }).await
+    }
+
+    /// A message in the form of all signed ones.
+    pub fn signed_body(&self, id: DeliveryId, topic: &str, data: &serde_json::Value) -> Result<String, WebhooksError> {
+        let posted = Posted { id: id.0, topic, timestamp: self.inner.clock.now(), data };
+        Ok(serde_json::to_string(&posted)?)
+    }
+
+    /// What was sent to another room's receiver, newest first. The caller has checked that the user may see it.
+    pub async fn sent_to(&self, owner: Owner, receiver: &str, slice: &Slice) -> Result<Vec<Delivery>, WebhooksError> {
+        let mut tx = self.begin(owner).await?;
+        let filter = Filter { receiver, ..Filter::default() };
+        let found = deliveries::list(&mut tx, &filter, slice).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// A delivery of this owner.
+    pub async fn sent(&self, owner: Owner, id: DeliveryId) -> Result<Option<DeliveryDetail>, WebhooksError> {
+        let mut tx = self.begin(owner).await?;
+        let found = deliveries::get(&mut tx, owner.org(), id).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// Since when every attempt at another room's receivers fails: names with this prefix.
+    pub async fn failing(&self, prefix: &str) -> Result<Vec<(String, chrono::DateTime<chrono::Utc>)>, WebhooksError> {
+        let mut tx = self.begin(Owner::Installation).await?;
+        let found = deliveries::failing_receivers(&mut tx, prefix).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// Another room's receiver was changed: what waits for it is tried now.
+    pub async fn try_now(&self, owner: Owner, receiver: &str) -> Result<(), WebhooksError> {
+        let mut tx = self.begin(Owner::Installation).await?;
+        deliveries::set_receiver_retry(&mut tx, receiver, None).await?;
+        self.wake(&mut tx, owner.org(), receiver).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Another room's receiver was deleted.
+    pub async fn forget(&self, receiver: &str) -> Result<(), WebhooksError> {
+        let mut tx = self.begin(Owner::Installation).await?;
+        deliveries::delete_of(&mut tx, receiver).await?;
+        deliveries::receiver_succeeded(&mut tx, receiver).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Stores the delivery and enqueues a job that sends it.
     async fn queue(&self, conn: &mut PgConnection, new: &NewDelivery<'_>) -> Result<(), WebhooksError> {
         deliveries::insert(conn, new).await?;
@@ -138,7 +203,10 @@ impl Webhooks {
                 }
                 endpoints::retry_now(&mut tx, endpoint, self.inner.clock.now()).await?;
             }
-            Err(_) => deliveries::set_receiver_retry(&mut tx, &delivery.receiver, None).await?,
+            Err(_) => {
+                tx = self.begin_anew(tx).await?;
+                deliveries::set_receiver_retry(&mut tx, &delivery.receiver, None).await?;
+            }
         }
         let id = if delivery.state == crate::DeliveryState::Queued {
             self.wake(&mut tx, owner.org(), &delivery.receiver).await?;
@@ -171,7 +239,10 @@ impl Webhooks {
                 endpoints::get(&mut tx, owner.org(), endpoint).await?;
                 endpoints::retry_now(&mut tx, endpoint, self.inner.clock.now()).await?;
             }
-            Err(_) => deliveries::set_receiver_retry(&mut tx, &delivery.receiver, None).await?,
+            Err(_) => {
+                tx = self.begin_anew(tx).await?;
+                deliveries::set_receiver_retry(&mut tx, &delivery.receiver, None).await?;
+            }
         }
         if !deliveries::give_up_one(&mut tx, id, "it was given up by hand").await? {
             return Err(WebhooksError::NotQueued);
@@ -181,6 +252,12 @@ impl Webhooks {
         tx.commit().await?;
         tracing::info!(delivery_id = %id, receiver = delivery.receiver, by = who.subject(), "webhook message given up by hand");
         given_up.map(|given_up| given_up.delivery).ok_or(WebhooksError::NotFound("webhook_delivery"))
+    }
+
+    /// What is known of a receiver without an endpoint belongs to no organisation: a transaction that may write it.
+    async fn begin_anew(&self, tx: Tx) -> Result<Tx, WebhooksError> {
+        tx.commit().await?;
+        self.begin(Owner::Installation).await
     }
 
     async fn find_delivery(

@@ -6,9 +6,12 @@ mod fan_out;
 mod sending;
 mod upkeep;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use super::{Config, Configured, Metrics, WebhooksError, model::Owner, sender::Sender};
+use super::{Config, Configured, Metrics, WebhooksError, model::Owner, receivers::Receivers, sender::Sender};
 use events::EventType;
 use platform::{
     clock::Clock,
@@ -47,6 +50,8 @@ pub struct Webhooks {
 pub(super) struct Inner {
     deps: Deps,
     sender: Sender,
+    /// Of other rooms.
+    receivers: RwLock<Vec<Arc<dyn Receivers>>>,
 }
 
 impl std::ops::Deref for Inner {
@@ -65,7 +70,12 @@ impl std::fmt::Debug for Webhooks {
 impl Webhooks {
     pub fn new(deps: Deps) -> Self {
         let sender = Sender::new(deps.http.clone(), deps.tenant.clone());
-        Self { inner: Arc::new(Inner { deps, sender }) }
+        Self { inner: Arc::new(Inner { deps, sender, receivers: RwLock::default() }) }
+    }
+
+    /// Further receivers: those whose names begin with their prefix.
+    pub fn add_receivers(&self, receivers: Arc<dyn Receivers>) {
+        self.inner.receivers.write().unwrap_or_else(PoisonError::into_inner).push(receivers);
     }
 
     /// The topics that an endpoint can subscribe to, sorted.

@@ -1,9 +1,13 @@
 //! Sending a receiver's queued messages.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::Instant;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::{Instant, sleep};
 
 use super::{Webhooks, endpoints::DISABLED};
 use crate::{
@@ -11,6 +15,7 @@ use crate::{
     events::EndpointDisabled,
     metrics::{DeliveryOutcome, Origin},
     model::{DeliveryDetail, DeliveryState, DisabledReason, EndpointId, Owner},
+    receivers::{Form, Judge, Receivers, by_status},
     sender::{Attempt, Attempted, By, SendError},
     store::{
         deliveries::{self, Outcome},
@@ -30,24 +35,39 @@ const BACKOFF: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(3600);
 /// How long messages to a receiver that this process cannot serve wait for one with another configuration.
 const ELSEWHERE: TimeDelta = TimeDelta::hours(1);
+/// Why messages to another room's receiver are given up.
+const NO_RECEIVER: &str = "its receiver was deleted or disabled";
 /// A job snoozed until the next attempt may run this much earlier, by another clock.
 const EARLY: TimeDelta = TimeDelta::seconds(5);
 
 /// What an attempt needs of a receiver.
 struct Receiver {
     name: String,
-    /// `None`: a configured receiver.
+    /// `None`: a configured receiver, or one of another room.
     endpoint: Option<EndpointId>,
+    /// The room that has it, and its name there.
+    room: Option<(Arc<dyn Receivers>, String)>,
     owner: Owner,
-    url: String,
-    keys: Vec<SigningKey>,
+    url: SecretString,
+    form: Form,
+    judge: Judge,
+    gap: Duration,
+    longest: Duration,
     retry_at: Option<DateTime<Utc>>,
     give_up_hours: u32,
 }
 
+impl Receiver {
+    /// For whom its rows are written: what is known of a receiver without an endpoint belongs to no organisation.
+    fn writes_as(&self) -> Owner {
+        if self.endpoint.is_some() { self.owner } else { Owner::Installation }
+    }
+}
+
 /// Outcome of an attempt.
 enum Turn {
-    Sent,
+    /// The next one comes after this time.
+    Sent(Duration),
     /// Nothing is sent there for this long.
     PutOff(Duration),
     /// No queued message, or nothing is sent there any more.
@@ -68,19 +88,22 @@ impl Webhooks {
                 break;
             }
             match self.turn(context, org, name).await? {
-                Turn::Sent => {}
+                Turn::Sent(gap) => tokio::select! {
+                    () = sleep(gap) => {}
+                    () = context.cancel.cancelled() => {}
+                },
                 Turn::Over => return Ok(()),
                 Turn::PutOff(wait) => return Err(JobError::snooze(wait)),
             }
         }
-        let mut tx = self.begin(org.map_or(Owner::Installation, Owner::Org)).await?;
+        let mut tx = self.begin(Owner::of(org)).await?;
         self.wake(&mut tx, org, name).await?;
         tx.commit().await?;
         Ok(())
     }
 
     async fn turn(&self, context: &JobContext, org: Option<OrgId>, name: &str) -> Result<Turn, WebhooksError> {
-        let owner = org.map_or(Owner::Installation, Owner::Org);
+        let owner = Owner::of(org);
         let now = self.inner.clock.now();
         let receiver = match self.receiver(owner, name).await {
             Ok(Some(receiver)) => receiver,
@@ -100,8 +123,10 @@ impl Webhooks {
         let by = if matches!(owner, Owner::Org(_)) { By::Organisation } else { By::Operator };
         let attempt = Attempt {
             by,
-            url: &receiver.url,
-            keys: &receiver.keys,
+            url: receiver.url.expose_secret(),
+            form: &receiver.form,
+            judge: receiver.judge,
+            reads: receiver.room.is_some(),
             message_id: delivery.message_id,
             timestamp: now.timestamp(),
             body: &body,
@@ -112,7 +137,12 @@ impl Webhooks {
 
     /// The receiver; `None` if the endpoint is disabled or deleted.
     async fn receiver(&self, owner: Owner, name: &str) -> Result<Option<Receiver>, Refused> {
-        let Ok(id) = name.parse::<EndpointId>() else { return self.configured(name).await.map(Some) };
+        let Ok(id) = name.parse::<EndpointId>() else {
+            return match self.room_of(name) {
+                Some((room, short)) => self.of_room(owner, name, room, short).await,
+                None => self.configured(name).await.map(Some),
+            };
+        };
         let mut tx = self.begin(owner).await?;
         let row = endpoints::get(&mut tx, owner.org(), id).await?;
         let exists = row.is_some();
@@ -130,9 +160,13 @@ impl Webhooks {
         Ok(Some(Receiver {
             name: name.to_owned(),
             endpoint: Some(id),
+            room: None,
             owner,
-            url: row.url,
-            keys,
+            url: row.url.into(),
+            form: Form::Signed(keys),
+            judge: by_status,
+            gap: Duration::ZERO,
+            longest: LONGEST,
             retry_at: row.retry_at,
             give_up_hours: self.inner.config.give_up_hours,
         }))
@@ -167,12 +201,54 @@ impl Webhooks {
         Ok(Receiver {
             name: name.to_owned(),
             endpoint: None,
+            room: None,
             owner: Owner::Installation,
-            url: known.url.clone(),
-            keys: vec![key],
+            url: known.url.clone().into(),
+            form: Form::Signed(vec![key]),
+            judge: by_status,
+            gap: Duration::ZERO,
+            longest: LONGEST,
             retry_at,
             give_up_hours: known.give_up_hours,
         })
+    }
+
+    /// The room whose prefix this name has, and the name without it.
+    fn room_of(&self, name: &str) -> Option<(Arc<dyn Receivers>, String)> {
+        let rooms = self.inner.receivers.read().unwrap_or_else(PoisonError::into_inner);
+        rooms.iter().find_map(|room| Some((room.clone(), name.strip_prefix(room.prefix())?.to_owned())))
+    }
+
+    async fn of_room(
+        &self,
+        owner: Owner,
+        name: &str,
+        room: Arc<dyn Receivers>,
+        short: String,
+    ) -> Result<Option<Receiver>, Refused> {
+        let Some(target) = room.get(owner, &short).await? else {
+            let mut tx = self.begin(owner).await?;
+            let given_up = deliveries::give_up(&mut tx, name, None, NO_RECEIVER).await?;
+            tx.commit().await?;
+            self.inner.metrics.given_up(origin(owner, name), name, given_up, NO_RECEIVER);
+            return Ok(None);
+        };
+        let mut tx = self.begin(Owner::Installation).await?;
+        let retry_at = deliveries::retry_at(&mut tx, name).await?;
+        tx.commit().await?;
+        Ok(Some(Receiver {
+            name: name.to_owned(),
+            endpoint: None,
+            room: Some((room, short)),
+            owner,
+            url: target.url,
+            form: target.form,
+            judge: target.judge,
+            gap: target.gap,
+            longest: target.longest,
+            retry_at,
+            give_up_hours: target.give_up_hours,
+        }))
     }
 
     /// This process cannot send to this receiver: its configuration or its key may be outdated. Leaves the messages to other processes
@@ -199,7 +275,7 @@ impl Webhooks {
         let (now, name) = (self.inner.clock.now(), receiver.name.as_str());
         let origin = origin(receiver.owner, name);
         let error = result.as_ref().err().map(|error| chain(error));
-        let is_final = matches!(result, Err(SendError::Gone | SendError::Address(_)));
+        let is_final = matches!(result, Err(SendError::Gone(_) | SendError::Refused(_) | SendError::Address(_)));
         let state = match &result {
             Ok(()) => DeliveryState::Delivered,
             Err(_) if is_final => DeliveryState::Dead,
@@ -212,7 +288,7 @@ impl Webhooks {
             error: error.as_deref(),
             now,
         };
-        let mut tx = self.begin(receiver.owner).await?;
+        let mut tx = self.begin(receiver.writes_as()).await?;
         // The endpoint's row first, as whoever disables or deletes it locks it: the other way round the two wait for each other.
         if let Some(id) = receiver.endpoint
             && endpoints::get(&mut tx, receiver.owner.org(), id).await?.is_none()
@@ -220,7 +296,7 @@ impl Webhooks {
             return Ok(Turn::Over);
         }
         if !deliveries::attempted(&mut tx, delivery.id, &outcome).await? {
-            return Ok(Turn::Sent);
+            return Ok(Turn::Sent(receiver.gap));
         }
         let Err(error) = result else {
             match receiver.endpoint {
@@ -229,10 +305,13 @@ impl Webhooks {
             }
             tx.commit().await?;
             self.inner.metrics.attempted(origin, delivery, DeliveryOutcome::Delivered, took, None);
-            return Ok(Turn::Sent);
+            return Ok(Turn::Sent(receiver.gap));
         };
         let (failures, since) = match receiver.endpoint {
             Some(id) => endpoints::failed(&mut tx, id, now).await?,
+            None if matches!(error, SendError::Refused(_)) => {
+                (deliveries::receiver_refused(&mut tx, name, now).await?, now)
+            }
             None => (deliveries::receiver_failed(&mut tx, name, now).await?, now),
         };
         let reason = chain(&error);
@@ -243,9 +322,11 @@ impl Webhooks {
             events::publish(&mut tx, &self.inner.clock, receiver.owner.org(), &event).await?;
         }
         let old = now - TimeDelta::hours(i64::from(receiver.give_up_hours));
-        let before = if disabled.is_some() { None } else { Some(old) };
+        // A room's receiver that is gone gets nothing more.
+        let gone = receiver.room.as_ref().filter(|_| matches!(error, SendError::Gone(_)));
+        let before = if disabled.is_some() || gone.is_some() { None } else { Some(old) };
         let given_up = deliveries::give_up(&mut tx, name, before, &reason).await?;
-        let wait = backoff(failures).max(retry_after.unwrap_or_default().min(LONGEST));
+        let wait = backoff(failures).min(receiver.longest).max(retry_after.unwrap_or_default().min(LONGEST));
         let retry_at = now + TimeDelta::from_std(wait).unwrap_or_default();
         match receiver.endpoint {
             // Every message to an address that may not be asked fails: none has to wait.
@@ -263,7 +344,14 @@ impl Webhooks {
             self.inner.metrics.disabled(name, why, &reason);
             return Ok(Turn::Over);
         }
-        Ok(if is_final { Turn::Sent } else { Turn::PutOff(wait) })
+        if let Some((room, short)) = &receiver.room {
+            if gone.is_some() {
+                room.gone(receiver.owner, short, &reason).await?;
+                return Ok(Turn::Over);
+            }
+            room.failed(receiver.owner, short, &reason).await?;
+        }
+        Ok(if is_final { Turn::Sent(receiver.gap) } else { Turn::PutOff(wait) })
     }
 
     /// Whether this failure disables the endpoint.
@@ -275,7 +363,7 @@ impl Webhooks {
         now: DateTime<Utc>,
     ) -> Option<DisabledReason> {
         receiver.endpoint?;
-        if matches!(error, SendError::Gone) {
+        if matches!(error, SendError::Gone(_)) {
             return Some(DisabledReason::Gone);
         }
         let longest = TimeDelta::hours(i64::from(self.inner.config.disable_after_hours));

@@ -243,6 +243,32 @@ async function alert(page) {
   return path;
 }
 
+/** Pages of monitors, incidents and status pages that the navigation does not link to: of one thing of each kind, made as a program would. */
+async function watching(page) {
+  const make = (path, body) =>
+    page.evaluate(async ([path, body]) => {
+      const headers = { "content-type": "application/json", "x-csrf-token": document.querySelector('meta[name="csrf"]').content };
+      const answer = await fetch(`/api/v1/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+      if (answer.status !== 201) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+      return (await answer.json()).id;
+    }, [path, body]);
+  await page.goto(url);
+  const spec = { kind: "tcp", host: "shop.example", port: 443 };
+  const monitor = await make("uptime/monitors", { name: "Shop", spec, paused: true });
+  const component = await make("incident-components", { key: "shop", name: "Shop", monitors: [{ monitor_id: monitor, weight: "major_outage" }] });
+  const incident = await make("incidents", { name: "The shop is slow", body: "We look into it.", components: [{ component, status: "degraded_performance" }] });
+  const channel = await make("incident-channels", { key: "ops", name: "Operations", kind: "mail", settings: { to: ["ops@example.com"] } });
+  const rule = await make("incident-rules", { key: "all", name: "Everything", steps: [{ after_seconds: 0, channels: [channel] }] });
+  const shown = await make("status-pages", { slug: "shop", name: "Shop", components: [{ component_id: component }] });
+  return {
+    "monitors-installation": "/monitors?whose=installation", "monitors-nothing-found": "/monitors?q=zzzz", "monitor-new": "/monitors/new", monitor: `/monitors/${monitor}`,
+    "monitor-edit": `/monitors/${monitor}/edit`, "monitor-groups": "/monitors/groups", "monitor-windows": "/monitors/windows", "monitor-reports": "/monitors/reports",
+    "monitor-import": "/monitors/import", "monitor-file": "/monitors/file", "incident-components": "/incident-components", "incident-component": `/incident-components/${component}`, "incident-maintenance": "/incident-maintenances", "incident-templates": "/incident-templates", incident: `/incidents/${incident}`,
+    channel: `/settings/channels/${channel}`, "incident-rule": `/settings/incident-rules/${rule}`, "status-page-settings": `/settings/status-pages/${shown}`,
+    "status-page-subscribers": `/settings/status-pages/${shown}/subscribers`,
+  };
+}
+
 export async function tour(page, { base, search, agent, conversation, citation, quoted, mails }) {
   await members(page);
   const failed = await failures(page, base);
@@ -251,12 +277,13 @@ export async function tour(page, { base, search, agent, conversation, citation, 
   const job = await page.locator("#jobs tbody a[href^='/jobs/']").first().getAttribute("href");
   const document = citation.split("?")[0];
   const fired = await alert(page);
+  const watched = await watching(page);
   const paths = {
     ...(await navigation(page)),
     "agents-nothing-found": "/agents?q=zzzz", "agent-new": "/agents/new", agent, "agent-edit": `${agent}/edit`, "agent-versions": `${agent}/versions`, conversation, quoted,
     "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`, citation, document, failed, ...doubted, passages: `${document}?view=passages`,
     job, alert: fired, silences: "/alerts/silences", runbooks: "/runbooks", runbook: "/runbooks/DatabaseDown", "logs-nothing-found": "/logs?q=zzzzzz",
-    ...mails, account: "/account", "account-notices": "/account/notices", password: "/account/password", "api-docs": "/api/docs",
+    ...watched, ...mails, account: "/account", "account-notices": "/account/notices", password: "/account/password", "api-docs": "/api/docs",
   };
   await everyLink(page, paths);
   await keyboard(page, conversation);

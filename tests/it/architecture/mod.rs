@@ -22,6 +22,22 @@ pub fn src() -> PathBuf {
     root().join("src")
 }
 
+/// The room that a name begins with, such as `status_page` of `status_page_pages`; otherwise its first word.
+pub fn room_of(name: &str) -> &str {
+    let beginnings = name.match_indices('_').map(|(at, _)| &name[..at]);
+    let mut rooms = beginnings.filter(|beginning| src().join(beginning).is_dir());
+    rooms.next_back().unwrap_or_else(|| name.split('_').next().unwrap())
+}
+
+#[test]
+fn a_rooms_name_may_have_several_words() {
+    for (name, room) in
+        [("status_page_pages.sql", "status_page"), ("mail_outbox.sql", "mail"), ("nobody_new.sql", "nobody")]
+    {
+        assert_eq!(room_of(name), room);
+    }
+}
+
 pub fn sources(dir: &Path) -> Vec<PathBuf> {
     files(dir, "rs")
 }

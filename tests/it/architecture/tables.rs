@@ -6,7 +6,7 @@ use std::{
     fs,
 };
 
-use super::{Found, differences, find, is_word, places, root, set};
+use super::{Found, differences, find, is_word, places, room_of, root, set};
 
 const WRITES: [&str; 10] = [
     "insert into",
@@ -78,7 +78,7 @@ fn only_its_rooms_migrations_change_a_table() {
         if time.len() == 14 {
             let text = fs::read_to_string(&path).unwrap();
             let lines: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
-            let tables = foreign(rest.split('_').next().unwrap(), &lines.join("\n"), &owners);
+            let tables = foreign(room_of(rest), &lines.join("\n"), &owners);
             found.extend(tables.into_iter().map(|table| (file.clone(), table)));
         }
     }

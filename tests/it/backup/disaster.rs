@@ -26,7 +26,7 @@ use crate::support::{
 
 /// Tables whose rows the appliance changes by itself between a backup and the look after a restore, and why they are left out. Every
 /// other table of the catalogue is compared, row for row; a table that is made tomorrow is one of them.
-const LEFT_OUT: [(&str, &str); 19] = [
+const LEFT_OUT: [(&str, &str); 23] = [
     ("sessions", "the look itself signs in"),
     ("idempotency_keys", "end by themselves"),
     ("job_queues", "seen by every worker"),
@@ -46,6 +46,23 @@ const LEFT_OUT: [(&str, &str); 19] = [
     ("backup_copies", "as backups"),
     ("backup_drills", "as backups"),
     ("backup_known_files", "what the run itself notes down"),
+    ("uptime_prober", "written each second"),
+    ("uptime_hours_open", "rolled up in between"),
+    ("status_page_renders", "made again within a minute"),
+    ("status_page_versions", "as status_page_renders"),
+];
+/// Tables of which only the organisation's rows are compared: the appliance's own monitors go on, and an organisation's are paused.
+const GOING_ON: [&str; 10] = [
+    "incident_causes",
+    "incident_component_changes",
+    "incident_components",
+    "incident_log",
+    "incident_told",
+    "incidents",
+    "uptime_checks",
+    "uptime_days",
+    "uptime_minutes",
+    "uptime_state",
 ];
 /// Tables that stay empty here: their rows come from outside, or from what goes wrong. Compared, but not expected to have any.
 const EMPTY: [&str; 7] = [
@@ -65,13 +82,16 @@ const FILLED: [&str; 7] = ["agents", "alerting", "auth", "backup", "jobs", "know
 const NO_NOTICES: (&str, &str) = ("HOLDFAST_NOTICES__ENABLED", "false");
 
 /// What is compared of a table.
-fn compared(table: &str) -> &str {
+fn compared(table: &str) -> String {
     match table {
         // When somebody signed in last is not what people made.
-        "users" => "(SELECT id, email, name, password_hash FROM users)",
+        "users" => "(SELECT id, email, name, password_hash FROM users)".to_owned(),
         // A search counts what it embeds.
-        "llm_usage" => "(SELECT to_jsonb(u) AS usage FROM llm_usage u WHERE operation = 'chat')",
-        table => table,
+        "llm_usage" => "(SELECT to_jsonb(u) AS usage FROM llm_usage u WHERE operation = 'chat')".to_owned(),
+        // That a monitor is paused is noted by the prober, whenever it first sees it.
+        "uptime_spans" => "(SELECT * FROM uptime_spans WHERE org_id IS NOT NULL AND status = 'down')".to_owned(),
+        table if GOING_ON.contains(&table) => format!("(SELECT * FROM {table} WHERE org_id IS NOT NULL)"),
+        table => table.to_owned(),
     }
 }
 

@@ -140,9 +140,10 @@ async fn a_line_says_what_it_belongs_to_and_is_cut_where_it_is_too_long() {
     assert!((200 * 1024..=256 * 1024).contains(&raw), "{raw} bytes");
 }
 
-/// Cost of a log line of the size of a request's, with all three outputs: every request pays it.
+/// Prints the cost of a log line of the size of a request's, with all three outputs: every request pays it. What a request pays in all is in the
+/// benchmark of telemetry.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_is_cheap() {
+async fn all_lines_of_many_are_written() {
     const LINES: u32 = 5000;
     let began = std::sync::OnceLock::new();
     let request = Context::of_request(None, "01934f6e-7d7a-7cc0-8000-0123456789ab".into());
@@ -168,6 +169,4 @@ async fn a_line_is_cheap() {
     let each = *took.lock().unwrap() / LINES;
     println!("{each:?} for each line");
     assert_eq!(written.stdout.lock().unwrap().len(), LINES as usize);
-    // Ten times what an unoptimised build takes; an optimised build takes far less.
-    assert!(each < Duration::from_micros(500), "{each:?}");
 }

@@ -72,17 +72,22 @@ async fn the_page_saves_what_is_wanted_and_lifts_nothing_else() {
     // Of an organisation there are no reports, so none is offered or refused.
     let offered = async |path: &str| {
         let page = open(&app, path).await.text;
-        let names = ["activity", "alert", "backup_report", "digest", "weekly_report", "welcome"];
+        let names = ["activity", "alert", "backup_report", "digest", "status_update", "weekly_report", "welcome"];
         names.into_iter().filter(|name| page.contains(&format!("value=\"{name}\""))).collect::<Vec<_>>()
     };
-    assert_eq!(offered(&path).await, ["alert"]);
-    let saved = post(&app, &path, "action=save&wanted=alert&wanted=weekly_report&wanted=verify&wanted=%00").await;
+    assert_eq!(offered(&path).await, ["alert", "status_update"]);
+    let saved = post(
+        &app,
+        &path,
+        "action=save&wanted=alert&wanted=status_update&wanted=weekly_report&wanted=verify&wanted=%00",
+    )
+    .await;
     assert_eq!((saved.status.as_u16(), saved.headers[header::LOCATION].to_str().unwrap()), (303, path.as_str()));
     assert_eq!(suppressed(&app).await, Vec::<String>::new());
     // The button, and then all of them again.
     assert_eq!(post(&app, &path, "action=unsubscribe").await.status, 303);
     assert_eq!(suppressed(&app).await, ["default/ann@example.com/alert/unsubscribed"]);
-    let all = "action=save&wanted=alert&wanted=weekly_report&wanted=digest&wanted=activity&wanted=backup_report";
+    let all = "action=save&wanted=alert&wanted=status_update&wanted=weekly_report&wanted=digest&wanted=activity&wanted=backup_report";
     assert_eq!(post(&app, &path, all).await.status, 303);
     assert_eq!(suppressed(&app).await, Vec::<String>::new());
     // What is suppressed for another reason is not lifted by whoever has an old mail.
@@ -102,10 +107,11 @@ async fn the_page_saves_what_is_wanted_and_lifts_nothing_else() {
     assert!(open(&app, &path).await.text.contains("At present this address gets no mail at all"));
     // The installation has reports.
     let house = link(&app, Owner::Installation, &kinds::DIGEST, "eve@example.com");
-    assert_eq!(offered(&house).await, ["alert", "backup_report", "digest", "weekly_report"]);
+    assert_eq!(offered(&house).await, ["alert", "backup_report", "digest", "status_update", "weekly_report"]);
     assert_eq!(post(&app, &house, "action=save&wanted=digest&wanted=alert").await.status, 303);
     let off: Vec<_> = suppressed(&app).await.into_iter().filter(|row| row.starts_with("/eve")).collect();
-    assert_eq!(off, ["/eve@example.com/backup_report/unsubscribed", "/eve@example.com/weekly_report/unsubscribed"]);
+    let refused = ["backup_report", "status_update", "weekly_report"];
+    assert_eq!(off, refused.map(|kind| format!("/eve@example.com/{kind}/unsubscribed")));
     let russian =
         app.anonymous().request(Method::GET, &path).header(header::ACCEPT_LANGUAGE, "ru").send().await.unwrap();
     assert!(russian.text().await.unwrap().contains("Отписка"));

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "shared tools; which tests use them changes")]
 
 pub mod agents;
+pub mod alertmanager;
 pub mod app;
 pub mod certificates;
 pub mod cluster;
@@ -13,6 +14,7 @@ pub mod documents;
 pub mod false_s3;
 pub mod imap;
 pub mod loki;
+pub mod odd_target;
 pub mod openapi;
 pub mod process;
 pub mod receiver;
@@ -24,3 +26,4 @@ pub mod stand_in;
 pub mod upstream;
 pub mod vault;
 pub mod wait;
+pub mod watching;

@@ -2,7 +2,13 @@
 
 mod routes;
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -62,11 +68,16 @@ label_enum! {
         Console = "console",
         Assets = "assets",
         Health = "health",
+        /// Status pages and what other monitors read: for strangers, from memory.
+        Status = "status",
     }
 }
 
 impl Surface {
     pub fn of(path: &str) -> Self {
+        if is_status(path) {
+            return Self::Status;
+        }
         match path.trim_start_matches('/').split('/').next().unwrap_or_default() {
             "api" => Self::Api,
             "v1" => Self::Openai,
@@ -75,6 +86,14 @@ impl Surface {
             _ => Self::Console,
         }
     }
+}
+
+/// Paths of status pages, of Statuspage's and Gatus's APIs, and of pushes to monitors. None of them has a session.
+fn is_status(path: &str) -> bool {
+    const BELOW: [&str; 5] = ["/status", super::status::DOMAIN_PATH, "/api/v2", "/api/v1/endpoints", "/api/push"];
+    let is_below =
+        |start: &&str| path.strip_prefix(*start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path == "/api/v1/config" || BELOW.iter().any(is_below)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -159,6 +178,8 @@ pub struct Inner {
     pub in_flight: Gauge,
     /// Not a metric: background work yields to requests, which are counted here.
     pub traffic: Traffic,
+    /// Not a metric: chooses which requests for status pages are logged.
+    status_requests: AtomicU64,
     pub panics: Counter,
     pub connections: Gauge,
     pub max_connections: Gauge,
@@ -204,6 +225,7 @@ impl Metrics {
             left_bodies: Family::default(),
             in_flight: Gauge::default(),
             traffic: Traffic::default(),
+            status_requests: AtomicU64::new(0),
             panics: Counter::default(),
             connections: Gauge::default(),
             max_connections: Gauge::default(),
@@ -283,6 +305,11 @@ impl Inner {
             "Connections closed at once because their address reached its limit",
             self.connections_refused.clone(),
         );
+    }
+
+    /// Number of a request for a status page, from 0 on.
+    pub(super) fn sampled(&self) -> u64 {
+        self.status_requests.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn of(&self, surface: Surface) -> &Observations {
