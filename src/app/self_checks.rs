@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::timeout;
 
 use backup::{Backups, DrillStatus};
@@ -25,7 +25,7 @@ const DATABASE: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(4);
 /// A proof of a restore that is older needs attention, days.
 const OLD_PROOF: i64 = 35;
-/// Backups are made by night and proven after that: so long an installation may be there without a proof, hours.
+/// Backups are made by night and proven after that: so long the first proof may be missing, hours.
 const FIRST_PROOF: i64 = 36;
 
 /// The rooms that are asked.
@@ -49,7 +49,8 @@ pub(super) fn all(context: &Context, asked: &Asked<'_>) -> Vec<Arc<dyn SelfCheck
         let key = format!("appliance-model-{}", slug_of(&provider.name, 60));
         all.push(Arc::new(Model { llm: asked.llm.clone(), key, provider: provider.name }));
     }
-    all.push(Arc::new(Proof(asked.backups.clone(), context.clock.clone())));
+    let (backups, clock) = (asked.backups.clone(), context.clock.clone());
+    all.push(Arc::new(Proof { backups, started: clock.now(), clock }));
     // An appliance that sends no mail has no mail to be down.
     if asked.mail.is_configured() {
         all.push(Arc::new(Outbox(asked.mail.clone())));
@@ -212,7 +213,12 @@ impl SelfCheck for Database {
 }
 
 /// Backups are as good as their last restore on trial.
-struct Proof(Backups, Clock);
+struct Proof {
+    backups: Backups,
+    clock: Clock,
+    /// Of this process, which has read its settings then.
+    started: DateTime<Utc>,
+}
 
 #[async_trait]
 impl SelfCheck for Proof {
@@ -229,14 +235,14 @@ impl SelfCheck for Proof {
     }
 
     async fn run(&self) -> Judgement {
-        if !self.0.config().is_on() {
+        if !self.backups.config().is_on() {
             return Judgement::Off("backups are off".to_owned());
         }
-        match self.0.last_proven().await {
+        match self.backups.last_proven().await {
             Err(_) => Judgement::Down("it cannot be read when a restore was proven".to_owned()),
-            Ok(None) => match (self.0.installed_at().await, self.0.drills(2).await) {
-                (Ok(installed), Ok(newest)) => {
-                    let age = self.1.now() - installed;
+            Ok(None) => match (self.backups.beginnings().await, self.backups.drills(2).await) {
+                (Ok((installed, first_backup)), Ok(newest)) => {
+                    let age = self.clock.now() - switched_on(installed, first_backup, self.started);
                     // One that runs says nothing yet.
                     let mut ended =
                         newest.iter().map(|drill| drill.status).filter(|status| *status != DrillStatus::Running);
@@ -246,11 +252,17 @@ impl SelfCheck for Proof {
             },
             Ok(Some((at, _))) => {
                 let proven = format!("restore proven on {}", at.format("%Y-%m-%d"));
-                let is_old = (self.1.now() - at).num_days() > OLD_PROOF;
+                let is_old = (self.clock.now() - at).num_days() > OLD_PROOF;
                 if is_old { Judgement::Degraded(proven) } else { Judgement::Well(Some(proven)) }
             }
         }
     }
+}
+
+/// Since when there could have been backups, as far as one can know: nothing says when they were switched on. Before the first one it is since the start,
+/// with which they were.
+fn switched_on(installed: DateTime<Utc>, first_backup: Option<DateTime<Utc>>, started: DateTime<Utc>) -> DateTime<Utc> {
+    installed.max(first_backup.unwrap_or(started))
 }
 
 /// Without a proof, after this drill if there was one: a note while the first one is not due yet. After that, or once a drill did not pass, it needs attention.
@@ -294,9 +306,9 @@ impl SelfCheck for Outbox {
 
 #[cfg(test)]
 mod tests {
-    use super::{address, unproven};
+    use super::{address, switched_on, unproven};
     use backup::DrillStatus::{Failed, NoRoom};
-    use chrono::TimeDelta;
+    use chrono::{DateTime, TimeDelta};
     use platform::http::Config;
     use uptime::Judgement;
 
@@ -317,6 +329,16 @@ mod tests {
                 "{hours} {newest:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_first_proof_is_due_after_backups_were_switched_on_and_not_after_the_installation() {
+        let day = |number: i64| DateTime::from_timestamp(number * 86_400, 0).unwrap();
+        // On the hundredth day, before the first backup; after it, whenever the process started; restored from elsewhere with its backups.
+        assert_eq!(switched_on(day(0), None, day(100)), day(100));
+        assert_eq!(switched_on(day(0), Some(day(101)), day(100)), day(101));
+        assert_eq!(switched_on(day(0), Some(day(101)), day(300)), day(101));
+        assert_eq!(switched_on(day(50), Some(day(1)), day(50)), day(50));
     }
 
     #[test]

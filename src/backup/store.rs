@@ -382,9 +382,13 @@ pub async fn set_copy_status(
     .map(drop)
 }
 
-/// When this installation was made.
-pub async fn installed_at(conn: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
-    sqlx::query_scalar!("SELECT created_at FROM installation").fetch_one(conn).await
+/// When this installation was made, and when its first backup began.
+pub async fn beginnings(conn: &mut PgConnection) -> sqlx::Result<(DateTime<Utc>, Option<DateTime<Utc>>)> {
+    let row = sqlx::query!(
+        r#"SELECT created_at, (SELECT min(started_at) FROM backups) AS "first_backup?" FROM installation"#
+    );
+    let row = row.fetch_one(conn).await?;
+    Ok((row.created_at, row.first_backup))
 }
 
 /// The id of this installation.

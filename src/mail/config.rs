@@ -172,10 +172,8 @@ impl Config {
         if !self.imap_host.is_empty() && self.imap_user.is_empty() {
             errors.push("imap_user", "the mailbox that bounces come to needs a user and a password");
         }
-        if let Some(file) = &self.smtp_ca_file
-            && let Err(error) = std::fs::metadata(file)
-        {
-            errors.push("smtp_ca_file", format!("{} cannot be read: {error}", file.display()));
+        if let Some(file) = &self.smtp_ca_file {
+            errors.file("smtp_ca_file", file);
         }
         errors.range("smtp_connections", self.smtp_connections, 1, 1000);
         if !self.dns_server.is_empty() && self.dns_server().is_none() {

@@ -14,6 +14,8 @@ pub mod db;
 pub mod disk;
 /// API errors.
 pub mod error;
+/// Bodies that are compressed with gzip.
+pub mod gzip;
 /// Checks for `doctor` and readiness.
 pub mod health;
 /// Accept loop, limits, authentication, extractors.

@@ -61,10 +61,8 @@ impl Default for Config {
 impl Config {
     /// Validates the settings.
     pub fn validate(&self, errors: &mut ConfigErrors) {
-        if let Some(file) = &self.monitors_file
-            && let Err(error) = std::fs::metadata(file)
-        {
-            errors.push("monitors_file", format!("{} cannot be read: {error}", file.display()));
+        if let Some(file) = &self.monitors_file {
+            errors.file("monitors_file", file);
         }
         for network in self.private_networks.iter().filter(|network| network.parse::<IpNet>().is_err()) {
             errors.push("private_networks", format!("{network:?} is not a network such as 10.20.0.0/16"));

@@ -12,8 +12,8 @@ use crate::{
 };
 use platform::{error::FieldError, names};
 
-/// An interval of domains, seconds: their registries limit requests.
-const DAY: i32 = 86_400;
+/// A day, seconds: the longest interval, and that of domains, whose registries limit requests.
+pub(crate) const DAY: i32 = 86_400;
 const MOST_TAGS: usize = 20;
 /// Characters of a tag.
 pub const LONGEST_TAG: usize = 50;

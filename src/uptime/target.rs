@@ -47,15 +47,30 @@ impl Judged {
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     networks: Arc<[IpNet]>,
+    is_of_organisations: bool,
 }
 
 impl Policy {
     pub fn new(networks: Vec<IpNet>) -> Self {
-        Self { networks: networks.into() }
+        Self { networks: networks.into(), is_of_organisations: false }
+    }
+
+    /// The same for monitors of organisations.
+    #[must_use]
+    pub fn of_organisations(self) -> Self {
+        Self { is_of_organisations: true, ..self }
     }
 
     pub fn permits(&self, ip: IpAddr) -> bool {
         may_be_asked(ip, &self.networks)
+    }
+
+    /// Whether the search domains of this host are tried: for a single word, as of containers. Of a name with a dot they would, where it is gone, find a
+    /// stranger with a similar name. An organisation would learn which names the operator's inner zone has: it has the search domains only where inner
+    /// networks are open to it, too.
+    fn searches(&self, host: &str) -> bool {
+        let may_search = !self.is_of_organisations || !self.networks.is_empty();
+        may_search && !host.contains('.') && !host.eq_ignore_ascii_case("localhost")
     }
 }
 
@@ -129,7 +144,7 @@ pub async fn resolve(
 ) -> Result<Vec<Judged>, Failure> {
     let found = match literal(host) {
         Some(ip) => vec![ip],
-        None => look_up(resolver, host, family).await?,
+        None => look_up(resolver, host, family, policy).await?,
     };
     let is_wanted = |ip: &IpAddr| match family {
         Family::Auto => true,
@@ -160,13 +175,7 @@ pub fn dns_name(text: &str) -> Option<Name> {
     Some(name)
 }
 
-/// Whether the search domains of this host are tried: for a single word, as of containers. Of a name with a dot they would, where it is gone, find a
-/// stranger with a similar name.
-fn is_searched(host: &str) -> bool {
-    !host.contains('.') && !host.eq_ignore_ascii_case("localhost")
-}
-
-async fn look_up(resolver: &Resolver, host: &str, family: Family) -> Result<Vec<IpAddr>, Failure> {
+async fn look_up(resolver: &Resolver, host: &str, family: Family, policy: &Policy) -> Result<Vec<IpAddr>, Failure> {
     let failed = |error: &NetError| {
         let reason = match error {
             NetError::Timeout => Reason::ResolveTimeout,
@@ -177,7 +186,7 @@ async fn look_up(resolver: &Resolver, host: &str, family: Family) -> Result<Vec<
     };
     let wrong = || Failure { reason: Reason::NameNotFound, text: format!("{host:?} cannot be a name of the DNS") };
     let mut name = dns_name(host).ok_or_else(wrong)?;
-    name.set_fqdn(!is_searched(host));
+    name.set_fqdn(!policy.searches(host));
     let resolver = resolver.get().await.map_err(|error| failed(&error))?;
     let records = match family {
         Family::Auto => return Ok(resolver.lookup_ip(name).await.map_err(|error| failed(&error))?.iter().collect()),
@@ -211,7 +220,11 @@ fn by_turns(found: Vec<IpAddr>) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use platform::ids::OrgId;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::{ProbeSettings, Prober, model::Owner};
 
     fn policy(networks: &[&str]) -> Policy {
         Policy::new(networks.iter().map(|network| network.parse().unwrap()).collect())
@@ -253,7 +266,22 @@ mod tests {
             assert_eq!(dns_name(text).unwrap().to_ascii(), name);
         }
         assert!(["a..b", "-a", "x".repeat(64).as_str()].into_iter().all(|text| dns_name(text).is_none()));
-        assert_eq!(["db", "db.", "a.b", "localhost"].map(is_searched), [true, false, false, false]);
+        let policy = policy(&[]);
+        assert_eq!(["db", "db.", "a.b", "localhost"].map(|host| policy.searches(host)), [true, false, false, false]);
+    }
+
+    #[test]
+    fn an_organisation_has_the_search_domains_only_where_networks_are_open_to_it() {
+        let owners = [Owner::Installation, Owner::Org(OrgId(Uuid::from_u128(7)))];
+        let (none, inner) = (policy(&[]), policy(&["10.0.0.0/8"]));
+        for (policy, tenant_policy, searched) in [
+            (none.clone(), None, [true, false]),
+            (inner.clone(), None, [true, true]),
+            (inner, Some(none), [true, false]),
+        ] {
+            let prober = Prober::new(ProbeSettings { policy, tenant_policy, ..ProbeSettings::default() });
+            assert_eq!(owners.map(|owner| prober.policy(owner).searches("db")), searched);
+        }
     }
 
     #[test]

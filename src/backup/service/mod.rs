@@ -182,12 +182,12 @@ impl Backups {
         Ok(proven)
     }
 
-    /// When this installation's database was made.
-    pub async fn installed_at(&self) -> Result<DateTime<Utc>, BackupError> {
+    /// When this installation's database was made, and when its first backup began.
+    pub async fn beginnings(&self) -> Result<(DateTime<Utc>, Option<DateTime<Utc>>), BackupError> {
         let mut tx = self.inner.db.system().await?;
-        let at = store::installed_at(&mut tx).await?;
+        let found = store::beginnings(&mut tx).await?;
         tx.commit().await?;
-        Ok(at)
+        Ok(found)
     }
 
     /// Excludes a backup from retention, or includes it again.

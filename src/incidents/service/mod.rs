@@ -1,6 +1,6 @@
 //! [`Incidents`]: the rules.
 //!
-//! Further files: `witness.rs` (monitors open and resolve incidents), `endings.rs` (what ends soon), `opening.rs` (a cause opens one or joins one), `incidents.rs`, `timeline.rs`,
+//! Further files: `witness.rs` (monitors open and resolve incidents), `endings.rs` (what ends soon), `opening.rs` (a cause opens one or joins one), `by_hand.rs` (a person opens one), `incidents.rs`, `timeline.rs`,
 //! `components.rs`, `templates.rs` (what the API changes), `shown.rs` (what components show), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs`, `tell_end.rs`, `case.rs`
 //! (who is told when), `deliver.rs` (how), `channels.rs`, `channel_notice.rs` (one does not work), `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
 //! `builtin.rs`, `health.rs` (checks, first page), `file/` (its part of the file of monitors),
@@ -8,6 +8,7 @@
 
 mod alerts;
 mod builtin;
+mod by_hand;
 mod case;
 mod channel_notice;
 mod channels;
@@ -69,11 +70,12 @@ use platform::{
 use uptime::Uptime;
 use webhooks::Webhooks;
 
+pub use by_hand::IncidentDraft;
 pub use channels::{ChannelDraft, Tried};
 pub use components::ComponentDraft;
 pub use file::FileSection;
 pub(crate) use file::{seconds, time_of_day};
-pub use incidents::{AffectedDraft, IncidentChanges, IncidentDraft, IncidentFull};
+pub use incidents::{AffectedDraft, IncidentChanges, IncidentFull};
 pub use links::Acknowledgement;
 pub use maintenances::MaintenanceDraft;
 pub use merging::Split;

@@ -3,7 +3,7 @@
 
 use std::{io, time::Duration};
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder};
+use async_compression::tokio::bufread::BrotliDecoder;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use reqwest::{
@@ -18,7 +18,7 @@ use super::{
     super::error::{Failure, LlmError},
     Provider, failure,
 };
-use platform::http_client::Traced as _;
+use platform::{gzip::Members, http_client::Traced as _};
 
 /// Retry interval while a server loads its model: first, and maximum.
 const LOADING_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
@@ -112,9 +112,8 @@ impl Provider {
         let packed = StreamReader::new(response.bytes_stream().map_err(io::Error::other));
         let body = match coding.as_str() {
             "gzip" | "x-gzip" => {
-                let mut plain = GzipDecoder::new(packed);
-                plain.multiple_members(true);
-                reqwest::Body::wrap_stream(ReaderStream::new(plain).map_err(|e| Packed::or_broken("gzip", e)))
+                let plain = ReaderStream::new(Members::new(packed));
+                reqwest::Body::wrap_stream(plain.map_err(|e| Packed::or_broken("gzip", e)))
             }
             "br" => {
                 let plain = ReaderStream::new(BrotliDecoder::new(packed));

@@ -10,7 +10,7 @@ use std::{fmt::Debug, panic::catch_unwind, time::Duration};
 use async_imap::{
     Authenticator, Client, Session,
     error::Error as Refused,
-    imap_proto::{Response, ResponseCode, Status},
+    imap_proto::{Outcome, Response, ResponseCode, Status},
     types::Fetch,
 };
 use futures::TryStreamExt as _;
@@ -137,9 +137,10 @@ impl Mail {
     pub(crate) async fn try_mailbox(&self) -> Result<(), MailboxError> {
         let limit = Duration::from_secs(self.inner.config.command_seconds);
         let mut session = self.sign_in(limit).await?;
-        let opened = open_folder(&mut session, limit, &self.inner.config.imap_folder).await?;
+        let folder = &self.inner.config.imap_folder;
+        let opened = open_folder(&mut session, limit, folder).await?;
         let _ = timeout(limit, session.logout()).await;
-        opened
+        opened.can_mark(folder)
     }
 
     async fn converse(&self) -> Result<Mailbox, MailboxError> {
@@ -162,9 +163,10 @@ impl Mail {
     /// What is wrong with one mail, such as a flag that the server refuses, holds up no other: the reading fails with it at its end.
     async fn read_unseen(&self, session: &mut Session<Stream>, limit: Duration) -> Result<Mailbox, MailboxError> {
         let folder = &self.inner.config.imap_folder;
-        let mut wrong = open_folder(session, limit, folder).await?.err();
+        let opened = open_folder(session, limit, folder).await?;
+        let mut wrong = opened.can_mark(folder).err();
         let found = within(limit, "searching", session.uid_search("UNSEEN")).await?;
-        let mut uids = self.inner.stuck.order(found);
+        let mut uids = self.inner.stuck.order(opened.validity, found);
         uids.truncate(MOST);
         let mut done = if uids.is_empty() { None } else { self.done_folder(session, limit).await? };
         let mut read = Mailbox::default();
@@ -264,30 +266,44 @@ impl Mail {
     }
 }
 
-/// Opens the folder; the inner Err if it is for reading alone, so that every mail in it would be read again and again.
-async fn open_folder(
-    session: &mut Session<Stream>,
-    limit: Duration,
-    folder: &str,
-) -> Result<Result<(), MailboxError>, MailboxError> {
+/// How the folder was opened.
+struct Opened {
+    is_read_only: bool,
+    /// Another number: it is another folder of this name.
+    validity: Option<u32>,
+}
+
+impl Opened {
+    /// Err: every mail in it would be read again and again.
+    fn can_mark(&self, folder: &str) -> Result<(), MailboxError> {
+        if self.is_read_only { Err(MailboxError::ReadOnly(folder.to_owned())) } else { Ok(()) }
+    }
+}
+
+async fn open_folder(session: &mut Session<Stream>, limit: Duration, folder: &str) -> Result<Opened, MailboxError> {
     // Not with `select`, which does not say how it is opened (RFC 3501 section 6.3.1).
     let opening = async {
         let name = utf7::encode(folder).replace('\\', "\\\\").replace('"', "\\\"");
         let tag = session.run_command(format!("SELECT \"{name}\"")).await?;
+        let mut validity = None;
         while let Some(response) = session.read_response().await? {
-            if let Response::Done { tag: ended, status, outcome } = response.parsed()
-                && *ended == tag
-            {
-                return match status {
-                    Status::Ok => Ok(matches!(outcome.code, Some(ResponseCode::ReadOnly))),
-                    _ => Err(Refused::No(format!("{outcome:?}"))),
-                };
+            match response.parsed() {
+                Response::Data { outcome: Outcome { code: Some(ResponseCode::UidValidity(number)), .. }, .. } => {
+                    validity = Some(*number);
+                }
+                Response::Done { tag: ended, status: Status::Ok, outcome } if *ended == tag => {
+                    let is_read_only = matches!(outcome.code, Some(ResponseCode::ReadOnly));
+                    return Ok(Opened { is_read_only, validity });
+                }
+                Response::Done { tag: ended, outcome, .. } if *ended == tag => {
+                    return Err(Refused::No(format!("{outcome:?}")));
+                }
+                _ => {}
             }
         }
         Err(Refused::ConnectionLost)
     };
-    let is_read_only = within(limit, "opening the folder", opening).await?;
-    Ok(if is_read_only { Err(MailboxError::ReadOnly(folder.to_owned())) } else { Ok(()) })
+    within(limit, "opening the folder", opening).await
 }
 
 /// The mail, unless there is none.

@@ -18,7 +18,14 @@ pub(super) enum Taken {
 
 /// Mails that could not be read or marked, by UID. Some break the connection each time, and would hide all behind them.
 #[derive(Debug, Default)]
-pub(crate) struct Stuck(Mutex<BTreeMap<u32, Trouble>>);
+pub(crate) struct Stuck(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Which folder of its name it was (UIDVALIDITY): in one that was made anew the same UIDs are other mails.
+    validity: Option<u32>,
+    troubles: BTreeMap<u32, Trouble>,
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Trouble {
@@ -29,38 +36,60 @@ struct Trouble {
 }
 
 impl Stuck {
-    fn troubles(&self) -> MutexGuard<'_, BTreeMap<u32, Trouble>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is unread in the order in which it is read: what is new comes first. What is gone is forgotten.
-    pub(super) fn order(&self, unread: HashSet<u32>) -> Vec<u32> {
-        let mut troubles = self.troubles();
-        troubles.retain(|uid, _| unread.contains(uid));
+    /// What is unread in the order in which it is read: what is new comes first. What is gone is forgotten. `validity`: of the folder.
+    pub(super) fn order(&self, validity: Option<u32>, unread: HashSet<u32>) -> Vec<u32> {
+        let mut known = self.known();
+        let is_same = known.validity == validity;
+        known.validity = validity;
+        let troubles = &mut known.troubles;
+        troubles.retain(|uid, _| is_same && unread.contains(uid));
         let mut uids: Vec<u32> = unread.into_iter().collect();
         uids.sort_unstable_by_key(|uid| (troubles.get(uid).copied(), *uid));
         uids
     }
 
     pub(super) fn failed(&self, uid: u32) {
-        self.troubles().entry(uid).or_default().times += 1;
+        self.known().troubles.entry(uid).or_default().times += 1;
     }
 
     pub(super) fn is_given_up(&self, uid: u32) -> bool {
-        self.troubles().get(&uid).is_some_and(|trouble| trouble.times >= MOST_TIMES)
+        self.known().troubles.get(&uid).is_some_and(|trouble| trouble.times >= MOST_TIMES)
     }
 
     /// Notes that it was read, until it is marked.
     pub(super) fn take(&self, uid: u32, taken: Taken) {
-        self.troubles().entry(uid).or_default().taken = Some(taken);
+        self.known().troubles.entry(uid).or_default().taken = Some(taken);
     }
 
     /// What it is, if it was read before.
     pub(super) fn taken(&self, uid: u32) -> Option<Taken> {
-        self.troubles().get(&uid).and_then(|trouble| trouble.taken)
+        self.known().troubles.get(&uid).and_then(|trouble| trouble.taken)
     }
 
     pub(super) fn forget(&self, uid: u32) {
-        self.troubles().remove(&uid);
+        self.known().troubles.remove(&uid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_made_anew_has_other_mails() {
+        let (stuck, unread) = (Stuck::default(), HashSet::from([7, 9]));
+        assert_eq!(stuck.order(Some(1), unread.clone()), [7, 9]);
+        stuck.take(7, Taken::NotUnderstood);
+        for _ in 0..MOST_TIMES {
+            stuck.failed(9);
+        }
+        assert_eq!(stuck.order(Some(1), unread.clone()), [7, 9]);
+        assert!(stuck.taken(7).is_some() && stuck.is_given_up(9));
+        stuck.order(Some(2), unread);
+        assert!(stuck.taken(7).is_none() && !stuck.is_given_up(9));
     }
 }

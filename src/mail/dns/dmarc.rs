@@ -40,13 +40,23 @@ pub fn judge(domain: &str, found: Found, above: Option<(&str, Found)>) -> DnsChe
 }
 
 fn only_dmarc(found: Found) -> Found {
-    let like = |record: &String| record.get(..7).is_some_and(|begin| begin.eq_ignore_ascii_case("v=dmarc"));
+    let like = |record: &String| {
+        version(record).is_some_and(|(tag, version)| {
+            tag.eq_ignore_ascii_case("v") && version.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case("dmarc"))
+        })
+    };
     found.map(|records| records.into_iter().filter(like).collect())
 }
 
 /// The version is exactly this, and the first tag.
 fn is_dmarc(record: &str) -> bool {
-    record.split(';').next().is_some_and(|version| version.trim() == "v=DMARC1")
+    version(record) == Some(("v", "DMARC1"))
+}
+
+/// The first tag and its value. There may be spaces on both sides of the equals sign (section 6.4).
+fn version(record: &str) -> Option<(&str, &str)> {
+    let (tag, version) = record.split(';').next()?.split_once('=')?;
+    Some((tag.trim_end(), version.trim()))
 }
 
 fn judge_record(record: &str, is_inherited: bool) -> (DnsStatus, String) {

@@ -63,8 +63,8 @@ fn wrong(term: &str) -> Option<String> {
         "all" => rest.is_empty(),
         "ip4" => is_network::<Ipv4Addr>(given, 32),
         "ip6" => is_network::<Ipv6Addr>(given, 128),
-        "include" | "exists" => is_domain(given),
-        "a" | "mx" | "ptr" => !rest.starts_with(':') || is_domain(given.split('/').next().unwrap_or_default()),
+        "include" | "exists" => is_domain(&masked(given)),
+        "a" | "mx" | "ptr" => !rest.starts_with(':') || is_domain(masked(given).split('/').next().unwrap_or_default()),
         _ => return Some(format!("{term:?} is no mechanism")),
     };
     (!is_right).then(|| format!("{term:?} is not in order"))
@@ -76,9 +76,28 @@ fn is_network<A: std::str::FromStr>(text: &str, longest: u8) -> bool {
     address.parse::<A>().is_ok() && bits.is_none_or(is_length)
 }
 
-/// A name, in which there may be macros such as `%{i}`. A colon is the end of one that was written without a space before the next.
+/// A name, in which there may be macros such as `%{i}`: it ends with one, or with a label behind a dot (section 7.1). A colon is the end of one that was
+/// written without a space before the next. `text`: [`masked`].
 fn is_domain(text: &str) -> bool {
-    text.contains('.') && !text.contains([':', '='])
+    let is_end = match text.rsplit_once('}') {
+        Some((_, end)) => end.is_empty() || end.contains('.'),
+        None => text.contains('.'),
+    };
+    is_end && !text.contains([':', '='])
+}
+
+/// Without what is in the braces of macros, where dots, slashes and equals signs are the macro's own: `%{l1r/=}` becomes `%{_____}`.
+fn masked(text: &str) -> String {
+    let mut is_within = false;
+    let mask = |c: char| match c {
+        '{' | '}' => {
+            is_within = c == '{';
+            c
+        }
+        _ if is_within => '_',
+        _ => c,
+    };
+    text.chars().map(mask).collect()
 }
 
 fn judge_policy(spf: &Spf) -> (DnsStatus, String) {

@@ -50,6 +50,16 @@ impl ConfigErrors {
         }
     }
 
+    /// Records a file that is not there, or is a folder.
+    pub fn file(&mut self, setting: &str, file: &Path) {
+        let why = match std::fs::metadata(file) {
+            Ok(found) if found.is_dir() => "it is a folder".to_owned(),
+            Ok(_) => return,
+            Err(error) => error.to_string(),
+        };
+        self.push(setting, format!("{} cannot be read: {why}", file.display()));
+    }
+
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

@@ -35,6 +35,19 @@ fn read(toml: &str, vars: &[(&str, &str)]) -> (Section, ConfigErrors) {
 }
 
 #[test]
+fn a_file_that_is_set_is_there_and_is_no_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let mut errors = ConfigErrors::default();
+    errors.file("right", &file);
+    errors.file("folder", dir.path());
+    errors.file("missing", &dir.path().join("none"));
+    let found: Vec<&str> = errors.iter().map(|(setting, _)| setting).collect();
+    assert_eq!(found, ["folder", "missing"], "{errors}");
+}
+
+#[test]
 fn variables_of_others_are_ignored_with_a_warning() {
     let others = [
         ("HOLDFAST_PORT", "tcp://10.96.0.7:8080"),

@@ -47,7 +47,12 @@ impl StatusPages {
             return Ok(());
         }
         let mut tx = self.system().await?;
-        let Some(view) = self.inner.rooms.incidents.view(&mut tx, event.incident_id).await? else { return Ok(()) };
+        let mut found = self.inner.rooms.incidents.view(&mut tx, event.incident_id).await?;
+        // Its updates went with it: whoever is told of the whole is told of them, once.
+        while let Some(whole) = found.as_ref().and_then(|view| view.incident.merged_into) {
+            found = self.inner.rooms.incidents.view(&mut tx, whole).await?;
+        }
+        let Some(view) = found else { return Ok(()) };
         let Some(update) = view.updates.iter().find(|update| update.id == event.update_id) else { return Ok(()) };
         let now = self.inner.clock.now();
         let ids: Vec<PageId> = renders::standings(&mut tx).await?.into_iter().map(|standing| standing.page).collect();
@@ -63,14 +68,14 @@ impl StatusPages {
             }
             let place = Place {
                 page: page.id,
-                incident: event.incident_id,
+                incident: view.incident.id,
                 update: update.code.clone(),
                 domain: String::new(),
                 after: Uuid::nil(),
             };
             // A further update within a minute finds this job waiting, and is in its mail.
             let options = Enqueue {
-                unique_key: Some(format!("{}/{}", page.id, event.incident_id)),
+                unique_key: Some(format!("{}/{}", page.id, view.incident.id)),
                 run_at: Some(now + TOGETHER),
                 ..Enqueue::default()
             };
@@ -138,7 +143,7 @@ impl StatusPages {
             })
             .collect();
         let Some(newest) = updates.first() else { return Ok(None) };
-        let said: Vec<String> = updates.iter().map(|update| plain(&update.body)).collect();
+        let said = together(updates.iter().map(|update| update.body.as_str()));
         let names = self.affected_names(&mut tx, page, &view).await?;
         let of = &view.incident;
         let mut queued = 0;
@@ -152,7 +157,7 @@ impl StatusPages {
                 "page": page.name,
                 "incident": of.name,
                 "status": newest.status.as_str(),
-                "text": said.join("\n\n"),
+                "text": said,
                 "components": names,
                 "at": newest.display_at,
                 "scheduled_for": of.scheduled_for,
@@ -184,5 +189,21 @@ impl StatusPages {
             after: last.id.0,
             ..place.clone()
         }))
+    }
+}
+
+/// What updates say together. One that says its status alone has no text.
+fn together<'a>(bodies: impl Iterator<Item = &'a str>) -> String {
+    bodies.map(plain).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::together;
+
+    #[test]
+    fn updates_without_a_text_add_nothing_to_the_mail() {
+        assert_eq!(together(["", "It is *back*.", "", "We look."].into_iter()), "It is back.\n\nWe look.");
+        assert_eq!(together(["", "", ""].into_iter()), "");
     }
 }

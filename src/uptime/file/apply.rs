@@ -235,10 +235,12 @@ impl Uptime {
         let mut tx = self.system().await?;
         let last = file::get(&mut tx).await?;
         drop(tx);
-        let is_known = *seen.0.lock().unwrap_or_else(PoisonError::into_inner) == now;
-        // A file that was never there is none to speak of; one that vanished is told once.
-        if (is_known && last.is_some()) || (now.is_none() && last.as_ref().is_none_or(|last| !last.problems.is_empty()))
-        {
+        let is_known = match now {
+            Some(_) => last.is_some() && *seen.0.lock().unwrap_or_else(PoisonError::into_inner) == now,
+            // It vanished, or this process may not see it: that is told once.
+            None => last.as_ref().is_some_and(|last| !last.problems.is_empty()),
+        };
+        if is_known {
             return Ok(());
         }
         let digest = text_file::read(path).ok().map(crypto::sha256);

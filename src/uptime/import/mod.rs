@@ -14,7 +14,7 @@ pub use report::{Candidate, Fate, Import, Left, MonitorRow, Parsed, Proposal, Re
 
 use serde_json::Value;
 
-use crate::model::ImportSource;
+use crate::{model::ImportSource, settings::DAY};
 
 /// More is no file of monitors.
 pub const LONGEST: usize = 4 * 1024 * 1024;
@@ -22,15 +22,13 @@ pub const LONGEST: usize = 4 * 1024 * 1024;
 /// Entries of a file's lists together: ten times what an organisation may have of monitors by default.
 const MOST: usize = 5000;
 
-/// A day, seconds: the longest interval here.
-const DAY: i64 = 86_400;
 /// A week, seconds: the longest time that a report may be late here.
 const WEEK: i64 = 604_800;
 
 /// How a report is expected that comes less often than once a day: an interval of a day, and the rest as the time that it may be late. `interval`: seconds.
 /// `None`: that is more than a day and a week.
 fn seldom(interval: i64) -> Option<i32> {
-    let late = interval.saturating_sub(DAY).max(0);
+    let late = interval.saturating_sub(i64::from(DAY)).max(0);
     i32::try_from(late).ok().filter(|_| late <= WEEK)
 }
 

@@ -2,7 +2,7 @@
 
 use std::{io, pin::Pin, sync::Arc};
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder};
+use async_compression::tokio::bufread::BrotliDecoder;
 use futures::TryStreamExt as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -14,6 +14,7 @@ use tokio_util::io::StreamReader;
 
 use super::{exchange::of_hyper, failure};
 use crate::model::{Failure, Reason};
+use platform::gzip::Members;
 
 /// Bytes of a body that are read at a time: more than is read of one that no condition needs.
 const BLOCK: usize = 128 * 1024;
@@ -69,12 +70,7 @@ pub async fn read(body: Incoming, encoding: Encoding, most: usize, memory: &Memo
     }
     let reader: Pin<Box<dyn AsyncRead + Send>> = match encoding {
         Encoding::Plain | Encoding::Other => Box::pin(stream),
-        Encoding::Gzip => {
-            // Several, one after the other, are one body (RFC 1952 section 2.2).
-            let mut decoder = GzipDecoder::new(stream);
-            decoder.multiple_members(true);
-            Box::pin(decoder)
-        }
+        Encoding::Gzip => Box::pin(Members::new(stream)),
         Encoding::Brotli => Box::pin(BrotliDecoder::new(stream)),
     };
     // One more tells whether there is more.

@@ -101,7 +101,7 @@ impl Prober {
     pub fn new(settings: Settings) -> Self {
         let Settings { policy, tenant_policy, roots, name_server, bootstrap, self_checks, refused, clock } = settings;
         let shared = Shared {
-            tenant_policy: tenant_policy.unwrap_or_else(|| policy.clone()),
+            tenant_policy: tenant_policy.unwrap_or_else(|| policy.clone()).of_organisations(),
             policy,
             resolver: name_server.map_or_else(Resolver::default, Resolver::at),
             tls: Tls::new(roots),

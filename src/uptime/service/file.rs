@@ -1,6 +1,6 @@
 //! The file of monitors, for the API, the console and the doctor.
 
-use std::{path::Path, sync::atomic::Ordering};
+use std::{io, path::Path, sync::atomic::Ordering};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -40,10 +40,13 @@ impl Uptime {
         found.map(Owner::Org).ok_or(UptimeError::NotFound("organisation"))
     }
 
-    /// The file of monitors; `None`: there is none, and was none since the start.
+    /// The file of monitors; `None`: none is set, and beside the settings there is none, and was none since the start. What is there and cannot be read as
+    /// a file, such as a folder, counts as one: reading it tells why.
     pub(crate) fn monitors_file(&self) -> Option<&Path> {
         let path = self.inner.monitors_file.as_deref()?;
-        let is_there = path.is_file();
+        let is_set = self.inner.config.monitors_file.is_some();
+        let is_missing = path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        let is_there = is_set || !is_missing;
         if is_there {
             self.inner.had_file.store(true, Ordering::Relaxed);
         }

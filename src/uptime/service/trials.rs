@@ -11,7 +11,7 @@ use crate::{
     UptimeError,
     model::{Kind, MonitorId, Observation, Owner},
     secrets::Secrets,
-    settings::{Settings, secret_problems},
+    settings::{DAY, Settings, secret_problems},
     spec::MonitorSpec,
     store::monitors,
 };
@@ -88,7 +88,7 @@ impl Uptime {
     ) -> Result<Observation, UptimeError> {
         let defaults = Settings::new("trial", spec);
         let settings =
-            Settings { timeout_ms: timeout_ms.unwrap_or(defaults.timeout_ms), interval_seconds: 86_400, ..defaults };
+            Settings { timeout_ms: timeout_ms.unwrap_or(defaults.timeout_ms), interval_seconds: DAY, ..defaults };
         self.try_settings(Owner::Org(who.org_id), &settings, secrets).await
     }
 

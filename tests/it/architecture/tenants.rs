@@ -162,7 +162,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("backup/service/adopt.rs", "adopt take_in", "backups found at a destination"),
     ("backup/service/drill.rs", "drill write_down_drill", "a restore on trial"),
     ("backup/service/gauges.rs", "refresh_gauges", "gauges"),
-    ("backup/service/mod.rs", "list outcomes get drills last_proven installed_at hold", "read and held by operators"),
+    ("backup/service/mod.rs", "list outcomes get drills last_proven beginnings hold", "read and held by operators"),
     ("backup/service/mod.rs", "destinations open_destination", "where backups are"),
     ("backup/service/prune.rs", "note_pruned", "retention"),
     ("backup/service/run/conclude.rs", "conclude", "how a backup ended"),

@@ -3,7 +3,7 @@
 use holdfast::platform::ids::Owner;
 use serde_json::{Value, json};
 
-use super::{Watched, id, list, one, start, witness};
+use super::{Watched, id, list, number, one, start, witness};
 use crate::{
     support::{
         app::{Client, TestApp},
@@ -78,6 +78,29 @@ async fn who_heard_of_the_beginning_hears_of_the_end() {
     until("the end was not said", async || told().await.len() == 3).await;
     assert_eq!(told().await[0], true);
     app.stop().await;
+}
+
+/// The updates of its parts went to the first of them, for which nobody was to be told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_is_told_once_whichever_of_its_parts_is_announced() {
+    let app = start(&[]).await;
+    let admin = app.admin().await;
+    let mut all = Vec::new();
+    for number in 0..10 {
+        all.push(with_component(&app, &admin, &format!("Shop{number}"), number > 0).await);
+    }
+    let components = admin.get("/api/v1/incident-components?installation=true&q=Shop&limit=100").await.expect(200);
+    let places: Vec<Value> =
+        components["data"].as_array().unwrap().iter().map(|one| json!({"component_id": one["id"]})).collect();
+    assert_eq!(places.len(), 10);
+    let page = json!({"slug": "shop", "name": "Shop", "visibility": "public", "components": places});
+    admin.post("/api/v1/status-pages?installation=true", &page).await.expect(201);
+    let down: Vec<_> = all.iter().map(|one| one.down(&app)).collect();
+    witness(&app, &down).await;
+    let told = "SELECT count(*) FROM jobs WHERE kind = 'status_page.tell_subscribers'";
+    until("nobody is to be told", async || number(&app, told).await > 0).await;
+    assert_eq!(number(&app, told).await, 1);
+    app.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

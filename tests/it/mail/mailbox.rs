@@ -222,6 +222,14 @@ async fn a_mail_that_cannot_be_marked_hides_none_behind_it() {
     assert_eq!(app.app.mail.read_mailbox().await.unwrap().reports, 3);
     assert_eq!((failing().await, reports(&app, "taken")), (0.0, 3.0));
     assert_eq!(check(&app, "mail.bounces").await.status, Status::Pass);
+    // What is remembered of mails is nothing about those of another folder, which have the same numbers.
+    imap.forget_flags();
+    imap.read_only(true);
+    app.app.mail.read_mailbox().await.unwrap_err();
+    imap.make_anew();
+    imap.read_only(false);
+    imap.put(QUESTION);
+    assert_eq!(app.app.mail.read_mailbox().await.unwrap().not_understood, 1);
     app.stop().await;
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -49,6 +49,8 @@ const RUSSIAN: &str = r#"SELECT "&BB4EQgRHBFEEQgRL- &- \"x\"""#;
 pub struct Imap {
     pub port: u16,
     kept: Arc<Mutex<Vec<Kept>>>,
+    /// UIDVALIDITY of the folder.
+    validity: Arc<AtomicU32>,
     /// What clients have sent, without tags.
     said: Arc<Mutex<Vec<String>>>,
     can_move: Arc<AtomicBool>,
@@ -68,6 +70,7 @@ impl Imap {
         let imap = Self {
             port: listener.local_addr().unwrap().port(),
             kept: Arc::default(),
+            validity: Arc::new(AtomicU32::new(1)),
             said: Arc::default(),
             can_move: Arc::new(AtomicBool::new(true)),
             is_silent: Arc::default(),
@@ -107,6 +110,12 @@ impl Imap {
         let uid = u32::try_from(kept.len()).unwrap() + 1;
         kept.push(Kept { uid, raw: raw.replace('\n', "\r\n"), flags: BTreeSet::new(), folder: "INBOX".into() });
         uid
+    }
+
+    /// The folder is deleted, and one of its name is made.
+    pub fn make_anew(&self) {
+        self.kept.lock().unwrap().clear();
+        self.validity.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Makes all mails unread.
@@ -201,7 +210,9 @@ impl Imap {
             ["SELECT", ..] if [r#"SELECT "INBOX""#, RUSSIAN].contains(&command) => {
                 let is_read_only = self.opens_read_only.load(Ordering::SeqCst);
                 let how = if is_read_only { "OK [READ-ONLY] selected" } else { "OK [READ-WRITE] selected" };
-                ("* FLAGS (\\Seen \\Flagged)\r\n* 1 EXISTS\r\n* 0 RECENT\r\n".into(), how)
+                let flags = "* FLAGS (\\Seen \\Flagged)\r\n* 1 EXISTS\r\n* 0 RECENT\r\n";
+                let validity = self.validity.load(Ordering::SeqCst);
+                (format!("{flags}* OK [UIDVALIDITY {validity}] these UIDs\r\n"), how)
             }
             ["UID", "SEARCH", "UNSEEN"] => {
                 let kept = self.kept.lock().unwrap();

@@ -75,13 +75,15 @@ async fn an_answer_without_a_body_need_not_be_decompressed_and_several_members_a
             "expect": [{"on": "keyword", "text": "needle", "absent": true}]});
         assert_up(&look(&prober, spec).await, &format!("{method}: {told}"));
     }
-    let both = [gzip("first"), gzip("needle")].concat();
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", both.len());
-    let whole = [head.into_bytes(), both].concat();
     let cut = [empty(200, ""), gzip("needle")[..12].to_vec()].concat();
     let spec = json!({"kind": "http", "url": target.url("/"), "expect": [{"on": "keyword", "text": "needle"}]});
-    target.answer(move |_| Answer::Bytes(whole.clone()));
-    assert_up(&look(&prober, spec.clone()).await, "two members");
+    for behind in ["", "\0\0\0\0", "\r\n", "0\r\n\r\n"] {
+        let both = [gzip("first"), gzip("needle"), behind.into()].concat();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", both.len());
+        let whole = [head.into_bytes(), both].concat();
+        target.answer(move |_| Answer::Bytes(whole.clone()));
+        assert_up(&look(&prober, spec.clone()).await, &format!("two members and {behind:?}"));
+    }
     target.answer(move |_| Answer::Bytes(cut.clone()));
     assert_down(&look(&prober, spec).await, Reason::Protocol, "a body that is cut off");
 }

@@ -73,6 +73,25 @@ async fn a_file_that_appears_after_the_start_is_applied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_as_a_file_is_told_and_not_taken_for_none() {
+    let (mut away, folder) = (Away::new().await, tempfile::tempdir().unwrap());
+    fs::write(folder.path().join("holdfast.toml"), "").unwrap();
+    // As containers make one where the file to be mounted is not there.
+    fs::create_dir(folder.path().join("uptime.toml")).unwrap();
+    let mut site = away.site();
+    site.set("HOLDFAST_CONFIG", folder.path().join("holdfast.toml").to_str().unwrap());
+    let running = site.start().await;
+    let told = "SELECT count(*) FROM uptime_file WHERE problems::text LIKE '%cannot be read%'";
+    until("a folder is taken for no file", async || number(&mut away.db, told).await == 1).await;
+    fs::remove_dir(folder.path().join("uptime.toml")).unwrap();
+    write(folder.path(), &format!("{GROUP}{SHOP}"));
+    let shop = "SELECT count(*) FROM uptime_monitors WHERE key = 'shop' AND managed_by = 'file'";
+    until("the file in its place is not read", async || number(&mut away.db, shop).await == 1).await;
+    running.stop().await;
+    away.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_file_changes_nothing_and_names_every_line() {
     let (app, folder) = start(&format!("{GROUP}{SHOP}")).await;
     let admin = app.admin().await;

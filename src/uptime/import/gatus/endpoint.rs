@@ -15,12 +15,11 @@ use super::{
 use crate::{
     import::{Candidate, Fate, Left, MonitorRow, Proposal, fields::Fields, keys::is_long_enough, seldom},
     secrets::Secrets,
-    settings::Settings,
+    settings::{DAY, Settings},
     spec::{DomainSpec, FlowSpec, FlowStep, HeartbeatSpec, MonitorSpec},
 };
 
 const HOUR: i64 = 3_600_000;
-const DAY: i32 = 86_400;
 
 impl Reader<'_> {
     pub fn endpoint(&mut self, mut one: Fields<'_>) {

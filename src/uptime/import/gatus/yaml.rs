@@ -113,9 +113,15 @@ impl<'de> Visitor<'de> for Limited<'_> {
         }
         // What stands there itself is stronger, and then what was merged first.
         for one in merged {
-            let Value::Object(one) = one else { return Err(A::Error::custom("what is merged with << is no map")) };
-            for (name, value) in one {
-                map.entry(name).or_insert(value);
+            match one {
+                Value::Object(one) => {
+                    for (name, value) in one {
+                        map.entry(name).or_insert(value);
+                    }
+                }
+                // Nothing is behind the key, or behind the anchor that it names.
+                Value::Null => {}
+                _ => return Err(A::Error::custom("what is merged with << is no map")),
             }
         }
         Ok(Value::Object(map))
@@ -134,6 +140,9 @@ mod tests {
         assert_eq!(value["one"], json!({"x": 1, "y": 3}));
         assert_eq!(value["two"], json!({"x": 1, "y": 1, "z": 2, "w": 4}));
         assert_eq!(value["nested"], json!({"x": 1, "y": 1, "z": 5}));
+        for nothing in ["<<:", "<<: # *b", "<<: ~", "<<: [~]"] {
+            assert_eq!(read(&format!("a:\n  {nothing}\n  x: 1")).unwrap(), json!({"a": {"x": 1}}), "{nothing}");
+        }
         assert!(read("a: {<<: text}").unwrap_err().to_string().contains("merged"));
     }
 

@@ -17,6 +17,7 @@ use crate::{
     json_path::JsonPath,
     model::Kind,
     pattern,
+    settings::DAY,
     target::{Policy, judge, judge_host},
 };
 use jobs::Cron;
@@ -124,7 +125,7 @@ impl MonitorSpec {
     /// The shortest interval of its kind, seconds.
     pub fn shortest_interval(&self) -> i32 {
         // Registries limit how often they are asked.
-        if self.kind() == Kind::Domain { 86_400 } else { 10 }
+        if self.kind() == Kind::Domain { DAY } else { 10 }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     import::{Left, fields::Fields, seldom},
     model::Kind,
     secrets::Secrets,
-    settings::Settings,
+    settings::{DAY, Settings},
     spec::{
         DnsMatch, DnsSpec, Family, GrpcSpec, HeartbeatSpec, IcmpSpec, MailServerSpec, MailTls, MonitorSpec,
         PostgresSpec, PostgresTls, SecretName, TcpSpec,
@@ -202,7 +202,7 @@ impl Reader<'_> {
     pub fn settings(&mut self, name: &str, spec: MonitorSpec) -> Settings {
         let defaults = Settings::new(name, spec);
         let asked = self.fields.number("interval").unwrap_or(60.0);
-        let interval = asked.clamp(10.0, 86_400.0);
+        let interval = asked.clamp(10.0, f64::from(DAY));
         if (asked - interval).abs() > 0.5 {
             let rest = if matches!(defaults.spec.kind(), Kind::Heartbeat) { ", and the rest as grace" } else { "" };
             self.not_taken("interval", asked.to_string(), &format!("taken as {interval}: 10 s to a day{rest}"));
