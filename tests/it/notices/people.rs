@@ -52,7 +52,7 @@ async fn people_choose_their_notices_on_a_page_of_their_account() {
     assert!(some.contains("A webhook was disabled") && !some.contains("About this installation"), "{some}");
     assert!(shown(&member).await.contains("No notices to choose"));
     // No alerts, but the rest.
-    let wanted = ["digest", "backup_report", "weekly_report"].map(|kind| ("wanted", kind));
+    let wanted = ["digest", "backup_report", "status_update", "weekly_report"].map(|kind| ("wanted", kind));
     assert_eq!(submit(&admin, PAGE, &[&[("whose", "")], &wanted[..]].concat()).await.status, 303);
     let off =
         "SELECT count(*) FROM mail_suppressions WHERE org_id IS NULL AND kind = 'alert' AND reason = 'unsubscribed'";

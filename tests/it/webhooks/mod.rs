@@ -368,7 +368,13 @@ async fn the_installations_endpoints_are_told_of_alerts_and_not_of_organisations
     let receiver = Receiver::start().await;
     let app = start_with(&[("HOLDFAST_ALERTING__TOKEN", "a-token-for-alertmanager")]).await;
     let admin = app.admin().await;
-    let (house, secret) = make(&admin, json!({"url": format!("{}/house", receiver.url), "installation": true})).await;
+    let (house, secret) = make(
+        &admin,
+        json!({
+            "url": format!("{}/house", receiver.url), "installation": true, "topics": ["alerting.alert.firing"],
+        }),
+    )
+    .await;
     make(&admin, json!({"url": format!("{}/org", receiver.url), "topics": ["alerting.alert.firing"]})).await;
     admin.post("/api/v1/agents", &json!({"name": "Not theirs"})).await.expect(201);
     let alert = json!({
