@@ -9,10 +9,10 @@ DASHBOARD = Dashboard(
     service="incidents",
     panels=[
         row("Incidents"),
-        stat("Open critical incidents", "Is something critical wrong?", "short", largest("holdfast_incidents_open", where='severity="critical"'), limits=above(1), width=6),
+        stat("Open critical incidents", "Is something critical wrong?", "short", largest("holdfast_incidents_open", where='severity="critical"'), width=6),
         stat("Longest without an acknowledgement", "Does nobody work on a critical incident?", "s", largest("holdfast_incidents_unacknowledged_seconds"), limits=above(3600), width=6, alerts=("IncidentUnacknowledged",)),
         stat("Channels that fail", "Is somebody not told?", "short", largest("holdfast_incidents_channels_failing"), limits=above(1), width=6, alerts=("IncidentNotificationFailing",)),
-        stat("Messages without a receiver", "How many messages had no address, a channel that is disabled, or could not be written?", "short", increase(TOLD, where='outcome="unable"'), limits=above(1), width=6),
+        stat("Messages without a receiver", "How many messages had no address, a channel that is disabled, or could not be written?", "short", increase(TOLD, where='outcome="unable"'), width=6),
         timeseries("Open incidents by severity", "What is open?", "short", (largest("holdfast_incidents_open", "severity"), "{{severity}}"), stack=True, width=12),
         timeseries("Incidents opened by source", "What opens them?", "short", (increase("holdfast_incidents_opened_total", "source"), "{{source}}"), bars=True, width=12, details="logs"),
         timeseries("Messages by channel", "Which channels are told?", "short", (increase(TOLD, "channel"), "{{channel}}"), bars=True, width=12),

@@ -216,7 +216,7 @@ def dashboard_fixed(page):
         yield None, None, "has an id of some database; null is right"
     if data.get("schemaVersion") != SCHEMA_VERSION:
         yield None, None, f"has schemaVersion {data.get('schemaVersion')}, not {SCHEMA_VERSION}"
-    if not re.fullmatch(r"holdfast(-[a-z0-9]+)+", data.get("uid") or ""):
+    if not re.fullmatch(r"holdfast(-[a-z0-9_]+)+", data.get("uid") or ""):
         yield None, None, f"has the uid {data.get('uid')!r}"
     for key in ("__inputs", "__requires"):
         if key in data:
