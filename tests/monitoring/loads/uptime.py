@@ -4,10 +4,10 @@ from load import status
 from management import wait_for
 
 MONITORS = "/api/v1/uptime/monitors"
-# No such name; a port where nobody listens, on a host that does not answer (RFC 5737); a name that leads to this host.
+# No such name, twice; a name that leads to this host.
 ODD = {
     "No such host": {"kind": "http", "url": "http://nobody.invalid/"},
-    "No such port": {"kind": "tcp", "host": "192.0.2.1", "port": 9},
+    "No such server": {"kind": "tcp", "host": "nobody.invalid", "port": 9},
     "Behind our walls": {"kind": "http", "url": "http://localhost/"},
 }
 
