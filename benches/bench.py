@@ -185,7 +185,7 @@ def first_run(args):
 
 def kept_sections(report):
     """The sections that are measured otherwise, of the report that is there."""
-    found = re.findall(r"^## (?:Lists|Building|Outages)\b.*?(?=^## |\Z)", report.read_text() if report.exists() else "", re.M | re.S)
+    found = re.findall(r"^## (?:Building|Outages)\b.*?(?=^## |\Z)", report.read_text() if report.exists() else "", re.M | re.S)
     return "".join(f"\n{section.rstrip()}\n" for section in found)
 
 
@@ -284,7 +284,8 @@ def run_mail(args):
 
 
 def run_uptime(args):
-    return run_apart(args, uptime.measure)
+    yield from run_apart(args, uptime.measure)
+    yield from run_apart(args, uptime.history)
 
 
 def run_status_page(args):

@@ -26,6 +26,36 @@ WITH made AS (
     {interval}, {timeout}, {retries}, 1, 'bench', now(), now() FROM generate_series({first}, {last}) AS n RETURNING id)
 INSERT INTO uptime_state (monitor_id, status, since, updated_at) SELECT id, 'unknown', now(), now() FROM made
 """
+# Paused, so that nothing is asked: seven days of two changes each twelve hours.
+PAST = """
+WITH made AS (
+  INSERT INTO uptime_monitors (id, key, name, kind, spec, interval_seconds, timeout_ms, retries, successes, paused_at, paused_by, created_by, created_at, updated_at)
+  SELECT md5('past-' || n)::uuid, 'past-' || n, 'Past ' || n, 'tcp', '{{"kind": "tcp", "host": "127.0.0.1", "port": 9}}'::jsonb, 60, 5000, 1, 1, now(), 'bench', 'bench', now(), now()
+    FROM generate_series(1, {monitors}) AS n RETURNING id)
+INSERT INTO uptime_state (monitor_id, status, since, updated_at) SELECT id, 'paused', now(), now() FROM made;
+INSERT INTO uptime_spans (id, monitor_id, status, starts_at, ends_at, confirmed_at, cause, outage_id, told, term)
+  SELECT id, monitor_id, status, starts_at, ends_at, starts_at, 'check', CASE status WHEN 'down' THEN id END, status = 'down', 0 FROM (
+    SELECT md5('span-' || n || '-' || k)::uuid AS id, md5('past-' || n)::uuid AS monitor_id, CASE k % 2 WHEN 0 THEN 'up' ELSE 'down' END AS status,
+      now() - interval '7 days' + k / 2 * interval '12 hours' + k % 2 * interval '710 minutes' AS starts_at,
+      now() - interval '7 days' + (k + 1) / 2 * interval '12 hours' + (k + 1) % 2 * interval '710 minutes' AS ends_at
+    FROM generate_series(1, {monitors}) n, generate_series(0, 27) k) spans;
+INSERT INTO uptime_spans (id, monitor_id, status, starts_at, confirmed_at, cause, term)
+  SELECT md5('open-' || n)::uuid, md5('past-' || n)::uuid, 'paused', now(), now(), 'by_hand', 0 FROM generate_series(1, {monitors}) n;
+DO $$ DECLARE day timestamp; BEGIN
+  FOR n IN 2..7 LOOP
+    day := date_trunc('day', now() AT TIME ZONE 'UTC') - n * interval '1 day';
+    EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF uptime_checks FOR VALUES FROM (%L) TO (%L)',
+      'uptime_checks_' || to_char(day, 'YYYYMMDD'), day AT TIME ZONE 'UTC', (day + interval '1 day') AT TIME ZONE 'UTC');
+  END LOOP;
+END $$;
+INSERT INTO uptime_checks (at, monitor, total, connect, lag, outcome, reason, attempt, maintenance)
+  SELECT now() - k * interval '1 minute' - m.number % 60 * interval '1 second', m.number, 20000 + (k * 7919 + m.number * 31) % 80000, 15000, 5,
+    CASE WHEN k % 1000 = 0 THEN 1 ELSE 0 END, CASE WHEN k % 1000 = 0 THEN 5 ELSE 0 END, 1, false
+  FROM generate_series(1, {checks}) k, uptime_monitors m WHERE m.key LIKE 'past-%';
+INSERT INTO uptime_hours_open (hour) SELECT date_trunc('hour', h, 'UTC') FROM generate_series(now() - interval '7 days', now(), interval '1 hour') h
+  ON CONFLICT (hour) DO NOTHING;
+ANALYZE uptime_checks, uptime_spans, uptime_monitors, uptime_state;
+"""
 LAG = "holdfast_uptime_schedule_lag_seconds"
 
 
@@ -184,6 +214,36 @@ def storm(server, target, monitors=500):
     took = until("all down", lambda: count(server, "status = 'down'") >= monitors)
     target.say("answer")
     yield f"{monitors} monitors at 60 s fail at once: from the first that is down to the last", f"{took:.1f} s", ""
+
+
+def fill(server, monitors=500, checks=10_000):
+    """The past of so many monitors with so many checks each, and waits until all of it is rolled up. Returns how long that took."""
+    server.sql(PAST.format(monitors=monitors, checks=checks))
+    over = "SELECT count(*) FROM uptime_hours_open WHERE hour < date_trunc('hour', now(), 'UTC')"
+    return until("hours are rolled up", lambda: server.sql(over) == "0", patience=3600)
+
+
+def history(start, folder):
+    """A monitor's page beside 5 million stored checks. Yields rows (what, value, goal)."""
+    server = Server(folder)
+    try:
+        _, api, _ = start({"HOLDFAST_DATABASE__URL": server.url})
+        took = fill(server)
+        stored = int(server.sql("SELECT count(*) FROM uptime_checks"))
+        assert stored >= 5_000_000, stored
+        yield f"rolling up seven days of {stored / 1e6:.1f} million stored checks", f"{took:.0f} s", ""
+        ids = server.sql("SELECT id FROM uptime_monitors WHERE key LIKE 'past-%' ORDER BY key LIMIT 50").split()
+        for what, query in (("a day", ""), ("90 days", "?time=90d")):
+            times = []
+            for id in ids:
+                began = time.monotonic()
+                with api.opener.open(f"{api.url}/monitors/{id}{query}") as answer:
+                    assert b'id="checks"' in answer.read()
+                times.append((time.monotonic() - began) * 1000)
+            p50, longest = statistics.median(times), max(times)
+            yield f"page of a monitor with {what}, {stored / 1e6:.1f} million checks stored, median and longest of {len(ids)}", f"{p50:.0f} / {longest:.0f} ms", "200 ms"
+    finally:
+        server.stop()
 
 
 def measure(start, folder, seconds=900):

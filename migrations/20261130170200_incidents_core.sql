@@ -26,6 +26,7 @@ CREATE TABLE incident_components (
 );
 CREATE UNIQUE INDEX incident_components_key ON incident_components (org_id, key) NULLS NOT DISTINCT;
 CREATE INDEX incident_components_org_idx ON incident_components (org_id, id);
+CREATE INDEX incident_components_updated_idx ON incident_components (updated_at);
 SELECT holdfast_tenant_table('incident_components');
 -- A monitor of any organisation goes down in the prober's transaction.
 SELECT holdfast_system_access('incident_components');
@@ -111,6 +112,8 @@ CREATE INDEX incidents_open_idx ON incidents (org_id, id) WHERE resolved_at IS N
 CREATE INDEX incidents_merge_key_idx ON incidents (org_id, merge_key) WHERE resolved_at IS NULL AND merged_into IS NULL AND merge_key IS NOT NULL;
 CREATE INDEX incidents_merged_into_idx ON incidents (merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX incidents_settles_idx ON incidents (settles_at) WHERE settles_at IS NOT NULL;
+-- When something of it has changed last: pages look for that each second.
+CREATE INDEX incidents_updated_idx ON incidents (updated_at);
 CREATE INDEX incidents_scheduled_idx ON incidents (scheduled_for) WHERE kind = 'maintenance' AND resolved_at IS NULL;
 CREATE UNIQUE INDEX incidents_window_key ON incidents (window_id, occurrence) WHERE window_id IS NOT NULL;
 SELECT holdfast_tenant_table('incidents');
@@ -136,6 +139,8 @@ CREATE TABLE incident_updates (
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL
 );
+-- The renderer of status pages asks each second when anything was changed last.
+CREATE INDEX incident_updates_updated_idx ON incident_updates (updated_at);
 CREATE INDEX incident_updates_incident_idx ON incident_updates (incident_id, display_at);
 SELECT holdfast_tenant_table('incident_updates');
 SELECT holdfast_system_access('incident_updates');
@@ -183,6 +188,8 @@ CREATE TABLE incident_impacts (
   org_id uuid,
   status text NOT NULL CONSTRAINT incident_impacts_status_check
     CHECK (status IN ('operational', 'degraded_performance', 'partial_outage', 'major_outage', 'under_maintenance')),
+  -- Said by a person: it lasts as long as the incident. Otherwise a monitor made it, and it lasts as long as that one's outage.
+  by_hand boolean NOT NULL DEFAULT false,
   CONSTRAINT incident_impacts_pkey PRIMARY KEY (incident_id, component_id)
 );
 CREATE INDEX incident_impacts_component_idx ON incident_impacts (component_id);
@@ -270,6 +277,16 @@ CREATE INDEX incident_rules_org_idx ON incident_rules (org_id, id);
 SELECT holdfast_tenant_table('incident_rules');
 SELECT holdfast_system_access('incident_rules');
 
+-- Organisations for which the rule that mails their administrators was made. Once: who deletes that rule does not get it again.
+CREATE TABLE incident_defaults (
+  org_id uuid CONSTRAINT incident_defaults_pkey PRIMARY KEY
+    CONSTRAINT incident_defaults_org_id_fkey REFERENCES organisations (id) ON DELETE CASCADE,
+  made_at timestamptz NOT NULL
+);
+SELECT holdfast_tenant_table('incident_defaults');
+-- Made where a monitor goes down, in the prober's transaction, too.
+SELECT holdfast_system_access('incident_defaults');
+
 CREATE TABLE incident_rotas (
   id uuid CONSTRAINT incident_rotas_pkey PRIMARY KEY,
   org_id uuid CONSTRAINT incident_rotas_org_id_fkey REFERENCES organisations (id) ON DELETE CASCADE,
@@ -330,7 +347,7 @@ CREATE TABLE incident_told (
     CHECK (what IN ('opened', 'grown', 'reminder', 'escalated', 'flapping', 'updated', 'resolved', 'test')),
   -- mail_messages.id or webhook_deliveries.id. NULL: it was held back, and why.
   delivery_id uuid,
-  held text CONSTRAINT incident_told_held_check CHECK (held IN ('quiet', 'flapping', 'grouped', 'disabled', 'no_address')),
+  held text CONSTRAINT incident_told_held_check CHECK (held IN ('quiet', 'flapping', 'grouped', 'disabled', 'no_address', 'no_mail', 'failed')),
   CONSTRAINT incident_told_pkey PRIMARY KEY (id, created_at)
 ) PARTITION BY RANGE (created_at);
 SELECT holdfast_tenant_table('incident_told');

@@ -37,7 +37,8 @@ DASHBOARD = Dashboard(
         timeseries("Share refused for sender or content in a day", "How much mail do receivers refuse that the mail service took?", "percentunit", (ratio(day(BOUNCES, 'kind="refused"'), day(MESSAGES, 'outcome="sent"')), "refused"), limits=above(0.1), alerts=("MailBounceRateHigh",)),
         timeseries("Share of complaints in a day", "How much mail do recipients call spam?", "percentunit", (ratio(day(BOUNCES, 'kind="complaint"'), day(MESSAGES, 'outcome="sent"')), "complaints"), limits=above(0.003), alerts=("MailBounceRateHigh",)),
         timeseries("New suppressions by reason", "Which addresses get nothing more, and why?", "short", (increase(SUPPRESSIONS, "reason"), "{{reason}}"), bars=True, alerts=("MailSuppressionsGrowing",)),
-        timeseries("Reports of providers by outcome", "Are reports of bounces understood?", "short", (increase(REPORTS, "source, outcome"), "{{source}}: {{outcome}}"), bars=True, alerts=("MailBouncesNotTaken",), details="logs"),
+        timeseries("Reports of providers by outcome", "Are reports of bounces understood?", "short", (increase(REPORTS, "source, outcome"), "{{source}}: {{outcome}}"), bars=True, details="logs"),
+        timeseries("Sources of reports that take nothing", "Which webhook, or the mailbox, takes no reports?", "short", (largest("holdfast_mail_sources_failing", "source"), "{{source}}"), limits=above(1), alerts=("MailBouncesNotTaken",)),
         timeseries("Bounces without effect by reason", "Which reports change nothing, and why?", "short", (increase(IGNORED, "reason"), "{{reason}}"), bars=True),
     ],
 )

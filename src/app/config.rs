@@ -109,7 +109,7 @@ impl Config {
         self.backup.tools_dir.clone().or_else(beside)
     }
 
-    /// The file that describes monitors, if there is one.
+    /// The file that describes monitors; it may appear later.
     pub fn monitors_file(&self) -> Option<PathBuf> {
         self.uptime.monitors_file(settings_file(&self.settings_files))
     }
@@ -165,7 +165,11 @@ impl Config {
         status_page.validate(&mut e);
         let files: files::Config = raw.section("files", &mut e);
         files.validate(&mut e);
-        let (settings_files, environment) = (with_monitors(raw.files(), &uptime), raw.environment());
+        let (mut settings_files, environment) = (raw.files(), raw.environment());
+        // The one beside the file of settings is named by no setting.
+        let monitors = uptime.monitors_file(settings_file(&settings_files));
+        let monitors = monitors.filter(|file| file.is_file() && !settings_files.contains(file));
+        settings_files.extend(monitors);
         let warnings = raw.finish(&mut e);
         let config = Self {
             plain,
@@ -197,13 +201,6 @@ impl Config {
         };
         if e.is_empty() { Ok(config) } else { Err(e) }
     }
-}
-
-/// With the file of monitors beside the file of settings, which is named by no setting.
-fn with_monitors(mut files: Vec<PathBuf>, uptime: &uptime::Config) -> Vec<PathBuf> {
-    let monitors = uptime.monitors_file(settings_file(&files)).filter(|file| !files.contains(file));
-    files.extend(monitors);
-    files
 }
 
 /// The file that the settings were read from: the first, where there is one.

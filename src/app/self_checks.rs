@@ -4,9 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use tokio::time::timeout;
 
-use backup::Backups;
+use backup::{Backups, DrillStatus};
 use console::Lang;
 use jobs::Jobs;
 use kit::Context;
@@ -16,12 +17,16 @@ use mail::Mail;
 use platform::{clock::Clock, db::Db, health::Status, http_client::HttpClients, slug::slug_of};
 use uptime::{Judgement, SelfCheck};
 
+/// The part that most of the others need: an outage of it is one incident and not one of each.
+const DATABASE_KEY: &str = "appliance-database";
 /// Longest wait for the database, as the status page promises it.
 const DATABASE: Duration = Duration::from_secs(2);
 /// Longest wait for the API and for a provider: below the timeout of their monitors.
 const ANSWER: Duration = Duration::from_secs(4);
 /// A proof of a restore that is older needs attention, days.
 const OLD_PROOF: i64 = 35;
+/// Backups are made by night and proven after that: so long an installation may be there without a proof, hours.
+const FIRST_PROOF: i64 = 36;
 
 /// The rooms that are asked.
 pub(super) struct Asked<'a> {
@@ -62,15 +67,22 @@ struct Api {
 
 impl Api {
     fn new(context: &Context) -> Self {
-        let server = &context.server;
-        let is_public = !server.public_url.is_empty();
-        let mut listen = server.listen;
-        if listen.ip().is_unspecified() {
-            listen.set_ip([127, 0, 0, 1].into());
-        }
-        let base = if is_public { server.base_url() } else { format!("http://{listen}") };
+        let (base, is_public) = address(&context.server);
         Self { http: context.http.clone(), url: format!("{base}/readyz"), is_public }
     }
+}
+
+/// Where the API is asked, and whether that is what people use. With `probe_seconds = 0` the operator says that this host cannot reach its own public
+/// address.
+fn address(server: &platform::http::Config) -> (String, bool) {
+    if !server.public_url.is_empty() && server.probe_seconds > 0 {
+        return (server.base_url(), true);
+    }
+    let mut listen = server.listen;
+    if listen.ip().is_unspecified() {
+        listen.set_ip([127, 0, 0, 1].into());
+    }
+    (format!("http://{listen}"), false)
 }
 
 #[async_trait]
@@ -81,6 +93,10 @@ impl SelfCheck for Api {
 
     fn name(&self, lang: Lang) -> String {
         either(lang, "API and console", "API и консоль")
+    }
+
+    fn parent(&self) -> Option<&'static str> {
+        Some(DATABASE_KEY)
     }
 
     async fn run(&self) -> Judgement {
@@ -161,6 +177,10 @@ impl SelfCheck for Worker {
         either(lang, "Background work", "Фоновая работа")
     }
 
+    fn parent(&self) -> Option<&'static str> {
+        Some(DATABASE_KEY)
+    }
+
     async fn run(&self) -> Judgement {
         match self.0.progress().status {
             Status::Pass => Judgement::Well(None),
@@ -175,7 +195,7 @@ struct Database(Db);
 #[async_trait]
 impl SelfCheck for Database {
     fn key(&self) -> &'static str {
-        "appliance-database"
+        DATABASE_KEY
     }
 
     fn name(&self, lang: Lang) -> String {
@@ -204,19 +224,43 @@ impl SelfCheck for Proof {
         either(lang, "Backups", "Резервные копии")
     }
 
+    fn parent(&self) -> Option<&'static str> {
+        Some(DATABASE_KEY)
+    }
+
     async fn run(&self) -> Judgement {
         if !self.0.config().is_on() {
             return Judgement::Off("backups are off".to_owned());
         }
         match self.0.last_proven().await {
             Err(_) => Judgement::Down("it cannot be read when a restore was proven".to_owned()),
-            Ok(None) => Judgement::Degraded("no restore has been proven yet".to_owned()),
+            Ok(None) => match (self.0.installed_at().await, self.0.drills(2).await) {
+                (Ok(installed), Ok(newest)) => {
+                    let age = self.1.now() - installed;
+                    // One that runs says nothing yet.
+                    let mut ended =
+                        newest.iter().map(|drill| drill.status).filter(|status| *status != DrillStatus::Running);
+                    unproven(age, ended.next())
+                }
+                _ => Judgement::Down("it cannot be read when a restore was proven".to_owned()),
+            },
             Ok(Some((at, _))) => {
                 let proven = format!("restore proven on {}", at.format("%Y-%m-%d"));
                 let is_old = (self.1.now() - at).num_days() > OLD_PROOF;
                 if is_old { Judgement::Degraded(proven) } else { Judgement::Well(Some(proven)) }
             }
         }
+    }
+}
+
+/// Without a proof, after this drill if there was one: a note while the first one is not due yet. After that, or once a drill did not pass, it needs attention.
+fn unproven(age: TimeDelta, drill: Option<DrillStatus>) -> Judgement {
+    let note = "no restore has been proven yet".to_owned();
+    let is_tried = matches!(drill, Some(DrillStatus::Failed | DrillStatus::NoRoom));
+    if is_tried || age > TimeDelta::hours(FIRST_PROOF) {
+        Judgement::Degraded(note)
+    } else {
+        Judgement::Well(Some(note))
     }
 }
 
@@ -232,6 +276,10 @@ impl SelfCheck for Outbox {
         either(lang, "Mail", "Почта")
     }
 
+    fn parent(&self) -> Option<&'static str> {
+        Some(DATABASE_KEY)
+    }
+
     async fn run(&self) -> Judgement {
         if !self.0.is_configured() {
             return Judgement::Off("mail is not configured".to_owned());
@@ -241,5 +289,41 @@ impl SelfCheck for Outbox {
             Ok(_) => Judgement::Down("the mail server does not take mail".to_owned()),
             Err(_) => Judgement::Down("it cannot be read whether mail is sent".to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{address, unproven};
+    use backup::DrillStatus::{Failed, NoRoom};
+    use chrono::TimeDelta;
+    use platform::http::Config;
+    use uptime::Judgement;
+
+    #[test]
+    fn a_new_installation_is_not_degraded_before_its_first_proof_is_due() {
+        for (hours, newest, well) in
+            [(1, None, true), (36, None, true), (37, None, false), (1, Some(Failed), false), (1, Some(NoRoom), false)]
+        {
+            let found = unproven(TimeDelta::hours(hours), newest);
+            let (is_well, note) = match found {
+                Judgement::Well(note) => (true, note),
+                Judgement::Degraded(note) => (false, Some(note)),
+                Judgement::Down(_) | Judgement::Off(_) => panic!("{hours} {newest:?}"),
+            };
+            assert_eq!(
+                (is_well, note.as_deref()),
+                (well, Some("no restore has been proven yet")),
+                "{hours} {newest:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_public_address_that_this_host_cannot_reach_is_not_asked() {
+        let public = Config { public_url: "https://ai.example.com".into(), ..Config::default() };
+        assert_eq!(address(&public), (public.base_url(), true));
+        let cut_off = Config { probe_seconds: 0, listen: "0.0.0.0:8080".parse().unwrap(), ..public };
+        assert_eq!(address(&cut_off), ("http://127.0.0.1:8080".to_owned(), false));
     }
 }

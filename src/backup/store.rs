@@ -382,6 +382,11 @@ pub async fn set_copy_status(
     .map(drop)
 }
 
+/// When this installation was made.
+pub async fn installed_at(conn: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar!("SELECT created_at FROM installation").fetch_one(conn).await
+}
+
 /// The id of this installation.
 pub async fn installation(conn: &mut PgConnection) -> sqlx::Result<uuid::Uuid> {
     sqlx::query_scalar!("SELECT id FROM installation").fetch_one(conn).await

@@ -1,6 +1,8 @@
 //! `holdfast mail`
 
 mod log;
+mod suppressions;
+mod which;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -13,6 +15,8 @@ use crate::app::{App, Config};
 use mail::{Address, DnsStatus, Domain, Mail, MailError, Owner};
 use platform::{http::Slice, lifecycle::Lifecycle};
 
+/// Who changed something.
+const BY: &str = "cli";
 /// The installation has fewer.
 const MOST: i64 = 200;
 
@@ -43,9 +47,9 @@ enum Command {
     /// Cancel mails that wait.
     Cancel(log::Cancel),
     /// Send no more mail to an address.
-    Suppress(log::Suppress),
+    Suppress(suppressions::Suppress),
     /// Send mail again to an address, or to all addresses of a domain. Exits 1 if none was suppressed.
-    Unsuppress(log::Unsuppressed),
+    Unsuppress(suppressions::Unsuppressed),
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,8 +105,8 @@ async fn with_appliance(booted: &Booted, command: Command) -> anyhow::Result<Exi
         Command::List(args) => log::list(&app, &args).await,
         Command::Retry(args) => log::retry(&app, &args).await,
         Command::Cancel(args) => log::cancel(&app, &args).await,
-        Command::Suppress(args) => log::suppress(&app, &args).await,
-        Command::Unsuppress(args) => log::unsuppress(&app, &args).await,
+        Command::Suppress(args) => suppressions::suppress(&app, &args).await,
+        Command::Unsuppress(args) => suppressions::unsuppress(&app, &args).await,
     };
     lifecycle.drain(Duration::from_secs(1)).await;
     app.close().await;

@@ -207,6 +207,12 @@ async fn work(app: &App, args: Args) -> anyhow::Result<ExitCode> {
             let visibility = if private { Visibility::Private } else { Visibility::Public };
             let page = pages.set_visibility(owner, &slug, visibility).await.map_err(in_words)?;
             print_line(&format!("{}: {}", page.slug, visibility.as_str()));
+            let following = pages.page_state(owner, &slug).await?.subscribers.confirmed;
+            if following > 0 && !page.tells_strangers() {
+                print_line(&format!(
+                    "nothing is mailed to its {following} subscribers any more: they are told so in ten minutes, and may leave"
+                ));
+            }
         }
         Command::Render { slug } => {
             pages.render_named(owner, &slug).await?;
@@ -316,6 +322,7 @@ fn show_state(state: &PageState) {
         let proof = if domain.proven_at.is_some() { "in use" } else { "not proven" };
         let error = domain.error.as_deref().unwrap_or_default();
         print_line(&format!("domain       {} ({proof}) {error}", domain.domain));
+        print_line(&format!("  TXT record {} {}", domain.record(), domain.proof));
     }
     print_line(&format!(
         "subscribers  {} confirmed, {} not yet",

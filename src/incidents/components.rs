@@ -1,11 +1,14 @@
 //! The status of a component, out of what monitors and incidents say. Pure.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::model::ComponentStatus;
-use uptime::{Degraded, Status};
+use uptime::{Degraded, MonitorId, Status};
 
 /// A monitor of a component.
 #[derive(Clone, Copy, Debug)]
 pub struct Monitor {
+    pub id: MonitorId,
     /// What its outage makes of the component.
     pub weight: ComponentStatus,
     pub status: Status,
@@ -20,7 +23,7 @@ pub struct Known {
     /// What is shown now.
     pub shown: Option<ComponentStatus>,
     pub monitors: Vec<Monitor>,
-    /// What published incidents that are open do to it, and maintenances that are in progress.
+    /// What published incidents do to it now, and maintenances that are in progress.
     pub incidents: Vec<ComponentStatus>,
 }
 
@@ -53,13 +56,64 @@ pub fn status(known: &Known) -> ComponentStatus {
     }
 }
 
+/// A change of a monitor.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub monitor: MonitorId,
+    pub was: Status,
+    pub is: Status,
+    pub degraded: Option<Degraded>,
+    /// When its span began, which may be long before it is written.
+    pub at: DateTime<Utc>,
+}
+
+/// What is to be shown from when on, so that it is the monitors' time which counts and not the one when it was written. `steps`, oldest first, led to what is
+/// known now; `since`: the time of what is shown.
+pub fn course(
+    known: &Known,
+    steps: &[Step],
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Vec<(DateTime<Utc>, ComponentStatus)> {
+    let is_own = |step: &&Step| known.monitors.iter().any(|monitor| monitor.id == step.monitor);
+    let own: Vec<&Step> = steps.iter().filter(is_own).collect();
+    let (mut then, mut since) = (known.clone(), since);
+    for step in own.iter().rev() {
+        set(&mut then, step.monitor, step.was, None);
+    }
+    let mut found = Vec::new();
+    for step in &own {
+        set(&mut then, step.monitor, step.is, step.degraded);
+        let judged = status(&then);
+        // A batch may be written twice: what came later is shown already.
+        if then.shown != Some(judged) && step.at > since {
+            found.push((step.at, judged));
+            (then.shown, since) = (Some(judged), step.at);
+        }
+    }
+    let last = status(&Known { shown: then.shown, ..known.clone() });
+    if then.shown != Some(last) {
+        let at = own.last().map_or(now, |step| step.at);
+        found.push((at.max(since + TimeDelta::microseconds(1)), last));
+    }
+    found
+}
+
+fn set(known: &mut Known, id: MonitorId, status: Status, degraded: Option<Degraded>) {
+    for monitor in known.monitors.iter_mut().filter(|monitor| monitor.id == id) {
+        (monitor.status, monitor.degraded) = (status, degraded);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
     use ComponentStatus::{DegradedPerformance, MajorOutage, Operational, PartialOutage, UnderMaintenance};
 
     fn monitor(weight: ComponentStatus, status: Status) -> Monitor {
-        Monitor { weight, status, degraded: None }
+        Monitor { id: MonitorId(Uuid::nil()), weight, status, degraded: None }
     }
 
     fn of(monitors: &[Monitor], incidents: &[ComponentStatus]) -> ComponentStatus {
@@ -100,5 +154,57 @@ mod tests {
     fn a_hand_comes_first() {
         let known = Known { set: Some(Operational), incidents: vec![MajorOutage], ..Known::default() };
         assert_eq!(status(&known), Operational);
+    }
+
+    fn at(second: i64) -> DateTime<Utc> {
+        "2026-12-01T12:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(second)
+    }
+
+    fn step(number: u128, was: Status, is: Status, second: i64) -> Step {
+        Step { monitor: MonitorId(Uuid::from_u128(number)), was, is, degraded: None, at: at(second) }
+    }
+
+    /// Monitors 1, 2 and so on have these statuses now.
+    fn known(shown: ComponentStatus, statuses: &[Status]) -> Known {
+        let monitors = (1..).zip(statuses).map(|(number, status)| Monitor {
+            id: MonitorId(Uuid::from_u128(number)),
+            ..monitor(MajorOutage, *status)
+        });
+        Known { set: None, shown: Some(shown), monitors: monitors.collect(), incidents: Vec::new() }
+    }
+
+    #[test]
+    fn what_is_shown_has_the_time_of_its_monitor() {
+        let down = [step(1, Status::Up, Status::Down, 10)];
+        let of = known(Operational, &[Status::Down]);
+        assert_eq!(course(&of, &down, at(0), at(60)), [(at(10), MajorOutage)]);
+        // Nobody said why: a person has changed something.
+        assert_eq!(course(&of, &[], at(0), at(60)), [(at(60), MajorOutage)]);
+        let others = [step(9, Status::Up, Status::Down, 10)];
+        assert!(course(&known(Operational, &[Status::Up]), &others, at(0), at(60)).is_empty());
+    }
+
+    #[test]
+    fn what_began_and_ended_in_one_batch_is_shown_with_both_times_and_once() {
+        let steps = [step(1, Status::Up, Status::Down, 10), step(1, Status::Down, Status::Up, 50)];
+        let of = known(Operational, &[Status::Up]);
+        assert_eq!(course(&of, &steps, at(0), at(60)), [(at(10), MajorOutage), (at(50), Operational)]);
+        // The same batch again.
+        assert!(course(&of, &steps, at(50), at(70)).is_empty());
+    }
+
+    #[test]
+    fn the_last_one_that_is_down_counts() {
+        let steps = [step(1, Status::Down, Status::Up, 30), step(2, Status::Down, Status::Up, 40)];
+        let of = known(MajorOutage, &[Status::Up, Status::Up]);
+        assert_eq!(course(&of, &steps, at(10), at(60)), [(at(40), Operational)]);
+        assert!(course(&known(MajorOutage, &[Status::Up, Status::Down]), &steps[..1], at(10), at(60)).is_empty());
+    }
+
+    #[test]
+    fn two_changes_have_two_times() {
+        let late = [step(1, Status::Up, Status::Down, 10)];
+        let of = known(Operational, &[Status::Down]);
+        assert_eq!(course(&of, &late, at(20), at(60)), [(at(20) + TimeDelta::microseconds(1), MajorOutage)]);
     }
 }

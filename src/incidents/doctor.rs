@@ -20,9 +20,14 @@ struct Rotas(Incidents);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChannelsFound {
     pub used: usize,
+    /// Of the installation: organisations are told of their own.
     pub failing: i64,
     /// The installation has no rule that is for critical incidents of monitors, or that has no channel which can be reached.
     pub nobody: bool,
+    /// How many organisations watch something and have no such rule.
+    pub untold: i64,
+    /// A mail server is configured.
+    pub has_mail: bool,
 }
 
 fn unreadable(error: &IncidentsError) -> CheckResult {
@@ -58,20 +63,27 @@ impl Check for Rotas {
 }
 
 fn judge_channels(found: ChannelsFound) -> CheckResult {
-    let ChannelsFound { used, failing, nobody } = found;
+    let ChannelsFound { used, failing, nobody, untold, has_mail } = found;
     if failing > 0 {
         return CheckResult::warn(
-            format!("{failing} of the channels fail, {used} are used"),
+            format!("{failing} of the installation's channels fail, {used} are used"),
             "the page Channels and rules shows the answers of each: try it there, or give it its new address",
         );
     }
+    let remedy = if has_mail {
+        "make a rule under Channels and rules, or enable the one that tells administrators by mail"
+    } else {
+        "no mail server is configured, so rules that mail reach nobody: set one up in [mail], or make another channel and a rule"
+    };
     if nobody {
-        return CheckResult::warn(
-            format!("{used} channels, but no rule tells anybody of the installation's critical incidents"),
-            "make a rule under Channels and rules, or enable the one that tells operators by mail",
-        );
+        let why = format!("{used} channels, but no rule tells anybody of the installation's critical incidents");
+        return CheckResult::warn(why, remedy);
     }
-    CheckResult::pass(format!("{used} channels are used, none fails"))
+    if untold > 0 {
+        let why = format!("{untold} organisations have monitors, and no rule tells anybody that one is down");
+        return CheckResult::warn(why, remedy);
+    }
+    CheckResult::pass(format!("{used} channels are used, none of the installation's fails"))
 }
 
 fn judge_rotas(empty: &[String]) -> CheckResult {
@@ -91,10 +103,12 @@ mod tests {
 
     #[test]
     fn what_fails_or_reaches_nobody_is_a_warning() {
-        let found = ChannelsFound { used: 2, failing: 0, nobody: false };
+        let found = ChannelsFound { used: 2, failing: 0, nobody: false, untold: 0, has_mail: true };
         assert_eq!(judge_channels(found).status, Status::Pass);
         assert_eq!(judge_channels(ChannelsFound { failing: 1, ..found }).status, Status::Warn);
         assert_eq!(judge_channels(ChannelsFound { nobody: true, ..found }).status, Status::Warn);
+        let untold = judge_channels(ChannelsFound { untold: 3, has_mail: false, ..found });
+        assert!(untold.status == Status::Warn && untold.summary.contains("3 organisations"), "{untold:?}");
         assert_eq!(judge_rotas(&[]).status, Status::Pass);
         let empty = judge_rotas(&["First line".to_owned()]);
         assert!(empty.status == Status::Warn && empty.summary.contains("First line"), "{empty:?}");

@@ -125,7 +125,7 @@ impl Subscriber for FromMonitor {
     const TOPICS: &'static [&'static str] = &[MonitorDown::TOPIC, MonitorUp::TOPIC, MonitorEnding::TOPIC];
 }
 
-/// Creates the partitions of the coming weeks and drops those past retention.
+/// Creates the partitions of the coming weeks, and deletes what is past retention.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Maintain {}
 
@@ -170,13 +170,7 @@ pub fn register(registry: &mut Registry, incidents: &Incidents) -> Result<(), Jo
     let this = incidents.clone();
     registry.register::<Maintain, _, _>(move |_, _| {
         let this = this.clone();
-        async move {
-            let (created, dropped) = this.maintain().await?;
-            if created + dropped > 0 {
-                tracing::info!(created, dropped, "weekly partitions of the log of messages about incidents");
-            }
-            Ok(())
-        }
+        async move { Ok(this.maintain().await?) }
     });
     registry.schedule(Maintain::KIND, Cron::parse("47 * * * *", "UTC")?, CatchUp::One, &Maintain {})
 }

@@ -1,5 +1,7 @@
 //! What is told, in one shape and no language, before a channel gives it its form.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -49,6 +51,9 @@ impl Message {
     pub fn about(kind: What, incident: &Incident, causes: &[Cause], components: Vec<String>, url: String) -> Self {
         let mut sorted: Vec<&Cause> = causes.iter().collect();
         sorted.sort_by_key(|cause| cause.closed_at.is_some());
+        // One that came back is listed once.
+        let mut seen = BTreeSet::new();
+        sorted.retain(|cause| seen.insert((cause.source.as_str(), cause.subject)));
         let line =
             |cause: &&Cause| Line { name: cause.name.clone(), error: cause.traits.error.clone().unwrap_or_default() };
         Self {
@@ -60,7 +65,7 @@ impl Message {
             started_at: incident.started_at,
             ended_at: incident.resolved_at,
             monitors: sorted.iter().take(MOST_LINES).map(line).collect(),
-            more: causes.len().saturating_sub(MOST_LINES),
+            more: sorted.len().saturating_sub(MOST_LINES),
             components,
             text: String::new(),
             url,

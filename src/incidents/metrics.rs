@@ -19,7 +19,7 @@ label_enum! {
     pub enum ToldOutcome {
         /// Written into the outbox of mail or webhooks.
         Enqueued = "enqueued",
-        /// It has no address, or is disabled.
+        /// It has no address, is disabled, or its message could not be written.
         Unable = "unable",
     }
 }
@@ -73,6 +73,7 @@ pub struct Metrics {
     held: Family<HeldLabels, Counter>,
     delay: Histogram,
     failing: Figure,
+    of_organisations: Figure,
     unacknowledged: Figure,
     escalations: Family<EscalationLabels, Counter>,
 }
@@ -81,7 +82,10 @@ pub struct Metrics {
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     pub open: Vec<(Severity, i64)>,
+    /// Channels of the installation.
     pub failing: i64,
+    /// Channels of organisations.
+    pub of_organisations: i64,
     pub unacknowledged_seconds: f64,
 }
 
@@ -95,6 +99,7 @@ impl Metrics {
             held: Family::default(),
             delay: Histogram::new(BUCKETS),
             failing: Figure::default(),
+            of_organisations: Figure::default(),
             unacknowledged: Figure::default(),
             escalations: Family::default(),
         };
@@ -135,12 +140,17 @@ impl Metrics {
         );
         registry.register(
             "channels_failing",
-            "Channels of which every attempt has failed for five minutes, or that do not exist any more; exported by the leader",
+            "Channels of the installation of which every attempt has failed for five minutes, or that do not exist any more; exported by the leader",
             m.failing.clone(),
+        );
+        registry.register(
+            "organisations_channels_failing",
+            "The same of channels of organisations, whose administrators are told; exported by the leader",
+            m.of_organisations.clone(),
         );
         registry.register_with_unit(
             "unacknowledged",
-            "How long the oldest critical incident has waited for somebody; exported by the leader",
+            "How long the oldest critical incident of the installation has waited for somebody, those of alerts apart; exported by the leader",
             Unit::Seconds,
             m.unacknowledged.clone(),
         );
@@ -163,6 +173,16 @@ impl Metrics {
         let incident = incident.map(|incident| incident.to_string());
         let (channel, outcome, what) = (channel.as_str(), outcome.as_str(), what.as_str());
         tracing::info!(incident_id = incident, channel, outcome, what, "incident told");
+    }
+
+    pub(super) fn told_nobody(&self, incident: IncidentId) {
+        tracing::warn!(incident_id = %incident, "no rule matches an incident: nobody is told of it");
+    }
+
+    /// The others are told nevertheless.
+    pub(super) fn not_written(&self, incident: Option<IncidentId>, receiver: &str, why: &str) {
+        let incident = incident.map(|incident| incident.to_string());
+        tracing::error!(incident_id = incident, receiver, why, "a message about an incident could not be written");
     }
 
     pub(super) fn first_told(&self, seconds: f64) {
@@ -190,6 +210,7 @@ impl Metrics {
             self.open.get_or_create(&SeverityLabels { severity }).set(open as f64);
         }
         self.failing.set(figures.failing as f64);
+        self.of_organisations.set(figures.of_organisations as f64);
         self.unacknowledged.set(figures.unacknowledged_seconds);
     }
 
@@ -199,6 +220,7 @@ impl Metrics {
             self.open.get_or_create(&SeverityLabels { severity }).set(f64::NAN);
         }
         self.failing.set(f64::NAN);
+        self.of_organisations.set(f64::NAN);
         self.unacknowledged.set(f64::NAN);
     }
 }

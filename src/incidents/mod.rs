@@ -8,7 +8,7 @@
 //!
 //! Owns `incidents`, `incident_updates`, `incident_log`, `incident_causes`, `incident_impacts`, `incident_templates`, `incident_components`,
 //! `incident_component_monitors`, `incident_component_changes`, `incident_channels`, `incident_rules`, `incident_rotas`,
-//! `incident_rota_overrides`, `incident_people`, `incident_told`, `incident_told_keys`. Jobs: `incidents.tell`,
+//! `incident_rota_overrides`, `incident_people`, `incident_defaults`, `incident_told`, `incident_told_keys`. Jobs: `incidents.tell`,
 //! `incidents.tell_end`, `incidents.tell_update`, `incidents.escalate`, `incidents.from_alert`, `incidents.from_monitor`, `incidents.maintain`. Metrics:
 //! `holdfast_incidents_*`. Checks: `incidents.channels`, `incidents.rota`.
 

@@ -35,6 +35,7 @@ pub static ROOM: Room = Room {
         Table::small("incident_component_changes"),
         Table::small("incident_component_monitors"),
         Table::small("incident_components"),
+        Table::small("incident_defaults"),
         Table::small("incident_impacts"),
         Table::small("incident_log"),
         Table::small("incident_people"),

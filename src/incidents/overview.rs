@@ -4,10 +4,10 @@ use askama::Template;
 use async_trait::async_trait;
 
 use super::{
-    Incidents,
+    ADMIN, Incidents,
     model::{Incident, Owner},
 };
-use console::{Overview, OverviewPart, Shell};
+use console::{Notice, Overview, OverviewPart, Shell};
 use platform::error::ApiError;
 
 /// Incidents that are named.
@@ -44,10 +44,22 @@ impl OverviewPart for Incidents {
             count += open;
             waiting += unacknowledged;
         }
+        let mut notices = Vec::new();
+        if who.require(ADMIN).is_ok() {
+            let owners = [Some(Owner::Org(who.org_id)), who.is_operator().then_some(Owner::Installation)];
+            for owner in owners.into_iter().flatten() {
+                let key =
+                    if owner == Owner::Installation { "incidents-untold-installation" } else { "incidents-untold" };
+                if self.is_untold(owner).await? {
+                    let link = ("/settings/channels", shell.t("incidents-channels-title").to_string());
+                    notices.push(Notice { tone: "warn", text: shell.t(key).to_string(), link: Some(link) });
+                }
+            }
+        }
         if count == 0 {
-            return Ok(Overview::default());
+            return Ok(Overview { notices, ..Overview::default() });
         }
         let section = Open { shell, incidents, count, waiting }.render().map_err(ApiError::internal)?;
-        Ok(Overview { sections: vec![section], ..Overview::default() })
+        Ok(Overview { sections: vec![section], notices, ..Overview::default() })
     }
 }

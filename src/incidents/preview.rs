@@ -8,7 +8,7 @@ use super::{
     grouping::{self, Opening},
     matching,
     merge::{self, New, Open},
-    model::{Cause, ComponentId, Held, IncidentId, Rule, Severity, What},
+    model::{Cause, ComponentId, Held, IncidentId, Rule, Severity, What, distinct},
     quiet,
 };
 
@@ -81,8 +81,9 @@ impl WouldBe {
         self.merge_key.as_deref() == Some(merge::STORM_KEY)
     }
 
+    /// Monitors that were part of it by then.
     fn count(&self, at: DateTime<Utc>) -> usize {
-        self.causes.iter().filter(|(known_at, _)| *known_at <= at).count()
+        distinct(self.causes.iter().filter(|(known_at, _)| *known_at <= at).map(|(_, cause)| cause))
     }
 
     fn is_down(&self, at: DateTime<Utc>) -> bool {
@@ -123,26 +124,29 @@ fn place(incidents: &mut Vec<WouldBe>, past: &Past, settle: TimeDelta) {
             id: IncidentId(Uuid::from_u128(number as u128)),
             merge_key: incident.merge_key.clone(),
             joins_until: Some(incident.joins_until),
+            settles: !incident.is_down(now),
+            untouched: true,
             components: incident.components.clone(),
-            causes: incident.causes.iter().map(|(_, cause)| cause.traits.clone()).collect(),
+            causes: incident.list(),
         })
         .collect();
-    let new = New { traits: &past.cause.traits, components: &past.components };
-    let joined = merge::joins(&new, &open, now).and_then(|id| usize::try_from(id.0.as_u128()).ok());
+    let new = New { cause: &past.cause, components: &past.components };
+    let joined = merge::joins(&new, &open, settle, now).and_then(|id| usize::try_from(id.0.as_u128()).ok());
     match joined.and_then(|number| incidents.get_mut(number)) {
         Some(incident) => {
             incident.causes.push((now, past.cause.clone()));
             incident.components.extend(&past.components);
             incident.joins_until = merge::joins_until(incident.started_at, now);
             if incident.is_storm() {
-                incident.name = merge::storm_name(incident.causes.len());
+                incident.name = merge::storm_name(incident.count(now));
             }
         }
         None => incidents.push(WouldBe::of(past)),
     }
     let since = now - merge::STORM_WITHIN;
     let recent = incidents.iter().filter(|incident| incident.is_open(settle, now));
-    if merge::is_storm(recent.flat_map(|incident| &incident.causes).filter(|(known_at, _)| *known_at > since).count()) {
+    let recent = recent.flat_map(|incident| &incident.causes).filter(|(known_at, _)| *known_at > since);
+    if merge::is_storm(distinct(recent.map(|(_, cause)| cause))) {
         gather(incidents, settle, now);
     }
 }
@@ -163,8 +167,9 @@ fn gather(incidents: &mut [WouldBe], settle: TimeDelta, now: DateTime<Utc>) {
     first.causes.sort_by_key(|(known_at, _)| *known_at);
     first.merge_key = Some(merge::STORM_KEY.to_owned());
     first.joins_until = merge::joins_until(first.started_at, now);
-    if first.causes.len() > 1 {
-        first.name = merge::storm_name(first.causes.len());
+    let count = first.count(now);
+    if count > 1 {
+        first.name = merge::storm_name(count);
     }
 }
 
@@ -372,5 +377,34 @@ mod tests {
         let kinds: Vec<What> = told(&rule(), &all).into_iter().map(|(what, ..)| what).collect();
         assert_eq!(kinds.iter().filter(|what| **what == What::Flapping).count(), 1, "{kinds:?}");
         assert_eq!(kinds.iter().filter(|what| **what == What::Opened).count(), 1, "{kinds:?}");
+    }
+
+    #[test]
+    fn what_comes_back_while_it_settles_is_the_same_incident() {
+        // It was down for longer than others join, and shares nothing with anybody.
+        let alone = |from, until| {
+            let mut past = outage(1, "a", from, Some(until));
+            past.cause.traits = Traits::default();
+            past
+        };
+        let again = [alone(0, 8), alone(9, 12)];
+        assert_eq!(told(&rule(), &again), [(What::Opened, false, 0), (What::Resolved, false, 0)]);
+        let (incidents, _) = run(&rule(), &again, TimeDelta::minutes(2), at(600));
+        assert_eq!(incidents.len(), 1, "{incidents:?}");
+        let later = [alone(0, 8), alone(11, 12)];
+        assert_eq!(run(&rule(), &later, TimeDelta::minutes(2), at(600)).0.len(), 2);
+    }
+
+    #[test]
+    fn what_shares_nothing_flaps_too() {
+        let all: Vec<Past> = (0..7)
+            .map(|n| {
+                let mut past = outage(1, "a", n * 2, Some(n * 2 + 1));
+                past.cause.traits = Traits::default();
+                past
+            })
+            .collect();
+        let kinds: Vec<What> = told(&rule(), &all).into_iter().map(|(what, ..)| what).collect();
+        assert_eq!(kinds, [What::Opened, What::Flapping, What::Resolved]);
     }
 }

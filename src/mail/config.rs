@@ -117,7 +117,7 @@ impl Default for Config {
             connections: 4,
             connect_seconds: 30,
             command_seconds: 60,
-            data_seconds: 120,
+            data_seconds: 300,
             retry_hours: 48,
             per_org_per_hour: 1000,
             per_recipient_per_hour: 30,

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{
     Account, Domain, Mail, MailError, Signing, dns,
-    model::{DnsCheck, DnsStatus},
+    model::{DnsCheck, DnsStatus, MailboxState},
     smtp::{Envelope, Failure, Step},
     store::{
         domains,
@@ -86,6 +86,9 @@ impl Check for Smtp {
 
 const NAME: &str = "set mail.hostname to the name that this host has in the DNS, such as mail.example.com";
 
+const CERTIFICATE: &str = "the certificate must have mail.smtp_host among its names (subjectAltName; the CN alone is not looked at), be of version 3 \
+     and valid today; its authority, or it itself, must be trusted by this host or stand in mail.smtp_ca_file";
+
 /// As long as mail waits for the connection: an answer that comes in time for mail comes in time here.
 fn patience(mail: &Mail) -> Duration {
     Duration::from_secs(mail.inner.config.connect_seconds) + LIMIT
@@ -96,7 +99,11 @@ fn patience(mail: &Mail) -> Duration {
 pub(super) fn refusal(server: &str, hostname: &str, step: Step, failure: &Failure) -> CheckResult {
     let answer = failure.answer();
     let said = answer.shown();
-    let settings = "compare mail.smtp_host, smtp_port, smtp_security, smtp_user and from with what the provider says";
+    let settings = if said.contains("certificate") {
+        CERTIFICATE
+    } else {
+        "compare mail.smtp_host, smtp_port, smtp_security, smtp_user and from with what the provider says"
+    };
     let is_the_servers =
         answer.code.is_none() || answer.enhanced.as_deref().is_some_and(|code| code.starts_with("4.3."));
     match failure {
@@ -246,18 +253,23 @@ impl Check for Bounces {
         }
         let (patience, server) = (patience(&self.0), format!("{}:{}", config.imap_host, config.imap_port()));
         let said = match timeout(patience, self.0.try_mailbox()).await {
-            Ok(Ok(())) => {
-                return CheckResult::pass(format!(
-                    "the mailbox of bounces at {server} can be read as {}",
-                    config.imap_user
-                ));
-            }
+            Ok(Ok(())) => match self.0.mailbox().await {
+                // It can be opened, and what is in it cannot be read or marked.
+                Ok(Some(MailboxState { error: Some(error), .. })) => error,
+                _ => {
+                    return CheckResult::pass(format!(
+                        "the mailbox of bounces at {server} can be read as {}",
+                        config.imap_user
+                    ));
+                }
+            },
             Ok(Err(error)) => chain(&error),
             Err(_) => format!("no answer within {} s", patience.as_secs()),
         };
         CheckResult::fail(
             format!("the mailbox of bounces at {server} cannot be read: {said}"),
-            "compare mail.imap_host, imap_port, imap_security, imap_user, imap_folder and the password with what the provider says",
+            "compare mail.imap_host, imap_port, imap_security, imap_user, imap_folder and the password with what the provider says; the user must be \
+             permitted to mark mails in the folder",
         )
     }
 }

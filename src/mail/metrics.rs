@@ -9,14 +9,14 @@ use prometheus_client::{
 };
 
 use super::{
-    bounces::BounceMetrics,
+    bounces::{BounceMetrics, ReportSource},
     model::{AttemptOutcome, MessageId, Reason},
     store::lanes::Waiting,
 };
 use platform::label_enum;
 
 /// 5 ms (a server on this host) to 120 s (the limit for the content).
-const BUCKETS: [f64; 10] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
+const BUCKETS: [f64; 12] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0, 90.0, 120.0];
 
 label_enum! {
     /// How a mail ended.
@@ -77,12 +77,14 @@ impl Drop for OpenConnection {
 }
 
 /// What the leader reads.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Figures {
     pub waiting: Waiting,
     /// Suppressed addresses.
     pub suppressed: i64,
     pub account_failing: bool,
+    /// Sources of reports that take nothing.
+    pub sources_failing: Vec<(ReportSource, i64)>,
 }
 
 impl Metrics {
@@ -132,7 +134,7 @@ impl Metrics {
         registry.register("waiting", waiting, m.waiting.clone());
         registry.register_with_unit(
             "oldest_waiting",
-            "How long the oldest mail has waited whose time has come; exported by the leader",
+            "How long the oldest mail has waited whose time has come, or for which the server has no connection; exported by the leader",
             Unit::Seconds,
             m.oldest.clone(),
         );
@@ -254,6 +256,7 @@ impl Metrics {
         self.put_off.set(figures.waiting.put_off as f64);
         self.suppressed.set(figures.suppressed as f64);
         self.failing.set(f64::from(u8::from(figures.account_failing)));
+        self.bounces.set_failing(&figures.sources_failing);
     }
 
     /// Makes the gauges of whole tables unknown: another process exports them, or they were not read yet.
@@ -261,6 +264,7 @@ impl Metrics {
         for figure in [&self.waiting, &self.oldest, &self.lasting, &self.put_off, &self.suppressed, &self.failing] {
             figure.set(f64::NAN);
         }
+        self.bounces.forget_failing();
     }
 }
 

@@ -348,8 +348,12 @@ pub struct Source {
     pub has_secret: bool,
     pub created_by: String,
     pub created_at: DateTime<Utc>,
-    /// When the last report came.
+    /// When the last report was taken.
     pub last_at: Option<DateTime<Utc>>,
+    /// Since when reports come to nothing: their signature does not hold, or their form is unknown; null: the last one was taken.
+    pub refused_since: Option<DateTime<Utc>>,
+    /// Why the last one came to nothing.
+    pub refusal: Option<String>,
 }
 
 /// A source with its address, which is shown only once.

@@ -4,12 +4,17 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use rustls::{
-    ClientConfig,
+    CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::{
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
+    },
     crypto::aws_lc_rs::default_provider,
     pki_types::{
-        CertificateDer, ServerName,
+        CertificateDer, ServerName, UnixTime,
         pem::{self, PemObject as _},
     },
+    server::ParsedCertificate,
 };
 use rustls_platform_verifier::Verifier;
 use tokio::{
@@ -18,6 +23,7 @@ use tokio::{
     time::sleep,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// How long an address is waited for before the next one is tried beside it (RFC 8305 section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -81,17 +87,17 @@ pub(super) async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream
     }
 }
 
-/// Trusts the certificates of the system, and those in `ca_file`.
+/// Trusts the certificates of the system, and those in `ca_file`: authorities, and servers' own.
 pub fn tls(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, WireError> {
     let provider = Arc::new(default_provider());
-    let roots = ca_file.map(certificates).transpose()?.unwrap_or_default();
-    let verifier = Verifier::new_with_extra_roots(roots, provider.clone()).map_err(WireError::Tls)?;
+    let own = ca_file.map(certificates).transpose()?.unwrap_or_default();
+    let platform = Verifier::new_with_extra_roots(own.clone(), provider.clone()).map_err(WireError::Tls)?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(WireError::Tls)?
         .dangerous()
         // It verifies as others do, with the system's certificates and these.
-        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_custom_certificate_verifier(Arc::new(Trust { own, platform }))
         .with_no_client_auth();
     Ok(Arc::new(config))
 }
@@ -103,6 +109,65 @@ pub async fn encrypted<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<TlsStream<S>, WireError> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| WireError::Host(host.to_owned()))?;
     TlsConnector::from(config).connect(name, stream).await.map_err(WireError::Handshake)
+}
+
+/// Verifies as others do; and trusts a certificate that is itself one of the configured ones, for its names and while it is valid. Those that
+/// `openssl req -x509` makes say that they are an authority's, and rustls takes no such certificate for a server's.
+#[derive(Debug)]
+struct Trust {
+    own: Vec<CertificateDer<'static>>,
+    platform: Verifier,
+}
+
+impl ServerCertVerifier for Trust {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.own.iter().any(|own| own.as_ref() == end_entity.as_ref()) {
+            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            return verify_dates(end_entity, now).map(|()| ServerCertVerified::assertion());
+        }
+        self.platform.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.platform.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.platform.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.platform.supported_verify_schemes()
+    }
+}
+
+fn verify_dates(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    if now < parsed.validity().not_before.timestamp() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if now > parsed.validity().not_after.timestamp() {
+        return Err(CertificateError::Expired.into());
+    }
+    Ok(())
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, WireError> {

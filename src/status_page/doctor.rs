@@ -38,15 +38,11 @@ impl Check for Renders {
             Err(error) => {
                 CheckResult::fail(format!("cannot read status pages: {}", chain(&error)), "see the database check")
             }
-            Ok((0, _)) => CheckResult::pass("there is no status page"),
-            Ok((pages, None)) => CheckResult::warn(
-                format!("none of {pages} status pages is rendered yet"),
-                "a worker renders them: see whether one runs (`holdfast serve --role worker`, or all roles in one process)",
-            ),
             Ok((_, Some(as_of))) if now - as_of > OLD => CheckResult::fail(
-                format!("a status page was rendered last {} min ago", (now - as_of).num_minutes()),
-                "a worker renders them: see whether one runs, and its log for status_page",
+                format!("a status page was not rendered for {} min", (now - as_of).num_minutes()),
+                "a worker renders them: see whether one runs (`holdfast serve --role worker`, or all roles in one process), and its log for status_page",
             ),
+            Ok((_, None)) => CheckResult::pass("there is no status page"),
             Ok((pages, Some(_))) => CheckResult::pass(format!("{pages} status pages are up to date")),
         }
     }
@@ -75,15 +71,15 @@ impl Check for Domains {
             Ok(all) => {
                 let wrong: Vec<String> = all
                     .iter()
-                    .filter_map(|(_, claim)| Some(format!("{}: {}", claim.domain, claim.error.as_ref()?)))
+                    .filter_map(|(_, claim)| {
+                        let error = claim.error.as_ref()?;
+                        Some(format!("{}: {error} (TXT record {} {})", claim.domain, claim.record(), claim.proof))
+                    })
                     .collect();
                 if wrong.is_empty() {
                     return CheckResult::pass(format!("{} names of status pages, all as they should be", all.len()));
                 }
-                CheckResult::warn(
-                    wrong.join("; "),
-                    "publish the TXT record that the page's settings name, or remove the name from the page",
-                )
+                CheckResult::warn(wrong.join("; "), "publish the TXT record, or remove the name from the page")
             }
         }
     }

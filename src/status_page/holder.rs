@@ -36,6 +36,8 @@ pub struct Access {
     /// Where links within it begin.
     pub root: String,
     pub url: String,
+    /// Where links to manage a subscription begin: as `root`, also while the page is private.
+    pub links: String,
     /// Content security policy of its HTML.
     pub policy: HeaderValue,
     pub revision: i64,
@@ -79,6 +81,16 @@ impl Served {
         }
     }
 
+    /// Whether it has answers.
+    pub fn is_rendered(&self) -> bool {
+        !self.current.is_empty()
+    }
+
+    /// When it was true what visitors get. Of a page without answers: when it was made, because since then they get nothing.
+    pub fn old_since(&self) -> DateTime<Utc> {
+        if self.is_rendered() { self.as_of } else { self.access.page.created_at }
+    }
+
     /// Takes new answers over those of the same path.
     pub fn take(&mut self, renders: Vec<Render>) {
         for render in renders {
@@ -118,6 +130,17 @@ pub struct Badges {
     pub endpoints: Vec<Endpoint>,
 }
 
+/// Where a monitor is shown.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    page: PageId,
+    number: usize,
+    monitor: MonitorId,
+    of_installation: bool,
+    /// Monitors of several owners have this key: without a page's address it leads to none of them, so that nobody answers for another.
+    is_ambiguous: bool,
+}
+
 /// All pages, with the ways to find one.
 #[derive(Debug, Default)]
 pub struct Held {
@@ -126,15 +149,15 @@ pub struct Held {
     by_slug: HashMap<String, PageId>,
     by_domain: HashMap<String, PageId>,
     appliance: Option<PageId>,
-    /// Of public pages: key of a monitor, its page, and its place there.
-    monitors: HashMap<String, (PageId, usize)>,
+    /// Of public pages: key of a monitor, and where it is.
+    monitors: HashMap<String, Place>,
     published: HashSet<MonitorId>,
 }
 
 impl Held {
     fn of(pages: HashMap<PageId, Arc<Served>>, badges: Arc<Badges>) -> Self {
         let mut held = Self { badges, ..Self::default() };
-        // The oldest first, and the installation's before others': the first that has a key keeps it.
+        // The oldest first, and the installation's before others'.
         let mut all: Vec<&Arc<Served>> = pages.values().collect();
         all.sort_by_key(|served| (!served.access.page.installation, served.access.page.id));
         for served in all {
@@ -147,9 +170,18 @@ impl Held {
                 held.appliance = Some(page.id);
             }
             if access.is_public() {
-                for (place, endpoint) in served.endpoints.iter().enumerate() {
-                    held.monitors.entry(endpoint.key.clone()).or_insert((page.id, place));
-                    held.published.insert(endpoint.monitor);
+                for (number, endpoint) in served.endpoints.iter().enumerate() {
+                    let monitor = endpoint.monitor;
+                    let here = Place {
+                        page: page.id,
+                        number,
+                        monitor,
+                        of_installation: page.installation,
+                        is_ambiguous: false,
+                    };
+                    let first = held.monitors.entry(endpoint.key.clone()).or_insert(here);
+                    first.is_ambiguous |= first.monitor != monitor && !first.of_installation;
+                    held.published.insert(monitor);
                 }
             }
         }
@@ -176,20 +208,25 @@ impl Held {
 
     /// A monitor that strangers may see, by its key: because a public page shows it, or its owner says so.
     pub fn endpoint(&self, key: &str) -> Option<&Endpoint> {
-        let of_badges = || self.badges.endpoints.iter().find(|endpoint| endpoint.key == key);
-        self.of_page(key).or_else(of_badges)
+        match self.monitors.get(key) {
+            Some(place) if place.is_ambiguous => None,
+            Some(place) => self.at(place),
+            None => {
+                let mut found = self.badges.endpoints.iter().filter(|endpoint| endpoint.key == key);
+                found.next().filter(|_| found.next().is_none())
+            }
+        }
     }
 
-    fn of_page(&self, key: &str) -> Option<&Endpoint> {
-        let (page, place) = self.monitors.get(key)?;
-        self.page(*page)?.endpoints.get(*place)
+    fn at(&self, place: &Place) -> Option<&Endpoint> {
+        self.page(place.page)?.endpoints.get(place.number)
     }
 
-    /// All monitors that public pages show, by key. Those with a badge alone are found by whoever was given their keys.
+    /// All monitors that the installation's public pages show, by key. Those of an organisation are listed below its pages.
     pub fn endpoints(&self) -> Vec<&Endpoint> {
-        let mut keys: Vec<&String> = self.monitors.keys().collect();
-        keys.sort_unstable();
-        keys.into_iter().filter_map(|key| self.of_page(key)).collect()
+        let mut all: Vec<(&String, &Place)> = self.monitors.iter().filter(|(_, place)| place.of_installation).collect();
+        all.sort_unstable_by_key(|(key, _)| *key);
+        all.into_iter().filter_map(|(_, place)| self.at(place)).collect()
     }
 }
 

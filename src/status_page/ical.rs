@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use super::page::{PageModel, Planned};
+use super::page::PageModel;
 use incidents::{IncidentKind, IncidentStatus, IncidentView};
 
 /// Octets of a line before it is folded (section 3.1).
 const LONGEST: usize = 75;
 
-/// The calendar of a page: announced maintenance, and windows of the coming 90 days.
-pub fn calendar(model: &PageModel, as_of: DateTime<Utc>) -> String {
+/// The calendar of a page: announced maintenance. Windows of monitors are not in it: nobody has published them, and their names are for those within.
+pub fn calendar(model: &PageModel) -> String {
     let mut out = Lines::default();
     out.line("BEGIN:VCALENDAR");
     out.line("VERSION:2.0");
@@ -20,9 +20,6 @@ pub fn calendar(model: &PageModel, as_of: DateTime<Utc>) -> String {
     out.line("REFRESH-INTERVAL;VALUE=DURATION:PT1H");
     for view in model.incidents_of(IncidentKind::Maintenance) {
         announced(&mut out, model, view);
-    }
-    for planned in &model.windows {
-        window(&mut out, model, planned, as_of);
     }
     out.line("END:VCALENDAR");
     out.0
@@ -46,19 +43,6 @@ fn announced(out: &mut Lines, model: &PageModel, view: &IncidentView) {
         out.line(&format!("DESCRIPTION:{}", escape(&super::statuspage::plain(&newest.body))));
     }
     out.line(&format!("URL:{}/incident/{}", model.url, of.code));
-    out.line("END:VEVENT");
-}
-
-fn window(out: &mut Lines, model: &PageModel, planned: &Planned, as_of: DateTime<Utc>) {
-    out.line("BEGIN:VEVENT");
-    out.line(&format!("UID:{}@{}", planned.uid, model.page.code));
-    // The day is enough, and keeps the file the same until something changes.
-    let day = as_of.date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
-    out.line(&format!("DTSTAMP:{}", stamp(day)));
-    out.line(&format!("DTSTART:{}", stamp(planned.from)));
-    out.line(&format!("DTEND:{}", stamp(planned.until)));
-    out.line(&format!("SUMMARY:{}", escape(&planned.name)));
-    out.line("STATUS:CONFIRMED");
     out.line("END:VEVENT");
 }
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{StatusPages, service::Place};
+use super::{
+    StatusPages,
+    service::{Closed, Place},
+};
 use events::{Event, Occurred, Subscriber};
 use incidents::IncidentUpdated;
 use jobs::{CatchUp, Cron, Job, JobError, JobsError, Registry};
@@ -56,6 +59,20 @@ impl Job for TellSubscribers {
     const UNIQUE_UNTIL_START: bool = true;
 }
 
+/// Tells the next subscribers that a page's updates are not mailed any more.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct TellClosed(pub Closed);
+
+impl Job for TellClosed {
+    const KIND: &'static str = "status_page.tell_closed";
+    const QUEUE: &'static str = "system";
+    const MAX_ATTEMPTS: i32 = 20;
+    const BACKOFF: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_mins(5);
+    const UNIQUE_UNTIL_START: bool = true;
+}
+
 /// Registers what runs these jobs, and their schedules.
 pub fn register(registry: &mut Registry, pages: &StatusPages) -> Result<(), JobsError> {
     let this = pages.clone();
@@ -91,6 +108,18 @@ pub fn register(registry: &mut Registry, pages: &StatusPages) -> Result<(), Jobs
                     return Ok::<(), JobError>(());
                 }
                 next = this.tell(&place).await?;
+            }
+            Ok(())
+        }
+    });
+    let this = pages.clone();
+    registry.register::<TellClosed, _, _>(move |_, TellClosed(place)| {
+        let this = this.clone();
+        async move {
+            // Begun anew after a stop, it mails nobody twice: each mail has a key.
+            let mut next = Some(place);
+            while let Some(place) = next {
+                next = this.tell_closed(&place).await?;
             }
             Ok(())
         }

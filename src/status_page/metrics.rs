@@ -161,7 +161,7 @@ impl Metrics {
         registry.register("renders", "Status pages that were rendered, by reason", m.renders.clone());
         registry.register_with_unit(
             "age",
-            "Age of the oldest status page that this process serves; NaN: it serves none",
+            "Age of the oldest status page that this process serves, or has to serve since it was made; NaN: it has not looked yet",
             Unit::Seconds,
             m.age.clone(),
         );
@@ -181,7 +181,11 @@ impl Metrics {
             "People who asked for updates by mail; exported by the leader",
             m.subscribers.clone(),
         );
-        registry.register("subscriber_mails", "Mails to subscribers, by outcome", m.told.clone());
+        registry.register(
+            "subscriber_mails",
+            "Mails to subscribers, by outcome; one that could not be written counts at each attempt",
+            m.told.clone(),
+        );
         metrics
     }
 

@@ -5,7 +5,7 @@
 //! in memory: a request is one look-up, and is answered when the database is down.
 //!
 //! Owns `status_pages`, `status_page_groups`, `status_page_components`, `status_page_domains`, `status_page_subscribers`, `status_page_renders`,
-//! `status_page_versions`. Jobs: `status_page.maintain`, `status_page.updated`, `status_page.tell_subscribers`. Metrics:
+//! `status_page_versions`. Jobs: `status_page.maintain`, `status_page.updated`, `status_page.tell_subscribers`, `status_page.tell_closed`. Metrics:
 //! `holdfast_status_page_*`. Checks: `status_page.renders`, `status_page.domains`.
 
 mod badge;
@@ -36,6 +36,7 @@ mod statuspage;
 mod store;
 #[cfg(test)]
 mod tests;
+mod told;
 mod words;
 
 pub use config::{Appliance, Config};

@@ -56,7 +56,7 @@ pub struct Page {
     pub contact_url: Option<String>,
     /// Monitors with a chart, at most four.
     pub charts: Vec<MonitorId>,
-    /// Strangers can subscribe to its updates.
+    /// Strangers can subscribe to its updates. While the page is private, has a password or networks, nothing is mailed to those who did.
     pub subscribe: bool,
     pub groups: Vec<PageGroup>,
     pub components: Vec<PageComponent>,
@@ -64,6 +64,13 @@ pub struct Page {
     pub managed_by: Option<ManagedBy>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+impl Page {
+    /// Whether its updates are mailed to subscribers: only what every stranger may read.
+    pub fn tells_strangers(&self) -> bool {
+        self.subscribe && self.visibility == Visibility::Public && !self.has_password && self.networks.is_empty()
+    }
 }
 
 /// How a page looks.

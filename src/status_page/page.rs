@@ -7,7 +7,9 @@ use super::{
     gatus::Endpoint,
     model::{Page, PageGroupId},
 };
-use incidents::{ComponentId, ComponentMonitor, ComponentStatus, Impact, IncidentKind, IncidentStatus, IncidentView};
+use incidents::{
+    ComponentId, ComponentMonitor, ComponentStatus, Impact, Incident, IncidentKind, IncidentStatus, IncidentView,
+};
 use platform::text_enum;
 use uptime::{Degraded, LiveView, ManagedBy, MonitorId, Status};
 
@@ -50,8 +52,6 @@ pub struct PageModel {
     pub components: Vec<Shown>,
     /// Incidents and announced maintenance, newest first.
     pub incidents: Vec<IncidentView>,
-    /// Windows of maintenance of the coming 90 days.
-    pub windows: Vec<Planned>,
     pub charts: Vec<Chart>,
     /// Monitors of its components, as Gatus shows them.
     pub endpoints: Vec<Endpoint>,
@@ -86,18 +86,18 @@ pub struct Shown {
     pub start_date: Option<NaiveDate>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// Of the appliance's backups, while they are made.
+    pub proof: Option<Proof>,
     /// From when on it had which status, oldest first.
     pub changes: Vec<(DateTime<Utc>, ComponentStatus)>,
 }
 
-/// A planned time of maintenance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Planned {
-    /// Never changes.
-    pub uid: String,
-    pub name: String,
-    pub from: DateTime<Utc>,
-    pub until: DateTime<Utc>,
+/// Whether backups can be restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The day of the last restore that was proven.
+    On(NaiveDate),
+    NotYet,
 }
 
 /// Latency of a monitor over 24 hours.
@@ -155,8 +155,20 @@ impl PageModel {
 
     pub fn overall(&self) -> Overall {
         let statuses: Vec<_> = self.components.iter().map(|component| component.status).collect();
-        let impacts: Vec<_> = self.open().map(|view| view.incident.impact).collect();
+        let impacts: Vec<_> = self.open().map(|view| self.impact_now(view)).collect();
         overall(&statuses, &impacts)
+    }
+
+    /// The impact that an open incident has now. One that a monitor or an alert opened stays open for a while after its cause is over, and has no more
+    /// impact by then than the components show that it affects. What a person has set stays.
+    fn impact_now(&self, view: &IncidentView) -> Impact {
+        let of = &view.incident;
+        if of.impact_override || !is_automatic(of) {
+            return view.impact_now;
+        }
+        let affected = view.components.iter().filter_map(|(id, _)| self.component(*id));
+        let worst = affected.map(|shown| shown.status).max().unwrap_or(ComponentStatus::Operational);
+        view.impact_now.min(Impact::from(worst))
     }
 
     pub fn component(&self, id: ComponentId) -> Option<&Shown> {
@@ -298,7 +310,8 @@ impl Shown {
         let first = self.changes.partition_point(|(at, _)| *at <= from).saturating_sub(1);
         for (index, (at, status)) in self.changes.iter().enumerate().skip(first) {
             let end = self.changes.get(index + 1).map_or(until, |(next, _)| *next).min(until);
-            let seconds = (end - (*at).max(from)).num_seconds();
+            // Of whole seconds on the clock, so that what is cut off does not add up.
+            let seconds = end.timestamp() - (*at).max(from).timestamp();
             if *at >= until {
                 break;
             }
@@ -323,6 +336,23 @@ pub fn share(days: &[Day]) -> Option<f64> {
     let counted: i64 = days.iter().map(|day| day.known - day.maintenance).sum();
     let outage: i64 = days.iter().map(|day| day.outage).sum();
     (counted > 0).then(|| 1.0 - outage as f64 / counted as f64)
+}
+
+/// What a component showed when, from when it was made: it is made as operational, and only what changes is written after that.
+pub fn since_made(
+    made: DateTime<Utc>,
+    mut changes: Vec<(DateTime<Utc>, ComponentStatus)>,
+) -> Vec<(DateTime<Utc>, ComponentStatus)> {
+    changes.sort_by_key(|(at, _)| *at);
+    if changes.first().is_none_or(|(at, _)| *at > made) {
+        changes.insert(0, (made, ComponentStatus::Operational));
+    }
+    changes
+}
+
+/// Whether no person opened it.
+pub fn is_automatic(incident: &Incident) -> bool {
+    matches!(incident.opened_by.as_str(), "monitor" | "alert" | "ending")
 }
 
 /// Whether an incident's page shows it as maintenance.

@@ -1,11 +1,13 @@
-//! Console pages: the list, one page with its settings, its domains and its subscribers; and the page itself for those who are signed in.
+//! Console pages: the list, one page with its settings, its logo, its domains and its subscribers; and the page itself for those who are signed in.
 
+mod domains;
+mod logo;
 mod settings;
 mod subscribers;
 
 use axum::{
     Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::HeaderMap,
     response::{IntoResponse as _, Response},
     routing::{get, post},
@@ -34,9 +36,11 @@ pub fn router() -> Router<StatusPages> {
         .route(PATH, get(settings::list).post(settings::create))
         .route("/settings/status-pages/{id}", get(settings::show).post(settings::save))
         .route("/settings/status-pages/{id}/delete", post(settings::delete))
-        .route("/settings/status-pages/{id}/domains", post(settings::add_domain))
-        .route("/settings/status-pages/{id}/domains/{domain}/check", post(settings::check_domain))
-        .route("/settings/status-pages/{id}/domains/{domain}/delete", post(settings::remove_domain))
+        .route("/settings/status-pages/{id}/domains", post(domains::add_domain))
+        .route("/settings/status-pages/{id}/domains/{domain}/check", post(domains::check_domain))
+        .route("/settings/status-pages/{id}/domains/{domain}/delete", post(domains::remove_domain))
+        .route("/settings/status-pages/{id}/logo", post(logo::set).layer(DefaultBodyLimit::max(logo::LARGEST_FORM)))
+        .route("/settings/status-pages/{id}/logo/delete", post(logo::remove))
         .route("/settings/status-pages/{id}/subscribers", get(subscribers::list))
         .route("/settings/status-pages/{id}/subscribers/{subscriber}/delete", post(subscribers::remove))
         .route("/settings/status-pages/{id}/preview", get(preview))

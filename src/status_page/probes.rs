@@ -1,6 +1,7 @@
 //! Monitors under the names of `blackbox_exporter`, for Prometheus, on the ops port: `/metrics/probes`, and `/probe?target=<key>` for one.
 //!
-//! Not in `/metrics`: ten thousand monitors have two hundred thousand series. Labels are the key and the kind, never an address.
+//! Not in `/metrics`: ten thousand monitors have two hundred thousand series. Labels are the key, the id of the
+//! organisation (empty: the installation) and the kind, never an address.
 
 use std::{
     fmt::Write as _,
@@ -57,7 +58,7 @@ fn answer<'a>(monitors: impl Iterator<Item = &'a Live>, now: DateTime<Utc>) -> R
 /// Families in a fixed order; each has its lines together, as the format wants it.
 fn text<'a>(monitors: impl Iterator<Item = &'a Live>, now: DateTime<Utc>) -> String {
     let mut known: Vec<(&Live, &Last)> = monitors.filter_map(|monitor| Some((monitor, fresh(monitor, now)?))).collect();
-    known.sort_by(|(one, _), (other, _)| one.key.cmp(&other.key));
+    known.sort_by(|(one, _), (other, _)| (&one.key, one.owner).cmp(&(&other.key, other.owner)));
     let mut out = String::new();
     for family in FAMILIES {
         let mut is_named = false;
@@ -66,8 +67,10 @@ fn text<'a>(monitors: impl Iterator<Item = &'a Live>, now: DateTime<Utc>) -> Str
                 if !std::mem::replace(&mut is_named, true) {
                     let _ = writeln!(out, "# HELP {} {}\n# TYPE {} gauge", family.name, family.help, family.name);
                 }
-                let (key, kind) = (&monitor.key, monitor.kind.as_str());
-                let _ = writeln!(out, "{}{{monitor=\"{key}\",kind=\"{kind}\"{labels}}} {value}", family.name);
+                // Keys are unique for an owner only; the installation has none.
+                let org = monitor.owner.org().map_or_else(String::new, |org| org.to_string());
+                let (name, key, kind) = (family.name, &monitor.key, monitor.kind.as_str());
+                let _ = writeln!(out, "{name}{{monitor=\"{key}\",org=\"{org}\",kind=\"{kind}\"{labels}}} {value}");
             }
         }
     }
@@ -222,3 +225,49 @@ const FAMILIES: [Family; 16] = [
         },
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uptime::{Kind, Observation, Owner, Phases, Status};
+
+    fn live(owner: Owner, now: DateTime<Utc>) -> Live {
+        let observation = Observation {
+            at: now,
+            failures: Vec::new(),
+            total: 1_500_000,
+            phases: Phases::default(),
+            address: None,
+            code: None,
+            certificate: None,
+            domain_ends_at: None,
+            http: None,
+            degraded: None,
+            note: None,
+        };
+        Live {
+            owner,
+            key: "shop".into(),
+            name: "Shop".into(),
+            kind: Kind::Tcp,
+            group: None,
+            interval_seconds: 60,
+            status: Status::Up,
+            since: now,
+            because_of: None,
+            degraded: None,
+            flapping: false,
+            badge: false,
+            last: Some(Last { ended_at: now, observation }),
+        }
+    }
+
+    #[test]
+    fn monitors_of_two_owners_with_one_key_are_two_series() {
+        let (now, org) = (DateTime::UNIX_EPOCH, platform::ids::OrgId(uuid::Uuid::from_u128(7)));
+        let all = [live(Owner::Installation, now), live(Owner::Org(org), now)];
+        let text = text(all.iter(), now);
+        assert!(text.contains("probe_duration_seconds{monitor=\"shop\",org=\"\",kind=\"tcp\"} 1.5\n"), "{text}");
+        assert!(text.contains(&format!("probe_duration_seconds{{monitor=\"shop\",org=\"{org}\",kind=\"tcp\"}} 1.5\n")));
+    }
+}

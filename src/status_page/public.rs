@@ -38,8 +38,10 @@ pub const PUBLIC: &[&str] = &["/status", "/status-domain", "/api/v2", "/api/v1/e
 pub fn router() -> Router<StatusPages> {
     Router::new()
         .route("/status", get(default_page))
+        .route("/status/", get(default_page))
         .route("/status/domains/ask", get(ask_domain))
         .route("/status/{slug}", get(page))
+        .route("/status/{slug}/", get(page))
         .route("/status/{slug}/{*rest}", get(part).post(post_part))
         .route("/api/v2/{*file}", get(default_file))
         .route("/status-domain", get(of_domain))
@@ -118,7 +120,7 @@ async fn default_page(
     uri: Uri,
 ) -> Response {
     let served = state.inner.holder.held().default_page().cloned();
-    answer(&state, served, "", client.0, &headers, &uri)
+    answer(&state, served, "", client.0, &headers, &uri).await
 }
 
 async fn default_file(
@@ -129,7 +131,7 @@ async fn default_file(
     uri: Uri,
 ) -> Response {
     let served = state.inner.holder.held().default_page().cloned();
-    answer(&state, served, &format!("api/v2/{file}"), client.0, &headers, &uri)
+    answer(&state, served, &format!("api/v2/{file}"), client.0, &headers, &uri).await
 }
 
 async fn page(
@@ -140,7 +142,7 @@ async fn page(
     uri: Uri,
 ) -> Response {
     let served = state.inner.holder.held().by_slug(&slug).cloned();
-    answer(&state, served, "", client.0, &headers, &uri)
+    answer(&state, served, "", client.0, &headers, &uri).await
 }
 
 async fn part(
@@ -151,7 +153,10 @@ async fn part(
     uri: Uri,
 ) -> Response {
     let served = state.inner.holder.held().by_slug(&slug).cloned();
-    answer(&state, served, &rest, client.0, &headers, &uri)
+    if let Some(rest) = rest.strip_prefix("api/v1/endpoints/") {
+        return gatus::of_page(&state, served.as_deref(), rest, &uri);
+    }
+    answer(&state, served, &rest, client.0, &headers, &uri).await
 }
 
 async fn post_part(
@@ -178,7 +183,7 @@ async fn of_domain(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    answer(&state, domain_page(&state, host), "", client.0, &headers, &uri)
+    answer(&state, domain_page(&state, host), "", client.0, &headers, &uri).await
 }
 
 async fn part_of_domain(
@@ -193,7 +198,7 @@ async fn part_of_domain(
     if let Some(rest) = rest.strip_prefix("api/v1/endpoints/") {
         return gatus::of_page(&state, served.as_deref(), rest, &uri);
     }
-    answer(&state, served, &rest, client.0, &headers, &uri)
+    answer(&state, served, &rest, client.0, &headers, &uri).await
 }
 
 async fn post_of_domain(
@@ -246,8 +251,8 @@ fn judge(
     access.restriction.judge(&brought, &pages.inner.signing, &access.page.code)
 }
 
-/// Answers a GET.
-fn answer(
+/// Answers a GET: from memory, but for a link in a mail whose page is no longer open to its reader.
+async fn answer(
     pages: &StatusPages,
     served: Option<Arc<Served>>,
     rest: &str,
@@ -266,12 +271,20 @@ fn answer(
         None => (nothing(), Answered::NotFound),
         Some(served) => {
             let key = Query::<KeyQuery>::try_from_uri(uri).ok().and_then(|query| query.0.key);
-            match judge(pages, &served, client, headers, key.as_deref()) {
-                Verdict::AskPassword if matches!(wanted, Wanted::Page(..)) => {
+            let verdict = judge(pages, &served, client, headers, key.as_deref());
+            let is_their_link = match &wanted {
+                Wanted::Form(step) if verdict != Verdict::Welcome => forms::is_their_link(pages, &served, step).await,
+                _ => false,
+            };
+            match (verdict, wanted) {
+                (Verdict::Welcome, wanted) => welcome(pages, &served, wanted, headers),
+                (Verdict::AskPassword, Wanted::Page(..)) => {
                     (forms::ask_password(pages, &served, headers, false), Answered::Refused)
                 }
-                Verdict::Refused | Verdict::AskPassword => (nothing(), Answered::Refused),
-                Verdict::Welcome => welcome(pages, &served, wanted, headers),
+                (_, Wanted::Form(step)) if is_their_link => {
+                    (forms::show(pages, &served, &step, headers), Answered::Current)
+                }
+                (Verdict::Refused | Verdict::AskPassword, _) => (nothing(), Answered::Refused),
             }
         }
     };

@@ -12,7 +12,7 @@ use super::{
     StatusPageError, badge, gatus, html, ical,
     model::{Render, Set},
     page::{Indicator, PageModel},
-    shields, statuspage,
+    shields, statuspage, told,
     words::Words,
 };
 use console::Lang;
@@ -65,7 +65,8 @@ pub fn render(
     words: &Words,
 ) -> Result<Vec<Render>, StatusPageError> {
     let mut drafts = pages(model, as_of, set, words)?;
-    drafts.extend(machines(model, as_of, set)?);
+    let first = model.page.languages.iter().find_map(|code| Lang::from_code(code)).unwrap_or(Lang::En);
+    drafts.extend(machines(model, as_of, set, &words.in_language(first))?);
     drafts.into_iter().map(|draft| finish(draft, set)).collect()
 }
 
@@ -73,6 +74,7 @@ fn pages(model: &PageModel, as_of: DateTime<Utc>, set: Set, words: &Words) -> Re
     let mut drafts = Vec::new();
     for lang in model.page.languages.iter().filter_map(|code| Lang::from_code(code)) {
         let (words, code) = (words.in_language(lang), lang.code());
+        let model = &told::told(model, &words);
         let mut page = |path: String, html: askama::Result<String>| -> Result<(), StatusPageError> {
             drafts.push(Draft { path: format!("{path}.{code}"), content_type: HTML, body: html?.into() });
             Ok(())
@@ -89,10 +91,12 @@ fn pages(model: &PageModel, as_of: DateTime<Utc>, set: Set, words: &Words) -> Re
     Ok(drafts)
 }
 
-fn machines(model: &PageModel, as_of: DateTime<Utc>, set: Set) -> Result<Vec<Draft>, StatusPageError> {
+/// What programs read, in the page's first language.
+fn machines(model: &PageModel, as_of: DateTime<Utc>, set: Set, words: &Words) -> Result<Vec<Draft>, StatusPageError> {
+    let told = &told::told(model, words);
     let draft = |path: &str, content_type, body: Bytes| Draft { path: path.to_owned(), content_type, body };
     let overall = model.overall();
-    let mut drafts: Vec<Draft> = statuspage::files(model, as_of)?
+    let mut drafts: Vec<Draft> = statuspage::files(told, as_of)?
         .into_iter()
         .map(|(path, body)| Draft { path, content_type: JSON, body: body.into() })
         .collect();
@@ -100,9 +104,9 @@ fn machines(model: &PageModel, as_of: DateTime<Utc>, set: Set) -> Result<Vec<Dra
     let message = overall.description.to_lowercase();
     let up = if overall.indicator == Indicator::Critical { "critical\n" } else { "ok\n" };
     drafts.extend([
-        draft("history.atom", ATOM, html::feed::atom(model, as_of).into()),
-        draft("history.rss", RSS, html::feed::rss(model).into()),
-        draft("maintenance.ics", CALENDAR, ical::calendar(model, as_of).into()),
+        draft("history.atom", ATOM, html::feed::atom(told, as_of, words).into()),
+        draft("history.rss", RSS, html::feed::rss(told, words).into()),
+        draft("maintenance.ics", CALENDAR, ical::calendar(model).into()),
         draft("badge.svg", SVG, badge::svg(&model.page.name, &message, color).into()),
         draft("badge.json", JSON, serde_json::to_vec(&shields::badge(model, overall))?.into()),
         draft(UP, TEXT, Bytes::from_static(up.as_bytes())),

@@ -4,12 +4,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use regex::Regex;
 use serde_json::Value;
 
 use super::{
     json_path::JsonPath,
     model::{Failure, Reason},
+    pattern,
     spec::{Condition, Test},
 };
 
@@ -47,6 +47,11 @@ pub fn needs_body(condition: &Condition) -> bool {
     matches!(condition, Condition::Keyword { .. } | Condition::Json { .. })
 }
 
+/// Whether judging it may take long.
+pub fn has_pattern(condition: &Condition) -> bool {
+    matches!(condition, Condition::Json { test: Test::Matches, .. } | Condition::Header { test: Test::Matches, .. })
+}
+
 /// All that is not as expected.
 pub fn judge(status: &[String], conditions: &[Condition], answer: &Answer<'_>) -> Vec<Failure> {
     let mut failures = Vec::new();
@@ -82,7 +87,7 @@ fn judge_one(
                 Ok(parsed) => parsed.find(root),
                 Err(error) => return Some(failure(Reason::Json, format!("{path} is no path: {error}"))),
             };
-            judge_json(path, *test, value, found.as_ref())
+            judge_json(path, *test, value, found.as_deref())
         }
         Condition::Header { name, test, value } => {
             let found = answer.headers.get(&name.to_ascii_lowercase());
@@ -131,7 +136,10 @@ pub fn holds(test: Test, found: &Value, expected: &Value) -> bool {
         Test::Above => compare(|found, expected| found > expected),
         Test::AtMost => compare(|found, expected| found <= expected),
         Test::AtLeast => compare(|found, expected| found >= expected),
-        Test::Matches => Regex::new(&text(expected)).is_ok_and(|pattern| pattern.is_match(&text(found))),
+        Test::Matches => {
+            let compiled = pattern::compile(&text(expected));
+            compiled.is_ok_and(|compiled| compiled.is_match(pattern::beginning(&text(found))))
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Config {
     /// Private networks that monitors may also reach, such as `10.20.0.0/16`; otherwise only the public internet. For monitors of the installation,
     /// too.
     pub private_networks: Vec<String>,
+    /// Whether monitors of organisations may reach these networks, too, or only those of the installation.
+    pub private_networks_for_organisations: bool,
     /// Checks at once.
     pub in_flight: usize,
     /// Checks that are kept in memory while the database is away, MiB: 64 are 80 minutes of 10 000 monitors.
@@ -43,6 +45,7 @@ impl Default for Config {
         Self {
             monitors_file: None,
             private_networks: Vec::new(),
+            private_networks_for_organisations: true,
             in_flight: 1500,
             memory_mb: 64,
             shortest_interval_seconds: 10,
@@ -81,10 +84,10 @@ impl Config {
         self.private_networks.iter().filter_map(|network| network.parse().ok()).collect()
     }
 
-    /// The file of monitors: the one that is set, or the one beside `settings`, the file that the configuration was read from. `None`: nothing is
-    /// managed by a file.
+    /// The file of monitors: the one that is set, or the one beside `settings`, the file that the configuration was read from. It need not be there yet.
+    /// `None`: there is no place for one.
     pub fn monitors_file(&self, settings: Option<&Path>) -> Option<PathBuf> {
-        let beside = || settings?.parent().map(|folder| folder.join(BESIDE)).filter(|file| file.is_file());
+        let beside = || Some(settings?.parent()?.join(BESIDE));
         self.monitors_file.clone().or_else(beside)
     }
 }

@@ -7,10 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::timeout;
 
 use super::{
-    Figures, Uptime, UptimeError,
+    Failure, Figures, Reason, Uptime, UptimeError,
     spec::Family,
     store::{monitors, prober},
-    target::{Policy, Resolver, resolve},
+    target::{Policy, Resolver, literal, resolve},
 };
 use platform::{
     error::chain,
@@ -27,8 +27,8 @@ const WAITING: i64 = 3;
 const AHEAD: TimeDelta = TimeDelta::seconds(5);
 /// A jump is told for so long.
 const REMEMBERED: TimeDelta = TimeDelta::days(1);
-/// A name that the DNS of every host should find.
-const NAME: &str = "example.com";
+/// Monitors among which one with a name is looked for.
+const ASKED: i64 = 20;
 
 pub fn checks(uptime: &Uptime) -> Vec<Box<dyn Check>> {
     vec![
@@ -113,6 +113,9 @@ impl Check for Icmp {
             Ok(_) => {}
             Err(error) => return unreadable("the monitors", &error),
         }
+        if self.0.probes().may_echo() {
+            return CheckResult::pass("this process may send echo requests");
+        }
         let range = tokio::fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").await.unwrap_or_default();
         match groups(&range) {
             Some((first, last)) if first <= last => {
@@ -155,10 +158,10 @@ impl Check for Files {
     }
 }
 
-/// The soft limit.
+/// The hard limit: `serve` takes all of it.
 fn open_files(limits: &str) -> Option<u64> {
     let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
+    line.split_whitespace().nth(4)?.parse().ok()
 }
 
 /// Does the prober's clock run evenly?
@@ -272,26 +275,39 @@ impl Check for Names {
     }
 
     async fn run(&self) -> CheckResult {
-        let found: Result<i64, UptimeError> = async {
+        let found: Result<Vec<String>, UptimeError> = async {
             let mut tx = self.0.system().await?;
-            Ok(monitors::count_of_kind(&mut tx, "http").await?)
+            Ok(monitors::urls(&mut tx, ASKED).await?)
         }
         .await;
-        match found {
-            Ok(0) => return CheckResult::pass("no monitor asks a website"),
-            Ok(_) => {}
+        let urls = match found {
+            Ok(urls) => urls,
             Err(error) => return unreadable("the monitors", &error),
-        }
+        };
+        // A network without a way out has no other names than its own.
+        let Some(host) = urls.iter().find_map(|url| host_name(url)) else {
+            return CheckResult::pass("no monitor asks a website by its name");
+        };
         let resolver = Resolver::default();
         let policy = Policy::default();
-        let asked = resolve(&resolver, NAME, 443, Family::Auto, &policy);
+        let asked = resolve(&resolver, &host, 443, Family::Auto, &policy);
         let remedy = "see /etc/resolv.conf: without name servers every monitor of a name is down or unknown";
         match timeout(Duration::from_secs(5), asked).await {
+            // An answer, whatever it says: about the name itself its monitor tells.
             Ok(Ok(_)) => CheckResult::pass("the name servers of this host answer"),
-            Ok(Err(failure)) => CheckResult::warn(format!("{NAME} is not found: {}", failure.text), remedy),
+            Ok(Err(Failure { reason: Reason::NameNotFound | Reason::PrivateAddress, .. })) => {
+                CheckResult::pass("the name servers of this host answer")
+            }
+            Ok(Err(failure)) => CheckResult::warn(format!("the name servers do not answer: {}", failure.text), remedy),
             Err(_) => CheckResult::warn("the name servers of this host did not answer within 5 s", remedy),
         }
     }
+}
+
+/// The host of an address, if it is a name.
+fn host_name(url: &str) -> Option<String> {
+    let url: reqwest::Url = url.parse().ok()?;
+    url.host_str().filter(|host| literal(host).is_none() && *host != "localhost").map(str::to_owned)
 }
 
 /// Does anybody outside learn that this appliance, which watches everything else, is down?
@@ -334,12 +350,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_taken_out_of_an_address() {
+        let found =
+            ["https://shop.example/x", "http://10.0.0.1/", "http://[::1]/", "http://localhost/", "{{secret.x}}"];
+        assert_eq!(found.map(host_name), [Some("shop.example".to_owned()), None, None, None, None]);
+    }
+
+    #[test]
     fn what_the_kernel_says_is_read() {
         assert_eq!(groups("1\t0\n"), Some((1, 0)));
         assert_eq!(groups(""), None);
         let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
             Max open files            1024                 524288               files\n";
-        assert_eq!(open_files(limits), Some(1024));
+        assert_eq!(open_files(limits), Some(524_288));
         assert_eq!(open_files("Max open files            unlimited            unlimited            files"), None);
     }
 }

@@ -7,6 +7,7 @@ use platform::{
     crypto::SealError,
     db::DbError,
     error::{ApiError, FieldError},
+    pools::WorkLost,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,8 @@ pub enum UptimeError {
     Json(#[from] serde_json::Error),
     #[error(transparent)]
     Sketch(#[from] crate::history::BadSketch),
+    #[error(transparent)]
+    Lost(#[from] WorkLost),
     #[error("there is no such {0}")]
     NotFound(&'static str),
     #[error("some fields are invalid")]
@@ -65,10 +68,11 @@ impl From<UptimeError> for ApiError {
             error @ UptimeError::Managed => Self::conflict("managed", error.to_string()),
             UptimeError::TooOften(wait) => Self::too_many(wait),
             UptimeError::Busy => Self::too_many(Duration::from_secs(5)),
-            error
-            @ (UptimeError::Seal(_) | UptimeError::Json(_) | UptimeError::Sketch(_) | UptimeError::Section(_)) => {
-                Self::internal(error)
-            }
+            error @ (UptimeError::Seal(_)
+            | UptimeError::Json(_)
+            | UptimeError::Lost(_)
+            | UptimeError::Sketch(_)
+            | UptimeError::Section(_)) => Self::internal(error),
         }
     }
 }

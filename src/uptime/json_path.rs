@@ -3,6 +3,8 @@
 //! A name that has dots, brackets or blanks is written in quotes: `$["a.b"].c`. `[-1]` is the last element. There are no filters and no wildcards:
 //! what finds several values has no place in a condition.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 /// Longest path.
@@ -40,7 +42,7 @@ impl JsonPath {
     }
 
     /// The value that it leads to; `None`: there is none.
-    pub fn find(&self, root: &Value) -> Option<Value> {
+    pub fn find<'v>(&self, root: &'v Value) -> Option<Cow<'v, Value>> {
         let found = self.steps.iter().try_fold(root, |value, step| match step {
             Step::Name(name) => value.as_object()?.get(name),
             Step::Index(index) => {
@@ -50,14 +52,15 @@ impl JsonPath {
             }
         })?;
         if !self.is_length {
-            return Some(found.clone());
+            return Some(Cow::Borrowed(found));
         }
-        match found {
-            Value::Array(list) => Some(list.len().into()),
-            Value::Object(map) => Some(map.len().into()),
-            Value::String(text) => Some(text.chars().count().into()),
-            _ => None,
-        }
+        let length = match found {
+            Value::Array(list) => list.len(),
+            Value::Object(map) => map.len(),
+            Value::String(text) => text.chars().count(),
+            _ => return None,
+        };
+        Some(Cow::Owned(length.into()))
     }
 }
 
@@ -111,7 +114,7 @@ mod tests {
 
     fn find(path: &str) -> Option<Value> {
         let root = json!({"status": "ok", "a": {"b": [{"c": 1}, {"c": null}], "x.y": true}, "list": [], "ж": "жук"});
-        JsonPath::parse(path).unwrap_or_else(|error| panic!("{path}: {error}")).find(&root)
+        JsonPath::parse(path).unwrap_or_else(|error| panic!("{path}: {error}")).find(&root).map(Cow::into_owned)
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod module;
 mod outside;
 mod overview;
 mod pages;
+mod pattern;
 mod probe;
 mod prober;
 mod routes;
@@ -39,6 +40,7 @@ mod settings;
 pub mod spec;
 mod store;
 mod target;
+mod text;
 
 pub use config::Config;
 pub use error::UptimeError;

@@ -24,6 +24,11 @@ pub trait SelfCheck: Send + Sync {
     /// Name of both when they are made.
     fn name(&self, lang: Lang) -> String;
 
+    /// Key of the part that this one needs: while that is down, nobody is told of this one. When its monitor is made.
+    fn parent(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Is dropped after the monitor's timeout.
     async fn run(&self) -> Judgement;
 }

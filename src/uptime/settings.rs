@@ -15,7 +15,8 @@ use platform::{error::FieldError, names};
 /// An interval of domains, seconds: their registries limit requests.
 const DAY: i32 = 86_400;
 const MOST_TAGS: usize = 20;
-const LONGEST_TAG: usize = 50;
+/// Characters of a tag.
+pub const LONGEST_TAG: usize = 50;
 const LONGEST_NAME: usize = 200;
 const LONGEST_DESCRIPTION: usize = 2000;
 const MOST_SECRETS: usize = 20;

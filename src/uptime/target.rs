@@ -13,7 +13,7 @@ use hickory_resolver::{
     TokioResolver,
     config::{LookupIpStrategy, NameServerConfig, ResolverConfig},
     net::{NetError, runtime::TokioRuntimeProvider},
-    proto::rr::RData,
+    proto::rr::{Name, RData},
 };
 use ipnet::IpNet;
 use reqwest::Url;
@@ -142,17 +142,28 @@ pub async fn resolve(
     }
     let (may, not): (Vec<IpAddr>, Vec<IpAddr>) = found.into_iter().partition(|ip| policy.permits(*ip));
     if may.is_empty() {
-        let which = if literal(host).is_some() { String::new() } else { format!(" leads to {}, which", first(&not)) };
-        let text = format!(
-            "{host}{which} is not an address of the public internet, and uptime.private_networks does not have it"
-        );
+        // The text is for whoever has the monitor: where an inner name leads is for the operator alone.
+        tracing::debug!(host, addresses = ?not, "a monitor's target is not of the public internet");
+        let is = if literal(host).is_some() { "is not an" } else { "leads to no" };
+        let text = format!("{host} {is} address of the public internet, and uptime.private_networks does not have it");
         return Err(Failure { reason: Reason::PrivateAddress, text });
     }
     Ok(by_turns(may).into_iter().take(MOST).map(|ip| Judged(SocketAddr::new(ip, port))).collect())
 }
 
-fn first(addresses: &[IpAddr]) -> String {
-    addresses.first().map(ToString::to_string).unwrap_or_default()
+/// A name as it is asked for, with its final dot; `None`: the DNS can have no such name. ASCII is taken as it is: names inside networks, of containers and of
+/// records may have underscores, which the rules of international names refuse.
+pub fn dns_name(text: &str) -> Option<Name> {
+    let parsed = if text.is_ascii() { Name::from_ascii(text) } else { Name::from_utf8(text) };
+    let mut name = parsed.ok()?;
+    name.set_fqdn(true);
+    Some(name)
+}
+
+/// Whether the search domains of this host are tried: for a single word, as of containers. Of a name with a dot they would, where it is gone, find a
+/// stranger with a similar name.
+fn is_searched(host: &str) -> bool {
+    !host.contains('.') && !host.eq_ignore_ascii_case("localhost")
 }
 
 async fn look_up(resolver: &Resolver, host: &str, family: Family) -> Result<Vec<IpAddr>, Failure> {
@@ -164,9 +175,10 @@ async fn look_up(resolver: &Resolver, host: &str, family: Family) -> Result<Vec<
         };
         Failure { reason, text: format!("{host}: {}", chain(error)) }
     };
+    let wrong = || Failure { reason: Reason::NameNotFound, text: format!("{host:?} cannot be a name of the DNS") };
+    let mut name = dns_name(host).ok_or_else(wrong)?;
+    name.set_fqdn(!is_searched(host));
     let resolver = resolver.get().await.map_err(|error| failed(&error))?;
-    // With the final dot, no search domain is tried.
-    let name = format!("{}.", host.trim_end_matches('.'));
     let records = match family {
         Family::Auto => return Ok(resolver.lookup_ip(name).await.map_err(|error| failed(&error))?.iter().collect()),
         Family::Four => resolver.ipv4_lookup(name).await,
@@ -231,6 +243,17 @@ mod tests {
         assert_eq!(found[0].address(), "[::1]:80".parse().unwrap());
         let other = resolve(&resolver, "127.0.0.1", 80, Family::Six, &policy(&["127.0.0.0/8"])).await.unwrap_err();
         assert_eq!(other.reason, Reason::NameNotFound);
+    }
+
+    #[test]
+    fn names_with_underscores_can_be_asked_and_single_words_are_searched() {
+        for (text, name) in
+            [("my_app", "my_app."), ("Key._domainkey.x.", "Key._domainkey.x."), ("жук.рф", "xn--f1ai0a.xn--p1ai.")]
+        {
+            assert_eq!(dns_name(text).unwrap().to_ascii(), name);
+        }
+        assert!(["a..b", "-a", "x".repeat(64).as_str()].into_iter().all(|text| dns_name(text).is_none()));
+        assert_eq!(["db", "db.", "a.b", "localhost"].map(is_searched), [true, false, false, false]);
     }
 
     #[test]

@@ -77,11 +77,11 @@ def calendar():
 
 
 def blackbox():
-    """blackbox_exporter's names, with the key and the kind and no address."""
+    """blackbox_exporter's names, with the key, the organisation and the kind, and no address."""
     families = {family.name: family for family in text_string_to_metric_families(read(f"{OPS}/metrics/probes"))}
     labels = [sample.labels for sample in families["probe_success"].samples]
     assert any(found["monitor"] == "appliance-database" for found in labels), labels
-    assert all(set(found) == {"monitor", "kind"} for found in labels), labels
+    assert all(set(found) == {"monitor", "org", "kind"} for found in labels), labels
     one = read(f"{OPS}/probe?target=appliance-database")
     assert 'probe_duration_seconds{monitor="appliance-database"' in one, one
 

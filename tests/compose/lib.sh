@@ -25,7 +25,8 @@ cleanup() {
     compose logs --no-color --tail 15
   fi
   # What a test has started beside the containers.
-  [ -z "${listener:-}" ] || kill "$listener" 2>/dev/null
+  # shellcheck disable=SC2086  # one or more processes
+  [ -z "${listener:-}" ] || kill $listener 2>/dev/null
   compose down --volumes --timeout 40 >/dev/null 2>&1
   rm -rf "$home"
 }

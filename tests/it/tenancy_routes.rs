@@ -343,12 +343,12 @@ fn routes_in_sources() -> BTreeSet<String> {
 
 /// What a page's form may ask for: each takes what it knows.
 const FIELDS: &str = "name=Mine&title=Mine&filename=mine.md&content=Hello&role=member&version=1&description=&slug=mine&enabled=true&status=automatic&\
-     delivery=0190b5a0-0000-7000-8000-000000000000";
+     delivery=0190b5a0-0000-7000-8000-000000000000&into=0190b5a0-0000-7000-8000-000000000000";
 
 /// As the browser sends it.
 async fn submit(client: &Client, path: &str, csrf: &str) -> Answer {
     let request = client.request(Method::POST, path).header(header::ACCEPT, "text/html");
-    let request = if path.ends_with("/documents") {
+    let request = if path.ends_with("/documents") || path.ends_with("/logo") {
         let part = |name: &str, content: &str| {
             format!("--cut\r\nContent-Disposition: form-data; name={name}\r\n\r\n{content}\r\n")
         };

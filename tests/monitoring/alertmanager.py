@@ -42,10 +42,18 @@ INHIBITION = [
             alert("LogErrorsHigh", "warning", "logs"),
             alert("AlertsRefused", "critical", "meta"),
             alert("AlertPathBroken", "critical", "meta"),
+            # Checks go on in memory and pages are served: nobody has to do anything about them. Reports of heartbeats that are refused are lost.
+            alert("StatusPageStale", "critical", "status_page"),
+            alert("UptimeChecksInMemory", "warning", "uptime"),
+            alert("UptimeReportsRefused", "warning", "uptime"),
+            alert("IncidentNotificationFailing", "critical", "incidents"),
             WEBHOOK_FAILS,
             MAIL_FAILS,
         ],
-        ["ApiAvailabilityBudgetBurning", "JobWorkersStopped", "DatabaseConnectionsHigh", "LogErrorsHigh", "AlertsRefused", "AlertPathBroken", "AlertmanagerCannotDeliver"],
+        [
+            "ApiAvailabilityBudgetBurning", "JobWorkersStopped", "DatabaseConnectionsHigh", "LogErrorsHigh", "AlertsRefused", "AlertPathBroken",
+            "StatusPageStale", "UptimeChecksInMemory", "IncidentNotificationFailing", "AlertmanagerCannotDeliver",
+        ],
     ),
     (
         # The only Holdfast is down: everything about it, the sums that have no instance too.
@@ -119,6 +127,21 @@ INHIBITION = [
         [alert("JobWorkersStopped", "critical", "jobs", queue="knowledge"), alert("JobQueueStuck", "critical", "jobs", queue="knowledge"), alert("JobsDying", "warning", "jobs", queue="knowledge")],
         ["JobQueueStuck"],
     ),
+    (
+        # No worker: nothing is checked, rolled up or rendered. That a channel of incidents fails is another matter.
+        [
+            alert("JobWorkersStopped", "critical", "jobs", queue="system"),
+            alert("UptimeProberMissing", "critical", "uptime"),
+            alert("UptimeRollupBehind", "warning", "uptime"),
+            alert("StatusPageStale", "critical", "status_page"),
+            alert("IncidentNotificationFailing", "critical", "incidents"),
+        ],
+        ["UptimeProberMissing", "UptimeRollupBehind", "StatusPageStale"],
+    ),
+    ([alert("UptimeProberMissing", "critical", "uptime"), alert("StatusPageStale", "critical", "status_page")], ["StatusPageStale"]),
+    # Idle ones go on to check and to render.
+    ([alert("JobWorkersIdle", "critical", "jobs"), alert("StatusPageStale", "critical", "status_page")], []),
+    ([alert("UptimeCertificateEnds", "critical", "uptime"), alert("UptimeCertificateEnds", "warning", "uptime")], ["UptimeCertificateEnds"]),
 ]
 
 
@@ -138,7 +161,7 @@ def problems(config, alerts):
         yield f"amtool check-config: {checked.stdout}{checked.stderr}"
         return
     # A name that no rule has silences nothing, without a word.
-    matchers = re.findall(r'alertname(?:=~|!=|=)"([^"]*)"', config.read_text())
+    matchers = re.findall(r'alertname(?:=~|!~|!=|=)"([^"]*)"', config.read_text())
     for name in {name for text in matchers for name in text.split("|")} - alerts:
         yield f"alertmanager.yml names {name}, which is no alert"
     for environment, name in ((OUTSIDE, "outside"), ({}, "nobody")):

@@ -79,6 +79,15 @@ class Conventions(unittest.TestCase):
         for text in ("`docker image prune`", "`docker builder prune`", "`holdfast backup prune`", "`DELETE FROM jobs WHERE id = 1`", "`docker compose -p holdfast ps -a`", "Never `rm` by hand; never docker system prune."):
             self.assertEqual(rules.destructive(text), [], text)
 
+    def test_a_flag_that_the_binary_does_not_know_is_found(self):
+        with tempfile.TemporaryDirectory() as folder:
+            binary = Path(folder) / "holdfast"
+            binary.write_text('#!/bin/sh\n[ "$1" = doctor ] && { echo "  --json"; exit; }\n[ "$1" = --help ] && printf "\\nCommands:\\n  doctor\\n"\n')
+            binary.chmod(0o755)
+            for line, wrong in (("holdfast doctor --json", 0), ("holdfast doctor --only uptime.prober", 1), ("holdfast cure", 1)):
+                book = {"X": f"```sh\ndocker compose -p holdfast exec holdfast {line}\n```"}
+                self.assertEqual(len(self.found(rules.check_commands, book, str(binary))), wrong, line)
+
     def test_what_cannot_be_done_as_it_stands_is_found(self):
         inside = "docker compose -p holdfast exec holdfast holdfast"
         for text in (f"`{inside} backup keys generate --out NEW`", f"`{inside} backup drill --key-file FILE`", f"- Exited: its log says why. `{inside} config check`"):

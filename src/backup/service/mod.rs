@@ -182,6 +182,14 @@ impl Backups {
         Ok(proven)
     }
 
+    /// When this installation's database was made.
+    pub async fn installed_at(&self) -> Result<DateTime<Utc>, BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        let at = store::installed_at(&mut tx).await?;
+        tx.commit().await?;
+        Ok(at)
+    }
+
     /// Excludes a backup from retention, or includes it again.
     pub async fn hold(&self, id: BackupId, held: bool) -> Result<Backup, BackupError> {
         let mut tx = self.inner.db.system().await?;

@@ -1,112 +1,23 @@
-//! `holdfast mail test|list|retry|cancel|suppress|unsuppress`: the outbox and its log at the terminal, of all owners.
+//! `holdfast mail test|list|retry|cancel`: the outbox and its log at the terminal, of all owners.
 
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
-use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Instant, sleep};
 
-use super::{in_words, print};
+use super::{
+    BY, in_words, print,
+    which::{Named, Which, now, owners},
+};
 use crate::{
     app::App,
-    cli::{eprint_line, print_line, user::all_pages},
+    cli::{eprint_line, print_line},
 };
-use mail::{Address, Changed, Filter, Mail, Message, MessageId, NewSuppression, Owner, Reason, State, Unsuppress};
-use platform::{clock::Clock, http::Slice};
+use mail::{Address, Changed, Filter, Mail, Message, MessageId, Owner, State};
+use platform::http::Slice;
 
-/// Who did it.
-const BY: &str = "cli";
 /// How often a test mail is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-
-/// A time, absolute or before now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    Ago(TimeDelta),
-    At(DateTime<Utc>),
-}
-
-impl When {
-    fn at(self, now: DateTime<Utc>) -> DateTime<Utc> {
-        match self {
-            Self::Ago(span) => now - span,
-            Self::At(at) => at,
-        }
-    }
-}
-
-/// Parses `30m`, `2h`, `7d` (that long ago) or a time as in RFC 3339.
-fn when(text: &str) -> Result<When, String> {
-    if let Ok(at) = text.parse::<DateTime<Utc>>() {
-        return Ok(When::At(at));
-    }
-    let wrong = || format!("{text:?} is neither a time before now (30m, 2h, 7d) nor one such as 2026-11-30T01:00:00Z");
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
-    let minutes = match unit {
-        "m" => 1,
-        "h" => 60,
-        "d" => 24 * 60,
-        _ => return Err(wrong()),
-    };
-    // At most a hundred years.
-    let number = number.parse::<i64>().ok().filter(|number| *number <= 100 * 366 * 24 * 60 / minutes);
-    Ok(When::Ago(TimeDelta::minutes(number.ok_or_else(wrong)? * minutes)))
-}
-
-/// Whose.
-#[derive(Debug, clap::Args)]
-pub struct Whose {
-    /// Only those of this organisation (its slug); default: of all, and of the installation.
-    #[arg(long, value_name = "SLUG")]
-    org: Option<String>,
-    /// Only those of the installation.
-    #[arg(long, conflicts_with = "org")]
-    installation: bool,
-}
-
-/// Which mails.
-#[derive(Debug, clap::Args)]
-pub struct Which {
-    #[command(flatten)]
-    whose: Whose,
-    /// Written at this time or later: 2h, 7d, or 2026-11-30T01:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = when)]
-    since: Option<When>,
-    /// Written before this time.
-    #[arg(long, value_name = "TIME", value_parser = when)]
-    until: Option<When>,
-    /// Such as welcome, alert or api.
-    #[arg(long)]
-    kind: Option<String>,
-    /// To this whole address.
-    #[arg(long, value_name = "ADDRESS")]
-    to: Option<String>,
-    /// With this text in the error, which is the server's last answer.
-    #[arg(long, value_name = "TEXT")]
-    answer: Option<String>,
-}
-
-impl Which {
-    fn filter(&self, now: DateTime<Utc>) -> Filter<'_> {
-        Filter {
-            kind: self.kind.as_deref(),
-            to: self.to.as_deref(),
-            answer: self.answer.as_deref(),
-            since: self.since.map(|since| since.at(now)),
-            until: self.until.map(|until| until.at(now)),
-            ..Filter::default()
-        }
-    }
-
-    fn is_everything(&self) -> bool {
-        let Self { whose: Whose { org, installation }, since, until, kind, to, answer } = self;
-        org.is_none()
-            && !installation
-            && since.is_none()
-            && until.is_none()
-            && [kind, to, answer].iter().all(|text| text.is_none())
-    }
-}
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  holdfast mail test ada@example.com\n  \
@@ -186,65 +97,6 @@ pub struct Cancel {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  holdfast mail suppress ada@example.com --detail \"asked by phone\"\n  \
-    holdfast mail suppress ada@example.com --org acme --kind digest")]
-pub struct Suppress {
-    address: String,
-    /// Only for mail of this organisation (its slug); default: for all mail of this installation and its organisations.
-    #[arg(long, value_name = "SLUG")]
-    org: Option<String>,
-    /// Only mail of this kind, such as digest.
-    #[arg(long, default_value = "*")]
-    kind: String,
-    /// For people, for example who asked for it.
-    #[arg(long, default_value = "")]
-    detail: String,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  holdfast mail unsuppress ada@example.com\n  \
-    holdfast mail unsuppress @example.com --reason hard_bounce --since 2h      a domain whose server refused everybody")]
-pub struct Unsuppressed {
-    /// An address, or @ and a domain for all of its addresses.
-    #[arg(value_name = "ADDRESS|@DOMAIN")]
-    what: String,
-    #[command(flatten)]
-    whose: Whose,
-    /// Only those with this reason: `hard_bounce`, `complaint`, `unsubscribed` or `manual`.
-    #[arg(long)]
-    reason: Option<Reason>,
-    /// Suppressed at this time or later: 2h, 7d, or 2026-11-30T01:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = when)]
-    since: Option<When>,
-}
-
-/// An organisation, or the installation, with its name.
-struct Named {
-    name: String,
-    owner: Owner,
-}
-
-async fn owners(app: &App, whose: &Whose) -> anyhow::Result<Vec<Named>> {
-    let installation = || Named { name: "installation".to_owned(), owner: Owner::Installation };
-    if whose.installation {
-        return Ok(vec![installation()]);
-    }
-    let search = whose.org.as_deref();
-    let orgs = all_pages(async |slice| app.auth.list_organisations(search, &slice).await, |org| org.id.0).await?;
-    let orgs = orgs.into_iter().filter(|org| search.is_none_or(|slug| org.slug == slug));
-    let mut all: Vec<Named> = orgs.map(|org| Named { name: org.slug.clone(), owner: Owner::Org(org.id) }).collect();
-    match search {
-        Some(slug) => anyhow::ensure!(!all.is_empty(), "there is no organisation {slug}: see `holdfast org list`"),
-        None => all.push(installation()),
-    }
-    Ok(all)
-}
-
-fn now() -> DateTime<Utc> {
-    Clock::system().now()
 }
 
 pub async fn test(mail: &Mail, args: &Test) -> anyhow::Result<ExitCode> {
@@ -385,54 +237,4 @@ async fn of_each(
         }
     }
     Ok(all)
-}
-
-pub async fn suppress(app: &App, args: &Suppress) -> anyhow::Result<ExitCode> {
-    let whose = Whose { installation: args.org.is_none(), org: args.org.clone() };
-    let new = NewSuppression { address: &args.address, kind: &args.kind, detail: &args.detail };
-    for Named { name, owner } in owners(app, &whose).await? {
-        let made = app.mail.suppress(owner, &new, BY).await.map_err(in_words)?;
-        let what = if made.kind == "*" { "nothing more is sent".to_owned() } else { format!("no more {}", made.kind) };
-        print_line(&format!("{}  {name}: {what}", made.address));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-pub async fn unsuppress(app: &App, args: &Unsuppressed) -> anyhow::Result<ExitCode> {
-    let text = args.what.trim();
-    // As it is stored.
-    let (address, domain) = match text.strip_prefix('@') {
-        Some(domain) => (None, Some(Address::new("", &format!("x@{domain}")).context("@DOMAIN")?.domain().to_owned())),
-        None => (Some(Address::parse(text).context("ADDRESS")?.key()), None),
-    };
-    let what = Unsuppress { address: address.as_deref(), domain: domain.as_deref(), reason: args.reason };
-    let since = args.since.map(|since| since.at(now()));
-    let mut removed = 0;
-    if args.whose.org.is_none() && !args.whose.installation {
-        removed += app.mail.unsuppress(None, &what, since).await?;
-    } else {
-        for Named { owner, .. } in owners(app, &args.whose).await? {
-            removed += app.mail.unsuppress(Some(owner), &what, since).await?;
-        }
-    }
-    print_line(&format!("{removed} removed"));
-    Ok(if removed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_absolute_or_before_now() {
-        assert_eq!(when("30m"), Ok(When::Ago(TimeDelta::minutes(30))));
-        assert_eq!(when("2h"), Ok(When::Ago(TimeDelta::hours(2))));
-        assert_eq!(when("7d"), Ok(When::Ago(TimeDelta::days(7))));
-        let at = "2026-11-30T01:00:00Z".parse::<DateTime<Utc>>().unwrap();
-        assert_eq!(when("2026-11-30T01:00:00Z"), Ok(When::At(at)));
-        assert_eq!(when("2026-11-30T04:00:00+03:00"), Ok(When::At(at)));
-        for wrong in ["", "2", "h", "2w", "-1h", "1.5h", "99999999999999999999d", "9999999999999d", "2026-11-30"] {
-            assert!(when(wrong).is_err(), "{wrong}");
-        }
-    }
 }

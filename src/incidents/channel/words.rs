@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
 use crate::{
@@ -45,6 +45,15 @@ impl Words {
     /// `2026-12-01 13:05 CET`
     pub fn time(&self, at: DateTime<Utc>) -> String {
         at.with_timezone(&self.zone).format("%Y-%m-%d %H:%M %Z").to_string()
+    }
+
+    /// As templates of mails take times: with the name of a zone behind it they are shown as they are there (RFC 9557).
+    pub fn mail_time(&self, at: DateTime<Utc>) -> String {
+        if self.zone == Tz::UTC {
+            return at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        }
+        let there = at.with_timezone(&self.zone).to_rfc3339_opts(SecondsFormat::Secs, false);
+        format!("{there}[{}]", self.zone.name())
     }
 
     /// `and 480 more`; empty: nothing was left out.

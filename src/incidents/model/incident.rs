@@ -1,5 +1,7 @@
 //! Incidents and announced maintenance, with their timeline and their causes.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -176,6 +178,8 @@ pub struct IncidentView {
     pub updates: Vec<Update>,
     /// What it affects, and how.
     pub components: Vec<(ComponentId, ComponentStatus)>,
+    /// What is left of its impact: what monitors did ends with their outages, before the incident is resolved.
+    pub impact_now: Impact,
 }
 
 text_enum! {
@@ -212,6 +216,11 @@ impl Cause {
     pub fn lasts(&self) -> bool {
         self.closed_at.is_none()
     }
+}
+
+/// How many monitors and alerts these are: one that came back is there more than once.
+pub fn distinct<'a>(causes: impl Iterator<Item = &'a Cause>) -> usize {
+    causes.map(|cause| (cause.source.as_str(), cause.subject)).collect::<BTreeSet<_>>().len()
 }
 
 /// By which further causes join an incident.
@@ -251,6 +260,8 @@ text_enum! {
         /// The rest of the escalation was not needed.
         EscalationEnded = "escalation_ended",
         Told = "told",
+        /// No rule matches it.
+        Nobody = "nobody",
         Held = "held",
         Published = "published",
         Changed = "changed",

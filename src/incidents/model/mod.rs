@@ -5,6 +5,7 @@ mod incident;
 mod telling;
 
 pub use component::{Component, ComponentChange, ComponentId, ComponentMonitor, ComponentStatus};
+pub(crate) use incident::distinct;
 pub use incident::{
     Affected, Cause, CauseSource, Impact, Incident, IncidentId, IncidentKind, IncidentStatus, IncidentTemplateId,
     IncidentView, LogEntry, LogId, LogKind, Severity, Template, Traits, Update, UpdateId,

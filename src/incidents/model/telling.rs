@@ -308,6 +308,10 @@ text_enum! {
         Disabled = "disabled",
         /// The person has no address.
         NoAddress = "no_address",
+        /// It would be a mail, and no server is configured.
+        NoMail = "no_mail",
+        /// It could not be written: the log of the process says why.
+        Failed = "failed",
     }
 }
 

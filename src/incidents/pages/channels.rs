@@ -6,13 +6,19 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::{SHOWN, given, owners, rules::RuleForm};
+use super::{MOST_CHOICES, SHOWN, given, is_refused, owners, rule_form::RuleForm};
 use crate::{
-    ADMIN, ChannelDraft, Incidents, Tried,
-    model::{Channel, ChannelId, ChannelKind, ChannelSettings, Rule, Told},
+    ADMIN, ChannelDraft, Incidents, IncidentsError, Tried,
+    model::{
+        CauseSource, Channel, ChannelId, ChannelKind, ChannelSettings, Owner, Rota, Rule, Severity, Told, Weekday,
+    },
 };
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Shell};
-use platform::http::{Path, Slice};
+use platform::{
+    error::ApiError,
+    http::{ListQuery, Path, Query, Slice},
+};
+use uptime::{Group, ManagedBy};
 use webhooks::{Delivery, DeliveryId};
 
 /// Fields of the form of a channel.
@@ -34,13 +40,28 @@ pub(super) struct ChannelForm {
 }
 
 impl ChannelForm {
-    fn draft(&self) -> ChannelDraft {
+    /// Without what is secret: that stays, unless something is written.
+    fn of(channel: &Channel) -> Self {
+        Self {
+            name: channel.name.clone(),
+            to: channel.settings.to.join(", "),
+            chat: channel.settings.chat.clone().unwrap_or_default(),
+            topic: channel.settings.topic.map(|topic| topic.to_string()).unwrap_or_default(),
+            language: channel.language.clone(),
+            zone: channel.zone.clone(),
+            ..Self::default()
+        }
+    }
+
+    fn draft(&self) -> Result<ChannelDraft, IncidentsError> {
         let to = self.to.split([',', ' ', '\n']).filter_map(given).collect();
-        ChannelDraft {
+        let wrong = |_| IncidentsError::invalid("/settings/topic", "invalid", "the number of a topic");
+        let topic = given(&self.topic).map(|topic| topic.parse::<i64>().map_err(wrong)).transpose()?;
+        Ok(ChannelDraft {
             key: given(&self.key),
             name: given(&self.name),
             kind: self.kind.parse().ok(),
-            settings: Some(ChannelSettings { to, chat: given(&self.chat), topic: self.topic.trim().parse().ok() }),
+            settings: Some(ChannelSettings { to, chat: given(&self.chat), topic }),
             url: given(&self.url),
             token: given(&self.token),
             secret: None,
@@ -48,7 +69,7 @@ impl ChannelForm {
             zone: given(&self.zone),
             enabled: None,
             installation: !self.installation.is_empty(),
-        }
+        })
     }
 }
 
@@ -63,11 +84,19 @@ struct List<'a> {
     secret: String,
     form: ChannelForm,
     errors: FormErrors,
-    rule: RuleForm,
+    query: ListQuery,
+    has_mail: bool,
+    rotas: Vec<Rota>,
+    groups: Vec<Group>,
+    rule_form: RuleForm,
     rule_errors: FormErrors,
 }
 
 impl List<'_> {
+    fn is_without_mail(&self, kind: impl Borrow<ChannelKind>) -> bool {
+        *kind.borrow() == ChannelKind::Mail && !self.has_mail
+    }
+
     fn kind(&self, kind: impl Borrow<ChannelKind>) -> String {
         kind_name(self.shell, *kind.borrow())
     }
@@ -85,26 +114,76 @@ pub(super) struct Extra {
     pub errors: FormErrors,
     pub rule: RuleForm,
     pub rule_errors: FormErrors,
+    pub query: ListQuery,
+}
+
+/// What a rule can name: of this owner.
+pub(super) struct Named {
+    pub channels: Vec<Channel>,
+    pub rotas: Vec<Rota>,
+    pub groups: Vec<Group>,
+}
+
+impl Named {
+    pub async fn of(incidents: &Incidents, owner: Owner) -> Result<Self, ApiError> {
+        let most = Slice::first(MOST_CHOICES);
+        Ok(Self {
+            channels: incidents.list_channels(owner, None, &most).await?,
+            rotas: incidents.list_rotas(owner, None, &most).await?,
+            groups: incidents.groups(owner, &most).await?,
+        })
+    }
 }
 
 pub(super) async fn render_list(shell: &Shell, incidents: &Incidents, extra: Extra) -> PageResult {
     shell.principal().require(ADMIN)?;
-    let (mut channels, mut rules) = (Vec::new(), Vec::new());
+    let Extra { secret, form, errors, rule: rule_form, rule_errors, query } = extra;
+    // The search has the length that lists take.
+    query.slice::<uuid::Uuid>()?;
+    let most = Slice::first(MOST_CHOICES);
+    let mut named = Named { channels: Vec::new(), rotas: Vec::new(), groups: Vec::new() };
+    let mut rules = Vec::new();
     for owner in owners(incidents, shell)? {
-        let most = Slice::first(i64::from(SHOWN) * 2);
-        channels.extend(incidents.list_channels(owner, None, &most).await?);
-        rules.extend(incidents.list_rules(owner, None, &most).await?);
+        let found = Named::of(incidents, owner).await?;
+        named.channels.extend(found.channels);
+        named.rotas.extend(found.rotas);
+        named.groups.extend(found.groups);
+        rules.extend(incidents.list_rules(owner, query.search(), &most).await?);
     }
     rules.sort_by_key(|rule| (rule.installation, rule.position, rule.id));
-    let Extra { secret, form, errors, rule, rule_errors } = extra;
+    let Named { mut channels, rotas, groups } = named;
+    if let Some(search) = query.search() {
+        let search = search.to_lowercase();
+        let texts = |channel: &Channel| format!("{} {} {}", channel.name, channel.key, channel.kind.as_str());
+        channels.retain(|channel| texts(channel).to_lowercase().contains(&search));
+    }
     let refused = !(errors.is_empty() && rule_errors.is_empty());
     let is_operator = shell.principal().is_operator();
-    let page = List { shell, channels, rules, is_operator, secret, form, errors, rule, rule_errors };
+    let has_mail = incidents.has_mail();
+    let page = List {
+        shell,
+        channels,
+        rules,
+        is_operator,
+        secret,
+        form,
+        errors,
+        query,
+        has_mail,
+        rotas,
+        groups,
+        rule_form,
+        rule_errors,
+    };
     if refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 
-pub(super) async fn list(shell: Shell, State(incidents): State<Incidents>) -> PageResult {
-    render_list(&shell, &incidents, Extra::default()).await
+pub(super) async fn list(
+    shell: Shell,
+    State(incidents): State<Incidents>,
+    Query(query): Query<ListQuery>,
+) -> PageResult {
+    render_list(&shell, &incidents, Extra { query, ..Extra::default() }).await
 }
 
 pub(super) async fn create(
@@ -113,7 +192,8 @@ pub(super) async fn create(
     Form(form): Form<ChannelForm>,
 ) -> PageResult {
     shell.principal().require(ADMIN)?;
-    match incidents.create_channel(shell.principal(), form.draft()).await {
+    let made = async { incidents.create_channel(shell.principal(), form.draft()?).await };
+    match made.await {
         Ok((made, None)) => {
             Ok(shell.redirect(&format!("/settings/channels/{}", made.id), &Flash::ok("incidents-channel-made")))
         }
@@ -134,6 +214,9 @@ struct Show<'a> {
     told: Vec<Told>,
     /// Of the test button.
     tried: Option<Tried>,
+    has_mail: bool,
+    form: ChannelForm,
+    errors: FormErrors,
 }
 
 impl Show<'_> {
@@ -153,22 +236,60 @@ impl Show<'_> {
         self.shell.t(format!("incidents-what-{}", told.what.as_str())).to_string()
     }
 
+    fn is_without_mail(&self) -> bool {
+        self.channel.kind == ChannelKind::Mail && !self.has_mail
+    }
+
+    fn is_editable(&self) -> bool {
+        self.channel.managed_by != Some(ManagedBy::File)
+    }
+
     fn is_gone(&self) -> bool {
         self.channel.disabled_reason == Some(crate::DisabledReason::Gone)
     }
 }
 
-async fn render_one(shell: &Shell, incidents: &Incidents, id: ChannelId, tried: Option<Tried>) -> PageResult {
+/// What the page of a channel shows besides it.
+#[derive(Default)]
+struct Beside {
+    tried: Option<Tried>,
+    refused: Option<(ChannelForm, FormErrors)>,
+}
+
+async fn render_one(shell: &Shell, incidents: &Incidents, id: ChannelId, beside: Beside) -> PageResult {
     let who = shell.principal();
     who.require(ADMIN)?;
     let channel = incidents.get_channel(who, id).await?;
     let deliveries = incidents.deliveries_of(who, id, &Slice::first(SHOWN.into())).await?;
     let told = incidents.told_to(who, id, &Slice::first(SHOWN.into())).await?;
-    shell.render(&Show { shell, channel, deliveries, told, tried })
+    let Beside { tried, refused } = beside;
+    let is_refused = refused.is_some();
+    let (form, errors) = refused.unwrap_or_else(|| (ChannelForm::of(&channel), FormErrors::default()));
+    let page = Show { shell, channel, deliveries, told, tried, has_mail: incidents.has_mail(), form, errors };
+    if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 
 pub(super) async fn show(shell: Shell, State(incidents): State<Incidents>, Path(id): Path<ChannelId>) -> PageResult {
-    render_one(&shell, &incidents, id, None).await
+    render_one(&shell, &incidents, id, Beside::default()).await
+}
+
+pub(super) async fn edit(
+    shell: Shell,
+    State(incidents): State<Incidents>,
+    Path(id): Path<ChannelId>,
+    Form(form): Form<ChannelForm>,
+) -> PageResult {
+    shell.principal().require(ADMIN)?;
+    let changed = async { incidents.update_channel(shell.principal(), id, form.draft()?).await };
+    match changed.await {
+        Ok(_) => Ok(shell.redirect(&format!("/settings/channels/{id}"), &Flash::ok("incidents-saved"))),
+        Err(error) if is_refused(&error) => {
+            let errors = shell.form_errors(error.into())?;
+            let beside = Beside { refused: Some((form, errors)), ..Beside::default() };
+            render_one(&shell, &incidents, id, beside).await
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) async fn test(
@@ -178,8 +299,8 @@ pub(super) async fn test(
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
     shell.principal().require(ADMIN)?;
-    let tried = incidents.try_channel(shell.principal(), id).await?;
-    render_one(&shell, &incidents, id, Some(tried)).await
+    let tried = Some(incidents.try_channel(shell.principal(), id).await?);
+    render_one(&shell, &incidents, id, Beside { tried, ..Beside::default() }).await
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! The list of incidents, and one of them.
+//! The list of incidents, and the form that opens one.
 
 use std::borrow::Borrow;
 
@@ -6,17 +6,20 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::{SHOWN, given, is_refused, owners};
+use super::{
+    SHOWN,
+    affected::{self, Choice},
+    links, owners, slices,
+};
 use crate::{
-    IncidentDraft, IncidentFull, Incidents, READ, UpdateDraft, WRITE,
-    model::{Component, Incident, IncidentId, IncidentStatus, IncidentTemplateId, LogEntry, Severity, Told, Update},
+    AffectedDraft, IncidentDraft, Incidents, READ, WRITE,
+    model::{
+        ComponentStatus, Incident, IncidentId, IncidentStatus, IncidentTemplateId, Severity, Template as Prepared,
+    },
     store::incidents::Filter,
 };
-use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
-use platform::{
-    error::ApiError,
-    http::{ListQuery, Path, Query, Slice},
-};
+use console::{Flash, Form, FormErrors, PageResult, Pager, Shell};
+use platform::http::{ListQuery, Query};
 
 /// Fields of the form that opens an incident.
 #[derive(Default, Deserialize)]
@@ -24,9 +27,42 @@ use platform::{
 pub(super) struct OpenForm {
     name: String,
     severity: String,
+    status: String,
     body: String,
+    affects: Vec<String>,
     publish: String,
+    notify: String,
     installation: String,
+}
+
+impl OpenForm {
+    /// Begins with a prepared text. What it names is a partial outage until somebody says otherwise.
+    fn of(prepared: Prepared) -> Self {
+        let status = ComponentStatus::PartialOutage.as_str();
+        Self {
+            name: prepared.title,
+            body: prepared.body,
+            status: prepared.status.as_str().to_owned(),
+            affects: prepared.components.iter().map(|component| format!("{component}:{status}")).collect(),
+            installation: if prepared.installation { "on".to_owned() } else { String::new() },
+            ..Self::default()
+        }
+    }
+
+    fn draft(&self) -> IncidentDraft {
+        IncidentDraft {
+            name: self.name.clone(),
+            status: self.status.parse().ok(),
+            severity: self.severity.parse().ok(),
+            impact: None,
+            body: self.body.clone(),
+            components: affected::read(&self.affects),
+            publish: !self.publish.is_empty(),
+            notify: !self.notify.is_empty(),
+            started_at: None,
+            installation: !self.installation.is_empty(),
+        }
+    }
 }
 
 /// Filter of the list, besides search and page.
@@ -35,6 +71,7 @@ pub(super) struct OpenForm {
 pub(super) struct ListFilter {
     /// `yes`, `no` or nothing.
     open: String,
+    whose: String,
     /// A prepared text that the form begins with.
     template: Option<IncidentTemplateId>,
 }
@@ -50,8 +87,11 @@ struct List<'a> {
     query: ListQuery,
     filter: ListFilter,
     pager: Pager,
+    /// Where all of the installation's are, if these are only the newest.
+    whole: Option<String>,
     form: OpenForm,
     errors: FormErrors,
+    offered: Vec<Choice>,
 }
 
 impl List<'_> {
@@ -63,8 +103,18 @@ impl List<'_> {
         all.into_iter().filter(|(_, list)| !list.is_empty()).map(|(heading, list)| (heading, list.as_slice())).collect()
     }
 
-    fn status(&self, incident: &Incident) -> String {
-        status(self.shell, incident.status)
+    fn status(&self, of: impl Borrow<IncidentStatus>) -> String {
+        status(self.shell, *of.borrow())
+    }
+
+    fn component_status(&self, of: impl Borrow<ComponentStatus>) -> String {
+        affected::status_name(self.shell, *of.borrow())
+    }
+
+    /// What an incident may begin with.
+    #[expect(clippy::unused_self, reason = "templates call methods")]
+    fn statuses(&self) -> [IncidentStatus; 3] {
+        [IncidentStatus::Investigating, IncidentStatus::Identified, IncidentStatus::Monitoring]
     }
 
     /// The form that opens one is shown at once.
@@ -73,11 +123,11 @@ impl List<'_> {
     }
 
     fn is_plain(&self) -> bool {
-        self.query.is_plain() && self.filter.open.is_empty()
+        self.query.is_plain() && self.filter.open.is_empty() && self.filter.whose.is_empty()
     }
 }
 
-fn status(shell: &Shell, status: IncidentStatus) -> String {
+pub(super) fn status(shell: &Shell, status: IncidentStatus) -> String {
     shell.t(format!("incidents-status-{}", status.as_str().replace('_', "-"))).to_string()
 }
 
@@ -90,27 +140,28 @@ async fn render_list(
 ) -> PageResult {
     shell.principal().require(READ)?;
     let query = query.sized(SHOWN);
-    let slice = query.slice()?;
     let open = match filter.open.as_str() {
         "yes" => Some(true),
         "no" => Some(false),
         _ => None,
     };
     let wanted = Filter { open, search: query.search(), ..Filter::default() };
-    let mut lists = Vec::new();
-    for (number, owner) in owners(incidents, shell)?.into_iter().enumerate() {
-        if number == 0 {
-            lists.push(incidents.list(owner, &wanted, &slice).await?);
-        } else if query.cursor.is_empty() {
-            lists.push(incidents.list(owner, &wanted, &Slice::first(SHOWN.into())).await?);
+    let (mut own, mut installation, mut next) = (Vec::new(), Vec::new(), Vec::new());
+    for (owner, slice) in slices(incidents, shell, &query, &filter.whose)? {
+        let page = slice.page(incidents.list(owner, &wanted, &slice).await?, |incident| incident.id.0);
+        next.push(page.next_cursor);
+        if owner.org().is_some() {
+            own = page.data;
+        } else {
+            installation = page.data;
         }
     }
-    let mut lists = lists.into_iter();
-    let page = slice.page(lists.next().unwrap_or_default(), |incident| incident.id.0);
-    let installation = lists.next().unwrap_or_default();
-    let pager = Pager::new("/incidents", &[("open", &*filter.open)], &query, page.next_cursor.as_deref());
+    let (pager, whole) = links("/incidents", &[("open", &*filter.open)], &query, &filter.whose, &next);
+    let chosen: Vec<AffectedDraft> = affected::read(&form.affects);
+    let offered = affected::choices(incidents, &owners(incidents, shell)?, &chosen).await?;
     let (refused, is_operator) = (!errors.is_empty(), shell.principal().is_operator());
-    let page = List { shell, incidents: page.data, installation, is_operator, query, filter, pager, form, errors };
+    let page =
+        List { shell, incidents: own, installation, is_operator, query, filter, pager, whole, form, errors, offered };
     if refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 
@@ -123,8 +174,7 @@ pub(super) async fn list(
     let form = match filter.template {
         Some(id) => {
             shell.principal().require(READ)?;
-            let prepared = incidents.get_template(shell.principal(), id).await?;
-            OpenForm { name: prepared.title, body: prepared.body, ..OpenForm::default() }
+            OpenForm::of(incidents.get_template(shell.principal(), id).await?)
         }
         None => OpenForm::default(),
     };
@@ -133,19 +183,7 @@ pub(super) async fn list(
 
 pub(super) async fn open(shell: Shell, State(incidents): State<Incidents>, Form(form): Form<OpenForm>) -> PageResult {
     shell.principal().require(WRITE)?;
-    let draft = IncidentDraft {
-        name: form.name.clone(),
-        status: None,
-        severity: form.severity.parse().ok(),
-        impact: None,
-        body: form.body.clone(),
-        components: Vec::new(),
-        publish: !form.publish.is_empty(),
-        notify: false,
-        started_at: None,
-        installation: !form.installation.is_empty(),
-    };
-    match incidents.open_by_hand(shell.principal(), draft).await {
+    match incidents.open_by_hand(shell.principal(), form.draft()).await {
         Ok(made) => Ok(shell.redirect(&path(made.incident.id), &Flash::ok("incidents-opened"))),
         Err(error) => {
             let errors = shell.form_errors(error.into())?;
@@ -154,166 +192,6 @@ pub(super) async fn open(shell: Shell, State(incidents): State<Incidents>, Form(
     }
 }
 
-fn path(id: IncidentId) -> String {
+pub(super) fn path(id: IncidentId) -> String {
     format!("/incidents/{id}")
-}
-
-/// Fields of the form of an update.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct UpdateForm {
-    status: String,
-    body: String,
-    publish: String,
-    notify: String,
-    version: String,
-}
-
-#[derive(Template)]
-#[template(path = "incidents/templates/show.html")]
-struct Show<'a> {
-    shell: &'a Shell,
-    full: IncidentFull,
-    components: Vec<Component>,
-    updates: Vec<Update>,
-    log: Vec<LogEntry>,
-    messages: Vec<Told>,
-    form: UpdateForm,
-    errors: FormErrors,
-}
-
-impl Show<'_> {
-    fn status(&self, of: impl Borrow<IncidentStatus>) -> String {
-        status(self.shell, *of.borrow())
-    }
-
-    fn is_over(&self) -> bool {
-        self.full.incident.status.is_over()
-    }
-
-    /// What an update may move it to.
-    fn statuses(&self) -> Vec<IncidentStatus> {
-        let kind = self.full.incident.kind;
-        IncidentStatus::ALL
-            .into_iter()
-            .filter(|status| status.kind() == kind && *status != IncidentStatus::Postmortem)
-            .collect()
-    }
-
-    fn what(&self, entry: &LogEntry) -> String {
-        self.shell.t(format!("incidents-log-{}", entry.what.as_str().replace('_', "-"))).to_string()
-    }
-
-    fn told(&self, told: &Told) -> String {
-        self.shell.t(format!("incidents-what-{}", told.what.as_str())).to_string()
-    }
-
-    fn held(&self, told: &Told) -> String {
-        let held = told.held.map(|held| held.as_str().replace('_', "-"));
-        held.map(|held| self.shell.t(format!("incidents-held-{held}")).to_string()).unwrap_or_default()
-    }
-}
-
-async fn render_one(
-    shell: &Shell,
-    incidents: &Incidents,
-    id: IncidentId,
-    form: Option<(UpdateForm, FormErrors)>,
-) -> PageResult {
-    let who = shell.principal();
-    who.require(READ)?;
-    let full = incidents.get(who, id).await?;
-    let ids: Vec<_> = full.components.iter().map(|affected| affected.component).collect();
-    let mut components = Vec::new();
-    for id in ids {
-        components.push(incidents.get_component(who, id).await?);
-    }
-    let updates = full.updates.clone();
-    let log = incidents.log_of(who, id, &Slice::first(100)).await?;
-    let messages = incidents.told_of(who, id, &Slice::first(50)).await?;
-    let refused = form.is_some();
-    let (form, errors) = form.unwrap_or_default();
-    let page = Show { shell, full, components, updates, log, messages, form, errors };
-    if refused { shell.render_invalid(&page) } else { shell.render(&page) }
-}
-
-pub(super) async fn show(shell: Shell, State(incidents): State<Incidents>, Path(id): Path<IncidentId>) -> PageResult {
-    render_one(&shell, &incidents, id, None).await
-}
-
-pub(super) async fn update(
-    shell: Shell,
-    State(incidents): State<Incidents>,
-    Path(id): Path<IncidentId>,
-    Form(form): Form<UpdateForm>,
-) -> PageResult {
-    shell.principal().require(WRITE)?;
-    let draft = UpdateDraft {
-        status: form.status.parse().ok(),
-        body: form.body.clone(),
-        components: Vec::new(),
-        publish: Some(!form.publish.is_empty()),
-        notify: !form.notify.is_empty(),
-        display_at: None,
-    };
-    match incidents.add_update(shell.principal(), id, form.version.parse().ok(), draft).await {
-        Ok(_) => Ok(shell.redirect(&path(id), &Flash::ok("incidents-updated"))),
-        Err(error) if is_refused(&error) => {
-            let errors = shell.form_errors(error.into())?;
-            render_one(&shell, &incidents, id, Some((form, errors))).await
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-pub(super) async fn acknowledge(
-    shell: Shell,
-    State(incidents): State<Incidents>,
-    Path(id): Path<IncidentId>,
-    Form(Nothing {}): Form<Nothing>,
-) -> PageResult {
-    shell.principal().require(WRITE)?;
-    incidents.acknowledge(shell.principal(), id).await?;
-    Ok(shell.redirect(&path(id), &Flash::ok("incidents-acknowledged")))
-}
-
-pub(super) async fn publish(
-    shell: Shell,
-    State(incidents): State<Incidents>,
-    Path(id): Path<IncidentId>,
-    Form(Nothing {}): Form<Nothing>,
-) -> PageResult {
-    shell.principal().require(WRITE)?;
-    incidents.publish(shell.principal(), id).await?;
-    Ok(shell.redirect(&path(id), &Flash::ok("incidents-published")))
-}
-
-pub(super) async fn resolve(
-    shell: Shell,
-    State(incidents): State<Incidents>,
-    Path(id): Path<IncidentId>,
-    Form(Nothing {}): Form<Nothing>,
-) -> PageResult {
-    shell.principal().require(WRITE)?;
-    incidents.resolve(shell.principal(), id, None, "", false).await?;
-    Ok(shell.redirect(&path(id), &Flash::ok("incidents-resolved")))
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct PostmortemForm {
-    text: String,
-    publish: String,
-}
-
-pub(super) async fn postmortem(
-    shell: Shell,
-    State(incidents): State<Incidents>,
-    Path(id): Path<IncidentId>,
-    Form(form): Form<PostmortemForm>,
-) -> PageResult {
-    shell.principal().require(WRITE)?;
-    let text = given(&form.text).unwrap_or_default();
-    incidents.set_postmortem(shell.principal(), id, &text, !form.publish.is_empty()).await.map_err(ApiError::from)?;
-    Ok(shell.redirect(&path(id), &Flash::ok("incidents-updated")))
 }

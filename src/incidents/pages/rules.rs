@@ -1,65 +1,27 @@
-//! Rules: made with one step, shown, and tried against the past. What else a rule can do is set by the API or the file.
+//! Rules: made, changed, shown, and tried against the past. Monitors that a rule names one by one, and its limits for grouping and flapping, are set by the API
+//! or the file.
 
 use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
 use super::{
-    channels::{Extra, render_list},
-    given,
+    channels::{Extra, Named, render_list},
+    is_refused,
+    rule_form::RuleForm,
 };
 use crate::{
     ADMIN, Incidents, Preview, PreviewRequest, RuleDraft,
-    model::{CauseSource, ChannelId, Matches, Rule, RuleId, Step},
+    model::{CauseSource, Channel, Owner, Rota, Rule, RuleId, Severity, Weekday},
 };
-use console::{Flash, Form, Nothing, PageResult, Shell};
+use console::{Flash, Form, FormErrors, Nothing, PageResult, Shell};
 use platform::http::{Path, Query};
-
-/// Fields of the form of a rule.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct RuleForm {
-    pub key: String,
-    pub name: String,
-    pub position: String,
-    pub channels: Vec<String>,
-    pub tags: String,
-    /// For certificates and domains that end soon, too.
-    pub endings: String,
-    pub proceed: String,
-    pub installation: String,
-}
-
-impl RuleForm {
-    pub fn has(&self, channel: &ChannelId) -> bool {
-        self.channels.iter().any(|chosen| *chosen == channel.to_string())
-    }
-
-    fn draft(&self) -> RuleDraft {
-        let step = Step {
-            after_seconds: 0,
-            channels: self.channels.iter().filter_map(|id| id.parse().ok()).collect(),
-            rota: None,
-            repeat_seconds: None,
-        };
-        let tags = self.tags.split([',', ' ']).filter_map(given).collect();
-        let sources = if self.endings.is_empty() { Vec::new() } else { CauseSource::ALL.to_vec() };
-        RuleDraft {
-            key: given(&self.key),
-            name: given(&self.name),
-            position: self.position.trim().parse().ok(),
-            matches: Some(Matches { tags, sources, ..Matches::default() }),
-            steps: Some(vec![step]),
-            proceed: Some(!self.proceed.is_empty()),
-            installation: !self.installation.is_empty(),
-            ..RuleDraft::default()
-        }
-    }
-}
+use uptime::{Group, ManagedBy};
 
 pub(super) async fn create(shell: Shell, State(incidents): State<Incidents>, Form(form): Form<RuleForm>) -> PageResult {
     shell.principal().require(ADMIN)?;
-    match incidents.create_rule(shell.principal(), form.draft()).await {
+    let made = async { incidents.create_rule(shell.principal(), form.draft(None)?).await };
+    match made.await {
         Ok(made) => Ok(shell.redirect(&path(made.id), &Flash::ok("incidents-rule-made"))),
         Err(error) => {
             let rule_errors = shell.form_errors(error.into())?;
@@ -88,9 +50,18 @@ struct Show<'a> {
     json: String,
     preview: Option<Preview>,
     days: u16,
+    channels: Vec<Channel>,
+    rotas: Vec<Rota>,
+    groups: Vec<Group>,
+    rule_form: RuleForm,
+    rule_errors: FormErrors,
 }
 
 impl Show<'_> {
+    fn is_editable(&self) -> bool {
+        self.rule.managed_by != Some(ManagedBy::File)
+    }
+
     fn what(&self, message: &crate::Would) -> String {
         self.shell.t(format!("incidents-what-{}", message.what.as_str())).to_string()
     }
@@ -104,16 +75,17 @@ impl Show<'_> {
     }
 }
 
-pub(super) async fn show(
-    shell: Shell,
-    State(incidents): State<Incidents>,
-    Path(id): Path<RuleId>,
-    Query(days): Query<Days>,
+async fn render(
+    shell: &Shell,
+    incidents: &Incidents,
+    id: RuleId,
+    days: Option<u16>,
+    refused: Option<(RuleForm, FormErrors)>,
 ) -> PageResult {
     let who = shell.principal();
     who.require(ADMIN)?;
     let rule = incidents.get_rule(who, id).await?;
-    let preview = match days.days {
+    let preview = match days {
         Some(days) => {
             let request =
                 PreviewRequest { rule_id: Some(id), rule: RuleDraft::default(), days, installation: rule.installation };
@@ -121,8 +93,43 @@ pub(super) async fn show(
         }
         None => None,
     };
+    let owner = if rule.installation { Owner::Installation } else { Owner::Org(who.org_id) };
+    let Named { channels, rotas, groups } = Named::of(incidents, owner).await?;
+    let is_refused = refused.is_some();
+    let (rule_form, rule_errors) = refused.unwrap_or_else(|| (RuleForm::of(&rule), FormErrors::default()));
     let json = serde_json::to_string_pretty(&rule).unwrap_or_default();
-    shell.render(&Show { shell: &shell, rule, json, preview, days: days.days.unwrap_or_default() })
+    let days = days.unwrap_or_default();
+    let page = Show { shell, rule, json, preview, days, channels, rotas, groups, rule_form, rule_errors };
+    if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
+}
+
+pub(super) async fn show(
+    shell: Shell,
+    State(incidents): State<Incidents>,
+    Path(id): Path<RuleId>,
+    Query(days): Query<Days>,
+) -> PageResult {
+    render(&shell, &incidents, id, days.days, None).await
+}
+
+pub(super) async fn edit(
+    shell: Shell,
+    State(incidents): State<Incidents>,
+    Path(id): Path<RuleId>,
+    Form(form): Form<RuleForm>,
+) -> PageResult {
+    let who = shell.principal();
+    who.require(ADMIN)?;
+    let old = incidents.get_rule(who, id).await?;
+    let changed = async { incidents.update_rule(who, id, form.draft(Some(&old))?).await };
+    match changed.await {
+        Ok(_) => Ok(shell.redirect(&path(id), &Flash::ok("incidents-saved"))),
+        Err(error) if is_refused(&error) => {
+            let errors = shell.form_errors(error.into())?;
+            render(&shell, &incidents, id, None, Some((form, errors))).await
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,10 +1,12 @@
 //! Alerts from Alertmanager, and what the witness of monitors could not do.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::{Changed, Incidents, opening::NewCause};
 use crate::{
-    Alerts, IncidentsError, merge,
+    Alerts, IncidentsError,
+    components::Step,
     model::{Cause, CauseSource, Owner, Severity, Traits},
     store::{causes, incidents},
 };
@@ -12,7 +14,7 @@ use alerting::{Alert, AlertId, AlertResolved, AlertingError};
 use events::{Event as _, Occurred};
 use jobs::JobError;
 use platform::db::Tx;
-use uptime::{MonitorDown, MonitorEnding, MonitorUp};
+use uptime::{MonitorDown, MonitorEnding, MonitorId, MonitorUp, Status};
 
 /// As alerting publishes it.
 #[derive(Debug, Deserialize)]
@@ -82,7 +84,7 @@ impl Incidents {
         &self,
         tx: &mut Tx,
         alert: &Alert,
-        ended_at: chrono::DateTime<chrono::Utc>,
+        ended_at: DateTime<Utc>,
         changes: &mut Vec<Changed>,
     ) -> Result<(), IncidentsError> {
         let Some((incident, cause)) = causes::find(tx, CauseSource::Alert, alert.id.0).await? else { return Ok(()) };
@@ -136,25 +138,20 @@ impl Incidents {
             opened_at: down.started_at,
             closed_at: None,
         };
-        let new = NewCause {
-            cause,
-            severity: Severity::Critical,
-            affects: affects.iter().map(|(_, component, weight, _)| (*component, *weight)).collect(),
-            announce: affects.iter().any(|(_, _, _, announce)| *announce),
-            opened_by: "monitor",
-            name: merge::outage_name(&monitor.name),
-        };
+        let new = NewCause::of_outage(cause, &affects);
         let mut changes = Vec::new();
+        let mut steps = vec![step(monitor.id, (Status::Up, Status::Down), down.started_at)];
         let ids: Vec<_> = affects.iter().map(|(_, component, _, _)| *component).collect();
         self.causes_began(&mut tx, owner, vec![new], &mut changes).await?;
         // The event that it is up again may have been handled before this one.
-        if monitor.status == uptime::Status::Up
+        if monitor.status == Status::Up
             && let Some((incident, cause)) = causes::find(&mut tx, CauseSource::Monitor, down.outage_id.0).await?
         {
             causes::close(&mut tx, CauseSource::Monitor, down.outage_id.0, monitor.since).await?;
             self.cause_ended(&mut tx, owner.org(), incident, &cause.name).await?;
+            steps.push(step(monitor.id, (Status::Down, Status::Up), monitor.since));
         }
-        changes.extend(self.refresh_components(&mut tx, &ids, None).await?);
+        changes.extend(self.follow_monitors(&mut tx, &ids, None, &steps).await?);
         tx.commit().await?;
         self.announce(&changes);
         Ok(())
@@ -171,10 +168,15 @@ impl Incidents {
         self.cause_ended(&mut tx, org, incident, &cause.name).await?;
         let links = crate::store::components::of_monitors(&mut tx, &[up.monitor_id.0]).await?;
         let ids: Vec<_> = links.iter().map(|(_, component, _, _)| *component).collect();
-        let mut changes = self.refresh_components(&mut tx, &ids, None).await?;
+        let steps = [step(up.monitor_id, (Status::Down, Status::Up), up.ended_at)];
+        let mut changes = self.follow_monitors(&mut tx, &ids, None, &steps).await?;
         changes.push(Changed::Incident(incident));
         tx.commit().await?;
         self.announce(&changes);
         Ok(())
     }
+}
+
+fn step(monitor: MonitorId, (was, is): (Status, Status), at: DateTime<Utc>) -> Step {
+    Step { monitor, was, is, degraded: None, at }
 }

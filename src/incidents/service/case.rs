@@ -8,7 +8,7 @@ use super::Incidents;
 use crate::{
     IncidentsError, merge,
     message::Message,
-    model::{Cause, CauseSource, Incident, IncidentId, Owner, RuleId, What},
+    model::{Cause, CauseSource, Incident, IncidentId, Owner, RuleId, What, distinct},
     store::{causes, components, incidents, updates},
 };
 use alerting::AlertId;
@@ -27,6 +27,11 @@ pub(super) struct Case {
 }
 
 impl Case {
+    /// How many monitors and alerts it is about.
+    pub fn count(&self) -> usize {
+        distinct(self.causes.iter())
+    }
+
     pub fn lasts(&self) -> bool {
         self.incident.resolved_at.is_none()
     }
@@ -62,7 +67,9 @@ impl Incidents {
             incidents::affected(tx, &[id.0]).await?.into_iter().map(|(_, component, _)| component.0).collect();
         let names = components::read(tx, &affected).await?.into_iter().map(|component| component.name).collect();
         let mut message = Message::about(what, &case.incident, &case.causes, names, self.page(id));
-        if let Some(update) = updates::list(tx, id, &Slice::first(1)).await?.into_iter().next() {
+        // The room says a status and no text: the last words are those of a person before.
+        let newest = updates::list(tx, id, &Slice::first(10)).await?;
+        if let Some(update) = newest.into_iter().find(|update| !update.body.is_empty()) {
             message.text = update.body;
         }
         let alert = case.causes.iter().find(|known| known.source == CauseSource::Alert);

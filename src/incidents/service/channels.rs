@@ -245,6 +245,10 @@ impl Incidents {
                 "this channel is disabled: enable it first".into(),
             ));
         }
+        if row.kind() == ChannelKind::Mail && !self.inner.rooms.mail.is_configured() {
+            let why = "no mail server is configured: an operator sets one up in [mail]";
+            return Err(IncidentsError::Conflict("mail_off", why.to_owned()));
+        }
         let people = self.people(owner, &[]).await?;
         let words = Words::new(self.inner.texts.clone(), &row.language, &row.zone);
         let url = format!("{}/settings/channels/{id}", self.inner.base_url);

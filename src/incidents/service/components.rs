@@ -1,27 +1,22 @@
-//! Components: made and changed; and what they show, whenever a monitor or an incident changes.
-
-use std::collections::BTreeMap;
+//! Components: made and changed. What they show is in `shown.rs`.
 
 use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{Changed, Incidents, code, owners};
 use crate::{
     IncidentsError,
-    components::{self as judge, Known},
-    model::{Component, ComponentChange, ComponentId, ComponentMonitor, ComponentStatus, IncidentId, Owner},
+    model::{Component, ComponentId, ComponentMonitor, ComponentStatus, Owner},
     store::components::{self, NewComponent},
 };
 use platform::{
     db::Tx,
     error::FieldError,
     http::{Principal, Slice},
-    ids::{OrgId, new_uuid},
     names::tidy,
 };
-use uptime::{ManagedBy, MonitorId, file::is_key};
+use uptime::{ManagedBy, Monitor, MonitorFilter, MonitorId, file::is_key};
 
 /// Components of an owner.
 const MOST: i64 = 500;
@@ -61,6 +56,27 @@ impl Incidents {
 
     pub async fn get_component(&self, who: &Principal, id: ComponentId) -> Result<Component, IncidentsError> {
         Ok(self.find_own_component(who, id).await?.2)
+    }
+
+    /// Monitors for a form: those that were chosen, and others that a search finds.
+    pub(crate) async fn offered_monitors(
+        &self,
+        owner: Owner,
+        chosen: &[MonitorId],
+        search: Option<&str>,
+        most: i64,
+    ) -> Result<Vec<Monitor>, IncidentsError> {
+        let uptime = &self.inner.rooms.uptime;
+        let mut tx = self.begin(owner).await?;
+        let mut offered = uptime.monitors(&mut tx, chosen).await?;
+        tx.commit().await?;
+        let filter = MonitorFilter { search, ..MonitorFilter::default() };
+        for monitor in uptime.list_monitors(owner, &filter, &Slice::first(most)).await? {
+            if offered.iter().all(|known| known.id != monitor.id) {
+                offered.push(monitor);
+            }
+        }
+        Ok(offered)
     }
 
     pub async fn create_component(&self, who: &Principal, draft: ComponentDraft) -> Result<Component, IncidentsError> {
@@ -192,58 +208,6 @@ impl Incidents {
             }
         }
         Err(IncidentsError::NotFound("component"))
-    }
-
-    /// Shows what monitors and incidents say now. Returns what changed.
-    pub(super) async fn refresh_components(
-        &self,
-        conn: &mut PgConnection,
-        ids: &[ComponentId],
-        incident: Option<IncidentId>,
-    ) -> Result<Vec<Changed>, IncidentsError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let all = components::locked(conn, &ids).await?;
-        let monitors: Vec<MonitorId> =
-            all.iter().flat_map(|component| component.monitors.iter().map(|monitor| monitor.monitor_id)).collect();
-        let known: BTreeMap<MonitorId, _> = self
-            .inner
-            .rooms
-            .uptime
-            .monitors(conn, &monitors)
-            .await?
-            .into_iter()
-            .map(|monitor| (monitor.id, (monitor.status, monitor.degraded)))
-            .collect();
-        let impacts = components::incidents_of(conn, &ids).await?;
-        let orgs: BTreeMap<Uuid, Option<OrgId>> = components::orgs(conn, &ids).await?.into_iter().collect();
-        let mut changes = Vec::new();
-        for component in all {
-            let judged = judge::status(&Known {
-                set: component.set,
-                shown: Some(component.status),
-                monitors: component
-                    .monitors
-                    .iter()
-                    .filter_map(|own| {
-                        let (status, degraded) = *known.get(&own.monitor_id)?;
-                        Some(judge::Monitor { weight: own.weight, status, degraded })
-                    })
-                    .collect(),
-                incidents: impacts.iter().filter(|(of, _)| *of == component.id).map(|(_, status)| *status).collect(),
-            });
-            if judged == component.status {
-                continue;
-            }
-            let at = self.inner.clock.now();
-            let change = ComponentChange { component: component.id, status: judged, at, incident };
-            let org = orgs.get(&component.id.0).copied().flatten();
-            components::shown(conn, org, &change, new_uuid(&self.inner.clock)).await?;
-            changes.push(Changed::Component(component.id));
-        }
-        Ok(changes)
     }
 }
 

@@ -1,8 +1,9 @@
 //! A message to its receivers: once each, in the caller's transaction.
 
-use chrono::SecondsFormat;
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::{
@@ -17,9 +18,10 @@ use crate::{
     model::{ChannelId, ChannelKind, Held, IncidentId, LogKind, Owner, RuleId, Told, ToldId, What},
     store::{channels, rota, told},
 };
-use mail::{Address, Content, NewMail, kinds};
-use platform::{crypto, ids::UserId};
-use webhooks::DeliveryId;
+use jobs::JobsError;
+use mail::{Address, Content, MailError, NewMail, kinds};
+use platform::{crypto, error::chain, ids::UserId};
+use webhooks::{DeliveryId, WebhooksError};
 
 /// Who gets a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +82,6 @@ impl Incidents {
         sorted.sort_unstable();
         sorted.dedup();
         let mut outs = Vec::new();
-        let mut reached = 0;
         for receiver in sorted {
             if let Some(incident) = telling.incident {
                 let once = format!("{}/{receiver}", telling.once);
@@ -93,20 +94,31 @@ impl Incidents {
                 Receiver::Person(user) => self.outs_of_person(conn, telling.owner, user, people).await?,
             };
             match found {
-                Ok(found) => {
-                    reached += 1;
-                    outs.extend(found);
-                }
+                Ok(found) => outs.extend(found.into_iter().map(|out| (receiver, out))),
                 Err((held, kind)) => self.hold(conn, telling, receiver, held, kind).await?,
             }
         }
-        outs.sort_by(|a, b| a.lane.cmp(&b.lane));
-        for out in &outs {
-            let delivery = self.write_out(conn, telling, out).await?;
-            self.note_told(conn, telling, out.channel, out.user, Some(delivery), None).await?;
-            self.inner.metrics.told(out.kind, ToldOutcome::Enqueued, telling.message.kind, telling.incident);
+        outs.sort_by(|(_, a), (_, b)| a.lane.cmp(&b.lane));
+        let mut reached = BTreeSet::new();
+        for (receiver, out) in &outs {
+            // What cannot be written undoes only this one: the other receivers are told.
+            let mut point = conn.begin().await?;
+            match self.write_out(&mut point, telling, out).await {
+                Ok(delivery) => {
+                    point.commit().await?;
+                    self.note_told(conn, telling, out.channel, out.user, Some(delivery), None).await?;
+                    self.inner.metrics.told(out.kind, ToldOutcome::Enqueued, telling.message.kind, telling.incident);
+                    reached.insert(*receiver);
+                }
+                Err(error) if is_passing(&error) => return Err(error),
+                Err(error) => {
+                    point.rollback().await?;
+                    self.inner.metrics.not_written(telling.incident, &receiver.to_string(), &chain(&error));
+                    self.hold(conn, telling, *receiver, Held::Failed, out.kind).await?;
+                }
+            }
         }
-        Ok(reached)
+        Ok(reached.len())
     }
 
     /// What goes to a channel; Err: why nothing does.
@@ -137,6 +149,9 @@ impl Incidents {
         };
         if kind != ChannelKind::Mail {
             return Ok(Ok(vec![out(format!("{}{id}", channel::PREFIX), Way::Post)]));
+        }
+        if !self.inner.rooms.mail.is_configured() {
+            return Ok(Err((Held::NoMail, kind)));
         }
         let to: Vec<(Address, String)> = if settings.to.is_empty() {
             people.admins.iter().filter_map(of_person).collect()
@@ -175,6 +190,9 @@ impl Incidents {
         if !outs.is_empty() {
             return Ok(Ok(outs));
         }
+        if !self.inner.rooms.mail.is_configured() {
+            return Ok(Err((Held::NoMail, ChannelKind::Mail)));
+        }
         let Some((to, name)) = people.by_id.get(&user).and_then(of_person) else {
             return Ok(Err((Held::NoAddress, ChannelKind::Mail)));
         };
@@ -201,7 +219,7 @@ impl Incidents {
         let words = Words::new(self.inner.texts.clone(), &out.language, &out.zone);
         match &out.way {
             Way::Mail(to, name) => {
-                let mut data = mail_data(telling.message, name);
+                let mut data = mail_data(telling.message, name, &words);
                 if let (Some(user), Some(incident)) = (out.user, telling.incident)
                     && !telling.message.is_over()
                 {
@@ -310,6 +328,20 @@ impl Incidents {
     }
 }
 
+/// Whether all of it is to be tried again soon: the database is away, or somebody else holds a lock.
+fn is_passing(error: &IncidentsError) -> bool {
+    let of_jobs = |error: &JobsError| matches!(error, JobsError::Db(error) if error.is_unavailable());
+    match error {
+        IncidentsError::Db(error)
+        | IncidentsError::Mail(MailError::Db(error))
+        | IncidentsError::Webhooks(WebhooksError::Db(error)) => error.is_unavailable(),
+        IncidentsError::Jobs(error)
+        | IncidentsError::Mail(MailError::Jobs(error))
+        | IncidentsError::Webhooks(WebhooksError::Jobs(error)) => of_jobs(error),
+        _ => false,
+    }
+}
+
 fn of_person(person: &Person) -> Option<(Address, String)> {
     // A name that no header takes is left out, the address is what counts.
     Some((Address::parse(&person.email).ok()?, person.name.clone()))
@@ -326,15 +358,14 @@ fn topic(kind: What) -> &'static str {
 }
 
 /// Fields of the template `incident`.
-fn mail_data(message: &Message, name: &str) -> Value {
-    let time = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+fn mail_data(message: &Message, name: &str, words: &Words) -> Value {
     json!({
         "name": name,
         "kind": message.kind,
         "incident": message.name,
         "severity": message.severity,
-        "started_at": time(message.started_at),
-        "ended_at": message.ended_at.map(time),
+        "started_at": words.mail_time(message.started_at),
+        "ended_at": message.ended_at.map(|at| words.mail_time(at)),
         "late": message.late,
         "monitors": message.monitors,
         "more": message.more,

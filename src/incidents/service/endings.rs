@@ -1,7 +1,11 @@
 //! Certificates and domains that end soon: an incident where a rule says so, until they are renewed.
 
+use std::sync::PoisonError;
+
+use chrono::TimeDelta;
 use serde_json::json;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{Changed, Incidents, ROOM_ITSELF, opening::NewCause};
 use crate::{
@@ -16,6 +20,9 @@ use crate::{
 use events::Occurred;
 use uptime::{Degraded, Monitor, MonitorEnding, MonitorId};
 
+/// Servers behind one name may have different certificates, and each check sees one of them: a certificate is renewed when no check has seen the old one for so
+/// long.
+const RENEWED: TimeDelta = TimeDelta::minutes(15);
 /// Days: fewer are a warning.
 const SOON: i16 = 7;
 
@@ -82,7 +89,11 @@ impl Incidents {
         let mut changes = Vec::new();
         for (incident, cause) in open {
             let monitor = monitors.iter().find(|monitor| monitor.id.0 == cause.subject);
-            if monitor.is_some_and(|monitor| still_ends(monitor, &cause.traits)) {
+            let is_watched = monitor.is_some_and(|monitor| monitor.removed_at.is_none());
+            let is_renewed = !monitor.is_some_and(|monitor| still_ends(monitor, &cause.traits));
+            let is_over = self.looks_renewed(cause.reference, is_renewed);
+            // A domain is renewed at once, and what nobody watches ends at once.
+            if !is_renewed || (is_watched && cause.traits.ending != Some(Degraded::Domain) && !is_over) {
                 continue;
             }
             if causes::close(&mut tx, CauseSource::Ending, cause.reference, self.inner.clock.now()).await? {
@@ -94,6 +105,24 @@ impl Incidents {
         tx.commit().await?;
         self.announce(&changes);
         Ok(())
+    }
+}
+
+impl Incidents {
+    /// Whether it has looked renewed for [`RENEWED`], at every look.
+    fn looks_renewed(&self, reference: Uuid, is_renewed: bool) -> bool {
+        let now = self.inner.clock.now();
+        let mut seen = self.inner.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_renewed {
+            seen.remove(&reference);
+            return false;
+        }
+        let since = *seen.entry(reference).or_insert(now);
+        let is_over = now - since >= RENEWED;
+        if is_over {
+            seen.remove(&reference);
+        }
+        is_over
     }
 }
 

@@ -1,40 +1,60 @@
 //! What the health checks and the console's first page read.
 
+use chrono::TimeDelta;
+
 use super::Incidents;
 use crate::{
     IncidentsError,
     channel::PREFIX,
     doctor::ChannelsFound,
-    model::{CauseSource, ChannelId, Incident, Matches, Owner, Severity},
-    store::{channels, figures, incidents, rota, rules},
+    model::{Incident, Owner},
+    store::{
+        figures::{self, Standing},
+        incidents, rota,
+    },
 };
 use platform::http::Slice;
 
+/// Channels that fail or are gone, by whose they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failing {
+    pub installation: i64,
+    pub organisations: i64,
+}
+
 impl Incidents {
     pub(crate) async fn channels_found(&self) -> Result<ChannelsFound, IncidentsError> {
+        let has_mail = self.inner.rooms.mail.is_configured();
         let mut tx = self.system().await?;
-        let (used, gone) = figures::channels(&mut tx).await?;
-        let all = rules::all(&mut tx, None).await?;
-        let own = channels::keys(&mut tx, None).await?;
+        let all = figures::channels(&mut tx).await?;
+        let untold = figures::untold(&mut tx, None, has_mail).await?;
+        let nobody = figures::untold(&mut tx, Some(Owner::Installation), has_mail).await?;
         tx.commit().await?;
-        let failing = self.inner.rooms.webhooks.failing(PREFIX).await?;
-        let is_used = |receiver: &str| {
-            let channel = receiver.strip_prefix(PREFIX).unwrap_or_default();
-            used.iter().any(|id| id.to_string() == channel)
+        let failing = self.failing(&all, TimeDelta::zero()).await?;
+        let used = all.iter().filter(|channel| !channel.is_gone).count();
+        Ok(ChannelsFound { used, failing: failing.installation, nobody: nobody > 0, untold: untold - nobody, has_mail })
+    }
+
+    /// How many of these channels have failed for at least this long, or do not exist any more.
+    pub(super) async fn failing(&self, all: &[Standing], least: TimeDelta) -> Result<Failing, IncidentsError> {
+        let now = self.inner.clock.now();
+        let known = self.inner.rooms.webhooks.failing(PREFIX).await?;
+        let fails = |channel: &&Standing| {
+            let name = format!("{PREFIX}{}", channel.id);
+            channel.is_gone || known.iter().any(|(receiver, since)| *receiver == name && now - *since >= least)
         };
-        let failing = failing.iter().filter(|(receiver, _)| is_used(receiver)).count();
-        let is_for_monitors = |matches: &Matches| {
-            (matches.severities.is_empty() || matches.severities.contains(&Severity::Critical))
-                && (matches.sources.is_empty() || matches.sources.contains(&CauseSource::Monitor))
-        };
-        let reaches = |channel: &ChannelId| own.iter().any(|(_, id, _)| id == channel) && used.contains(channel);
-        let nobody = !all.iter().any(|rule| {
-            !rule.disabled
-                && is_for_monitors(&rule.matches)
-                && rule.steps.iter().any(|step| step.rota.is_some() || step.channels.iter().any(reaches))
-        });
-        let failing = i64::try_from(failing).unwrap_or(i64::MAX).saturating_add(gone);
-        Ok(ChannelsFound { used: used.len(), failing, nobody })
+        let (of_installation, of_organisations): (Vec<&Standing>, Vec<&Standing>) =
+            all.iter().filter(fails).partition(|channel| channel.org.is_none());
+        let count = |found: Vec<&Standing>| i64::try_from(found.len()).unwrap_or(i64::MAX);
+        Ok(Failing { installation: count(of_installation), organisations: count(of_organisations) })
+    }
+
+    /// Whether an owner watches something and nobody would be told of its outages.
+    pub(crate) async fn is_untold(&self, owner: Owner) -> Result<bool, IncidentsError> {
+        let mut tx = self.begin(owner).await?;
+        let count = figures::untold(&mut tx, Some(owner), self.inner.rooms.mail.is_configured()).await?;
+        tx.commit().await?;
+        Ok(count > 0)
     }
 
     /// Names of rotas that a rule names and in which nobody is on call now, of all owners.

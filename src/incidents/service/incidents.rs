@@ -52,7 +52,7 @@ pub struct IncidentDraft {
     /// What it affects, and how.
     #[serde(default)]
     pub components: Vec<AffectedDraft>,
-    /// Pages show it at once.
+    /// Pages show it at once: those that have a component which it affects, so it must affect one.
     #[serde(default)]
     pub publish: bool,
     /// Subscribers of pages get the first update by mail.
@@ -184,6 +184,9 @@ impl Incidents {
         if draft.started_at.is_some_and(|at| at > now) {
             errors.push(FieldError::new("/started_at", "invalid", "this time is still to come"));
         }
+        if draft.publish && draft.components.is_empty() {
+            errors.push(affects_nothing());
+        }
         if !errors.is_empty() {
             return Err(IncidentsError::Invalid(errors));
         }
@@ -217,7 +220,7 @@ impl Incidents {
             incidents::change(&mut tx, id, &changes, now).await?;
         }
         for affected in &draft.components {
-            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status).await?;
+            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status, true).await?;
         }
         self.log(&mut tx, owner.org(), id, LogKind::Opened, by, json!({ "name": name })).await?;
         let event = IncidentOpened {
@@ -232,6 +235,8 @@ impl Incidents {
         if !draft.body.trim().is_empty() {
             let first = super::timeline::First { status, body: &draft.body, affected, notify: draft.notify };
             self.first_update(&mut tx, owner, id, draft.publish, first, by).await?;
+        } else if draft.publish {
+            self.say_by_itself(&mut tx, owner, id, status, draft.notify).await?;
         }
         let changes = self.refresh_components(&mut tx, &components, Some(id)).await?;
         self.plan_telling(&mut tx, owner, id).await?;
@@ -303,11 +308,19 @@ impl Incidents {
     }
 
     pub async fn publish(&self, who: &Principal, id: IncidentId) -> Result<IncidentFull, IncidentsError> {
-        let (mut tx, owner, _) = self.find(who, id).await?;
+        let (mut tx, owner, row) = self.find(who, id).await?;
+        let affected = incidents::affected(&mut tx, &[id.0]).await?;
+        if affected.is_empty() {
+            return Err(IncidentsError::Invalid(vec![affects_nothing()]));
+        }
         if incidents::publish(&mut tx, id, self.inner.clock.now()).await? {
             self.log(&mut tx, owner.org(), id, LogKind::Published, &who.subject(), json!({})).await?;
+            let incident = Incident::from(row);
+            let is_silent = updates::list(&mut tx, id, &Slice::first(1)).await?.is_empty();
+            if is_silent && incident.kind == IncidentKind::Incident {
+                self.say_by_itself(&mut tx, owner, id, incident.status, false).await?;
+            }
         }
-        let affected = incidents::affected(&mut tx, &[id.0]).await?;
         let ids: Vec<ComponentId> = affected.into_iter().map(|(_, component, _)| component).collect();
         let changes = self.refresh_components(&mut tx, &ids, Some(id)).await?;
         self.finish(tx, id, changes).await
@@ -345,6 +358,12 @@ impl Incidents {
             None => Ok(own),
         }
     }
+}
+
+/// A page shows an incident by what it affects: without that, publishing would show it nowhere.
+pub(super) fn affects_nothing() -> FieldError {
+    let why = "name what is affected: pages show an incident only with a component that it affects";
+    FieldError::new("/components", "affects_nothing", why)
 }
 
 /// What it did to each component.

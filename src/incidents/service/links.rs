@@ -43,13 +43,19 @@ impl Incidents {
     pub async fn open_acknowledgement(&self, token: &str) -> Result<Acknowledgement, IncidentsError> {
         let (owner, id, user) = self.read(token).ok_or(IncidentsError::NotFound("link"))?;
         let mut tx = self.begin(owner).await?;
-        let row = incidents::locked(&mut tx, owner.org(), id).await?.ok_or(IncidentsError::NotFound("link"))?;
+        let row = incidents::rows(&mut tx, &[id.0]).await?.pop();
         tx.commit().await?;
+        let row =
+            row.filter(|row| row.org_id == owner.org().map(|org| org.0)).ok_or(IncidentsError::NotFound("link"))?;
         Ok(Acknowledgement { incident: row.into(), owner, user })
     }
 
     pub async fn acknowledge_by_link(&self, token: &str) -> Result<Acknowledgement, IncidentsError> {
         let found = self.open_acknowledgement(token).await?;
+        // Who has left since the mail was sent acknowledges nothing.
+        if !self.people(found.owner, &[found.user]).await?.by_id.contains_key(&found.user) {
+            return Err(IncidentsError::NotFound("link"));
+        }
         let by = format!("user:{}", found.user);
         let mut tx = self.begin(found.owner).await?;
         self.acknowledge_in(&mut tx, found.owner, found.incident.id, &by).await?;

@@ -122,7 +122,7 @@ impl Incidents {
         let affected: Vec<AffectedDraft> =
             draft.components.iter().map(|component| AffectedDraft { component: *component, status }).collect();
         for one in &affected {
-            incidents::affect(&mut tx, owner.org(), id, one.component, one.status).await?;
+            incidents::affect(&mut tx, owner.org(), id, one.component, one.status, true).await?;
         }
         self.log(&mut tx, owner.org(), id, LogKind::Opened, by, json!({ "name": name })).await?;
         let event = IncidentOpened {

@@ -14,6 +14,7 @@ use crate::{
     store::{
         causes,
         incidents::{self, NewIncident},
+        told, updates,
     },
 };
 use platform::{http::Principal, ids::OrgId};
@@ -44,10 +45,16 @@ impl Incidents {
     ) -> Result<(), IncidentsError> {
         let now = self.inner.clock.now();
         causes::move_to(conn, from, into, None).await?;
-        for (_, component, status) in incidents::affected(conn, &[from.0]).await? {
-            incidents::affect(conn, org, into, component, status).await?;
-        }
+        incidents::affect_as(conn, from, into).await?;
         incidents::move_log(conn, from, into).await?;
+        updates::move_to(conn, from, into).await?;
+        // Who was told of it is told of the end of the other one.
+        told::move_to(conn, from, into).await?;
+        // What customers see stays to be seen.
+        let was_published = incidents::rows(conn, &[from.0]).await?.pop().is_some_and(|row| row.published_at.is_some());
+        if was_published && incidents::publish(conn, into, now).await? {
+            self.log(conn, org, into, LogKind::Published, by, json!({})).await?;
+        }
         incidents::set_merged(conn, from, Some(into), now).await?;
         self.log(conn, org, into, LogKind::Merged, by, json!({ "incident": from })).await?;
         self.inner.metrics.merged(into);
@@ -67,7 +74,13 @@ impl Incidents {
         let (mut tx, owner, first) = self.find(who, from.min(into)).await?;
         let second = incidents::locked(&mut tx, owner.org(), from.max(into)).await?;
         let second = second.ok_or(IncidentsError::NotFound("incident"))?;
-        for incident in [Incident::from(first), Incident::from(second)] {
+        let both = [Incident::from(first), Incident::from(second)];
+        let is_over = |id: IncidentId| both.iter().any(|incident| incident.id == id && incident.status.is_over());
+        if is_over(into) && !is_over(from) {
+            let why = "the other incident is over, and this one is not: merge that one into this one";
+            return Err(IncidentsError::Conflict("not_mergeable", why.to_owned()));
+        }
+        for incident in both {
             let is_late = self.inner.clock.now() - incident.started_at > WITHIN && incident.status.is_over();
             if incident.kind != IncidentKind::Incident || incident.merged_into.is_some() || is_late {
                 let why = "both must be incidents that are open or began within 24 hours, and no part of another";

@@ -1,14 +1,15 @@
 //! [`Incidents`]: the rules.
 //!
 //! Further files: `witness.rs` (monitors open and resolve incidents), `endings.rs` (what ends soon), `opening.rs` (a cause opens one or joins one), `incidents.rs`, `timeline.rs`,
-//! `components.rs`, `templates.rs` (what the API changes), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs`, `tell_end.rs`, `case.rs`
-//! (who is told when), `deliver.rs` (how), `channels.rs`, `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
+//! `components.rs`, `templates.rs` (what the API changes), `shown.rs` (what components show), `merging.rs` (by hand), `rota.rs`, `escalation.rs`, `tell.rs`, `tell_end.rs`, `case.rs`
+//! (who is told when), `deliver.rs` (how), `channels.rs`, `channel_notice.rs` (one does not work), `receivers.rs` (for room webhooks), `rules.rs`, `alerts.rs`, `preview.rs`, `links.rs` (acknowledging by mail),
 //! `builtin.rs`, `health.rs` (checks, first page), `file/` (its part of the file of monitors),
 //! `upkeep.rs`, `terminal.rs` (the command line). What room `status_page` reads is in `pages.rs`.
 
 mod alerts;
 mod builtin;
 mod case;
+mod channel_notice;
 mod channels;
 mod components;
 mod deliver;
@@ -27,6 +28,7 @@ mod preview;
 mod receivers;
 mod rota;
 mod rules;
+mod shown;
 mod tell;
 mod tell_end;
 mod templates;
@@ -35,12 +37,16 @@ mod timeline;
 mod upkeep;
 mod witness;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
 use super::{
     Config, IncidentsError, Metrics,
@@ -66,6 +72,7 @@ use webhooks::Webhooks;
 pub use channels::{ChannelDraft, Tried};
 pub use components::ComponentDraft;
 pub use file::FileSection;
+pub(crate) use file::{seconds, time_of_day};
 pub use incidents::{AffectedDraft, IncidentChanges, IncidentDraft, IncidentFull};
 pub use links::Acknowledgement;
 pub use maintenances::MaintenanceDraft;
@@ -73,6 +80,7 @@ pub use merging::Split;
 pub use preview::{Preview, PreviewRequest, Would};
 pub use receivers::ChannelReceivers;
 pub use rota::{OnCall, OverrideDraft, PersonDraft, PersonSettings, RotaDraft};
+pub(crate) use rules::MOST_STEPS;
 pub use rules::RuleDraft;
 pub use templates::TemplateDraft;
 pub use timeline::{UpdateChanges, UpdateDraft};
@@ -125,6 +133,8 @@ pub(super) struct Inner {
     pub changes: broadcast::Sender<Changed>,
     /// What changed in transactions that somebody else commits, and when.
     pub uncommitted: Mutex<Vec<(DateTime<Utc>, Changed)>>,
+    /// Certificates that ended soon and look renewed, by the cause, and since when they do.
+    pub renewed: Mutex<BTreeMap<Uuid, DateTime<Utc>>>,
 }
 
 impl std::ops::Deref for Inner {
@@ -147,6 +157,7 @@ impl Incidents {
             texts: Texts::new(&[LOCALE]),
             changes: broadcast::Sender::new(CHANGES),
             uncommitted: Mutex::default(),
+            renewed: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -9,6 +9,7 @@ use crate::{
     IncidentsError,
     model::{Component, ComponentChange, ComponentId, Incident, IncidentId, IncidentView, Owner},
     store::{components, incidents, updates},
+    timeline,
 };
 
 impl Incidents {
@@ -65,12 +66,15 @@ async fn views(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<IncidentView
     let rows = incidents::rows(conn, ids).await?;
     let all_updates = updates::published(conn, ids).await?;
     let affected = incidents::affected(conn, ids).await?;
+    let lasting = incidents::lasting(conn, &[], ids).await?;
     let view = |row| {
         let incident = Incident::from(row);
         let updates = all_updates.iter().filter(|update| update.incident_id == incident.id).cloned().collect();
         let components =
             affected.iter().filter(|(of, ..)| *of == incident.id).map(|(_, id, status)| (*id, *status)).collect();
-        IncidentView { incident, updates, components }
+        let left = lasting.iter().filter(|(of, ..)| *of == incident.id).map(|(.., status)| *status);
+        let impact_now = if incident.impact_override { incident.impact } else { timeline::impact(incident.kind, left) };
+        IncidentView { incident, updates, components, impact_now }
     };
     Ok(rows.into_iter().map(view).collect())
 }

@@ -8,6 +8,7 @@ use platform::{
     http::{Principal, Slice},
     ids::UserId,
 };
+use uptime::Group;
 
 /// People who are offered.
 const MOST: i64 = 200;
@@ -28,6 +29,16 @@ pub(super) struct People {
 }
 
 impl Incidents {
+    /// Whether mail can be sent: without that channels of kind mail reach nobody.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.inner.rooms.mail.is_configured()
+    }
+
+    /// Groups of monitors, for a form.
+    pub(crate) async fn groups(&self, owner: Owner, slice: &Slice) -> Result<Vec<Group>, IncidentsError> {
+        Ok(self.inner.rooms.uptime.groups(owner, slice).await?)
+    }
+
     /// Who can be on call for an owner, by name.
     pub async fn candidates(&self, who: &Principal, owner: Owner) -> Result<Vec<(UserId, String)>, IncidentsError> {
         let auth = &self.inner.rooms.auth;

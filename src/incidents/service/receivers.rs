@@ -73,9 +73,13 @@ impl Incidents {
         }))
     }
 
-    /// A group of Telegram has become a supergroup, which has another id: what waits goes there.
+    /// A group of Telegram has become a supergroup, which has another id: what waits goes there. What goes on failing is told.
     async fn channel_failed(&self, owner: Owner, name: &str, why: &str) -> Result<(), IncidentsError> {
-        let (Ok(id), Some(chat)) = (name.parse::<ChannelId>(), channel::migrated(why)) else { return Ok(()) };
+        let Ok(id) = name.parse::<ChannelId>() else { return Ok(()) };
+        let Some(chat) = channel::migrated(why) else {
+            self.tell_if_it_fails(owner, id, why).await;
+            return Ok(());
+        };
         let mut tx = self.begin(owner).await?;
         if let Some(row) = channels::read(&mut tx, owner.org(), &[id.0]).await?.pop()
             && row.kind() == ChannelKind::Telegram
@@ -96,6 +100,7 @@ impl Incidents {
         tx.commit().await?;
         if disabled {
             self.inner.metrics.channel_gone(&id.to_string(), why);
+            self.tell_that_it_is_gone(owner, id, why).await;
         }
         Ok(())
     }

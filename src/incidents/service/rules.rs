@@ -22,7 +22,7 @@ use uptime::{ManagedBy, file::is_key};
 
 /// Rules of an owner, and steps of a rule.
 const MOST: usize = 100;
-const MOST_STEPS: usize = 20;
+pub(crate) const MOST_STEPS: usize = 20;
 
 /// What a rule is made of. Absent when changing: it stays.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]

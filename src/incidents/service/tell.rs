@@ -19,7 +19,7 @@ use crate::{
     grouping::{self, Opening},
     jobs::{Escalate, Tell},
     matching,
-    model::{Cause, Held, IncidentId, LogKind, Owner, Rule, RuleId, Severity, Step, What},
+    model::{Cause, CauseSource, Held, IncidentId, LogKind, Owner, Rule, RuleId, Severity, Step, What},
     quiet,
     store::{causes, incidents, rota, rules, told},
 };
@@ -39,6 +39,12 @@ impl Incidents {
         let causes: Vec<Cause> = causes::of(conn, &[incident.0]).await?.into_iter().map(|(_, cause)| cause).collect();
         let all = rules::all(conn, owner.org()).await?;
         let mut found = matching::rules_for(&all, severity, &causes);
+        // Of alerts room notices tells.
+        let is_outage = causes.iter().any(|cause| cause.source == CauseSource::Monitor);
+        if found.is_empty() && is_outage && told::take(conn, owner.org(), incident, "nobody").await? {
+            self.log(conn, owner.org(), incident, LogKind::Nobody, ROOM_ITSELF, json!({})).await?;
+            self.inner.metrics.told_nobody(incident);
+        }
         found.sort_by_key(|rule| rule.id);
         let now = self.inner.clock.now();
         for rule in found {
@@ -65,6 +71,7 @@ impl Incidents {
 
     /// Tells an incident by one rule, as far as there is something to tell.
     pub(crate) async fn tell(&self, owner: Owner, id: IncidentId, rule: RuleId) -> Result<(), IncidentsError> {
+        self.wait_for_writers(owner).await?;
         let wanted = self.on_call_of(owner, rule).await?;
         let people = self.people(owner, &wanted.values().copied().collect::<Vec<_>>()).await?;
         let mut tx = self.begin(owner).await?;
@@ -81,6 +88,14 @@ impl Incidents {
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Many outages take a while to write. Those that are being written now belong to what is told.
+    async fn wait_for_writers(&self, owner: Owner) -> Result<(), IncidentsError> {
+        let mut tx = self.begin(owner).await?;
+        incidents::lock_owner(&mut tx, owner.org()).await?;
+        // Not kept: a writer may have an incident that is told, and wait for this lock.
+        Ok(tx.commit().await?)
     }
 
     async fn tell_opening(
@@ -209,7 +224,7 @@ impl Incidents {
             return Ok(());
         }
         let before = self.counted(tx, case, rule.id).await?;
-        if !grouping::has_grown(before, case.causes.len()) {
+        if !grouping::has_grown(before, case.count()) {
             return Ok(());
         }
         let last = told::last(tx, id, rule.id).await?.unwrap_or(case.incident.created_at);
@@ -218,7 +233,7 @@ impl Incidents {
             self.inner.metrics.held(Held::Grouped, id);
             return self.plan(tx, case.owner, id, rule.id, next).await;
         }
-        let number = case.causes.len().to_string();
+        let number = case.count().to_string();
         self.tell_again(tx, case, rule, people, What::Grown, &number).await?;
         self.note_count(tx, case, rule.id).await
     }
@@ -243,7 +258,7 @@ impl Incidents {
         self.log(tx, case.owner.org(), id, LogKind::Told, ROOM_ITSELF, detail).await
     }
 
-    /// How many causes it had when it was told.
+    /// How many monitors and alerts it had when it was told.
     async fn counted(&self, tx: &mut Tx, case: &Case, rule: RuleId) -> Result<usize, IncidentsError> {
         let begin = format!("count/{}/{rule}/", case.round);
         let keys = told::keys(tx, case.incident.id, &begin).await?;
@@ -251,7 +266,7 @@ impl Incidents {
     }
 
     async fn note_count(&self, tx: &mut Tx, case: &Case, rule: RuleId) -> Result<(), IncidentsError> {
-        let once = format!("count/{}/{rule}/{}", case.round, case.causes.len());
+        let once = format!("count/{}/{rule}/{}", case.round, case.count());
         told::take(tx, case.owner.org(), case.incident.id, &once).await?;
         Ok(())
     }

@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::{
-    Changed, Incidents, code,
-    incidents::{AffectedDraft, IncidentFull, LONGEST_TEXT, affected_of, body_faults, check_version},
+    Changed, Incidents, ROOM_ITSELF, code,
+    incidents::{AffectedDraft, IncidentFull, LONGEST_TEXT, affected_of, affects_nothing, body_faults, check_version},
 };
 use crate::{
     IncidentsError,
@@ -119,9 +119,12 @@ impl Incidents {
         let components: Vec<ComponentId> = draft.components.iter().map(|affected| affected.component).collect();
         let old = self.own_components(&mut tx, owner, &components).await?;
         for affected in &draft.components {
-            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status).await?;
+            incidents::affect(&mut tx, owner.org(), id, affected.component, affected.status, true).await?;
         }
         let published = draft.publish.unwrap_or(incident.published_at.is_some());
+        if published && incident.published_at.is_none() && incidents::affected(&mut tx, &[id.0]).await?.is_empty() {
+            return Err(IncidentsError::Invalid(vec![affects_nothing()]));
+        }
         if published && incident.published_at.is_none() && incidents::publish(&mut tx, id, now).await? {
             self.log(&mut tx, owner.org(), id, LogKind::Published, by, json!({})).await?;
         }
@@ -165,6 +168,8 @@ impl Incidents {
         let display_at = changes.display_at.unwrap_or(old.display_at);
         let published = changes.publish.unwrap_or(old.published);
         updates::change(&mut tx, update, &body, display_at, published, now).await?;
+        // Other processes see by the incident that something has changed.
+        incidents::touch(&mut tx, id, now).await?;
         let detail = json!({ "update": update });
         self.log(&mut tx, owner.org(), id, LogKind::Changed, &who.subject(), detail).await?;
         let found = updates::get(&mut tx, id, update).await?.ok_or(IncidentsError::NotFound("incident_update"))?;
@@ -212,6 +217,9 @@ impl Incidents {
         }
         let incident = Incident::from(row);
         let changes = self.move_to(&mut tx, owner, &incident, to, by).await?;
+        if incident.kind == IncidentKind::Incident && incident.published_at.is_some() && !incident.status.is_over() {
+            self.say_by_itself(&mut tx, owner, incident.id, to, notify).await?;
+        }
         self.finish(tx, incident.id, changes).await
     }
 
@@ -266,6 +274,20 @@ impl Incidents {
             updated_at: now,
         };
         self.write_update(conn, owner, &update).await
+    }
+
+    /// What is published without a word says its status when it is, and when it is over: otherwise subscribers and programs that read the timeline would hear
+    /// nothing of it. There is no text: the status is a word in each reader's language, and nothing is written in a person's name.
+    pub(super) async fn say_by_itself(
+        &self,
+        conn: &mut PgConnection,
+        owner: Owner,
+        id: IncidentId,
+        status: IncidentStatus,
+        notify: bool,
+    ) -> Result<(), IncidentsError> {
+        let first = First { status, body: "", affected: Vec::new(), notify };
+        self.first_update(conn, owner, id, true, first, ROOM_ITSELF).await
     }
 
     async fn write_update(&self, conn: &mut PgConnection, owner: Owner, update: &Update) -> Result<(), IncidentsError> {

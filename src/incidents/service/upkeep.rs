@@ -7,24 +7,27 @@ use serde_json::json;
 
 use super::{Changed, Incidents, ROOM_ITSELF, tell::limits_of};
 use crate::{
-    IncidentsError,
-    channel::PREFIX,
-    flap,
+    IncidentsError, flap,
     metrics::Figures,
     model::{Incident, IncidentId, IncidentKind, IncidentStatus, LogKind, Owner},
     store::{causes, figures, incidents, rules, updates, upkeep},
     timeline,
 };
 use jobs::{By, Loops};
-use platform::ids::OrgId;
+use platform::{http::Slice, ids::OrgId};
 
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 const CHANGES_EVERY: Duration = Duration::from_millis(300);
 const FIGURES_EVERY: Duration = Duration::from_secs(15);
 const BUILTIN_EVERY: Duration = Duration::from_secs(5);
 const ENDINGS_EVERY: Duration = Duration::from_secs(60);
+const COMPONENTS_EVERY: Duration = Duration::from_secs(60);
 /// By then a transaction of the prober is committed.
 const COMMITTED: TimeDelta = TimeDelta::milliseconds(200);
+/// What components showed is of use for so long: pages show ninety days.
+const SHOWN_CHANGES: TimeDelta = TimeDelta::days(400);
+/// Rows of each kind that retention deletes in one transaction.
+const DELETED_AT_ONCE: i64 = 10_000;
 /// A receiver that fails for so long is one that fails.
 const FAILING: TimeDelta = TimeDelta::minutes(5);
 
@@ -56,6 +59,11 @@ impl Incidents {
         loops.every("incidents.endings", ENDINGS_EVERY, By::Leader, move || {
             let this = this.clone();
             async move { Ok(this.check_endings().await?) }
+        });
+        let this = self.clone();
+        loops.every("incidents.components", COMPONENTS_EVERY, By::Leader, move || {
+            let this = this.clone();
+            async move { Ok(this.reconcile_components().await?) }
         });
         let (this, forget) = (self.clone(), self.inner.metrics.clone());
         let read = move || {
@@ -113,9 +121,14 @@ impl Incidents {
             self.log(&mut tx, org, id, LogKind::Steady, ROOM_ITSELF, json!({})).await?;
         }
         // Where a person has spoken, a person says that it is over.
-        let to =
-            if updates::has_any(&mut tx, id).await? { IncidentStatus::Monitoring } else { IncidentStatus::Resolved };
+        let spoken = updates::has_any_but(&mut tx, id, ROOM_ITSELF).await?;
+        let to = if spoken { IncidentStatus::Monitoring } else { IncidentStatus::Resolved };
         let mut changes = self.move_to(&mut tx, owner, &incident, to, ROOM_ITSELF).await?;
+        // Who heard from the room that it began hears from it that it is over.
+        let last = updates::list(&mut tx, id, &Slice::first(1)).await?.pop();
+        if let Some(last) = last.filter(|_| !spoken && incident.published_at.is_some()) {
+            self.say_by_itself(&mut tx, owner, id, to, last.notify).await?;
+        }
         tx.commit().await?;
         changes.push(Changed::Incident(id));
         self.announce(&changes);
@@ -149,24 +162,37 @@ impl Incidents {
         let mut tx = self.system().await?;
         let open = figures::open(&mut tx).await?;
         let waits_since = figures::unacknowledged(&mut tx).await?;
-        let (used, gone) = figures::channels(&mut tx).await?;
+        let channels = figures::channels(&mut tx).await?;
         tx.commit().await?;
-        let failing = self.inner.rooms.webhooks.failing(PREFIX).await?;
-        let fails = |(receiver, since): &&(String, chrono::DateTime<chrono::Utc>)| {
-            let channel = receiver.strip_prefix(PREFIX).unwrap_or_default();
-            now - *since >= FAILING && used.iter().any(|id| id.to_string() == channel)
-        };
-        let failing = i64::try_from(failing.iter().filter(fails).count()).unwrap_or(i64::MAX);
+        let failing = self.failing(&channels, FAILING).await?;
         let unacknowledged_seconds = waits_since.map_or(0.0, |since| (now - since).as_seconds_f64().max(0.0));
-        self.inner.metrics.set(&Figures { open, failing: failing + gone, unacknowledged_seconds });
+        self.inner.metrics.set(&Figures {
+            open,
+            failing: failing.installation,
+            of_organisations: failing.organisations,
+            unacknowledged_seconds,
+        });
         Ok(())
     }
 
-    /// Returns how many weeks of the log of messages were created and dropped.
-    pub(crate) async fn maintain(&self) -> Result<(i32, i32), IncidentsError> {
+    /// Retention. What is left is deleted in the next hour.
+    pub async fn maintain(&self) -> Result<(), IncidentsError> {
+        let now = self.inner.clock.now();
+        let before = now - TimeDelta::days(i64::from(self.inner.config.keep_days));
         let mut tx = self.system().await?;
-        let done = upkeep::maintain(&mut tx, self.inner.config.keep_told_days).await?;
+        let (created, dropped) = upkeep::maintain(&mut tx, self.inner.config.keep_told_days).await?;
+        let incidents = upkeep::delete_incidents(&mut tx, before, DELETED_AT_ONCE).await?;
+        let changes = upkeep::delete_changes(&mut tx, now - SHOWN_CHANGES, DELETED_AT_ONCE).await?;
         tx.commit().await?;
-        Ok(done)
+        if created + dropped > 0 || incidents + changes > 0 {
+            tracing::info!(
+                created,
+                dropped,
+                incidents,
+                changes,
+                "retention of incidents: weeks of messages, and what was deleted"
+            );
+        }
+        Ok(())
     }
 }

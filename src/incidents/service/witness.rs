@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::{Changed, Incidents, opening::NewCause};
 use crate::{
-    IncidentsError, merge,
-    model::{Cause, CauseSource, ComponentId, Severity, Traits},
+    IncidentsError,
+    components::Step,
+    model::{Cause, CauseSource, ComponentId, Traits},
     store::{causes, components},
 };
 use platform::ids::Owner;
@@ -40,29 +41,31 @@ impl Incidents {
         let links = components::of_monitors(conn, &monitors).await?;
         let mut changes = Vec::new();
         for (owner, transitions) in by_owner {
-            let mut new = Vec::new();
+            let mut new: Vec<NewCause> = Vec::new();
             for transition in transitions {
                 if ends(transition) {
+                    // Where the database was away, an outage may begin and end in one batch.
+                    let begun =
+                        new.iter_mut().find(|one| Some(one.cause.reference) == transition.outage.map(|id| id.0));
+                    if let Some(one) = begun {
+                        one.cause.closed_at = Some(transition.started_at.max(one.cause.opened_at));
+                    }
                     self.outage_ended(conn, transition, &mut changes).await?;
                 }
                 if opens(transition)
                     && let Some(cause) = cause(transition)
                 {
-                    let affects: Vec<_> = links.iter().filter(|link| link.0 == transition.monitor).copied().collect();
-                    new.push(NewCause {
-                        cause,
-                        severity: Severity::Critical,
-                        affects: affects.iter().map(|(_, component, weight, _)| (*component, *weight)).collect(),
-                        announce: affects.iter().any(|(_, _, _, announce)| *announce),
-                        opened_by: "monitor",
-                        name: merge::outage_name(&transition.name),
-                    });
+                    let own: Vec<_> = links.iter().filter(|link| link.0 == transition.monitor).copied().collect();
+                    new.push(NewCause::of_outage(cause, &own));
                 }
             }
             self.causes_began(conn, owner, new, &mut changes).await?;
         }
         let affected: BTreeSet<ComponentId> = links.iter().map(|(_, component, _, _)| *component).collect();
-        changes.extend(self.refresh_components(conn, &affected.into_iter().collect::<Vec<_>>(), None).await?);
+        let affected: Vec<ComponentId> = affected.into_iter().collect();
+        let mut steps: Vec<Step> = all.iter().map(step).collect();
+        steps.sort_by_key(|step| step.at);
+        changes.extend(self.follow_monitors(conn, &affected, None, &steps).await?);
         self.will_commit(changes);
         Ok(())
     }
@@ -101,6 +104,16 @@ fn opens(transition: &Transition) -> bool {
 /// Whether an outage is known to be over: a gap or a window only interrupts it, and so does a pause.
 fn ends(transition: &Transition) -> bool {
     transition.is == Status::Up && transition.outage.is_some()
+}
+
+fn step(transition: &Transition) -> Step {
+    Step {
+        monitor: transition.monitor,
+        was: transition.was,
+        is: transition.is,
+        degraded: transition.degraded,
+        at: transition.started_at,
+    }
 }
 
 fn cause(transition: &Transition) -> Option<Cause> {

@@ -1,5 +1,7 @@
 //! `incident_causes`.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -131,23 +133,24 @@ pub async fn close(
     Ok(done.rows_affected() > 0)
 }
 
-/// How many causes opened or joined an incident of this owner since then.
-pub async fn recent(conn: &mut PgConnection, org: Option<OrgId>, since: DateTime<Utc>) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM incident_log l JOIN incidents i ON i.id = l.incident_id
+/// Monitors whose outages opened or joined an incident of this owner since then.
+pub async fn recent(conn: &mut PgConnection, org: Option<OrgId>, since: DateTime<Utc>) -> sqlx::Result<BTreeSet<Uuid>> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT DISTINCT l.detail->>'subject' AS "subject!" FROM incident_log l JOIN incidents i ON i.id = l.incident_id
            WHERE i.org_id IS NOT DISTINCT FROM $1 AND i.resolved_at IS NULL AND i.created_at > $2::timestamptz - interval '30 minutes'
-             AND l.what IN ('opened', 'joined') AND l.at > $2"#,
+             AND l.what IN ('opened', 'joined') AND l.detail->>'source' = 'monitor' AND l.detail->>'subject' IS NOT NULL AND l.at > $2"#,
         org.map(|org| org.0),
         since,
     )
-    .fetch_one(conn)
-    .await
+    .fetch_all(conn)
+    .await?;
+    Ok(found.iter().filter_map(|subject| subject.parse().ok()).collect())
 }
 
-/// How many there are, and how many of them last.
+/// How many monitors and alerts are its causes, and how many of these last.
 pub async fn counts(conn: &mut PgConnection, incident: IncidentId) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query!(
-        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE closed_at IS NULL) AS "last!" FROM incident_causes WHERE incident_id = $1"#,
+        r#"SELECT count(DISTINCT (source, subject)) AS "all!", count(*) FILTER (WHERE closed_at IS NULL) AS "last!" FROM incident_causes WHERE incident_id = $1"#,
         incident.0,
     )
     .fetch_one(conn)

@@ -135,19 +135,6 @@ pub async fn of_monitors(
         .collect())
 }
 
-/// What published incidents that are open, and maintenances that are in progress, do to these components.
-pub async fn incidents_of(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(ComponentId, ComponentStatus)>> {
-    let rows = sqlx::query!(
-        "SELECT a.component_id, a.status FROM incident_impacts a JOIN incidents i ON i.id = a.incident_id
-         WHERE a.component_id = ANY($1) AND i.published_at IS NOT NULL AND i.resolved_at IS NULL AND i.merged_into IS NULL
-           AND i.status <> 'scheduled'",
-        ids,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (ComponentId(row.component_id), status(&row.status))).collect())
-}
-
 pub async fn find(conn: &mut PgConnection, org: Option<OrgId>, key: &str) -> sqlx::Result<Option<ComponentId>> {
     let found = sqlx::query_scalar!(
         "SELECT id FROM incident_components WHERE org_id IS NOT DISTINCT FROM $1 AND key = $2 AND removed_at IS NULL",
@@ -343,6 +330,17 @@ pub async fn count(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<
         org.map(|org| org.0),
     )
     .fetch_one(conn)
+    .await
+}
+
+/// Ids of those after this one, of all owners. As role `system`.
+pub async fn following(conn: &mut PgConnection, after: Uuid, most: i64) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "SELECT id FROM incident_components WHERE id > $1 AND removed_at IS NULL ORDER BY id LIMIT $2",
+        after,
+        most,
+    )
+    .fetch_all(conn)
     .await
 }
 

@@ -1,4 +1,4 @@
-//! `incident_rules`.
+//! `incident_rules`, `incident_defaults`.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -185,4 +185,29 @@ pub async fn update(conn: &mut PgConnection, id: RuleId, draft: &Draft<'_>, now:
 
 pub async fn delete(conn: &mut PgConnection, id: RuleId) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM incident_rules WHERE id = $1", id.0).execute(conn).await.map(drop)
+}
+
+/// True: the rule that mails the administrators of this organisation was not made before.
+pub async fn take_default(conn: &mut PgConnection, org: OrgId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "INSERT INTO incident_defaults (org_id, made_at) VALUES ($1, $2) ON CONFLICT (org_id) DO NOTHING",
+        org.0,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Organisations that watch something and for which that rule was not made yet. As role `system`.
+pub async fn without_default(conn: &mut PgConnection) -> sqlx::Result<Vec<OrgId>> {
+    let rows = sqlx::query_scalar!(
+        r#"SELECT DISTINCT m.org_id AS "org_id!" FROM uptime_monitors m
+           WHERE m.org_id IS NOT NULL AND m.removed_at IS NULL
+             AND NOT EXISTS (SELECT FROM incident_defaults d WHERE d.org_id = m.org_id)
+           LIMIT 100"#
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(OrgId).collect())
 }

@@ -124,6 +124,14 @@ pub async fn last(conn: &mut PgConnection, incident: IncidentId, rule: RuleId) -
     .await
 }
 
+/// What was told of one incident was told of another, of which it is a part.
+pub async fn move_to(conn: &mut PgConnection, from: IncidentId, into: IncidentId) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE incident_told SET incident_id = $2 WHERE incident_id = $1", from.0, into.0)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// Somebody who was told.
 pub struct Reached {
     pub rule: Option<RuleId>,

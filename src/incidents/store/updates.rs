@@ -128,9 +128,21 @@ pub async fn change(
     .map(drop)
 }
 
-/// Whether a person has written about it.
-pub async fn has_any(conn: &mut PgConnection, incident: IncidentId) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM incident_updates WHERE incident_id = $1) AS "any!""#, incident.0,)
-        .fetch_one(conn)
+/// Whether anybody but `by` has written about it.
+pub async fn has_any_but(conn: &mut PgConnection, incident: IncidentId, by: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM incident_updates WHERE incident_id = $1 AND created_by <> $2) AS "any!""#,
+        incident.0,
+        by,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// All of one incident go to another.
+pub async fn move_to(conn: &mut PgConnection, from: IncidentId, into: IncidentId) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE incident_updates SET incident_id = $2 WHERE incident_id = $1", from.0, into.0)
+        .execute(conn)
         .await
+        .map(drop)
 }

@@ -177,10 +177,8 @@ fn undelivered(fields: &[(String, String)]) -> Option<Reported> {
     let diagnostic =
         get(fields, "diagnostic-code").map(|text| text.split_once(';').map_or(text, |(_, said)| said).trim());
     let status = get(fields, "status").and_then(enhanced);
-    // Some servers say 5.0.0 where the answer that they got says more.
-    let better =
-        diagnostic.and_then(enhanced).filter(|_| status.as_deref().is_none_or(|status| status.ends_with(".0.0")));
-    let status = better.or(status);
+    // The status is what the reporting server makes of the answer that it got.
+    let status = diagnostic.and_then(enhanced).or(status);
     Some(Reported {
         // The first may be a group, of which the last is a member.
         address: last.and_then(recipient).or_else(|| original.and_then(recipient)),

@@ -7,8 +7,10 @@ use super::BounceKind;
 const CLEAR: [&str; 3] = ["5.1.1", "5.1.6", "5.1.10"];
 /// "Mailbox disabled", and with Gmail also an address that gets too much mail at the moment.
 const DISABLED: &str = "5.2.1";
-/// Codes that say nothing, or too little: the text decides. 5.7.1 is a refusal by policy for most, and for Yandex that there is no such user.
-const VAGUE: [&str; 6] = ["5.0.0", "5.1.0", "5.1.2", "5.1.3", "5.5.0", "5.7.1"];
+/// Codes that say what it is about, whatever the text says: the sender's address, a quota of the sender, a full mailbox, a message that is too large,
+/// a domain that is not found, which may be a mistake of the moment.
+/// With any other the text decides: 5.7.1 is a refusal by policy for most, and for Yandex that there is no such user.
+const ELSEWHERE: [&str; 8] = ["5.1.7", "5.1.8", "5.1.90", "5.2.2", "5.2.3", "5.3.4", "5.4.4", "5.4.5"];
 
 /// "No such user", "user unknown" and the like.
 const WHO: [&str; 5] = ["user", "mailbox", "recipient", "address", "account"];
@@ -18,7 +20,7 @@ const AFTER: [&str; 6] =
 const WHOLE: [&str; 4] =
     ["invalid recipient", "invalid mailbox", "not a valid mailbox", "no mailbox here by that name"];
 /// Words of refusals that are about the sender or the content, whatever else they say.
-const POLICY: [&str; 17] = [
+const POLICY: [&str; 18] = [
     "attachment",
     "authent",
     "block",
@@ -29,6 +31,7 @@ const POLICY: [&str; 17] = [
     "junk",
     "listed",
     "policy",
+    "preferences",
     "prison",
     "prohibit",
     "relay",
@@ -37,20 +40,24 @@ const POLICY: [&str; 17] = [
     "spam",
     "spf",
 ];
-/// Words of refusals for the moment.
-const MOMENT: [&str; 6] = ["dns", "quickly", " rate", "temporar", "too many", "too much"];
+/// Words of refusals for the moment, or for a full mailbox or a large message.
+const MOMENT: [&str; 10] =
+    ["dns", "full", "per hour", "quickly", "quota", " rate", "size", "temporar", "too many", "too much"];
 
 /// Whether a permanent refusal of the recipient, with this enhanced status code (RFC 3463) and text, says that the address does not work. A full
 /// mailbox, a message that is too large, a quota and a refusal for policy or content say nothing about the next message.
 pub(crate) fn is_of_address(enhanced: Option<&str>, said: &str) -> bool {
-    match enhanced {
-        Some(code) if CLEAR.contains(&code) => true,
-        Some(DISABLED) => !is_doubtful(&plain(said)),
-        Some(code) if !VAGUE.contains(&code) => false,
-        _ => {
-            let said = plain(said);
-            names_unknown(&said) && !is_doubtful(&said)
-        }
+    let (code, said) = decisive(enhanced, said);
+    names_address(code.as_deref(), &said)
+}
+
+/// As [`is_of_address`], of what [`decisive`] gives. Some servers say 5.1.1 to whatever they do not like.
+fn names_address(code: Option<&str>, said: &str) -> bool {
+    match code {
+        Some(code) if CLEAR.contains(&code) => names_unknown(said) || !is_doubtful(said),
+        Some(DISABLED) => !is_doubtful(said),
+        Some(code) if code.starts_with("4.") || ELSEWHERE.contains(&code) => false,
+        _ => names_unknown(said) && !is_doubtful(said),
     }
 }
 
@@ -62,10 +69,11 @@ pub(super) fn failure(enhanced: Option<&str>, said: &str) -> BounceKind {
 /// Kind of a permanent failure that says nothing against the address: refused if it is about the sender or the content, which the next mail has as
 /// well; soft if it is about a full mailbox, a limit or a server that does not work.
 pub(super) fn refusal(enhanced: Option<&str>, said: &str) -> BounceKind {
-    let is_refused = match enhanced {
+    let (code, said) = decisive(enhanced, said);
+    let is_refused = match code.as_deref() {
         Some(code) if is_policy(code) => true,
         Some(code) if ["4.", "5.2.", "5.3.", "5.4."].iter().any(|begin| code.starts_with(begin)) => false,
-        _ => contains(&POLICY, &plain(said)),
+        _ => contains(&POLICY, &said),
     };
     if is_refused { BounceKind::Refused } else { BounceKind::Soft }
 }
@@ -73,17 +81,41 @@ pub(super) fn refusal(enhanced: Option<&str>, said: &str) -> BounceKind {
 /// Kind of what a provider calls a hard bounce: another one if the answer that it passes on speaks of something else than the address, such as a full
 /// mailbox, the content or a policy.
 pub(super) fn hard(enhanced: Option<&str>, said: &str) -> BounceKind {
-    let Some(code) = enhanced.filter(|&code| code != DISABLED && !is_of_address(Some(code), said)) else {
+    let (code, words) = decisive(enhanced, said);
+    if code.as_deref() == Some(DISABLED) || names_address(code.as_deref(), &words) {
         return BounceKind::Hard;
-    };
-    let is_limit = ["5.1.90", "5.4.5"].contains(&code);
-    if is_policy(code) {
-        BounceKind::Refused
-    } else if is_limit || ["4.", "5.2.", "5.3."].iter().any(|begin| code.starts_with(begin)) {
-        BounceKind::Soft
-    } else {
-        BounceKind::Hard
     }
+    match code.as_deref() {
+        Some(code) if is_policy(code) => BounceKind::Refused,
+        Some(code)
+            if ELSEWHERE.contains(&code) || ["4.", "5.2.", "5.3."].iter().any(|begin| code.starts_with(begin)) =>
+        {
+            BounceKind::Soft
+        }
+        // The code is clear, or there is none, and the words say something else.
+        Some(code) if CLEAR.contains(&code) => refusal(enhanced, said),
+        None if is_doubtful(&words) => refusal(enhanced, said),
+        _ => BounceKind::Hard,
+    }
+}
+
+/// Code and text, in lower case, of the answer that decides: that of the recipient's server where another one passes it on. What the other says
+/// about it is a guess, the same for any answer.
+fn decisive(enhanced: Option<&str>, said: &str) -> (Option<String>, String) {
+    match passed_on(said) {
+        Some(answer) => (super::enhanced(answer), plain(answer)),
+        None => (enhanced.map(str::to_owned), plain(said)),
+    }
+}
+
+/// The answer that another server passes on. Cisco: `5.1.0 - Unknown address error 550-'5.2.2 Mailbox full'`; Microsoft: `5.1.351 Remote server
+/// returned unknown recipient -> 550 5.2.2 Mailbox full`.
+pub(super) fn passed_on(said: &str) -> Option<&str> {
+    let is_reply = |code: &[u8; 3]| matches!(code, [b'4' | b'5', b'0'..=b'9', b'0'..=b'9']);
+    let quoted = said.split_once("-'").filter(|(before, _)| before.as_bytes().last_chunk().is_some_and(is_reply));
+    let quoted = quoted.map(|(_, rest)| rest.rsplit_once('\'').map_or(rest, |(answer, _)| answer));
+    let behind = said.rsplit_once("->").map(|(_, answer)| answer.trim_start());
+    quoted.or_else(|| behind.filter(|answer| answer.as_bytes().first_chunk().is_some_and(is_reply)))
 }
 
 /// The content (5.6), security and policy (5.7, and 4.7 where it was for good in the end), a bad sender.
@@ -91,8 +123,10 @@ fn is_policy(code: &str) -> bool {
     ["4.7.", "5.6.", "5.7."].iter().any(|begin| code.starts_with(begin)) || ["5.1.7", "5.1.8"].contains(&code)
 }
 
+/// In lower case, and without addresses, of which anybody may have chosen the words.
 fn plain(said: &str) -> String {
-    said.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+    let said = said.to_lowercase();
+    said.split_whitespace().filter(|word| !word.contains('@')).collect::<Vec<_>>().join(" ")
 }
 
 fn names_unknown(said: &str) -> bool {

@@ -11,11 +11,11 @@ use axum::{
 
 use super::{Bounce, Report, mailgun, postmark, resend, sendgrid, ses};
 use crate::{
-    Mail,
+    Mail, MailError,
     model::{Owner, Provider, SourceId},
 };
 use platform::{
-    error::ApiError,
+    error::{ApiError, chain},
     http::{self, Path},
 };
 
@@ -53,19 +53,39 @@ async fn receive(
 }
 
 /// How many bounces there were.
-async fn take(mail: &Mail, provider: Provider, token: &str, mut request: Request) -> Result<usize, ApiError> {
+async fn take(mail: &Mail, provider: Provider, token: &str, request: Request) -> Result<usize, ApiError> {
     let known = mail.known_source(provider, token).await?.ok_or_else(|| ApiError::not_found("bounce_source"))?;
+    let taken = take_known(mail, &known, request).await;
+    match &taken {
+        Ok(_) => mail.source_reported(&known).await?,
+        Err(error) => {
+            if let Err(error) = mail.source_refused(&known, error).await {
+                let error = chain(&error);
+                tracing::warn!(source_id = %known.id, error, "it cannot be noted that a report came to nothing");
+            }
+        }
+    }
+    taken
+}
+
+async fn take_known(mail: &Mail, known: &Known, mut request: Request) -> Result<usize, ApiError> {
     DefaultBodyLimit::max(MOST_BYTES).apply(&mut request);
     let headers = request.headers().clone();
     let body = http::body_bytes(request).await?;
     let report = Report { headers: &headers, body: &body, now: mail.inner.clock.now() };
-    let bounces = verified(mail, &known, &report).await?;
-    let source = known.id.to_string();
+    let bounces = verified(mail, known, &report).await?;
+    let (source, mut failed) = (known.id.to_string(), None);
     for bounce in &bounces {
-        mail.bounced(known.owner, &source, bounce).await?;
+        match mail.bounced(known.owner, &source, bounce).await {
+            Ok(_) => {}
+            Err(MailError::Db(error)) if error.is_unavailable() => return Err(error.into()),
+            // One that cannot be stored does not hide those behind it, however often the provider repeats the request.
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
+        }
     }
-    mail.source_reported(&known).await?;
-    Ok(bounces.len())
+    failed.map_or(Ok(bounces.len()), |error| Err(error.into()))
 }
 
 /// What the report says, if it is the provider's.

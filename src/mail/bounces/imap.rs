@@ -2,17 +2,17 @@
 //!
 //! What is unread is read. A report is marked as read, and moved if `imap_done_folder` is set. What is no report is marked as read and flagged, and
 //! stays: nothing is ever deleted. If this process ends in between, the mail is read again, and its bounces are found to be counted. A mail at which
-//! the connection breaks off is fetched behind the others, and flagged after the third time.
+//! the connection breaks off, or which the database does not take, is fetched behind the others, and flagged after the third time. One that cannot be
+//! marked is read once, and its mark tried again.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt::Debug,
-    panic::catch_unwind,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+use std::{fmt::Debug, panic::catch_unwind, time::Duration};
+
+use async_imap::{
+    Authenticator, Client, Session,
+    error::Error as Refused,
+    imap_proto::{Response, ResponseCode, Status},
+    types::Fetch,
 };
-
-use async_imap::{Authenticator, Client, Session, error::Error as Refused, types::Fetch};
 use futures::TryStreamExt as _;
 use secrecy::ExposeSecret;
 use tokio::{
@@ -25,6 +25,7 @@ use super::{
     ReportSource,
     bounded::Bounded,
     dsn::{self, NotUnderstood},
+    stuck::{MOST_TIMES, Taken},
     utf7,
 };
 use crate::{
@@ -43,8 +44,6 @@ const LONGEST: Duration = Duration::from_secs(300);
 const MOST: usize = 200;
 /// What is fetched of a mail, without marking it. Reports have the returned message at their end, which may be cut off.
 const QUERY: &str = "(UID BODY.PEEK[]<0.262144>)";
-/// Times that a mail is asked for.
-const MOST_TIMES: u32 = 3;
 
 /// What was in the mailbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,47 +59,46 @@ pub enum MailboxError {
     Timeout(&'static str),
     #[error(transparent)]
     Wire(#[from] WireError),
-    #[error("the mail server refuses")]
-    Imap(#[from] Refused),
+    #[error("the mail server refuses: {0}")]
+    Refused(String),
+    #[error("the conversation with the mail server broke off")]
+    Imap(#[source] Refused),
+    #[error("the folder {0:?} is for reading alone: reports in it cannot be marked as read")]
+    ReadOnly(String),
     #[error(transparent)]
     Mail(#[from] MailError),
+}
+
+impl From<Refused> for MailboxError {
+    fn from(error: Refused) -> Self {
+        match error {
+            Refused::No(said) | Refused::Bad(said) => Self::Refused(plain(&said)),
+            error => Self::Imap(error),
+        }
+    }
+}
+
+impl MailboxError {
+    /// Whether it is about one mail, so that the others can be read.
+    fn is_of_one_mail(&self) -> bool {
+        match self {
+            Self::Mail(MailError::Db(error)) => !error.is_unavailable(),
+            Self::Refused(_) | Self::Mail(_) => true,
+            Self::Timeout(_) | Self::Wire(_) | Self::Imap(_) | Self::ReadOnly(_) => false,
+        }
+    }
+}
+
+/// What a server said, out of the debug form in which async-imap has it: `code: None, info: Some("[NOPERM] Permission denied")`.
+fn plain(said: &str) -> String {
+    let text = said.split_once("Some(\"").and_then(|(_, rest)| rest.rsplit_once("\")"));
+    text.map_or("without a reason", |(text, _)| text).replace("\\\"", "\"")
 }
 
 /// A connection, encrypted or not.
 trait Wire: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Wire for T {}
 type Stream = Bounded<Box<dyn Wire>>;
-
-/// Mails that could not be fetched, by UID, and how often. Some break the connection each time, and would hide all behind them.
-#[derive(Debug, Default)]
-pub(crate) struct Stuck(Mutex<BTreeMap<u32, u32>>);
-
-impl Stuck {
-    fn times(&self) -> MutexGuard<'_, BTreeMap<u32, u32>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is unread in the order in which it is read; what is gone is forgotten.
-    fn order(&self, unread: HashSet<u32>) -> Vec<u32> {
-        let mut times = self.times();
-        times.retain(|uid, _| unread.contains(uid));
-        let mut uids: Vec<u32> = unread.into_iter().collect();
-        uids.sort_unstable_by_key(|uid| (times.get(uid).copied(), *uid));
-        uids
-    }
-
-    fn failed(&self, uid: u32) {
-        *self.times().entry(uid).or_default() += 1;
-    }
-
-    fn is_given_up(&self, uid: u32) -> bool {
-        self.times().get(&uid).is_some_and(|times| *times >= MOST_TIMES)
-    }
-
-    fn forget(&self, uid: u32) {
-        self.times().remove(&uid);
-    }
-}
 
 impl Mail {
     /// Starts the loop that reads the mailbox, if one is configured.
@@ -135,13 +133,13 @@ impl Mail {
         Ok(read)
     }
 
-    /// Whether the mailbox can be read: signs in and opens the folder.
+    /// Whether the mailbox can be read: signs in and opens the folder, in which mails are to be marked.
     pub(crate) async fn try_mailbox(&self) -> Result<(), MailboxError> {
         let limit = Duration::from_secs(self.inner.config.command_seconds);
         let mut session = self.sign_in(limit).await?;
-        within(limit, "opening the folder", session.select(utf7::encode(&self.inner.config.imap_folder))).await?;
+        let opened = open_folder(&mut session, limit, &self.inner.config.imap_folder).await?;
         let _ = timeout(limit, session.logout()).await;
-        Ok(())
+        opened
     }
 
     async fn converse(&self) -> Result<Mailbox, MailboxError> {
@@ -161,73 +159,137 @@ impl Mail {
         within(limit, "signing in", log_in(client, &config.imap_user, password)).await
     }
 
+    /// What is wrong with one mail, such as a flag that the server refuses, holds up no other: the reading fails with it at its end.
     async fn read_unseen(&self, session: &mut Session<Stream>, limit: Duration) -> Result<Mailbox, MailboxError> {
-        let config = &self.inner.config;
-        within(limit, "opening the folder", session.select(utf7::encode(&config.imap_folder))).await?;
+        let folder = &self.inner.config.imap_folder;
+        let mut wrong = open_folder(session, limit, folder).await?.err();
         let found = within(limit, "searching", session.uid_search("UNSEEN")).await?;
-        let stuck = &self.inner.stuck;
-        let mut uids = stuck.order(found);
+        let mut uids = self.inner.stuck.order(found);
         uids.truncate(MOST);
-        let done = Some(config.imap_done_folder.as_str()).filter(|folder| !folder.is_empty() && !uids.is_empty());
-        let mut moves = match done {
-            Some(_) => within(limit, "its capabilities", session.capabilities()).await?.has_str("MOVE"),
-            None => false,
-        };
-        if done.is_some() && !moves {
-            tracing::warn!("the mail server cannot move mails: reports stay in the folder of bounces, marked as read");
-        }
+        let mut done = if uids.is_empty() { None } else { self.done_folder(session, limit).await? };
         let mut read = Mailbox::default();
         for uid in uids {
-            if stuck.is_given_up(uid) {
-                let reason = format!("it could not be fetched {MOST_TIMES} times");
-                self.inner.metrics.bounces.not_understood(uid, &reason);
-                mark(session, limit, uid, false).await?;
-                stuck.forget(uid);
+            let marked = match self.read_one(session, limit, uid).await {
+                Ok(None) => continue,
+                Ok(Some(taken)) => mark(session, limit, uid, taken).await.map(|()| taken),
+                Err(error) => Err(error),
+            };
+            let taken = match marked {
+                Ok(taken) => taken,
+                Err(error) if error.is_of_one_mail() => {
+                    wrong.get_or_insert(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            self.inner.stuck.forget(uid);
+            let Taken::Report(bounces) = taken else {
                 read.not_understood += 1;
                 continue;
+            };
+            self.inner.metrics.bounces.taken(ReportSource::Mailbox, bounces);
+            read.reports += 1;
+            if let Some(folder) = done {
+                match within(limit, "moving a mail", session.uid_mv(uid.to_string(), utf7::encode(folder))).await {
+                    Err(MailboxError::Refused(said)) => {
+                        tracing::warn!(folder, said, "reports cannot be moved: they stay, marked as read");
+                        done = None;
+                    }
+                    answer => answer?,
+                }
             }
+        }
+        wrong.map_or(Ok(read), Err)
+    }
+
+    /// Where reports are moved to, if the server can do so.
+    async fn done_folder(&self, session: &mut Session<Stream>, limit: Duration) -> Result<Option<&str>, MailboxError> {
+        let folder = self.inner.config.imap_done_folder.as_str();
+        if folder.is_empty() {
+            return Ok(None);
+        }
+        let can_move = within(limit, "its capabilities", session.capabilities()).await?.has_str("MOVE");
+        if !can_move {
+            tracing::warn!("the mail server cannot move mails: reports stay in the folder of bounces, marked as read");
+        }
+        Ok(can_move.then_some(folder))
+    }
+
+    /// What a mail is; the bounces of a report are counted then. `None`: it cannot be had.
+    async fn read_one(
+        &self,
+        session: &mut Session<Stream>,
+        limit: Duration,
+        uid: u32,
+    ) -> Result<Option<Taken>, MailboxError> {
+        let stuck = &self.inner.stuck;
+        if let Some(taken) = stuck.taken(uid) {
+            return Ok(Some(taken));
+        }
+        let taken = if stuck.is_given_up(uid) {
+            self.inner.metrics.bounces.not_understood(uid, &format!("it could not be read {MOST_TIMES} times"));
+            Taken::NotUnderstood
+        } else {
             let fetching = within(limit, "fetching a mail", fetch(session, uid));
             let fetched = fetching.await.inspect_err(|_| stuck.failed(uid))?;
             let Some(raw) = fetched.as_ref().and_then(Fetch::body) else {
                 // Another program may have moved it; otherwise the server cannot read it, or has hung up, which this shows.
                 stuck.failed(uid);
                 within(limit, "asking whether the server is there", session.noop()).await?;
-                continue;
+                return Ok(None);
             };
-            stuck.forget(uid);
-            let understood = self.take_mail(uid, raw).await?;
-            mark(session, limit, uid, understood).await?;
-            if let (true, true, Some(folder)) = (understood, moves, done) {
-                match within(limit, "moving a mail", session.uid_mv(uid.to_string(), utf7::encode(folder))).await {
-                    Err(MailboxError::Imap(Refused::No(said))) => {
-                        tracing::warn!(folder, said, "reports cannot be moved: they stay, marked as read");
-                        moves = false;
-                    }
-                    answer => answer?,
+            self.take_mail(uid, raw).await.inspect_err(|error| {
+                if error.is_of_one_mail() {
+                    stuck.failed(uid);
                 }
-            }
-            if understood { read.reports += 1 } else { read.not_understood += 1 }
-        }
-        Ok(read)
+            })?
+        };
+        stuck.take(uid, taken);
+        Ok(Some(taken))
     }
 
-    /// Counts the bounces in a mail; false if it is no report.
-    async fn take_mail(&self, uid: u32, raw: &[u8]) -> Result<bool, MailError> {
+    /// Counts the bounces in a mail.
+    async fn take_mail(&self, uid: u32, raw: &[u8]) -> Result<Taken, MailboxError> {
         let metrics = &self.inner.metrics.bounces;
         // A parser that panics would end this process, and the next would read the same mail again.
         let bounces = match catch_unwind(|| dsn::read(raw)).unwrap_or(Err(NotUnderstood::Malformed)) {
             Ok(bounces) => bounces,
             Err(error) => {
                 metrics.not_understood(uid, &error.to_string());
-                return Ok(false);
+                return Ok(Taken::NotUnderstood);
             }
         };
         for bounce in &bounces {
             self.bounced(Owner::Installation, MAILBOX, bounce).await?;
         }
-        metrics.taken(ReportSource::Mailbox, bounces.len());
-        Ok(true)
+        Ok(Taken::Report(bounces.len()))
     }
+}
+
+/// Opens the folder; the inner Err if it is for reading alone, so that every mail in it would be read again and again.
+async fn open_folder(
+    session: &mut Session<Stream>,
+    limit: Duration,
+    folder: &str,
+) -> Result<Result<(), MailboxError>, MailboxError> {
+    // Not with `select`, which does not say how it is opened (RFC 3501 section 6.3.1).
+    let opening = async {
+        let name = utf7::encode(folder).replace('\\', "\\\\").replace('"', "\\\"");
+        let tag = session.run_command(format!("SELECT \"{name}\"")).await?;
+        while let Some(response) = session.read_response().await? {
+            if let Response::Done { tag: ended, status, outcome } = response.parsed()
+                && *ended == tag
+            {
+                return match status {
+                    Status::Ok => Ok(matches!(outcome.code, Some(ResponseCode::ReadOnly))),
+                    _ => Err(Refused::No(format!("{outcome:?}"))),
+                };
+            }
+        }
+        Err(Refused::ConnectionLost)
+    };
+    let is_read_only = within(limit, "opening the folder", opening).await?;
+    Ok(if is_read_only { Err(MailboxError::ReadOnly(folder.to_owned())) } else { Ok(()) })
 }
 
 /// The mail, unless there is none.
@@ -243,8 +305,8 @@ async fn fetch(session: &mut Session<Stream>, uid: u32) -> Result<Option<Fetch>,
 }
 
 /// Marks a mail as read, and flags it for people if it was not understood.
-async fn mark(session: &mut Session<Stream>, limit: Duration, uid: u32, understood: bool) -> Result<(), MailboxError> {
-    let flags = if understood { "(\\Seen)" } else { "(\\Seen \\Flagged)" };
+async fn mark(session: &mut Session<Stream>, limit: Duration, uid: u32, taken: Taken) -> Result<(), MailboxError> {
+    let flags = if taken == Taken::NotUnderstood { "(\\Seen \\Flagged)" } else { "(\\Seen)" };
     // Not with `uid_store`, which takes a refusal for an empty answer.
     let marking = session.run_command_and_check_ok(format!("UID STORE {uid} +FLAGS.SILENT {flags}"));
     within(limit, "marking a mail", marking).await

@@ -1,8 +1,10 @@
 //! Metrics of reports about mail that was sent; a part of `holdfast_mail_*`.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
@@ -68,6 +70,11 @@ struct ReportLabels {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    source: ReportSource,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabels {
     kind: BounceKind,
 }
@@ -82,11 +89,18 @@ pub struct BounceMetrics {
     reports: Family<ReportLabels, Counter>,
     bounces: Family<KindLabels, Counter>,
     ignored: Family<IgnoredLabels, Counter>,
+    /// NaN where it is unknown.
+    failing: Family<SourceLabels, Gauge<f64, AtomicU64>>,
 }
 
 impl BounceMetrics {
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self { reports: Family::default(), bounces: Family::default(), ignored: Family::default() };
+        let metrics = Self {
+            reports: Family::default(),
+            bounces: Family::default(),
+            ignored: Family::default(),
+            failing: Family::default(),
+        };
         for &source in ReportSource::ALL {
             for &outcome in ReportOutcome::ALL {
                 let _ = metrics.reports.get_or_create(&ReportLabels { source, outcome });
@@ -105,7 +119,25 @@ impl BounceMetrics {
             metrics.bounces.clone(),
         );
         registry.register("bounces_ignored", "Reported bounces that change nothing", metrics.ignored.clone());
+        let failing = "Webhooks of providers, and the mailbox, that take no report; exported by the leader";
+        registry.register("sources_failing", failing, metrics.failing.clone());
+        metrics.forget_failing();
         metrics
+    }
+
+    /// How many sources take nothing.
+    pub(crate) fn set_failing(&self, failing: &[(ReportSource, i64)]) {
+        for &source in ReportSource::ALL {
+            let sources = failing.iter().find(|(of, _)| *of == source).map_or(0, |(_, sources)| *sources);
+            self.failing.get_or_create(&SourceLabels { source }).set(sources as f64);
+        }
+    }
+
+    /// Makes it unknown how many do.
+    pub(crate) fn forget_failing(&self) {
+        for &source in ReportSource::ALL {
+            self.failing.get_or_create(&SourceLabels { source }).set(f64::NAN);
+        }
     }
 
     /// Records a report that was read.

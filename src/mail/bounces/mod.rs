@@ -15,6 +15,7 @@ mod postmark;
 mod resend;
 mod sendgrid;
 pub(crate) mod ses;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod unsubscribe;
@@ -25,18 +26,18 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::Mail;
 use platform::{crypto, error::ApiError, text_enum};
 
 pub(crate) use evidence::is_of_address;
-use evidence::{failure, hard, refusal};
+use evidence::{failure, hard, passed_on, refusal};
 pub(crate) use hooks::{Known, checked_secret};
-pub(crate) use imap::Stuck;
 pub use metrics::BounceMetrics;
 pub(crate) use metrics::{IgnoredBounce, ReportSource};
+pub(crate) use stuck::Stuck;
 
 /// What needs no sign-in: webhooks of providers, and the page behind the link to unsubscribe.
 pub fn router() -> Router<Mail> {
@@ -136,6 +137,9 @@ fn pasted(key: &str) -> Option<Vec<u8>> {
     STANDARD.decode(&text).or_else(|_| STANDARD_NO_PAD.decode(&text)).ok().filter(|bytes| !bytes.is_empty())
 }
 
+/// Bytes of an id or an address: what is longer is none, and does not fit into an index.
+const LONGEST_ID: usize = 1000;
+
 /// Text or number at a JSON pointer; `None` where it is empty. Without NUL, which PostgreSQL does not store.
 fn text(value: &Value, pointer: &str) -> Option<String> {
     match value.pointer(pointer)? {
@@ -145,9 +149,14 @@ fn text(value: &Value, pointer: &str) -> Option<String> {
     }
 }
 
-/// A time at a JSON pointer: RFC 3339, or Unix seconds.
+/// Text at a JSON pointer that can be an id.
+fn short(value: &Value, pointer: &str) -> Option<String> {
+    text(value, pointer).filter(|id| id.len() <= LONGEST_ID)
+}
+
+/// A time at a JSON pointer: RFC 3339, or Unix seconds. One of another century is a mistake, with which nothing can be reckoned.
 fn time(value: &Value, pointer: &str) -> Option<DateTime<Utc>> {
-    match value.pointer(pointer)? {
+    let at = match value.pointer(pointer)? {
         Value::Number(seconds) => {
             #[expect(clippy::cast_possible_truncation, reason = "it saturates, and what is too large is no time")]
             let micros = (seconds.as_f64()? * 1e6).round() as i64;
@@ -155,7 +164,8 @@ fn time(value: &Value, pointer: &str) -> Option<DateTime<Utc>> {
         }
         Value::String(text) => DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()),
         _ => None,
-    }
+    };
+    at.filter(|at| (2000..2100).contains(&at.year()))
 }
 
 /// A Message-ID in the form that is stored: some providers leave the angle brackets out.
@@ -163,22 +173,24 @@ fn message_id(text: &str) -> Option<String> {
     let text = text.trim();
     let inner = text.split_once('<').map_or(text, |(_, rest)| rest);
     let inner = inner.split('>').next().unwrap_or_default().trim();
-    (inner.contains('@') && !inner.contains(is_no_part)).then(|| inner.to_owned())
+    is_whole(inner).then(|| inner.to_owned())
 }
 
-fn is_no_part(c: char) -> bool {
-    c.is_whitespace() || c.is_control()
+fn is_whole(id: &str) -> bool {
+    let is_no_part = |c: char| c.is_whitespace() || c.is_control();
+    id.contains('@') && !id.contains(is_no_part) && id.len() <= LONGEST_ID
 }
 
 /// The address of a mailbox such as `Ann <ann@example.com>`.
 fn address(text: &str) -> Option<String> {
     let inner = text.rsplit_once('<').map_or(text, |(_, rest)| rest);
     let inner = inner.split('>').next().unwrap_or_default().trim();
-    (inner.contains('@') && !inner.contains(is_no_part)).then(|| inner.to_owned())
+    is_whole(inner).then(|| inner.to_owned())
 }
 
-/// The enhanced status code of a failure in a server's answer.
+/// The enhanced status code of a failure in a server's answer: in the one that it passes on, if it does.
 fn enhanced(text: &str) -> Option<String> {
+    let text = passed_on(text).unwrap_or(text);
     let numbers = text.split(|c: char| !c.is_ascii_digit() && c != '.').map(|word| word.trim_matches('.'));
     numbers.filter(|word| !word.starts_with('2')).find(|word| is_status(word)).map(str::to_owned)
 }

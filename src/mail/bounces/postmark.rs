@@ -6,7 +6,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, hard, refusal, text, time};
+use super::{Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, hard, refusal, short, text, time};
 use platform::{crypto, error::ApiError, http};
 
 /// `password` is `user:password`; empty: the address is enough.
@@ -49,7 +49,7 @@ fn bounce(record: &Value) -> Option<Bounce> {
     Some(Bounce {
         // Postmark reports its own id, not the Message-ID.
         message_id: None,
-        provider_id: get("/MessageID"),
+        provider_id: short(record, "/MessageID"),
         address,
         kind,
         status: enhanced(&detail).or_else(|| get("/Type")).unwrap_or_default(),

@@ -6,7 +6,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, address, enhanced, hard, message_id, pasted, refusal, text, time};
+use super::{
+    Bounce, BounceKind, Report, Unsigned, address, enhanced, hard, message_id, pasted, refusal, short, text, time,
+};
 use platform::{crypto, error::ApiError, http};
 
 /// As the libraries of Svix have it: each attempt is signed anew.
@@ -69,7 +71,7 @@ fn bounce(event: &Value, kind: BounceKind, id: &str, address: String) -> Bounce 
     let status = enhanced(&said).or_else(|| get("/data/bounce/subType")).or_else(|| get("/data/bounce/type"));
     Bounce {
         message_id: get("/data/message_id").or_else(|| header(event, "message-id")).as_deref().and_then(message_id),
-        provider_id: get("/data/email_id"),
+        provider_id: short(event, "/data/email_id"),
         event_id: format!("{id} {address}"),
         address: Some(address),
         kind,

@@ -9,8 +9,8 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::{
-    Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, failure, hard, message_id, pasted, refusal, text,
-    time,
+    Bounce, BounceKind, Report, Unsigned, address, digest, enhanced, failure, hard, message_id, pasted, refusal, short,
+    text, time,
 };
 use platform::{error::ApiError, http};
 
@@ -42,7 +42,8 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Bounce>, ApiError> {
 fn bounce(event: &Value) -> Option<Bounce> {
     let get = |name: &str| text(event, name);
     let (reason, status) = (get("/reason").or_else(|| get("/response")).unwrap_or_default(), get("/status"));
-    let enhanced = status.as_deref().and_then(enhanced).or_else(|| enhanced(&reason));
+    // The status is what SendGrid makes of the answer that it got.
+    let enhanced = enhanced(&reason).or_else(|| status.as_deref().and_then(enhanced));
     let kind = match get("/event")?.as_str() {
         "bounce" => bounced(event, enhanced.as_deref(), &reason),
         "dropped" => dropped(&reason),
@@ -53,7 +54,7 @@ fn bounce(event: &Value) -> Option<Bounce> {
     Some(Bounce {
         message_id: get("/smtp-id").as_deref().and_then(message_id),
         // `<id of the request>.<host and number>`; only the first part is in the answer to the message.
-        provider_id: get("/sg_message_id").and_then(|id| id.split('.').next().map(str::to_owned)),
+        provider_id: short(event, "/sg_message_id").and_then(|id| id.split('.').next().map(str::to_owned)),
         address: get("/email").as_deref().and_then(address),
         kind,
         status: enhanced.or(status).or_else(|| get("/type")).unwrap_or_default(),

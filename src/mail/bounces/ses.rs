@@ -24,7 +24,7 @@ use rustls::{
 };
 use serde_json::Value;
 
-use super::{Bounce, BounceKind, Report, Unsigned, enhanced, hard, message_id, refusal, text, time};
+use super::{Bounce, BounceKind, LONGEST_ID, Report, Unsigned, enhanced, hard, message_id, refusal, short, text, time};
 use platform::{
     error::{ApiError, chain},
     http,
@@ -239,7 +239,8 @@ fn bounce(event: &Value, kind: BounceKind, part: &str, recipient: &Value) -> Opt
     let address = text(recipient, "/emailAddress").or_else(|| recipient.as_str().map(str::to_owned))?;
     let said = text(recipient, "/diagnosticCode").or_else(|| get("/reason"));
     let said = said.or_else(|| get("/complaintFeedbackType")).or_else(|| get("/bounceSubType")).unwrap_or_default();
-    let code = text(recipient, "/status").and_then(|status| enhanced(&status)).or_else(|| enhanced(&said));
+    // The status is what SES makes of the answer that it got.
+    let code = enhanced(&said).or_else(|| text(recipient, "/status").and_then(|status| enhanced(&status)));
     // "Permanent" is also what a server refused for its policy.
     let kind = match kind {
         BounceKind::Hard => hard(code.as_deref(), &said),
@@ -248,13 +249,13 @@ fn bounce(event: &Value, kind: BounceKind, part: &str, recipient: &Value) -> Opt
         kind => kind,
     };
     let status = text(recipient, "/status").or(code).or_else(|| get("/bounceType"));
-    let provider_id = text(event, "/mail/messageId");
+    let provider_id = short(event, "/mail/messageId");
     let report = get("/feedbackId").or_else(|| provider_id.clone()).unwrap_or_default();
     Some(Bounce {
         message_id: own_id(event),
         provider_id,
         event_id: format!("{report} {address}"),
-        address: Some(address),
+        address: Some(address).filter(|address| address.len() <= LONGEST_ID),
         kind,
         status: status.unwrap_or_default(),
         detail: said,

@@ -283,6 +283,8 @@ mail-sources-made = Provider added
 mail-sources-once = Give the provider this address for its webhooks. It is shown only once: copy it now.
 mail-sources-last = Last report
 mail-sources-never = never
+mail-sources-refused = not taken
+mail-sources-refused-since = since
 mail-sources-delete = Remove
 mail-sources-delete-ask = Reports sent to this address are refused from now on.
 mail-sources-deleted = Provider removed
@@ -328,6 +330,26 @@ mail-said-dns-no-dmarc = the record is missing: large providers want one from th
 mail-said-dns-only-watches = it only watches (p=none)
 mail-said-dns-no-policy = it has no policy (p=)
 mail-said-dns-several-dmarc = there are several DMARC records, so none counts
+mail-said-dns-testing = it says that the domain is only testing DKIM (t=y): receivers treat its mail as if it were not signed
+mail-said-dns-v-first = v= is not its first tag: some receivers do not take it
+mail-said-dns-no-key = it has no key (p=, in a small letter)
+mail-said-dns-withdrawn = the key was withdrawn (p= is empty)
+mail-said-dns-sha256 = it does not permit sha256, with which mail is signed (h=)
+mail-said-dns-not-mail = it is not for mail (s=)
+mail-said-dns-kind = it is said to be a key of another kind (k=)
+mail-said-dns-version = receivers know no other version than v=DKIM1
+mail-said-dns-escaped = the form of the DNS provider has escaped the semicolons: enter them so that no backslash is before them
+mail-said-dns-unreadable = receivers cannot read it
+mail-said-dns-network = it permits every server of the world (a network of length 0)
+mail-said-dns-behind-all = what stands behind `all` is not looked at: put it before
+mail-said-dns-nobody = it permits nobody to send: name the servers of your mail provider in it
+mail-said-dns-lookups = it makes receivers look up more than 10 names, after which they give up
+mail-said-dns-many-lookups = it makes receivers look up almost 10 names besides those of what it includes: they give up after 10
+mail-said-dns-dmarc-value = receivers cannot read a value in it: a policy is none, quarantine or reject (p=, sp=)
+mail-said-dns-pct = its policy holds for no mail (pct=0)
+mail-said-dns-dmarc-testing = it says that the policy is only tested (t=y)
+mail-said-dns-parent-watches = the parent domain's policy holds, which only watches
+mail-said-dns-parent = the parent domain's policy holds
 mail-said-dns-no-address = the name has no address
 mail-said-dns-other-name = an address of it has another name: of no consequence when a provider's server sends
 

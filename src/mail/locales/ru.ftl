@@ -285,6 +285,8 @@ mail-sources-made = Провайдер добавлен
 mail-sources-once = Укажите этот адрес в настройках вебхуков у провайдера. Он показывается только один раз: скопируйте его сейчас.
 mail-sources-last = Последнее сообщение
 mail-sources-never = не было
+mail-sources-refused = не принимаются
+mail-sources-refused-since = с
 mail-sources-delete = Убрать
 mail-sources-delete-ask = Сообщения на этот адрес больше не принимаются.
 mail-sources-deleted = Провайдер убран
@@ -330,6 +332,26 @@ mail-said-dns-no-dmarc = записи нет: крупные провайдер�
 mail-said-dns-only-watches = запись только наблюдает (p=none)
 mail-said-dns-no-policy = в записи нет политики (p=)
 mail-said-dns-several-dmarc = записей DMARC несколько, поэтому не действует ни одна
+mail-said-dns-testing = в ней указано, что домен только пробует DKIM (t=y): получатели считают его письма неподписанными
+mail-said-dns-v-first = v= стоит не в начале: некоторые получатели её не принимают
+mail-said-dns-no-key = в ней нет ключа (p=, строчной буквой)
+mail-said-dns-withdrawn = ключ отозван (p= пусто)
+mail-said-dns-sha256 = она не разрешает sha256, которым подписываются письма (h=)
+mail-said-dns-not-mail = она не для почты (s=)
+mail-said-dns-kind = указан другой вид ключа (k=)
+mail-said-dns-version = получатели знают только версию v=DKIM1
+mail-said-dns-escaped = форма DNS-провайдера экранировала точки с запятой: введите их так, чтобы перед ними не было обратной черты
+mail-said-dns-unreadable = получатели не могут её прочитать
+mail-said-dns-network = она разрешает все серверы мира (сеть длины 0)
+mail-said-dns-behind-all = то, что стоит после all, не учитывается: перенесите его вперёд
+mail-said-dns-nobody = она никому не разрешает отправлять: укажите в ней серверы своего почтового провайдера
+mail-said-dns-lookups = получателям пришлось бы запросить больше 10 имён, а они останавливаются на десяти
+mail-said-dns-many-lookups = получателям приходится запрашивать почти 10 имён, не считая имён включённых записей: на десяти они останавливаются
+mail-said-dns-dmarc-value = получатели не могут прочитать её значение: политика — none, quarantine или reject (p=, sp=)
+mail-said-dns-pct = её политика не действует ни на одно письмо (pct=0)
+mail-said-dns-dmarc-testing = в ней указано, что политика только пробуется (t=y)
+mail-said-dns-parent-watches = действует политика родительского домена, которая только наблюдает
+mail-said-dns-parent = действует политика родительского домена
 mail-said-dns-no-address = у имени нет адреса
 mail-said-dns-other-name = у одного из адресов другое имя: это неважно, если письма отправляет сервер провайдера
 

@@ -14,7 +14,7 @@ const ERRORS: [(&str, &str); 3] = [
 ];
 
 /// What checks of addresses, looks and the DNS say, with the end of its key.
-const DETAILS: [(&str, &str); 25] = [
+const DETAILS: [(&str, &str); 45] = [
     ("a line break or another control character is not allowed here", "control"),
     ("it contains an invisible character: type it instead of pasting it", "invisible"),
     ("expected one address, such as ada@example.com or Ada Lovelace <ada@example.com>", "form"),
@@ -38,6 +38,35 @@ const DETAILS: [(&str, &str); 25] = [
     ("there are several DMARC records, so none counts", "dns-several-dmarc"),
     ("the name has no address", "dns-no-address"),
     ("an address of it has another name: of no consequence when a provider's server sends", "dns-other-name"),
+    (
+        "it says that the domain is only testing DKIM (t=y): receivers treat its mail as if it were not signed",
+        "dns-testing",
+    ),
+    ("v= is not its first tag: some receivers do not take it", "dns-v-first"),
+    ("it has no key (p=, in a small letter)", "dns-no-key"),
+    ("the key was withdrawn (p= is empty)", "dns-withdrawn"),
+    ("it does not permit sha256, with which mail is signed (h=)", "dns-sha256"),
+    ("it is not for mail (s=)", "dns-not-mail"),
+    ("it is said to be a key of another kind (k=)", "dns-kind"),
+    ("receivers know no other version than v=DKIM1", "dns-version"),
+    (
+        "the form of the DNS provider has escaped the semicolons: enter them so that no backslash is before them",
+        "dns-escaped",
+    ),
+    ("receivers cannot read it", "dns-unreadable"),
+    ("it permits every server of the world (a network of length 0)", "dns-network"),
+    ("what stands behind `all` is not looked at: put it before", "dns-behind-all"),
+    ("it permits nobody to send: name the servers of your mail provider in it", "dns-nobody"),
+    ("it makes receivers look up more than 10 names, after which they give up", "dns-lookups"),
+    (
+        "it makes receivers look up almost 10 names besides those of what it includes: they give up after 10",
+        "dns-many-lookups",
+    ),
+    ("receivers cannot read a value in it: a policy is none, quarantine or reject (p=, sp=)", "dns-dmarc-value"),
+    ("its policy holds for no mail (pct=0)", "dns-pct"),
+    ("it says that the policy is only tested (t=y)", "dns-dmarc-testing"),
+    ("the parent domain's policy holds, which only watches", "dns-parent-watches"),
+    ("the parent domain's policy holds", "dns-parent"),
     ("at most 20 domains", "many-domains"),
     ("at most 20 bounce sources", "many-sources"),
 ];
@@ -77,6 +106,9 @@ pub(super) fn detail(shell: &Shell, detail: &str) -> Option<String> {
         let what = self::detail(shell, what).unwrap_or_else(|| what.to_owned());
         return Some(shell.t("mail-said-line").with("line", line).with("what", what).to_string());
     }
+    if let Some(why) = detail.strip_prefix("receivers cannot read it: ") {
+        return Some(format!("{}: {why}", shell.t("mail-said-dns-unreadable")));
+    }
     LIMITS.iter().find_map(|(before, after, key)| {
         let number: u64 = detail.strip_prefix(before)?.strip_suffix(after)?.parse().ok()?;
         Some(shell.t(format!("mail-said-{key}")).with("n", number).to_string())
@@ -105,9 +137,12 @@ mod tests {
     fn what_has_words_here_is_still_said() {
         let sources = [
             include_str!("../address.rs"),
-            include_str!("../dns.rs"),
+            include_str!("../dns/mod.rs"),
+            include_str!("../dns/dkim.rs"),
+            include_str!("../dns/dmarc.rs"),
+            include_str!("../dns/spf.rs"),
             include_str!("../service/outbox.rs"),
-            include_str!("../service/templates.rs"),
+            include_str!("../service/branding.rs"),
             include_str!("../service/import.rs"),
         ]
         .concat();

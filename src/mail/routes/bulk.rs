@@ -78,6 +78,17 @@ pub(super) struct CancelMails {
     answer: Option<String>,
 }
 
+/// What both bodies choose by; `texts`: kind, recipient and a part of the error.
+fn chosen(
+    installation: bool,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+    texts: [Option<&str>; 3],
+) -> Filter<'_> {
+    let [kind, to, answer] = texts;
+    Filter { installation, kind, to, answer, since, until, ..Filter::default() }
+}
+
 /// Queue many mails again
 ///
 /// For example after a provider's trouble. Each keeps its `Message-ID`. At most 10 000 at once: repeat it while the answer says that there are `more`.
@@ -89,15 +100,8 @@ pub(super) async fn retry_mail_messages(
     Json(body): Json<RetryMails>,
 ) -> Result<Json<Changed>, ApiError> {
     owner(&mail, &who, body.installation)?;
-    let filter = Filter {
-        installation: body.installation,
-        kind: body.kind.as_deref(),
-        to: body.to.as_deref(),
-        answer: body.answer.as_deref(),
-        since: Some(body.since),
-        until: body.until,
-        ..Filter::default()
-    };
+    let texts = [&body.kind, &body.to, &body.answer].map(Option::as_deref);
+    let filter = chosen(body.installation, Some(body.since), body.until, texts);
     Ok(Json(mail.retry_many(&who, body.state.state(), &filter).await?))
 }
 
@@ -112,15 +116,8 @@ pub(super) async fn cancel_mail_messages(
     Json(body): Json<CancelMails>,
 ) -> Result<Json<Changed>, ApiError> {
     owner(&mail, &who, body.installation)?;
-    let filter = Filter {
-        installation: body.installation,
-        kind: body.kind.as_deref(),
-        to: body.to.as_deref(),
-        answer: body.answer.as_deref(),
-        since: body.since,
-        until: body.until,
-        ..Filter::default()
-    };
+    let texts = [&body.kind, &body.to, &body.answer].map(Option::as_deref);
+    let filter = chosen(body.installation, body.since, body.until, texts);
     Ok(Json(mail.cancel_many(&who, &filter).await?))
 }
 

@@ -217,20 +217,27 @@ impl Mail {
     /// What the DNS says.
     pub(crate) async fn dns_checks(&self, domain: &Domain) -> Vec<DnsCheck> {
         let (dns, name, host) = (&self.inner.dns, domain.domain.as_str(), self.inner.hostname.as_str());
-        let dmarc_host = dns::dmarc_host(name);
+        let (dmarc_host, parent) = (dns::dmarc_host(name), dns::parent(name));
+        let above = async {
+            match parent {
+                Some(parent) => Some((parent, dns.txt(&dns::dmarc_host(parent)).await)),
+                None => None,
+            }
+        };
         let [rsa, ed25519] = domain.records.as_slice() else { return Vec::new() };
-        let (rsa_found, ed25519_found, spf, dmarc, reverse) = tokio::join!(
+        let (rsa_found, ed25519_found, spf, dmarc, above, reverse) = tokio::join!(
             dns.txt(&rsa.host),
             dns.txt(&ed25519.host),
             dns.txt(name),
             dns.txt(&dmarc_host),
+            above,
             dns.reverse(host),
         );
         vec![
             dns::dkim(RSA, rsa, rsa_found),
             dns::optional(dns::dkim(ED25519, ed25519, ed25519_found)),
             dns::spf(name, spf),
-            dns::dmarc(name, dmarc),
+            dns::dmarc(name, dmarc, above),
             dns::reverse(host, reverse),
         ]
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Mail;
-use crate::{Config, Kind, MailError, MessageId, Owner, kinds, store::messages::Standing};
+use crate::{Config, Kind, MailError, MessageId, Owner, kinds, store::outbox::Standing};
 
 /// Messages are counted up to this many hours' worth; what is beyond that waits as long.
 const MOST_HOURS: i64 = 24;

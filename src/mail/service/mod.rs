@@ -3,6 +3,7 @@
 mod account;
 mod attachments;
 mod bounces;
+mod branding;
 mod bulk;
 mod domains;
 mod export;

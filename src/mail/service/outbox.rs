@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
-use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{Content, Mail, NewMail, limits::most_counted};
@@ -17,11 +16,11 @@ use crate::{
     smtp::Account,
     store::{
         domains,
-        messages::{self, Keyed, NewMessage, Standing},
+        outbox::{self, Keyed, NewMessage, Standing},
     },
 };
 use jobs::Enqueue;
-use platform::{error::FieldError, http::Principal, ids::OrgId, names::tidy};
+use platform::{error::FieldError, ids::OrgId, names::tidy};
 
 /// How far ahead a mail can be scheduled: its row is kept from now on.
 const LATEST: TimeDelta = TimeDelta::days(30);
@@ -149,12 +148,12 @@ impl Mail {
         // Last, so that a caller who goes on after an error leaves no key without a mail.
         if let Some(key) = row.idempotency_key {
             let keyed = Keyed { id, digest: digest.map(|digest| digest.to_vec()) };
-            let first = messages::take_key(conn, org, key, &keyed, now).await?;
+            let first = outbox::take_key(conn, org, key, &keyed, now).await?;
             if first.id != id {
                 return Ok(Queued::before(&first, digest));
             }
         }
-        messages::insert(conn, &row).await?;
+        outbox::insert(conn, &row).await?;
         self.take_files(conn, &new.attachments).await?;
         if row.state == State::Suppressed {
             self.inner.metrics.ended(MessageOutcome::Suppressed, 1);
@@ -193,13 +192,13 @@ impl Mail {
         check(owner, new, now)?;
         if let Some(key) = &new.idempotency_key {
             // Before the limits: a repeated request makes no mail.
-            if let Some(first) = messages::keyed(conn, org, key).await? {
+            if let Some(first) = outbox::keyed(conn, org, key).await? {
                 return Ok(ControlFlow::Break(Queued::before(&first, digest)));
             }
         }
         self.check_sender(conn, owner, new).await?;
         let most = most_counted(&self.inner.config, new.kind);
-        let standing = messages::standing(conn, org, new.to, new.kind.name, Self::counted_since(now), most).await?;
+        let standing = outbox::standing(conn, org, new.to, new.kind.name, Self::counted_since(now), most).await?;
         let wait = self.wait_of(owner, new.kind, &standing)?;
         let (look, written) = self.written_text(conn, owner, new).await?;
         Ok(ControlFlow::Continue(Ready { standing, wait, look, written }))
@@ -221,76 +220,6 @@ impl Mail {
         Ok(())
     }
 
-    /// Sends the template `test`, in which whoever is signed in is the sender.
-    pub async fn send_test(
-        &self,
-        who: &Principal,
-        owner: Owner,
-        to: &Address,
-        language: &str,
-    ) -> Result<MessageId, MailError> {
-        let data = json!({
-            "sender": who.user().map_or_else(|| who.subject(), |user| user.email.clone()),
-            "at": self.inner.clock.now(),
-            "url": format!("{}/settings/mail", self.inner.public_url),
-        });
-        self.try_out(who, owner, Content::Template { name: kinds::TEST.name, data }, to, language).await
-    }
-
-    /// As [`Self::send_test`], of the installation, for the command line.
-    pub async fn send_test_at_terminal(&self, to: &Address, language: &str, by: &str) -> Result<MessageId, MailError> {
-        let data = json!({
-            "sender": "holdfast mail test",
-            "at": self.inner.clock.now(),
-            "url": format!("{}/settings/mail", self.inner.public_url),
-        });
-        let content = Content::Template { name: kinds::TEST.name, data };
-        let id = self.write_test(Owner::Installation, content, to, language, by.to_owned()).await?;
-        self.retry_account().await?;
-        Ok(id)
-    }
-
-    /// Sends a mail to see what arrives, at once if the caller is an operator.
-    pub(super) async fn try_out(
-        &self,
-        who: &Principal,
-        owner: Owner,
-        content: Content<'_>,
-        to: &Address,
-        language: &str,
-    ) -> Result<MessageId, MailError> {
-        let id = self.write_test(owner, content, to, language, who.subject()).await?;
-        self.try_account_now(who).await?;
-        Ok(id)
-    }
-
-    async fn write_test(
-        &self,
-        owner: Owner,
-        content: Content<'_>,
-        to: &Address,
-        language: &str,
-        created_by: String,
-    ) -> Result<MessageId, MailError> {
-        let new = NewMail {
-            kind: &kinds::TEST,
-            to,
-            language,
-            content,
-            attachments: Vec::new(),
-            send_at: None,
-            expires_at: None,
-            idempotency_key: None,
-            reply_to: None,
-            from: None,
-            created_by,
-        };
-        let mut tx = self.begin(owner).await?;
-        let id = self.enqueue(&mut tx, owner, &new).await?;
-        tx.commit().await?;
-        Ok(id)
-    }
-
     /// The look of the owner's mails, and the text of this one.
     async fn written_text(
         &self,
@@ -300,6 +229,8 @@ impl Mail {
     ) -> Result<(BrandingSettings, Written), MailError> {
         match &new.content {
             Content::Raw { subject, text, html } => {
+                // An empty HTML part would be shown instead of the text.
+                let html = html.filter(|html| !html.trim().is_empty());
                 let written =
                     Written { subject: tidy(subject), text: (*text).to_owned(), html: html.map(str::to_owned) };
                 Ok((self.branding_of(conn, owner).await?, written))
@@ -376,7 +307,7 @@ impl Mail {
         let configured = || self.inner.config.sender().map(|from| from.domain().to_owned());
         let hostname = || Some(self.inner.hostname.clone()).filter(|name| dns::is_public(name));
         let domain = domain.or_else(configured).or_else(hostname);
-        domain.map_or_else(|| messages::NO_DOMAIN.to_owned(), |domain| format!("@{domain}"))
+        domain.map_or_else(|| outbox::NO_DOMAIN.to_owned(), |domain| format!("@{domain}"))
     }
 }
 

@@ -145,6 +145,76 @@ impl Mail {
         Ok(kept)
     }
 
+    /// Sends the template `test`, in which whoever is signed in is the sender.
+    pub async fn send_test(
+        &self,
+        who: &Principal,
+        owner: Owner,
+        to: &Address,
+        language: &str,
+    ) -> Result<MessageId, MailError> {
+        let data = json!({
+            "sender": who.user().map_or_else(|| who.subject(), |user| user.email.clone()),
+            "at": self.inner.clock.now(),
+            "url": format!("{}/settings/mail", self.inner.public_url),
+        });
+        self.try_out(who, owner, Content::Template { name: kinds::TEST.name, data }, to, language).await
+    }
+
+    /// As [`Self::send_test`], of the installation, for the command line.
+    pub async fn send_test_at_terminal(&self, to: &Address, language: &str, by: &str) -> Result<MessageId, MailError> {
+        let data = json!({
+            "sender": "holdfast mail test",
+            "at": self.inner.clock.now(),
+            "url": format!("{}/settings/mail", self.inner.public_url),
+        });
+        let content = Content::Template { name: kinds::TEST.name, data };
+        let id = self.write_test(Owner::Installation, content, to, language, by.to_owned()).await?;
+        self.retry_account().await?;
+        Ok(id)
+    }
+
+    /// Sends a mail to see what arrives, at once if the caller is an operator.
+    pub(super) async fn try_out(
+        &self,
+        who: &Principal,
+        owner: Owner,
+        content: Content<'_>,
+        to: &Address,
+        language: &str,
+    ) -> Result<MessageId, MailError> {
+        let id = self.write_test(owner, content, to, language, who.subject()).await?;
+        self.try_account_now(who).await?;
+        Ok(id)
+    }
+
+    async fn write_test(
+        &self,
+        owner: Owner,
+        content: Content<'_>,
+        to: &Address,
+        language: &str,
+        created_by: String,
+    ) -> Result<MessageId, MailError> {
+        let new = NewMail {
+            kind: &kinds::TEST,
+            to,
+            language,
+            content,
+            attachments: Vec::new(),
+            send_at: None,
+            expires_at: None,
+            idempotency_key: None,
+            reply_to: None,
+            from: None,
+            created_by,
+        };
+        let mut tx = self.begin(owner).await?;
+        let id = self.enqueue(&mut tx, owner, &new).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
     /// Sends the owner's template with example data.
     pub async fn test_template(
         &self,

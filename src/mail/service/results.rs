@@ -33,6 +33,8 @@ const PATIENCE: u32 = 60;
 const RECORD_FOR: Duration = Duration::from_mins(10);
 /// Until a mail is tried again that the server had no connection for.
 const BUSY: Duration = Duration::from_secs(30);
+/// After this long the time of such a mail runs as if the server had judged it.
+const LONG_BUSY: TimeDelta = TimeDelta::hours(1);
 /// Waits of a mail that the account failed at, minutes: others try the account meanwhile.
 const PUT_OFF: [u64; 3] = [1, 5, 15];
 
@@ -203,6 +205,9 @@ impl Mail {
             Err(Stopped::Suppressed) => (&suppressed, AttemptOutcome::Suppressed, (State::Suppressed, None)),
             Err(Stopped::Failed(failure)) => match failure {
                 Failure::Before(answer) => (answer, AttemptOutcome::Deferred, again()),
+                Failure::Busy(answer) if is_tried(ended) && now >= until => {
+                    (answer, AttemptOutcome::Deferred, (State::Failed, None))
+                }
                 Failure::Busy(answer) => {
                     (answer, AttemptOutcome::Deferred, (State::Queued, Some(after(jittered(BUSY)))))
                 }
@@ -226,7 +231,8 @@ impl Mail {
             enhanced: answer.enhanced.clone(),
             answer: for_owner(taken, result),
             maybe_sent: outcome == AttemptOutcome::Unknown,
-            tried: is_tried(result),
+            tried: is_tried(ended),
+            busy: matches!(result, Err(Stopped::Failed(Failure::Busy(_)))),
             account_failed: matches!(result, Err(Stopped::Failed(Failure::Account { by_mail: true, .. }))),
             milliseconds: i32::try_from(took.as_millis()).unwrap_or(i32::MAX),
         }
@@ -303,12 +309,15 @@ fn for_owner(taken: &Taken, result: &Result<Answer, Stopped>) -> String {
     }
 }
 
-/// Whether the server has judged the mail, or may have it: from then on its time runs.
-fn is_tried(result: &Result<Answer, Stopped>) -> bool {
+/// Whether the server has judged the mail, or may have it, or has had no connection for it for a long time: from then on its time runs.
+fn is_tried(ended: &Ended) -> bool {
     use Failure::{Account, Before, Busy, Permanent, Unknown};
-    match result {
+    match &ended.result {
         Ok(_) | Err(Stopped::Failed(Before(_) | Permanent { .. } | Unknown(_))) => true,
-        Err(Stopped::Suppressed | Stopped::Failed(Account { .. } | Busy(_))) => false,
+        Err(Stopped::Failed(Busy(_))) => {
+            ended.taken.busy_since.is_some_and(|since| ended.began_at - since >= LONG_BUSY)
+        }
+        Err(Stopped::Suppressed | Stopped::Failed(Account { .. })) => false,
     }
 }
 

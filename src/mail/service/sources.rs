@@ -18,6 +18,8 @@ use platform::{
 
 /// More are of no use: one account of a provider needs one.
 const MOST_SOURCES: i64 = 20;
+/// Characters that are kept of why a report came to nothing.
+const MOST_REASON: usize = 500;
 /// Purpose of the key that encrypts the secrets.
 const LABEL: &str = "mail.bounce_source";
 
@@ -125,7 +127,15 @@ impl Mail {
         Ok(tx.commit().await?)
     }
 
-    /// Notes that a report came.
+    /// Notes that a report came to nothing, and why.
+    pub(crate) async fn source_refused(&self, known: &Known, why: &ApiError) -> Result<(), MailError> {
+        let mut tx = self.begin(known.owner).await?;
+        let why: String = why.detail.chars().filter(|c| *c != '\0').take(MOST_REASON).collect();
+        sources::refused(&mut tx, known.id, &why, self.inner.clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Notes that a report was taken.
     pub(crate) async fn source_reported(&self, known: &Known) -> Result<(), MailError> {
         let mut tx = self.begin(known.owner).await?;
         sources::reported(&mut tx, known.id, self.inner.clock.now()).await?;

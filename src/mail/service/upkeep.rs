@@ -10,17 +10,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt as _;
 use tokio::time::Instant;
 
-use super::{Mail, log::forget_secrets, outbox::week};
+use super::{MAILBOX, Mail, log::forget_secrets, outbox::week};
 use crate::{
     MailError,
+    bounces::ReportSource,
     events::MessageFailed,
     metrics::Figures,
     model::errors::EXPIRED,
     smtp::Account,
     store::{
-        attempts, lanes,
+        attempts, lanes, mailboxes,
         messages::{self, Maintained},
-        suppressions,
+        sources, suppressions,
     },
 };
 use jobs::{By, Loops};
@@ -42,6 +43,8 @@ const CUT: TimeDelta = TimeDelta::minutes(2);
 pub(super) const LANES: i64 = 1000;
 /// Lanes that are woken to try a failing account; one of them does.
 const TRIERS: i64 = 3;
+/// A source whose last report came to nothing longer ago may have been given up.
+const REFUSED_WITHIN: TimeDelta = TimeDelta::hours(6);
 /// Mails that are ended in one transaction.
 const ENDED: i64 = 500;
 
@@ -188,10 +191,23 @@ impl Mail {
             suppressed: self.count_suppressions(&mut tx).await?,
             // A row of the time when there was an account says nothing.
             account_failing: self.is_configured() && lanes::failing(&mut tx, Account::NAME).await?.is_some(),
+            sources_failing: self.failing_sources(&mut tx, now).await?,
         };
         tx.commit().await?;
         self.inner.metrics.set(&figures);
         Ok(())
+    }
+
+    /// Providers whose reports come to nothing, and the mailbox if it cannot be read.
+    async fn failing_sources(&self, tx: &mut Tx, now: DateTime<Utc>) -> Result<Vec<(ReportSource, i64)>, MailError> {
+        let failing = sources::failing(tx, now - REFUSED_WITHIN).await?.into_iter();
+        let mut failing: Vec<_> = failing.map(|(provider, sources)| (provider.into(), sources)).collect();
+        // A row of the time when there was a mailbox says nothing.
+        if !self.inner.config.imap_host.is_empty() {
+            let reading = mailboxes::get(tx, MAILBOX).await?.unwrap_or_default();
+            failing.push((ReportSource::Mailbox, i64::from(reading.failing_since.is_some())));
+        }
+        Ok(failing)
     }
 
     /// Now and then: the list only grows, and nobody waits for the figure.

@@ -65,7 +65,7 @@ pub(super) enum Ended {
     Refused(Failure),
     /// The connection cannot be used any more.
     Broken(Failure),
-    /// As before, because the server closed it, and the content was not sent: a new connection can be tried at once.
+    /// As before, because the server closed it or takes no more mail on it, and the content was not sent: a new connection can be tried at once.
     Closed(Failure),
 }
 
@@ -148,8 +148,9 @@ impl Connection {
             Ok(Ok(response)) => Err(Ended::Broken(judged(said(&response)))),
             Ok(Err(error)) => {
                 let answer = Answer::of(&error);
-                let goes_on = answer.code.is_some_and(|code| code != 421);
+                let is_open = answer.code.is_some_and(|code| code != 421);
                 let failure = judged(answer);
+                let goes_on = is_open && !matches!(failure, Failure::Busy(_));
                 Err(if goes_on { Ended::Refused(failure) } else { Ended::Broken(failure) })
             }
             Err(_) => Err(Ended::Broken(judged(silent("to the content", limits.data)))),
@@ -213,6 +214,11 @@ impl Connection {
             Err(NoAnswer::Refused(answer)) if answer.code == Some(421) => Err(Ended::Closed(judged(answer))),
             Err(NoAnswer::Refused(answer)) => {
                 let failure = judged(answer);
+                if matches!(failure, Failure::Busy(_)) {
+                    // It has brought as many mails as it may, or is one too many: the server takes the mail on a new one, perhaps at once.
+                    let _ = timeout(QUIT, self.inner.command(Quit)).await;
+                    return Err(Ended::Closed(failure));
+                }
                 match self.command(Rset, limits.command).await {
                     Ok(_) => Err(Ended::Refused(failure)),
                     Err(_) => Err(Ended::Broken(failure)),

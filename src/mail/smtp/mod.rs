@@ -116,7 +116,8 @@ impl Account {
         iter::repeat_with(|| self.slots.clone().try_acquire_owned()).take(most).map_while(Result::ok).collect()
     }
 
-    /// Sends a mail. If a kept connection turns out to be closed before the content was sent, a new one is tried at once.
+    /// Sends a mail. If a kept connection turns out to be closed before the content was sent, or to have brought as many mails as it may, a new one is
+    /// tried at once.
     pub async fn send(&self, _slot: &Slot, envelope: &Envelope<'_>, raw: &[u8]) -> Result<Answer, Failure> {
         if let Some(mut kept) = self.take_idle() {
             match kept.send(envelope, raw, &self.limits).await {

@@ -128,12 +128,15 @@ pub(super) fn about(step: Step, code: u16, enhanced: Option<&str>, said: &str) -
     REFUSALS.iter().find(matches).map(|refusal| refusal.about)
 }
 
-/// Whether the server has as many connections, of whomever, as it takes: it works, and takes the mail when one ends.
+/// Whether the server has as many connections, of whomever, as it takes, or as many mails on this one: it works, and takes the mail when one ends.
 pub(super) fn is_crowded(code: u16, said: &str) -> bool {
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    (400..500).contains(&code)
-        && has(&["connection", "session", "sender thread"])
-        && has(&["concurrent", "exceed", "maximum", "too many"])
+    let is_too_many =
+        has(&["connection", "session", "sender thread"]) && has(&["concurrent", "exceed", "maximum", "too many"]);
+    let is_used_up = has(&["message"])
+        && has(&["per connection", "per session", "this connection", "this session"])
+        && has(&["limit", "no more", "only", "reached"]);
+    (400..500).contains(&code) && (is_too_many || is_used_up)
 }
 
 /// A text in lower case without addresses, of which anybody may have chosen any word: neither in angle brackets nor without, nor the parts of

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::messages::NO_DOMAIN;
+use super::outbox::NO_DOMAIN;
 use crate::model::{Attachment, AttemptOutcome, DomainId, MessageId, State};
 use platform::ids::OrgId;
 
@@ -28,6 +28,8 @@ pub struct Taken {
     /// How often the account failed at this mail.
     pub account_failures: i32,
     pub tried_since: Option<DateTime<Utc>>,
+    /// Since when the server has had no connection for it, attempt after attempt.
+    pub busy_since: Option<DateTime<Utc>>,
     pub text: String,
     pub html: Option<String>,
     pub headers: Json<BTreeMap<String, String>>,
@@ -78,7 +80,7 @@ pub async fn take(
            )
            SELECT t.id AS "id!", t.created_at AS "created_at!", t.org_id, t.kind AS "kind!", t.from_address, t.from_name AS "from_name!",
              t.reply_to, t.to_address AS "to_address!", t.to_name AS "to_name!", t.subject AS "subject!", t.message_id AS "message_id!",
-             t.attempts AS "attempts!", t.account_failures AS "account_failures!", t.tried_since, b.text AS "text!", b.html,
+             t.attempts AS "attempts!", t.account_failures AS "account_failures!", t.tried_since, t.busy_since, b.text AS "text!", b.html,
              b.headers AS "headers!: Json<BTreeMap<String, String>>", b.attachments AS "attachments!: Json<Vec<Attachment>>",
              EXISTS (SELECT FROM mail_suppressions s WHERE s.address = t.to_key
                        AND (s.org_id IS NOT DISTINCT FROM t.org_id AND s.kind IN ('*', t.kind) OR s.org_id IS NULL AND s.kind = '*'))
@@ -120,6 +122,8 @@ pub struct Settled {
     pub tried: bool,
     /// The account failed when the server had been told of this mail.
     pub account_failed: bool,
+    /// The server had no connection for it.
+    pub busy: bool,
     pub milliseconds: i32,
 }
 
@@ -139,13 +143,14 @@ pub async fn settle(conn: &mut PgConnection, settled: &[Settled], now: DateTime<
     let maybe_sent: Vec<bool> = settled.iter().map(|s| s.maybe_sent).collect();
     let tried: Vec<bool> = settled.iter().map(|s| s.tried).collect();
     let account_failed: Vec<bool> = settled.iter().map(|s| s.account_failed).collect();
+    let busy: Vec<bool> = settled.iter().map(|s| s.busy).collect();
     let milliseconds: Vec<i32> = settled.iter().map(|s| s.milliseconds).collect();
     let kept = sqlx::query_scalar!(
         r#"WITH said AS (
              SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::text[],
-                 $8::integer[], $9::text[], $10::text[], $11::boolean[], $12::boolean[], $13::integer[], $15::boolean[])
+                 $8::integer[], $9::text[], $10::text[], $11::boolean[], $12::boolean[], $13::integer[], $15::boolean[], $16::boolean[])
                AS s (id, created_at, attempt, began_at, state, send_at, outcome, status, enhanced, answer, maybe_sent, tried, milliseconds,
-                 account_failed)
+                 account_failed, busy)
            ), noted AS (
              UPDATE mail_attempts a SET ended_at = $14, outcome = s.outcome, status = s.status, answer = s.answer, milliseconds = s.milliseconds
              FROM said s WHERE a.message_id = s.id AND a.created_at = s.created_at AND a.attempt = s.attempt
@@ -154,7 +159,8 @@ pub async fn settle(conn: &mut PgConnection, settled: &[Settled], now: DateTime<
              error = CASE WHEN s.state <> 'sent' THEN s.answer END, maybe_sent = m.maybe_sent OR s.maybe_sent,
              tried_since = CASE WHEN s.tried THEN coalesce(m.tried_since, s.began_at) ELSE m.tried_since END,
              sent_at = CASE WHEN s.state = 'sent' THEN $14::timestamptz END,
-             account_failures = m.account_failures + s.account_failed::integer
+             account_failures = m.account_failures + s.account_failed::integer,
+             busy_since = CASE WHEN s.busy THEN coalesce(m.busy_since, s.began_at) END
            FROM said s WHERE m.id = s.id AND m.created_at = s.created_at AND m.attempts = s.attempt
              AND (m.state = 'sending' OR m.state = 'queued' AND s.state = 'sent')
            RETURNING m.id AS "id!""#,
@@ -173,6 +179,7 @@ pub async fn settle(conn: &mut PgConnection, settled: &[Settled], now: DateTime<
         &milliseconds,
         now,
         &account_failed,
+        &busy,
     )
     .fetch_all(conn)
     .await?;

@@ -79,7 +79,7 @@ pub async fn backlog(conn: &mut PgConnection, org: Option<OrgId>, now: DateTime<
 pub struct Waiting {
     /// Mails whose time has come.
     pub due: i64,
-    /// How long the oldest of them has waited, seconds.
+    /// How long the oldest of them has waited, or the oldest for which the server has no connection, seconds.
     pub oldest_seconds: f64,
     /// Those of them that wait for as long as it takes: mail of programs and tests. Notices and links expire.
     pub lasting: i64,
@@ -92,13 +92,15 @@ pub struct Waiting {
 pub async fn waiting(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Waiting> {
     sqlx::query_as!(
         Waiting,
-        r#"SELECT d.due AS "due!", d.oldest AS "oldest_seconds!", d.lasting AS "lasting!", p.put_off AS "put_off!",
+        r#"SELECT d.due AS "due!", greatest(d.oldest, b.oldest) AS "oldest_seconds!", d.lasting AS "lasting!", p.put_off AS "put_off!",
              p.tried AS "tried_seconds!"
            FROM (SELECT count(*) AS due, count(*) FILTER (WHERE expires_at IS NULL) AS lasting,
                    coalesce(extract(epoch FROM $1 - min(send_at)), 0)::float8 AS oldest
                  FROM mail_messages WHERE state = 'queued' AND send_at <= $1) d,
              (SELECT count(*) AS put_off, coalesce(extract(epoch FROM $1 - min(tried_since)), 0)::float8 AS tried
-              FROM mail_messages WHERE state = 'queued' AND tried_since IS NOT NULL) p"#,
+              FROM mail_messages WHERE state = 'queued' AND tried_since IS NOT NULL) p,
+             (SELECT coalesce(extract(epoch FROM $1 - min(busy_since)), 0)::float8 AS oldest
+              FROM mail_messages WHERE state IN ('queued', 'sending') AND busy_since IS NOT NULL) b"#,
         now,
     )
     .fetch_one(conn)

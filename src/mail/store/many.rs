@@ -26,7 +26,7 @@ pub async fn requeue_all(
              SELECT id, created_at FROM mail_messages WHERE id = ANY ($1) AND state = $2 AND (expires_at IS NULL OR expires_at > $3)
              ORDER BY id FOR UPDATE SKIP LOCKED
            )
-           UPDATE mail_messages m SET state = 'queued', send_at = $3, tried_since = NULL, account_failures = 0
+           UPDATE mail_messages m SET state = 'queued', send_at = $3, tried_since = NULL, busy_since = NULL, account_failures = 0
            FROM mine WHERE m.id = mine.id AND m.created_at = mine.created_at
              AND EXISTS (SELECT FROM mail_bodies b WHERE b.id = m.id AND b.created_at = m.created_at AND b.text <> '')
            RETURNING m.id AS "id!: MessageId", m.kind AS "kind!", m.lane AS "lane!""#,

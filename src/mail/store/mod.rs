@@ -10,6 +10,7 @@ pub mod lanes;
 pub mod mailboxes;
 pub mod many;
 pub mod messages;
+pub mod outbox;
 pub mod own_templates;
 pub mod preferences;
 pub mod sources;

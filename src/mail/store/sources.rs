@@ -54,6 +54,8 @@ struct Row {
     created_by: String,
     created_at: DateTime<Utc>,
     last_at: Option<DateTime<Utc>>,
+    refused_since: Option<DateTime<Utc>>,
+    refusal: Option<String>,
 }
 
 impl From<Row> for Source {
@@ -67,6 +69,8 @@ impl From<Row> for Source {
             created_by: row.created_by,
             created_at: row.created_at,
             last_at: row.last_at,
+            refused_since: row.refused_since,
+            refusal: row.refusal,
         }
     }
 }
@@ -75,7 +79,8 @@ impl From<Row> for Source {
 pub async fn list(conn: &mut PgConnection, org: Option<OrgId>, slice: &Slice) -> sqlx::Result<Vec<Source>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, org_id, provider, secret IS NOT NULL AS "has_secret!", created_by, created_at, last_at
+        r#"SELECT id, org_id, provider, secret IS NOT NULL AS "has_secret!", created_by, created_at, last_at,
+             refused_since, refusal
            FROM mail_bounce_sources WHERE org_id IS NOT DISTINCT FROM $1 AND id < $2 ORDER BY id DESC LIMIT $3"#,
         org.map(|org| org.0),
         slice.beyond(),
@@ -89,7 +94,8 @@ pub async fn list(conn: &mut PgConnection, org: Option<OrgId>, slice: &Slice) ->
 pub async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: SourceId) -> sqlx::Result<Option<Source>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id, org_id, provider, secret IS NOT NULL AS "has_secret!", created_by, created_at, last_at
+        r#"SELECT id, org_id, provider, secret IS NOT NULL AS "has_secret!", created_by, created_at, last_at,
+             refused_since, refusal
            FROM mail_bounce_sources WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2"#,
         id.0,
         org.map(|org| org.0),
@@ -131,17 +137,48 @@ pub async fn by_token(conn: &mut PgConnection, provider: Provider, token_hash: &
     Ok(found.map(|row| Found { id: SourceId(row.id), org: row.org_id.map(OrgId), secret: row.secret }))
 }
 
-/// Notes that a report came; at most once a minute, so that many do not wait for each other.
+/// Notes that a report was taken; at most once a minute, so that many do not wait for each other.
 pub async fn reported(conn: &mut PgConnection, id: SourceId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE mail_bounce_sources SET last_at = $2
-         WHERE id = $1 AND (last_at IS NULL OR last_at < $2::timestamptz - interval '1 minute')",
+        "UPDATE mail_bounce_sources SET last_at = $2, refusals = 0, refused_since = NULL, refused_at = NULL, refusal = NULL
+         WHERE id = $1 AND (last_at IS NULL OR last_at < $2::timestamptz - interval '1 minute' OR refusals > 0)",
         id.0,
         now,
     )
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Reports that come to nothing before it is a fault of the source: anybody who has learnt its address can send a few.
+const MANY_REFUSALS: i32 = 4;
+
+/// Notes that a report came to nothing; when there were many, at most once a minute.
+pub async fn refused(conn: &mut PgConnection, id: SourceId, why: &str, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE mail_bounce_sources
+         SET refusals = refusals + 1, refused_since = coalesce(refused_since, $3), refused_at = $3, refusal = $2
+         WHERE id = $1 AND (refusals < $4 OR refused_at < $3::timestamptz - interval '1 minute')",
+        id.0,
+        why,
+        now,
+        MANY_REFUSALS,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// How many sources of each provider take nothing, of all owners: many reports came to nothing since the last that was taken, and one after `since`.
+pub async fn failing(conn: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Result<Vec<(Provider, i64)>> {
+    let rows = sqlx::query!(
+        r#"SELECT provider, count(*) AS "sources!" FROM mail_bounce_sources WHERE refusals >= $1 AND refused_at >= $2 GROUP BY provider"#,
+        MANY_REFUSALS,
+        since,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.provider.parse().ok()?, row.sources))).collect())
 }
 
 /// Notes that a signature's token was used for this body; false where it was used for another. Both are hashes.

@@ -25,11 +25,16 @@ pub struct NewRow<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// False if the address was suppressed for this kind before.
+/// False if the address was suppressed for this kind before. A complaint is noted then, too: who has made it must not get mail again because bounces
+/// turn out to be wrong.
 pub async fn insert(conn: &mut PgConnection, new: &NewRow<'_>) -> sqlx::Result<bool> {
-    let done = sqlx::query!(
-        "INSERT INTO mail_suppressions (id, org_id, address, kind, reason, detail, message_id, created_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (org_id, address, kind) DO NOTHING",
+    let is_new = sqlx::query_scalar!(
+        r#"INSERT INTO mail_suppressions AS s (id, org_id, address, kind, reason, detail, message_id, created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (org_id, address, kind) DO UPDATE SET reason = excluded.reason, message_id = excluded.message_id,
+           detail = concat_ws('; ', nullif(s.detail, ''), nullif(excluded.detail, ''))
+         WHERE excluded.reason = 'complaint' AND s.reason IN ('hard_bounce', 'manual')
+         RETURNING id = $1 AS "new!""#,
         new.id.0,
         new.org.map(|org| org.0),
         new.address,
@@ -40,9 +45,10 @@ pub async fn insert(conn: &mut PgConnection, new: &NewRow<'_>) -> sqlx::Result<b
         new.created_by,
         new.now,
     )
-    .execute(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(done.rows_affected() > 0)
+    // No row: it was there, and stays as it is.
+    Ok(is_new.unwrap_or(false))
 }
 
 /// Suppressions to insert together, column by column.

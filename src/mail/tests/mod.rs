@@ -1,3 +1,4 @@
+mod dns_records;
 mod domains;
 mod refusals;
 mod writing;
@@ -6,7 +7,7 @@ use chrono::{DateTime, TimeDelta};
 
 use super::{
     Account, Address, BadAddress, Config, KINDS, Kind, Owner, Signing, dns, doctor, kinds,
-    model::{DnsCheck, DnsRecord, DnsStatus},
+    model::{DnsCheck, DnsStatus},
     service::{account_wait, lane, later_by, most_counted, retry_wait},
     smtp::{Answer, Envelope, Step, judge},
     store::lanes::Waiting,
@@ -234,52 +235,6 @@ fn amazon_ses_gets_no_signature_unless_the_operator_wants_one() {
         assert_eq!(signing(host, Signing::Auto), Signing::Both, "{host}");
     }
     assert_eq!(signing("smtp.sendgrid.net", Signing::None), Signing::None);
-}
-
-#[test]
-fn records_of_the_dns_are_judged() {
-    let records = |texts: &[&str]| -> dns::Found { Ok(texts.iter().map(|text| (*text).to_owned()).collect()) };
-    let expected = DnsRecord { host: "hf._domainkey.example.com".into(), value: "v=DKIM1; k=rsa; p=AAAA==".into() };
-    for (found, status) in [
-        (records(&["v=DKIM1; k=rsa; p=AAAA=="]), DnsStatus::Pass),
-        (records(&["k=rsa;p=AA AA=="]), DnsStatus::Pass),
-        // Which one a receiver takes is undefined.
-        (records(&["v=DKIM1; k=rsa; p=AAAA==", "v=DKIM1; k=rsa; p=BBBB"]), DnsStatus::Fail),
-        (records(&["other", "v=DKIM1; k=rsa; p=AAAA=="]), DnsStatus::Fail),
-        (records(&["v=DKIM1; p=BBBB"]), DnsStatus::Fail),
-        (records(&["v=DKIM1; p="]), DnsStatus::Fail),
-        (records(&[]), DnsStatus::Fail),
-        (Err("timeout".to_owned()), DnsStatus::Unknown),
-    ] {
-        let check = dns::dkim("dkim_rsa", &expected, found.clone());
-        assert_eq!(check.status, status, "{found:?}");
-        // A record that is not needed may be missing, but not be wrong.
-        let is_missing = found == Ok(Vec::new());
-        assert_eq!(dns::optional(check).status, if is_missing { DnsStatus::Warn } else { status }, "{found:?}");
-    }
-    for (found, status) in [
-        (records(&["v=spf1 include:sendgrid.net -all", "google-site-verification=x"]), DnsStatus::Pass),
-        (records(&["v=spf1 redirect=_spf.example.com"]), DnsStatus::Pass),
-        (records(&["v=spf1 a mx"]), DnsStatus::Warn),
-        (records(&["v=spf1 +all"]), DnsStatus::Fail),
-        (records(&["v=spf1 a -all", "v=spf1 mx -all"]), DnsStatus::Fail),
-        (records(&["google-site-verification=x"]), DnsStatus::Fail),
-        (Err("timeout".to_owned()), DnsStatus::Unknown),
-    ] {
-        assert_eq!(dns::spf("example.com", found.clone()).status, status, "{found:?}");
-    }
-    for (found, status) in [
-        (records(&["v=DMARC1; p=reject; rua=mailto:a@example.com"]), DnsStatus::Pass),
-        (records(&["v=DMARC1; p=none"]), DnsStatus::Pass),
-        (records(&["v=DMARC1; rua=mailto:a@example.com"]), DnsStatus::Fail),
-        (records(&[]), DnsStatus::Warn),
-    ] {
-        assert_eq!(dns::dmarc("example.com", found.clone()).status, status, "{found:?}");
-    }
-    let ip = "192.0.2.1".parse().unwrap();
-    let names = |name: &str| Ok(vec![(ip, vec![name.to_owned()])]);
-    assert_eq!(dns::reverse("mail.example.com", names("Mail.example.com")).status, DnsStatus::Pass);
-    assert_eq!(dns::reverse("mail.example.com", names("host.provider.example")).status, DnsStatus::Warn);
 }
 
 #[test]

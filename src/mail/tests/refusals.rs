@@ -212,10 +212,16 @@ fn what_is_said_before_the_mail_is_named_is_not_its_fault() {
 /// Others, or other processes, have as many connections as the server takes.
 #[test]
 fn a_server_without_a_free_connection_is_busy() {
-    use Step::{Connect, Content, SignIn};
+    use Step::{Connect, Content, Data, Recipient, Sender, SignIn};
     check(
         true,
         &[
+            // As many mails as it takes on one connection.
+            (Data, 452, "4.4.5 Maximum number of messages per session exceeded", "busy"),
+            (Sender, 451, "4.5.3 no more than 10 messages per connection, please", "busy"),
+            (Sender, 452, "4.7.0 The message limit for this session is reached", "busy"),
+            (Recipient, 451, "4.7.1 This message is not wanted at the moment", "now"),
+            (Recipient, 550, "5.7.0 too many messages in this session", "bad"),
             (Connect, 421, "4.7.0 mail.example.com Error: too many connections from 192.0.2.1", "busy"),
             (Connect, 421, "Too many concurrent SMTP connections; please try again later", "busy"),
             (

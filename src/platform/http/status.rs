@@ -12,6 +12,9 @@ use tower::ServiceExt as _;
 /// What stands before the path of a request to a page's own host. Nothing else of this program is found there.
 pub const DOMAIN_PATH: &str = "/status-domain";
 
+/// There is nothing at this address.
+const NOWHERE: &str = "/status-domain/-";
+
 /// Knows which names of hosts belong to a status page. Room `status_page` does, from memory.
 pub trait HostSurface: Send + Sync {
     /// `host`: in lower case, without a port.
@@ -31,10 +34,9 @@ pub(super) fn lead(routes: Router, hosts: Arc<dyn HostSurface>) -> Router {
     let led = routes.map_request(move |mut request: Request| {
         // Nobody else may say that a host is claimed.
         request.extensions_mut().remove::<ClaimedHost>();
-        if let Some(host) = host(&request).filter(|host| hosts.claims(host))
-            && let Some(uri) = below(request.uri())
-        {
-            *request.uri_mut() = uri;
+        if let Some(host) = host(&request).filter(|host| hosts.claims(host)) {
+            // An address that is too long with the path in front of it must not lead to the console.
+            *request.uri_mut() = below(request.uri()).unwrap_or_else(|| Uri::from_static(NOWHERE));
             request.extensions_mut().insert(ClaimedHost(host));
         }
         request
@@ -94,5 +96,7 @@ mod tests {
         assert_eq!(ask("Status.Example.com:443", "/").await, "status.example.com /status-domain/");
         assert_eq!(ask("status.example.com", "/api/v1/x?y=1").await, "status.example.com /status-domain/api/v1/x?y=1");
         assert_eq!(ask("localhost", "/status-domain/x").await, " /status-domain/x", "it is not claimed by its path");
+        let long = format!("/{}", "a".repeat(65_530));
+        assert_eq!(ask("status.example.com", &long).await, "status.example.com /status-domain/-");
     }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::text;
-use crate::page::PageModel;
+use super::{incident_status, text};
+use crate::{page::PageModel, words::Words};
 use console::escape;
 use incidents::IncidentView;
 
@@ -14,20 +14,23 @@ const MOST: usize = 25;
 
 /// When it was changed last, as far as readers see it.
 fn changed(view: &IncidentView) -> DateTime<Utc> {
-    view.updates.iter().map(|update| update.display_at).max().unwrap_or(view.incident.started_at)
+    let newest = view.updates.iter().map(|update| update.display_at).max();
+    newest.max(view.incident.resolved_at).unwrap_or(view.incident.started_at)
 }
 
-/// Without control characters, which XML has no way to write.
+/// Without control characters and the two others that XML has no way to write (XML 1.0, section 2.2).
 fn xml(value: &str) -> String {
-    let clean: String = value.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let is_char = |c: &char| (!c.is_control() || matches!(c, '\n' | '\t')) && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
+    let clean: String = value.chars().filter(is_char).collect();
     escape(&clean)
 }
 
-fn content(view: &IncidentView) -> String {
+fn content(view: &IncidentView, words: &Words) -> String {
     let mut out = String::new();
     for update in &view.updates {
         let at = update.display_at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let _ = write!(out, "<p><strong>{}</strong> {at}</p>{}", update.status.as_str(), text(&update.body));
+        let status = escape(&incident_status(update.status, words));
+        let _ = write!(out, "<p><strong>{status}</strong> {at}</p>{}", text(&update.body, 4));
     }
     out
 }
@@ -42,7 +45,7 @@ fn tag(model: &PageModel, view: &IncidentView) -> String {
     format!("tag:status.holdfast,{day}:{}/{}", model.page.code, view.incident.code)
 }
 
-pub fn atom(model: &PageModel, as_of: DateTime<Utc>) -> String {
+pub fn atom(model: &PageModel, as_of: DateTime<Utc>, words: &Words) -> String {
     let (name, url) = (xml(&model.page.name), xml(&model.url));
     let updated = newest(model).map(changed).max().unwrap_or(model.page.created_at).min(as_of);
     let mut out = format!(
@@ -64,14 +67,14 @@ pub fn atom(model: &PageModel, as_of: DateTime<Utc>) -> String {
             of.started_at.to_rfc3339_opts(SecondsFormat::Secs, true),
             changed(view).to_rfc3339_opts(SecondsFormat::Secs, true),
             of.code,
-            xml(&content(view)),
+            xml(&content(view, words)),
         );
     }
     out.push_str("</feed>\n");
     out
 }
 
-pub fn rss(model: &PageModel) -> String {
+pub fn rss(model: &PageModel, words: &Words) -> String {
     let (name, url) = (xml(&model.page.name), xml(&model.url));
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<rss version=\"2.0\" xmlns:atom=\"http://www.w3.org/2005/Atom\"><channel>\
@@ -88,9 +91,19 @@ pub fn rss(model: &PageModel) -> String {
             xml(&of.name),
             of.code,
             changed(view).to_rfc2822(),
-            xml(&content(view)),
+            xml(&content(view, words)),
         );
     }
     out.push_str("</channel></rss>\n");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::xml;
+
+    #[test]
+    fn what_xml_cannot_write_is_left_out() {
+        assert_eq!(xml("a\u{FFFE}b\u{FFFF}c\u{1}d\n<e>"), "abcd\n&lt;e&gt;");
+    }
 }

@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     model::{PageGroup, Set},
-    page::{PageModel, Shown},
+    page::{PageModel, Proof, Shown},
     words::Words,
 };
 use console::{Lang, escape};
@@ -41,13 +41,15 @@ pub struct Frame<'a> {
     pub set: Set,
     /// Path of this page below the root, such as `/history`; empty: the first page.
     pub here: String,
+    /// Its reader may open the page's other parts.
+    pub has_links: bool,
 }
 
 impl<'a> Frame<'a> {
     pub fn new(model: &'a PageModel, words: &'a Words, as_of: DateTime<Utc>, set: Set, here: &str) -> Self {
         // The closing tag cannot stand in it: the accent is checked.
         let style = format!("<style>{}</style>", styles::css(&model.page.theme));
-        Self { model, words, title: model.page.name.clone(), style, as_of, set, here: here.to_owned() }
+        Self { model, words, title: model.page.name.clone(), style, as_of, set, here: here.to_owned(), has_links: true }
     }
 
     fn titled(mut self, title: &str) -> Self {
@@ -159,6 +161,17 @@ pub fn incident_status(status: IncidentStatus, words: &Words) -> String {
     })
 }
 
+/// A name that people have given: whichever way its letters run, what stands beside it stays where it is.
+fn isolated(name: &str) -> String {
+    format!("<bdi>{}</bdi>", escape(name))
+}
+
+/// A message as HTML with names in it, which are HTML already.
+fn with_names(words: &Words, key: &str, argument: &'static str, names: &str) -> String {
+    // No message has this character: it keeps their place while the message is escaped.
+    escape(&words.with(key, argument, "\u{FFFC}")).replace('\u{FFFC}', names)
+}
+
 /// Components under one heading.
 struct Section {
     /// Empty: those of no group.
@@ -179,6 +192,7 @@ impl Section {
 }
 
 struct ChartView {
+    /// HTML.
     title: String,
     svg: String,
     rows: Vec<(String, String, String)>,
@@ -192,7 +206,7 @@ struct Index<'a> {
     /// Name of the group, where it is a page of its own.
     group: Option<String>,
     sections: Vec<Section>,
-    /// Pages of groups that have no room here.
+    /// Pages of groups that have no room here: address, and words as HTML.
     further: Vec<(String, String)>,
     charts: Vec<ChartView>,
     recent: Vec<&'a IncidentView>,
@@ -217,7 +231,12 @@ impl Index<'_> {
     }
 
     fn incident(&self, view: &IncidentView) -> String {
-        incident_html(&self.frame, view, MOST_UPDATES)
+        incident_html(&self.frame, view, MOST_UPDATES, 3)
+    }
+
+    /// It stands below the name of the page, without a heading between.
+    fn open_incident(&self, view: &IncidentView) -> String {
+        incident_html(&self.frame, view, MOST_UPDATES, 2)
     }
 
     fn maintenances(&self) -> Vec<&IncidentView> {
@@ -237,7 +256,7 @@ pub fn index(model: &PageModel, words: &Words, as_of: DateTime<Utc>, set: Set) -
     sections.push(section(&frame, None));
     sections.retain(|section| !section.rows.is_empty());
     let further = elsewhere.into_iter().map(|group| {
-        let text = words.with("status-page-group", "name", &group.name);
+        let text = with_names(words, "status-page-group", "name", &isolated(&group.name));
         (frame.path(&format!("/group/{}", group.code)), text)
     });
     let further = further.collect();
@@ -247,7 +266,7 @@ pub fn index(model: &PageModel, words: &Words, as_of: DateTime<Utc>, set: Set) -
         let rows = chart::rows(chart)
             .into_iter()
             .map(|(point, median, high)| (words.time(point.at, model.zone), median, high));
-        let title = words.with("status-page-chart", "name", &chart.name);
+        let title = with_names(words, "status-page-chart", "name", &isolated(&chart.name));
         (!svg.is_empty()).then(|| ChartView { title, svg, rows: rows.collect() })
     });
     let charts = charts.collect();
@@ -319,7 +338,7 @@ fn section(frame: &Frame<'_>, group: Option<&PageGroup>) -> Section {
 fn row(frame: &Frame<'_>, shown: &Shown) -> String {
     let words = frame.words;
     let (name, class, sign, status) =
-        (escape(&shown.name), tone(shown.status), sign(shown.status), status(shown.status, words));
+        (isolated(&shown.name), tone(shown.status), sign(shown.status), status(shown.status, words));
     let mut out = if shown.showcase {
         let bar = bars::bar(shown, frame.model.zone, frame.as_of, words);
         let mut text = bar.share;
@@ -335,8 +354,12 @@ fn row(frame: &Frame<'_>, shown: &Shown) -> String {
     } else {
         format!("{name} <b class={class}>{sign} {status}</b>")
     };
-    if !shown.description.is_empty() {
-        let _ = write!(out, "<div class=soft>{}</div>", escape(&shown.description));
+    let proof = shown.proof.map(|proof| match proof {
+        Proof::On(day) => words.with("status-page-restore-proven", "date", &words.day(day)),
+        Proof::NotYet => words.t("status-page-restore-unproven"),
+    });
+    for text in proof.iter().chain(Some(&shown.description).filter(|text| !text.is_empty())) {
+        let _ = write!(out, "<div class=soft>{}</div>", escape(text));
     }
     out
 }
@@ -368,6 +391,8 @@ pub fn message(
     (heading, text): (String, String),
     form: Option<MessageForm>,
 ) -> askama::Result<String> {
-    let frame = Frame::new(model, words, as_of, Set::Current, "").titled(&heading);
+    let mut frame = Frame::new(model, words, as_of, Set::Current, "").titled(&heading);
+    // By the link of a mail strangers come to a private page, and nowhere else in it.
+    frame.has_links = model.page.visibility == crate::Visibility::Public;
     Message { frame, heading, text, form }.render()
 }

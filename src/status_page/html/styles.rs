@@ -28,17 +28,18 @@ const COLORS: [Pair; 8] = [
 ];
 
 const RULES: &str = "*{box-sizing:border-box}body{margin:0 auto;max-width:50rem;padding:1rem;font:1rem/1.5 system-ui,sans-serif;color:var(--fg);\
-background:var(--bg)}a{color:inherit}header{border-top:.4rem solid var(--accent);padding:.5rem 0;display:flex;gap:1rem;align-items:center;\
-flex-wrap:wrap}header img{max-height:3rem;max-width:12rem}h1{font-size:1.5rem;margin:0}h2{font-size:1.2rem;margin:2rem 0 .5rem}h3{font-size:1rem;\
-margin:1rem 0 .25rem}nav{display:flex;gap:1rem;flex-wrap:wrap}.all{border:.15rem solid;border-radius:.5rem;padding:.75rem 1rem;font-weight:600;\
-font-size:1.2rem}.warn{border:.15rem solid var(--p);border-radius:.5rem;padding:.75rem 1rem}.o{color:var(--o)}.u{color:var(--u)}.d{color:var(--d)}\
-.p{color:var(--p)}.m{color:var(--m)}.soft{color:var(--soft)}ul{list-style:none;padding:0;margin:0}li{padding:.5rem 0;border-bottom:1px solid \
-var(--line)}summary{cursor:pointer}summary b,li b{float:right}svg{display:block;width:100%;clear:both}.k svg path{fill:none;transform:translateX(.5px);\
-stroke-width:.7;stroke:currentColor}.k .n{color:var(--line)}.c path{fill:none;stroke-width:1.5;vector-effect:non-scaling-stroke}article{border-left:\
-.25rem solid;padding-left:1rem;margin:1rem 0}article>*{color:var(--fg)}time{color:var(--soft)}input,select,button{font:inherit;padding:.4rem .6rem;\
-color:inherit;background:var(--bg);border:1px solid var(--line);border-radius:.3rem}button{background:var(--accent);color:var(--on);border-color:\
-var(--accent)}.hp{position:absolute;left:-100rem}:focus-visible{outline:.2rem solid var(--u);outline-offset:.1rem}table{border-collapse:collapse}\
-td,th{padding:.1rem .6rem;text-align:left}pre{overflow:auto}footer{margin:2rem 0;font-size:.9rem}p{overflow-wrap:anywhere}";
+background:var(--bg);overflow-wrap:anywhere}a{color:inherit}header{border-top:.4rem solid var(--accent);padding:.5rem 0;display:flex;gap:1rem;\
+align-items:center;flex-wrap:wrap}header img{max-height:3rem;max-width:12rem}h1{font-size:1.5rem;margin:0}h2{font-size:1.2rem;margin:2rem 0 .5rem}\
+h3,article h2{font-size:1rem;margin:1rem 0 .25rem}nav{display:flex;gap:1rem;flex-wrap:wrap}.all{border:.15rem solid;border-radius:.5rem;\
+padding:.75rem 1rem;font-weight:600;font-size:1.2rem}.warn{border:.15rem solid var(--p);border-radius:.5rem;padding:.75rem 1rem}.o{color:var(--o)}.u{\
+color:var(--u)}.d{color:var(--d)}.p{color:var(--p)}.m{color:var(--m)}.soft{color:var(--soft)}ul{list-style:none;padding:0;margin:0}li{\
+padding:.5rem 0;border-bottom:1px solid var(--line)}summary{cursor:pointer}summary b,li b{float:right}svg{display:block;width:100%;clear:both}\
+.k svg path{fill:none;transform:translateX(.5px);stroke-width:.7;stroke:currentColor}.k .n{color:var(--line)}.c path{fill:none;stroke-width:1.5;\
+vector-effect:non-scaling-stroke}article{border-left:.25rem solid;padding-left:1rem;margin:1rem 0}article>*{color:var(--fg)}time{color:var(--soft)}\
+input,select,button{font:inherit;padding:.4rem .6rem;color:inherit;background:var(--bg);border:1px solid var(--line);border-radius:.3rem}button{\
+background:var(--accent);color:var(--on);border-color:var(--accent)}.hp{position:absolute;left:-100rem}:focus-visible{outline:.2rem solid var(--u);\
+outline-offset:.1rem}table{border-collapse:collapse}td,th{padding:.1rem .6rem;text-align:left;overflow-wrap:normal}pre{overflow:auto}footer{\
+margin:2rem 0;font-size:.9rem}";
 
 /// One of the two looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use askama::Template;
 use chrono::{DateTime, Datelike as _, Months, SecondsFormat, Utc};
 
-use super::{Frame, MOST_UPDATES, incident_status};
+use super::{Frame, MOST_UPDATES, incident_status, isolated, with_names};
 use crate::{
     model::Set,
     page::{PageModel, is_maintenance},
@@ -18,8 +18,8 @@ use incidents::{IncidentKind, IncidentView};
 const MOST_INCIDENTS: usize = 50;
 const MONTHS: u32 = 12;
 
-/// An incident with its newest updates.
-pub(super) fn incident_html(frame: &Frame<'_>, view: &IncidentView, most: usize) -> String {
+/// An incident with its newest updates. `level`: of its heading, one below what it stands under.
+pub(super) fn incident_html(frame: &Frame<'_>, view: &IncidentView, most: usize, level: u8) -> String {
     let (words, of) = (frame.words, &view.incident);
     let class = match of.impact {
         _ if of.kind == IncidentKind::Maintenance => "u",
@@ -29,47 +29,47 @@ pub(super) fn incident_html(frame: &Frame<'_>, view: &IncidentView, most: usize)
         incidents::Impact::Maintenance | incidents::Impact::None => "soft",
     };
     let href = frame.path(&format!("/incident/{}", of.code));
-    let mut out = format!("<article class={class}><h3><a href=\"{}\">{}</a></h3>", escape(&href), escape(&of.name));
+    let (address, name, below) = (escape(&href), isolated(&of.name), level + 1);
+    let mut out = format!("<article class={class}><h{level}><a href=\"{address}\">{name}</a></h{level}>");
     if let (Some(from), Some(until)) = (of.scheduled_for, of.scheduled_until) {
         let _ = write!(out, "<p>{} – {}</p>", time(frame, from), time(frame, until));
     }
-    let affected: Vec<&str> = view
+    let affected: Vec<String> = view
         .components
         .iter()
         .filter_map(|(id, _)| frame.model.component(*id))
-        .map(|shown| shown.name.as_str())
+        .map(|shown| isolated(&shown.name))
         .collect();
     if !affected.is_empty() {
-        let text = words.with("status-page-affected", "names", &affected.join(", "));
-        let _ = write!(out, "<p class=soft>{}</p>", escape(&text));
+        let text = with_names(words, "status-page-affected", "names", &affected.join(", "));
+        let _ = write!(out, "<p class=soft>{text}</p>");
     }
     for update in view.updates.iter().take(most) {
         let status = escape(&incident_status(update.status, words));
-        let _ =
-            write!(out, "<p><strong>{status}</strong> {}</p>{}", time(frame, update.display_at), text(&update.body));
+        let (at, body) = (time(frame, update.display_at), text(&update.body, below));
+        let _ = write!(out, "<p><strong>{status}</strong> {at}</p>{body}");
     }
     if view.updates.len() > most {
-        let _ = write!(out, "<p><a href=\"{}\">{}</a></p>", escape(&href), escape(&words.t("status-page-all-updates")));
+        let all = escape(&words.t("status-page-all-updates"));
+        let _ = write!(out, "<p><a href=\"{address}\">{all}</a></p>");
     }
     if most > MOST_UPDATES
         && let Some(postmortem) = of.postmortem.as_ref().filter(|_| of.postmortem_published_at.is_some())
     {
-        let _ = write!(out, "<h3>{}</h3>{}", escape(&words.t("status-page-postmortem")), text(postmortem));
+        let title = escape(&words.t("status-page-postmortem"));
+        let _ = write!(out, "<h{below}>{title}</h{below}>{}", text(postmortem, below + 1));
     }
     out.push_str("</article>");
     out
 }
 
-/// Markdown as HTML; HTML in it is text. Headings are below those of the page, and links are nobody's recommendation.
-pub fn text(markdown: &str) -> String {
-    console::markdown(markdown)
-        .replace("<h1>", "<h4>")
-        .replace("</h1>", "</h4>")
-        .replace("<h2>", "<h4>")
-        .replace("</h2>", "</h4>")
-        .replace("<h3>", "<h4>")
-        .replace("</h3>", "</h4>")
-        .replace("<a href=", "<a rel=\"nofollow noopener\" href=")
+/// Markdown as HTML; HTML in it is text. Its headings have this level, below those of the page, and links are nobody's recommendation.
+pub fn text(markdown: &str, level: u8) -> String {
+    let html = (1..=6).fold(console::markdown(markdown), |html, theirs| {
+        html.replace(&format!("<h{theirs}>"), &format!("<h{level}>"))
+            .replace(&format!("</h{theirs}>"), &format!("</h{level}>"))
+    });
+    html.replace("<a href=", "<a rel=\"nofollow noopener\" href=")
 }
 
 fn time(frame: &Frame<'_>, at: DateTime<Utc>) -> String {
@@ -94,7 +94,7 @@ pub fn incident(
 ) -> askama::Result<String> {
     let here = format!("/incident/{}", view.incident.code);
     let frame = Frame::new(model, words, as_of, set, &here).titled(&view.incident.name);
-    let body = incident_html(&frame, view, usize::MAX);
+    let body = incident_html(&frame, view, usize::MAX, 2);
     IncidentPage { frame, body }.render()
 }
 

@@ -14,7 +14,7 @@ use crate::{
 use console::{Flash, Form, FormErrors, Nothing, PageResult, Pager, Shell};
 use incidents::ComponentId;
 use platform::http::{ListQuery, Path, Query, Slice};
-use uptime::ManagedBy;
+use uptime::{ManagedBy, MonitorId};
 
 /// Fields of a page. Boxes that are not ticked are not sent.
 #[derive(Clone, Default, Deserialize)]
@@ -34,7 +34,15 @@ pub(super) struct PageForm {
     password: String,
     no_password: String,
     components: String,
+    charts: String,
     installation: String,
+}
+
+/// Keys of what a page shows.
+struct Keys {
+    components: HashMap<ComponentId, String>,
+    /// Of monitors with a chart, in their order.
+    charts: Vec<String>,
 }
 
 #[derive(Template)]
@@ -100,7 +108,7 @@ fn visibility(shell: &Shell, visibility: Visibility) -> String {
 }
 
 impl PageForm {
-    fn of(page: &Page, keys: &HashMap<ComponentId, String>) -> Self {
+    fn of(page: &Page, keys: &Keys) -> Self {
         Self {
             name: page.name.clone(),
             slug: page.slug.clone(),
@@ -115,7 +123,8 @@ impl PageForm {
             subscribe: if page.subscribe { "true".to_owned() } else { String::new() },
             password: String::new(),
             no_password: String::new(),
-            components: lines(page, keys),
+            components: lines(page, &keys.components),
+            charts: keys.charts.join(" "),
             installation: String::new(),
         }
     }
@@ -206,6 +215,15 @@ impl StatusPages {
                 start_date: before.and_then(|place| place.start_date),
             });
         }
+        let mut charts = Vec::new();
+        for key in form.charts.split_whitespace() {
+            let Some(monitor) = self.inner.rooms.uptime.find_monitor(&mut tx, owner, key).await? else {
+                let text = shell.t("status-page-monitor-unknown").with("key", key).to_string();
+                return Err(StatusPageError::invalid("/charts", "status_page_monitor_unknown", text));
+            };
+            charts.push(monitor);
+        }
+        update.charts = Some(charts);
         let known = |name: &str| page.and_then(|page| page.groups.iter().find(|group| group.name == name));
         let groups = groups.into_iter().map(|name| {
             let before = known(&name);
@@ -216,11 +234,16 @@ impl StatusPages {
         Ok(update)
     }
 
-    async fn component_keys(&self, page: &Page, owner: Owner) -> Result<HashMap<ComponentId, String>, StatusPageError> {
+    async fn keys_of(&self, page: &Page, owner: Owner) -> Result<Keys, StatusPageError> {
         let ids: Vec<ComponentId> = page.components.iter().map(|place| place.component_id).collect();
         let mut tx = self.begin(owner).await?;
-        let all = self.inner.rooms.incidents.components(&mut tx, &ids).await?;
-        Ok(all.into_iter().map(|component| (component.id, component.key)).collect())
+        let components = self.inner.rooms.incidents.components(&mut tx, &ids).await?;
+        let monitors = self.inner.rooms.uptime.monitors(&mut tx, &page.charts).await?;
+        let key = |id: &MonitorId| Some(monitors.iter().find(|monitor| monitor.id == *id)?.key.clone());
+        Ok(Keys {
+            components: components.into_iter().map(|component| (component.id, component.key)).collect(),
+            charts: page.charts.iter().filter_map(key).collect(),
+        })
     }
 }
 
@@ -283,12 +306,19 @@ async fn render_page(
 ) -> PageResult {
     shell.principal().require(READ)?;
     let page = pages.page(shell.principal(), id).await?;
-    let keys = pages.component_keys(&page, owner_of(shell, &page)).await?;
+    let keys = pages.keys_of(&page, owner_of(shell, &page)).await?;
     let (_, url) = pages.addresses(&page);
     let is_refused = refused.is_some();
     let (form, errors) = refused.unwrap_or_else(|| (PageForm::of(&page, &keys), FormErrors::default()));
     let page = Show { shell, page, url, form, errors };
     if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
+}
+
+/// The page with what was wrong in one of its smaller forms; the large one is as it is saved.
+pub(super) async fn render_refused(shell: &Shell, pages: &StatusPages, id: PageId, errors: FormErrors) -> PageResult {
+    let page = pages.page(shell.principal(), id).await?;
+    let keys = pages.keys_of(&page, owner_of(shell, &page)).await?;
+    render_page(shell, pages, id, Some((PageForm::of(&page, &keys), errors))).await
 }
 
 pub(super) async fn show(shell: Shell, State(pages): State<StatusPages>, Path(id): Path<PageId>) -> PageResult {
@@ -330,53 +360,6 @@ pub(super) async fn delete(
     shell.principal().require(WRITE)?;
     pages.delete_page(shell.principal(), id).await?;
     Ok(shell.redirect(PATH, &Flash::ok("status-page-deleted")))
-}
-
-/// A domain to add.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct DomainForm {
-    domain: String,
-}
-
-pub(super) async fn add_domain(
-    shell: Shell,
-    State(pages): State<StatusPages>,
-    Path(id): Path<PageId>,
-    Form(form): Form<DomainForm>,
-) -> PageResult {
-    shell.principal().require(WRITE)?;
-    match pages.add_domain(shell.principal(), id, &form.domain).await {
-        Ok(_) => Ok(shell.redirect(&format!("{PATH}/{id}"), &Flash::ok("status-page-domain-added"))),
-        Err(error) => {
-            let errors = shell.form_errors(error.into())?;
-            let page = pages.page(shell.principal(), id).await?;
-            let keys = pages.component_keys(&page, owner_of(&shell, &page)).await?;
-            render_page(&shell, &pages, id, Some((PageForm::of(&page, &keys), errors))).await
-        }
-    }
-}
-
-pub(super) async fn check_domain(
-    shell: Shell,
-    State(pages): State<StatusPages>,
-    Path((id, domain)): Path<(PageId, String)>,
-    Form(Nothing {}): Form<Nothing>,
-) -> PageResult {
-    shell.principal().require(WRITE)?;
-    pages.check_domain(shell.principal(), id, &domain).await?;
-    Ok(shell.redirect(&format!("{PATH}/{id}"), &Flash::ok("status-page-domain-checked")))
-}
-
-pub(super) async fn remove_domain(
-    shell: Shell,
-    State(pages): State<StatusPages>,
-    Path((id, domain)): Path<(PageId, String)>,
-    Form(Nothing {}): Form<Nothing>,
-) -> PageResult {
-    shell.principal().require(WRITE)?;
-    pages.remove_domain(shell.principal(), id, &domain).await?;
-    Ok(shell.redirect(&format!("{PATH}/{id}"), &Flash::ok("status-page-domain-removed")))
 }
 
 #[cfg(test)]

@@ -62,6 +62,11 @@ impl Said {
     }
 }
 
+/// The link does not work any more, or never did.
+fn gone(words: &Words) -> Said {
+    Said::new(StatusCode::NOT_FOUND, words, "status-page-link-title", "status-page-link-text")
+}
+
 fn words_for(pages: &StatusPages, served: &Served, headers: &HeaderMap) -> Words {
     let code = serve::language(&served.access.page.languages, None, headers);
     pages.inner.words.in_language(Lang::from_code(code).unwrap_or(Lang::En))
@@ -71,17 +76,19 @@ fn words_for(pages: &StatusPages, served: &Served, headers: &HeaderMap) -> Words
 fn say(pages: &StatusPages, served: &Served, words: &Words, said: Said) -> Response {
     let now = pages.inner.clock.now();
     let mut page = served.access.page.clone();
-    // A page with restrictions tells strangers its name alone.
+    if !served.access.is_public() {
+        // Strangers are told its name and its languages, and nothing else.
+        (page.home_url, page.contact_url, page.zone) = (None, None, "UTC".to_owned());
+    }
     page.about.clear();
     let model = PageModel {
         zone: page.zone.parse().unwrap_or(chrono_tz::Tz::UTC),
         page,
-        root: served.access.root.clone(),
+        root: served.access.links.clone(),
         url: served.access.url.clone(),
         logo: None,
         components: Vec::new(),
         incidents: Vec::new(),
-        windows: Vec::new(),
         charts: Vec::new(),
         endpoints: Vec::new(),
         read_at: now,
@@ -121,6 +128,9 @@ pub fn ask_password(pages: &StatusPages, served: &Served, headers: &HeaderMap, w
 pub fn show(pages: &StatusPages, served: &Served, step: &Step<'_>, headers: &HeaderMap) -> Response {
     let words = words_for(pages, served, headers);
     let (action, heading, text, button) = match step {
+        Step::Confirm(token) if pages.signed(Purpose::Confirm, token).is_none() => {
+            return say(pages, served, &words, gone(&words));
+        }
         Step::Confirm(token) => (
             format!("confirm/{token}"),
             "status-page-confirm-title",
@@ -136,13 +146,28 @@ pub fn show(pages: &StatusPages, served: &Served, step: &Step<'_>, headers: &Hea
         Step::Password | Step::Subscribe => return nothing(),
     };
     let form = MessageForm {
-        action: format!("{}/{action}", served.access.root),
+        action: format!("{}/{action}", served.access.links),
         hidden: Vec::new(),
         asks_password: false,
         components: Vec::new(),
         button: words.t(button),
     };
     say(pages, served, &words, Said { form: Some(form), ..Said::new(StatusCode::OK, &words, heading, text) })
+}
+
+/// Whether a step is the management of a subscription of this page, by the link of a mail. Who has it may use it, whoever sees the page by now.
+pub async fn is_their_link(pages: &StatusPages, served: &Served, step: &Step<'_>) -> bool {
+    let Step::Manage(token) = step else { return false };
+    if pages.signed(Purpose::Manage, token).is_none() {
+        return false;
+    }
+    match pages.open_link(served, Purpose::Manage, token).await {
+        Ok(found) => found.is_some(),
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "it cannot be read whose link to a subscription it is");
+            false
+        }
+    }
 }
 
 /// Fields of a form.
@@ -176,11 +201,14 @@ pub async fn post(
     let Some(served) = served else { return nothing() };
     let Some(step) = Step::of(rest.trim_matches('/')) else { return nothing() };
     let fields = Fields::read(body);
-    let response = match (judge(pages, &served, client, headers, None), &step) {
-        (Verdict::Refused, _) => nothing(),
-        (_, Step::Password) => try_password(pages, &served, client, headers, fields.get("password")).await,
-        (Verdict::AskPassword, _) => nothing(),
-        (Verdict::Welcome, _) => {
+    let verdict = judge(pages, &served, client, headers, None);
+    let may = verdict == Verdict::Welcome || is_their_link(pages, &served, &step).await;
+    let response = match (verdict, &step) {
+        (Verdict::AskPassword | Verdict::Welcome, Step::Password) => {
+            try_password(pages, &served, client, headers, fields.get("password")).await
+        }
+        _ if !may => nothing(),
+        _ => {
             let words = words_for(pages, &served, headers);
             let said = match subscription(pages, &served, &words, &step, client, &fields).await {
                 Ok(said) => said,
@@ -214,7 +242,9 @@ async fn try_password(
 ) -> Response {
     let access = &served.access;
     let Some(stored) = access.restriction.password_hash.clone() else { return nothing() };
-    if pages.inner.limits.passwords.check(&address_key(client.0)).is_err() {
+    let limits = &pages.inner.limits;
+    let is_often = limits.passwords.check(&address_key(client.0)).is_err();
+    if is_often || limits.by_page.check(&access.page.code).is_err() {
         let words = words_for(pages, served, headers);
         let said = Said::new(StatusCode::TOO_MANY_REQUESTS, &words, "status-page-failed", "status-page-too-many");
         return say(pages, served, &words, said);
@@ -257,12 +287,11 @@ async fn subscription(
     client: ClientAddress,
     fields: &Fields,
 ) -> Result<Said, StatusPageError> {
-    let gone = || Said::new(StatusCode::NOT_FOUND, words, "status-page-link-title", "status-page-link-text");
     match step {
-        Step::Password => Ok(gone()),
+        Step::Password => Ok(gone(words)),
         Step::Subscribe => {
             if !served.access.page.subscribe || !served.access.is_public() {
-                return Ok(gone());
+                return Ok(gone(words));
             }
             // A person sees no such field.
             if fields.get("website").is_empty() {
@@ -274,11 +303,13 @@ async fn subscription(
             Ok(Said::new(StatusCode::OK, words, "status-page-asked-title", "status-page-asked-text"))
         }
         Step::Confirm(token) => {
-            let Some(subscriber) = pages.open_link(served, Purpose::Confirm, token).await? else { return Ok(gone()) };
+            let Some(subscriber) = pages.open_link(served, Purpose::Confirm, token).await? else {
+                return Ok(gone(words));
+            };
             pages.confirm(served, &subscriber).await?;
             // Whoever reads the mail may manage the subscription.
             let form = MessageForm {
-                action: pages.link(&served.access.root, &subscriber, Purpose::Manage),
+                action: pages.link(&served.access.links, &subscriber, Purpose::Manage),
                 hidden: Vec::new(),
                 asks_password: false,
                 components: Vec::new(),
@@ -288,7 +319,9 @@ async fn subscription(
             Ok(Said { form: Some(form), ..said })
         }
         Step::Manage(token) => {
-            let Some(subscriber) = pages.open_link(served, Purpose::Manage, token).await? else { return Ok(gone()) };
+            let Some(subscriber) = pages.open_link(served, Purpose::Manage, token).await? else {
+                return Ok(gone(words));
+            };
             manage(pages, served, words, &subscriber, token, fields).await
         }
     }
@@ -312,6 +345,15 @@ async fn manage(
         pages.choose(served, subscriber, &chosen).await?;
         return Ok(Said::new(StatusCode::OK, words, "status-page-saved-title", "status-page-saved-text"));
     }
+    let action = format!("{}/manage/{token}", served.access.links);
+    let hidden = vec![("action", "save".to_owned())];
+    if !served.access.page.tells_strangers() {
+        // What the page shows by now is not for them: they may only leave.
+        let button = words.t("status-page-leave");
+        let form = MessageForm { action, hidden, asks_password: false, components: Vec::new(), button };
+        let said = Said::new(StatusCode::OK, words, "status-page-manage-title", "status-page-manage-closed");
+        return Ok(Said { form: Some(form), ..said });
+    }
     let names = pages.component_names(served).await?;
     let is_chosen = |id: &ComponentId| subscriber.components.is_empty() || subscriber.components.contains(id);
     let components = places.iter().map(|place| {
@@ -319,8 +361,8 @@ async fn manage(
         (place.component_id.to_string(), name, is_chosen(&place.component_id))
     });
     let form = MessageForm {
-        action: format!("{}/manage/{token}", served.access.root),
-        hidden: vec![("action", "save".to_owned())],
+        action,
+        hidden,
         asks_password: false,
         components: components.collect(),
         button: words.t("status-page-save"),

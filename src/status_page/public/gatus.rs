@@ -1,4 +1,5 @@
-//! The answers of Gatus's API, of monitors that public pages show; of those with a badge alone what is asked for by their keys.
+//! The answers of Gatus's API: below a public page's address of its monitors; without one of those of the installation's pages, and by its key of each
+//! monitor that a public page shows or that has a badge.
 
 use axum::{
     Router,
@@ -48,7 +49,7 @@ async fn one(state: State<StatusPages>, Path((key, what)): Path<(String, String)
     counted(&state, held.endpoint(&key), &what, &uri)
 }
 
-/// The same for the monitors of one page, under its own name.
+/// The same for the monitors of one page, below its address or under its own name.
 pub(super) fn of_page(pages: &StatusPages, served: Option<&Served>, rest: &str, uri: &Uri) -> Response {
     let Some(served) = served.filter(|served| served.access.is_public()) else { return super::nothing() };
     if rest == "statuses" {

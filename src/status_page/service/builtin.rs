@@ -48,6 +48,7 @@ impl StatusPages {
             return Ok(tx.commit().await?);
         };
         let mut page = stored.page;
+        let before = page.clone();
         let is_there = |id: &ComponentId| page.components.iter().any(|place| place.component_id == *id);
         let missing: Vec<ComponentId> = there.into_iter().filter(|id| !is_there(id)).collect();
         if missing.is_empty() && page.visibility == visibility {
@@ -57,6 +58,7 @@ impl StatusPages {
         page.components.extend(missing.iter().enumerate().map(|(place, id)| component(*id, next + place)));
         page.visibility = visibility;
         self.write_changed(&mut tx, Owner::Installation, &page).await?;
+        self.note_closed(&mut tx, &before).await?;
         Ok(tx.commit().await?)
     }
 

@@ -8,7 +8,12 @@ use crate::{
     dns::Proof,
     store::{domains, pages},
 };
-use platform::{crypto, db::constraint, error::FieldError, http::Principal};
+use platform::{
+    crypto,
+    db::constraint,
+    error::{FieldError, chain},
+    http::Principal,
+};
 
 /// Names of a page.
 const MOST: usize = 5;
@@ -80,14 +85,17 @@ impl StatusPages {
         let all = domains::to_check(&mut tx, self.inner.clock.now() - AGAIN, MOST_AT_ONCE).await?;
         drop(tx);
         for (page, claim) in all {
-            self.look_at(page, &claim).await?;
+            if let Err(error) = self.look_at(page, &claim).await {
+                // The others are looked at all the same.
+                tracing::warn!(page_id = %page, domain = claim.domain, error = chain(&error), "what the DNS says of a status page's name could not be noted");
+            }
         }
         Ok(())
     }
 
     /// Asks the DNS and notes what it says. A name server that does not answer takes no proof away.
     async fn look_at(&self, page: PageId, claim: &Domain) -> Result<(), StatusPageError> {
-        let (proven, error) = match self.inner.dns.proves(&claim.domain, &claim.proof).await {
+        let (mut proven, error) = match self.inner.dns.proves(&claim.domain, &claim.proof).await {
             Proof::Right => (true, None),
             Proof::Wrong(error) => (false, Some(error)),
             Proof::Unknown(error) => (claim.proven_at.is_some(), Some(error)),
@@ -103,6 +111,7 @@ impl StatusPages {
             tx = self.system().await?;
             let taken = "another status page has proven that it has this name";
             domains::checked(&mut tx, page, &claim.domain, false, Some(taken), now).await?;
+            proven = false;
         }
         if proven != claim.proven_at.is_some() {
             pages::touch(&mut tx, page, now).await?;

@@ -23,13 +23,27 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Monitors with a badge, of all owners.
 const MOST: i64 = 1000;
 
+/// What strangers read of a monitor.
+pub(super) struct Named {
+    pub key: String,
+    pub name: String,
+    pub group: String,
+}
+
+impl Named {
+    /// As those within call it.
+    fn own(monitor: &Monitor) -> Self {
+        Self { key: monitor.key.clone(), name: monitor.name.clone(), group: String::new() }
+    }
+}
+
 impl StatusPages {
-    /// Monitors with everything that is asked for of them, in as many queries, however many they are. `group_of`: the name of the group that strangers read.
+    /// Monitors with everything that is asked for of them, in as many queries, however many they are.
     pub(super) async fn endpoints(
         &self,
         conn: &mut PgConnection,
         monitors: &[Monitor],
-        group_of: impl Fn(MonitorId) -> Option<String>,
+        named: impl Fn(&Monitor) -> Named,
         now: DateTime<Utc>,
     ) -> Result<Vec<Endpoint>, StatusPageError> {
         let uptime = &self.inner.rooms.uptime;
@@ -53,11 +67,12 @@ impl StatusPages {
                 let response = mean(points.iter().filter(|point| point.at >= *from - TimeDelta::hours(1)));
                 Figures { uptime: shares.get(&monitor.id).copied().flatten(), response }
             });
+            let Named { key, name, group } = named(monitor);
             Endpoint {
                 monitor: monitor.id,
-                key: monitor.key.clone(),
-                name: monitor.name.clone(),
-                group: group_of(monitor.id).unwrap_or_default(),
+                key,
+                name,
+                group,
                 results,
                 windows: windows.collect(),
                 hours: recent.hours.iter().map(latency).collect(),
@@ -89,7 +104,7 @@ impl StatusPages {
             return Ok(());
         }
         let monitors = uptime.monitors(&mut tx, &ids).await?;
-        let endpoints = self.endpoints(&mut tx, &monitors, |_| None, now).await?;
+        let endpoints = self.endpoints(&mut tx, &monitors, Named::own, now).await?;
         self.inner.holder.set_badges(Badges { ids, read_at: Some(now), endpoints });
         Ok(())
     }

@@ -83,15 +83,14 @@ impl StatusPages {
         Ok(())
     }
 
-    /// Age of the oldest page that is served, and whether one is served as stale.
+    /// Age of the oldest page, and whether one is served as stale. One that was never rendered is as old as the page itself: nobody can read it.
     fn show_age(&self) {
         let (holder, now) = (&self.inner.holder, self.inner.clock.now());
         let held = holder.held();
-        let served = held.pages.values().filter(|served| !served.current.is_empty());
         let (mut age, mut stale) = (0.0_f64, false);
-        for served in served {
-            age = age.max((now - served.as_of).as_seconds_f64());
-            stale |= holder.set_of(served, now) == Set::Stale;
+        for served in held.pages.values() {
+            age = age.max((now - served.old_since()).as_seconds_f64());
+            stale |= served.is_rendered() && holder.set_of(served, now) == Set::Stale;
         }
         self.inner.metrics.served(age, stale);
     }

@@ -1,11 +1,12 @@
 //! [`StatusPages`]: the rules.
 //!
-//! Further files: `pages.rs` (what the API changes), `values/` (what it may be), `subscribers.rs`, `tell.rs` (mails to them), `domains.rs`,
-//! `reader.rs` (what a page shows), `endpoints.rs` (monitors in Gatus's form), `renderer.rs` (in the worker that has the prober's duty), `loader.rs`
+//! Further files: `pages.rs` (what the API changes), `values/` (what it may be), `subscribers.rs`, `tell.rs` and `closing.rs` (mails to them), `domains.rs`,
+//! `reader.rs` (what a page shows), `endpoints.rs` (monitors in Gatus's form), `renderer.rs` and `written.rs` (in the worker that has the prober's duty), `loader.rs`
 //! (in every process), `builtin.rs` (the appliance's own page), `section.rs` (pages in the file of monitors), `terminal.rs` (for the command line),
 //! `upkeep.rs`.
 
 mod builtin;
+mod closing;
 mod domains;
 mod endpoints;
 mod loader;
@@ -18,6 +19,7 @@ mod tell;
 mod terminal;
 mod upkeep;
 mod values;
+mod written;
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,6 +43,7 @@ use platform::{
 };
 use uptime::Uptime;
 
+pub use closing::Closed;
 pub use section::PagesSection;
 pub use subscribers::{Asked, Purpose};
 pub use tell::Place;
@@ -92,6 +95,8 @@ pub(super) struct Inner {
 pub(super) struct Limits {
     /// By address of origin: five passwords a minute.
     pub passwords: RateLimiter,
+    /// By page: sixty passwords a minute, from wherever. Each takes tens of milliseconds of a processor.
+    pub by_page: RateLimiter,
     /// By address of origin: five subscriptions an hour.
     pub by_origin: RateLimiter,
     /// By page and mail address: three mails a day.
@@ -116,6 +121,7 @@ impl StatusPages {
         let signing = deps.master_key.derive("status_page.links");
         let limits = Limits {
             passwords: RateLimiter::new(5, 5),
+            by_page: RateLimiter::new(60, 60),
             by_origin: RateLimiter::sparse(Duration::from_secs(12 * 60), 5),
             by_address: RateLimiter::sparse(Duration::from_secs(8 * 3600), 3),
         };

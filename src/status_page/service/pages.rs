@@ -183,11 +183,13 @@ impl StatusPages {
             let text = "the setting status_page.appliance says who sees the appliance's own page";
             return Err(StatusPageError::Conflict("builtin", text.to_owned()));
         }
+        let before = stored.page.clone();
         let page = values::changed(stored.page, update, &self.inner.clock)?;
         self.write_changed(&mut tx, owner, &page).await?;
         if let Some(hash) = hash {
             pages::set_password(&mut tx, id, hash.as_deref(), self.inner.clock.now()).await?;
         }
+        self.note_closed(&mut tx, &before).await?;
         self.saved(tx, owner, id).await
     }
 

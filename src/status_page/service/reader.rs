@@ -5,18 +5,18 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use ipnet::IpNet;
 use sqlx::PgConnection;
 
-use super::StatusPages;
+use super::{StatusPages, endpoints::Named};
 use crate::{
     StatusPageError,
     holder::Access,
     html::styles,
-    model::{Owner, Page, PageId, Visibility},
-    page::{self, Chart, ChartPoint, DAYS, Logo, PageModel, Planned, Shown},
+    model::{Page, PageId, Visibility},
+    page::{self, Chart, ChartPoint, DAYS, Logo, PageModel, Proof, Shown},
     render,
     restrict::Restriction,
     store::pages::{self, Stored},
@@ -24,14 +24,14 @@ use crate::{
 use axum::http::HeaderValue;
 use incidents::ComponentStatus;
 use platform::crypto;
-use uptime::{Monitor, MonitorId, Point, Step, Window as Maintenance, windows};
+use uptime::{Monitor, MonitorId, Point, Status, Step};
 
 /// How far back incidents are shown.
 const HISTORY: TimeDelta = TimeDelta::days(366);
 /// Points of a chart are so far apart.
 const QUARTER: i64 = 15 * 60;
-/// Windows of maintenance in a calendar.
-const MOST_WINDOWS: usize = 200;
+/// Key of the appliance's own monitor of its backups, and of its component.
+const BACKUPS: &str = "appliance-backups";
 
 impl StatusPages {
     /// What is known of a page without reading more.
@@ -52,6 +52,7 @@ impl StatusPages {
                 key_hash: stored.key_hash.clone(),
             },
             policy: HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'")),
+            links: self.public_addresses(page).0,
             root,
             url,
             revision: stored.revision,
@@ -65,6 +66,11 @@ impl StatusPages {
             let root = format!("/settings/status-pages/{}/view", page.id);
             return (root.clone(), format!("{}{root}", self.inner.base_url));
         }
+        self.public_addresses(page)
+    }
+
+    /// The same for strangers, whoever sees the page now: links in mails to subscribers go on working when it becomes private.
+    pub(super) fn public_addresses(&self, page: &Page) -> (String, String) {
         if let Some(domain) = page.domains.iter().find(|domain| domain.proven_at.is_some()) {
             let url = format!("{}://{}", if self.is_https() { "https" } else { "http" }, domain.domain);
             return (url.clone(), url);
@@ -101,14 +107,15 @@ impl StatusPages {
             logo,
             components,
             incidents,
-            windows: Vec::new(),
             charts: Vec::new(),
             endpoints: Vec::new(),
             read_at: now,
         };
         match known {
             Some(known) => {
-                model.windows.clone_from(&known.windows);
+                for component in &mut model.components {
+                    component.proof = known.component(component.id).and_then(|before| before.proof);
+                }
                 model.charts.clone_from(&known.charts);
                 model.endpoints.clone_from(&known.endpoints);
             }
@@ -139,10 +146,10 @@ impl StatusPages {
         let shown = page.components.iter().filter_map(|place| {
             let component = by_id.remove(&place.component_id)?;
             let mut changes = changes.remove(&component.id).unwrap_or_default();
-            changes.sort_by_key(|(at, _)| *at);
             if changes.is_empty() {
                 changes.push((component.since, component.status));
             }
+            let changes = page::since_made(component.created_at, changes);
             Some(Shown {
                 id: component.id,
                 key: component.key,
@@ -159,13 +166,14 @@ impl StatusPages {
                 start_date: place.start_date,
                 created_at: component.created_at,
                 updated_at: component.updated_at,
+                proof: None,
                 changes,
             })
         });
         Ok(shown.collect())
     }
 
-    /// Charts, windows and monitors: read once a minute.
+    /// Charts and monitors: read once a minute.
     async fn read_figures(
         &self,
         conn: &mut PgConnection,
@@ -174,28 +182,16 @@ impl StatusPages {
         now: DateTime<Utc>,
     ) -> Result<(), StatusPageError> {
         let uptime = &self.inner.rooms.uptime;
-        let owner = Owner::of(stored.org);
         let monitors = page::monitors(&model.components);
-        let until = now + TimeDelta::days(i64::try_from(DAYS).unwrap_or(i64::MAX));
         let mut all = monitors.clone();
         all.extend(stored.page.charts.iter().filter(|monitor| !monitors.contains(monitor)));
         let known = uptime.monitors(conn, &all).await?;
-        let planned = uptime.occurrences(conn, owner, now, until).await?;
-        // Those of nothing on the page would tell strangers of it.
-        let is_of_page = |window: &Maintenance| {
-            let mut shown = known.iter().filter(|monitor| monitors.contains(&monitor.id));
-            shown.any(|monitor| windows::is_for(window, monitor.id, monitor.group_id, &monitor.tags))
-        };
-        let of_page = planned.into_iter().filter(|(window, _)| is_of_page(window));
-        model.windows = of_page
-            .take(MOST_WINDOWS)
-            .map(|(window, found)| Planned {
-                uid: format!("{}-{}", window.id, found.from.timestamp()),
-                name: window.name,
-                from: found.from,
-                until: found.until,
-            })
-            .collect();
+        if model.is_appliance() {
+            let proof = known.iter().find(|monitor| monitor.key == BACKUPS).and_then(proof_of);
+            for component in model.components.iter_mut().filter(|component| component.key == BACKUPS) {
+                component.proof = proof;
+            }
+        }
         model.charts.clear();
         for id in &stored.page.charts {
             // Removed meanwhile.
@@ -204,16 +200,33 @@ impl StatusPages {
             model.charts.push(Chart { name: monitor.name.clone(), points: quarters(&points, now) });
         }
         let shown: Vec<Monitor> = known.into_iter().filter(|monitor| monitors.contains(&monitor.id)).collect();
-        // Its group is that of the page.
-        let group_of = |id: MonitorId| {
-            let component = model.components.iter().find(|c| c.monitors.iter().any(|m| m.monitor_id == id))?;
-            let group = model.page.groups.iter().find(|group| Some(group.id) == component.group)?;
-            Some(group.name.clone())
-        };
-        let endpoints = self.endpoints(conn, &shown, group_of, now).await?;
+        let endpoints = self.endpoints(conn, &shown, |monitor| public_name(model, monitor.id), now).await?;
         model.endpoints = endpoints;
         Ok(())
     }
+}
+
+/// A monitor under the name and the group of its component, as the page has them: its own name and key are for those within.
+fn public_name(model: &PageModel, id: MonitorId) -> Named {
+    let place = |component: &Shown| component.monitors.iter().position(|monitor| monitor.monitor_id == id);
+    let Some((component, place)) = model.components.iter().find_map(|component| Some((component, place(component)?)))
+    else {
+        return Named { key: String::new(), name: String::new(), group: String::new() };
+    };
+    let group = model.page.groups.iter().find(|group| Some(group.id) == component.group);
+    let (mut key, mut name) = (component.key.clone(), component.name.clone());
+    if component.monitors.len() > 1 {
+        let number = place + 1;
+        (key, name) = (format!("{key}-{number}"), format!("{name} {number}"));
+    }
+    Named { key, name, group: group.map(|group| group.name.clone()).unwrap_or_default() }
+}
+
+/// What the backups' own monitor notes while it is up: the day of the last restore that was proven, or that there was none yet.
+fn proof_of(monitor: &Monitor) -> Option<Proof> {
+    let note = monitor.error.as_ref().filter(|_| monitor.status == Status::Up)?;
+    let day: Option<NaiveDate> = note.split_whitespace().find_map(|word| word.parse().ok());
+    Some(day.map_or(Proof::NotYet, Proof::On))
 }
 
 /// Minutes as quarters of an hour, 96 of them: the median of medians, and the highest 95th percentile, which no quarter's own exceeds.

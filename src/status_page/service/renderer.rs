@@ -6,13 +6,15 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
 use tokio::{
     sync::broadcast::error::TryRecvError,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
-use super::StatusPages;
+use super::{
+    StatusPages,
+    written::{Rendered, write},
+};
 use crate::{
     ShownComponentChanged, StatusPageError,
     holder::{Access, Served},
@@ -26,12 +28,16 @@ use incidents::{Changed, ComponentId, ComponentStatus};
 use jobs::{Duty, Loops, Standing};
 use platform::{error::chain, ids::OrgId};
 
-/// A page is rendered at most so often.
+/// It is looked so often which pages are to be rendered.
 const TICK: Duration = Duration::from_millis(250);
+/// A page that changes all the time is rendered so often.
+const BETWEEN: Duration = Duration::from_secs(1);
 /// Each page says what is true now at least so often.
 const EVERY: Duration = Duration::from_secs(60);
 /// Other processes' changes are looked for so often.
 const LOOK: Duration = Duration::from_secs(1);
+/// A page that cannot be rendered is tried again so often: each try says why in the log.
+const AGAIN: Duration = Duration::from_secs(10);
 /// The database answers sooner, or is down.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -43,6 +49,8 @@ struct Kept {
     /// Why it is to be read and rendered again.
     due: Option<Why>,
     rendered: Instant,
+    /// When it could not be rendered; `None`: the last time it could.
+    failed: Option<Instant>,
     figures_read: Instant,
     /// What is in the database: `ETag`s by stored path.
     written: HashMap<String, String>,
@@ -50,10 +58,24 @@ struct Kept {
     shown: HashMap<ComponentId, ComponentStatus>,
 }
 
+impl Kept {
+    /// Whether it is to be rendered now.
+    fn is_due(&self) -> bool {
+        let gap = match self.due {
+            None => return false,
+            Some(Why::Changed) => BETWEEN,
+            Some(_) => Duration::ZERO,
+        };
+        self.rendered.elapsed() >= gap && self.failed.is_none_or(|failed| failed.elapsed() >= AGAIN)
+    }
+}
+
 struct Renderer {
     pages: StatusPages,
     duty: Duty,
     kept: HashMap<PageId, Kept>,
+    /// Pages that could not be read for the first time, and when that was.
+    unread: HashMap<PageId, Instant>,
     pulse: Pulse,
     looked: Option<Instant>,
     /// The database did not answer to the last question.
@@ -71,6 +93,7 @@ impl StatusPages {
             pages: self.clone(),
             duty: loops.prober(),
             kept: HashMap::new(),
+            unread: HashMap::new(),
             pulse: Pulse::default(),
             looked: None,
             is_away: false,
@@ -134,10 +157,13 @@ impl Renderer {
         if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             self.looked = Some(Instant::now());
             let found = timeout(PATIENCE, self.look()).await;
-            self.answered(&match found {
-                Ok(found) => found,
-                Err(_) => Err(StatusPageError::Db(sqlx::Error::PoolTimedOut.into())),
-            });
+            let found = found.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
+            self.answered(found.as_ref().err());
+            for id in found.unwrap_or_default() {
+                if !self.begin_in_time(id).await {
+                    break;
+                }
+            }
         }
         for kept in self.kept.values_mut().filter(|kept| kept.due.is_none() && kept.rendered.elapsed() >= EVERY) {
             kept.due = Some(Why::Minute);
@@ -146,36 +172,53 @@ impl Renderer {
         if self.is_away {
             self.mark_live();
         }
-        let due: Vec<PageId> = self.kept.iter().filter(|(_, kept)| kept.due.is_some()).map(|(id, _)| *id).collect();
-        for id in due {
-            if let Err(error) = self.render(id, term).await {
-                tracing::warn!(page_id = %id, error = chain(&error), "a status page could not be rendered");
+        let mut due: Vec<(Instant, PageId)> =
+            self.kept.iter().filter(|(_, kept)| kept.is_due()).map(|(id, kept)| (kept.rendered, *id)).collect();
+        // The oldest first: a page that changes all the time does not keep others from their turn.
+        due.sort_unstable();
+        for (_, id) in due {
+            let why = self.kept.get(&id).and_then(|kept| kept.due);
+            let result = self.render(id, term).await;
+            let Some(kept) = self.kept.get_mut(&id) else { continue };
+            let Err(error) = result else {
+                kept.failed = None;
+                continue;
+            };
+            (kept.due, kept.failed) = (kept.due.or(why), Some(Instant::now()));
+            if is_away(&error) {
+                // The database, or this page alone: the next look tells.
+                self.looked = None;
+                tracing::debug!(page_id = %id, error = chain(&error), "a status page could not be read or written");
+                return;
             }
+            tracing::warn!(page_id = %id, error = chain(&error), "a status page could not be rendered");
         }
     }
 
     /// Notes whether the database answers; says so when that changes.
-    fn answered(&mut self, result: &Result<(), StatusPageError>) {
-        match result {
-            Ok(()) => {
+    fn answered(&mut self, error: Option<&StatusPageError>) {
+        match error {
+            None => {
                 if std::mem::take(&mut self.is_away) {
                     tracing::info!("status pages are read from the database again");
                     self.mark_all(Why::Changed);
                 }
             }
-            Err(error) if !self.is_away => {
+            Some(error) if !self.is_away => {
                 self.is_away = true;
+                // They are rendered with what is known.
+                self.kept.values_mut().for_each(|kept| kept.failed = None);
                 tracing::warn!(
                     error = chain(error),
                     "status pages go on with what is known: the database does not answer"
                 );
             }
-            Err(_) => {}
+            Some(_) => {}
         }
     }
 
-    /// Looks for pages that are new, gone or changed, and for changes that other processes have made.
-    async fn look(&mut self) -> Result<(), StatusPageError> {
+    /// Looks for pages that are gone or changed, and for changes that other processes have made. Returns those that are not read yet.
+    async fn look(&mut self) -> Result<Vec<PageId>, StatusPageError> {
         let mut tx = self.pages.system().await?;
         let standings = renders::standings(&mut tx).await?;
         let pulse = renders::pulse(&mut tx).await?;
@@ -186,14 +229,29 @@ impl Renderer {
         }
         let there: HashSet<PageId> = standings.iter().map(|standing| standing.page).collect();
         self.kept.retain(|id, _| there.contains(id));
+        self.unread.retain(|id, _| there.contains(id));
+        let mut new = Vec::new();
         for standing in standings {
             match self.kept.get_mut(&standing.page) {
                 Some(kept) if kept.access.revision == standing.revision => {}
                 Some(kept) => kept.due = Some(Why::Page),
-                None => self.begin(standing.page).await?,
+                None if self.unread.get(&standing.page).is_some_and(|failed| failed.elapsed() < AGAIN) => {}
+                None => new.push(standing.page),
             }
         }
-        Ok(())
+        Ok(new)
+    }
+
+    /// Reads a page for the first time, or notes that it could not be read. False: then the database may not answer at all.
+    async fn begin_in_time(&mut self, id: PageId) -> bool {
+        let begun = timeout(PATIENCE, self.begin(id)).await;
+        let Err(error) = begun.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into())) else {
+            self.unread.remove(&id);
+            return true;
+        };
+        tracing::warn!(page_id = %id, error = chain(&error), "a status page could not be read");
+        self.unread.insert(id, Instant::now());
+        !is_away(&error)
     }
 
     /// Reads a page for the first time.
@@ -208,6 +266,7 @@ impl Renderer {
             model,
             due: Some(Why::Page),
             rendered: now,
+            failed: None,
             figures_read: now,
             written: HashMap::new(),
             shown,
@@ -243,21 +302,12 @@ impl Renderer {
                 pages.read_page(&mut tx, id, known).await
             };
             let read = timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
-            match read {
-                Ok(Some((stored, model))) => {
-                    kept.access = Arc::new(pages.access(&stored));
-                    kept.model = model;
-                    if with_figures {
-                        kept.figures_read = began;
-                    }
-                }
-                // Deleted: the next look finds it gone.
-                Ok(None) => return Ok(()),
-                Err(error) if is_away(&error) => {
-                    self.is_away = true;
-                    tracing::debug!(page_id = %id, error = chain(&error), "a status page is rendered with what is known");
-                }
-                Err(error) => return Err(error),
+            // Deleted: the next look finds it gone.
+            let Some((stored, model)) = read? else { return Ok(()) };
+            kept.access = Arc::new(pages.access(&stored));
+            kept.model = model;
+            if with_figures {
+                kept.figures_read = began;
             }
         }
         let (model, words, as_of) = (kept.model.clone(), pages.inner.words.clone(), pages.inner.clock.now());
@@ -295,11 +345,7 @@ impl Renderer {
             Err(error) => {
                 // What was written is not known: everything is written again.
                 kept.written.clear();
-                kept.due = Some(why);
-                if !is_away(&error) {
-                    return Err(error);
-                }
-                self.is_away = true;
+                return Err(error);
             }
         }
         Ok(())
@@ -317,38 +363,4 @@ fn is_away(error: &StatusPageError) -> bool {
 
 fn statuses(model: &PageModel) -> HashMap<ComponentId, ComponentStatus> {
     model.components.iter().map(|component| (component.id, component.status)).collect()
-}
-
-/// What was rendered of a page.
-struct Rendered<'a> {
-    page: PageId,
-    org: Option<OrgId>,
-    as_of: DateTime<Utc>,
-    /// What is not in the database as it is.
-    new: &'a [&'a Render],
-    all: &'a [Render],
-    changes: &'a [ShownComponentChanged],
-}
-
-/// Writes what is new for the other processes; false: the duty is another's by now.
-async fn write(pages: &StatusPages, duty: &Duty, term: i64, rendered: &Rendered<'_>) -> Result<bool, StatusPageError> {
-    let Rendered { page, org, as_of, new, all, changes } = *rendered;
-    let clock = &pages.inner.clock;
-    let mut tx = pages.system().await?;
-    if !duty.holds(&mut tx, term).await? {
-        return Ok(false);
-    }
-    let Some(version) = renders::next_version(&mut tx, (page, org), term, as_of, clock.now()).await? else {
-        return Ok(false);
-    };
-    for render in new {
-        renders::put(&mut tx, (page, org), render, version).await?;
-    }
-    let paths: Vec<String> = all.iter().map(Render::stored_path).collect();
-    renders::keep(&mut tx, page, &paths).await?;
-    for change in changes {
-        events::publish(&mut tx, clock, org, change).await?;
-    }
-    tx.commit().await?;
-    Ok(true)
 }

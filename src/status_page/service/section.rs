@@ -224,6 +224,9 @@ impl PagesPart {
             pages::set_password(conn, id, hash.as_deref(), scope.now).await?;
         }
         is_changed |= self.put_rest(conn, scope, entry, id, problems).await?;
+        if let Some(old) = &old {
+            this.note_closed(conn, old).await?;
+        }
         Ok(Some((
             id,
             match (is_new, is_changed) {

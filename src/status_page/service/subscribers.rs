@@ -1,7 +1,7 @@
 //! Subscribing by mail: asked for on a page, confirmed by a link in a mail, managed by a link in each further one.
 //!
-//! A link is `<id>.<signature>`: of the id and what it is for, those to confirm also of when it was asked. Nothing of it is stored, and nobody
-//! can make that of another.
+//! A link is `<id>.<signature>`, one to confirm `<id>.<microseconds>.<signature>`: signed are the id, what it is for, and when it was asked for. Nothing of
+//! it is stored, and nobody can make that of another. Who asks twice may open either link.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -63,7 +63,31 @@ impl StatusPages {
     /// The link in a mail to a subscriber.
     pub(crate) fn link(&self, served_url: &str, subscriber: &Subscriber, purpose: Purpose) -> String {
         let signature = self.signature(subscriber.id, purpose, subscriber.asked_at);
-        format!("{served_url}/{}/{}.{signature}", purpose.path(), subscriber.id)
+        let time = match purpose {
+            Purpose::Confirm => format!("{}.", subscriber.asked_at.timestamp_micros()),
+            Purpose::Manage => String::new(),
+        };
+        format!("{served_url}/{}/{}.{time}{signature}", purpose.path(), subscriber.id)
+    }
+
+    /// Whom a link is for, of whichever page; `None`: it was not made by us, or has ended. Asks nobody: what strangers guess does not reach the database.
+    pub(crate) fn signed(&self, purpose: Purpose, token: &str) -> Option<SubscriberId> {
+        let (id, rest) = token.split_once('.')?;
+        let id = id.parse::<SubscriberId>().ok()?;
+        let (asked_at, signature) = match purpose {
+            Purpose::Manage => (DateTime::UNIX_EPOCH, rest),
+            Purpose::Confirm => {
+                let (micros, signature) = rest.split_once('.')?;
+                (DateTime::from_timestamp_micros(micros.parse().ok()?)?, signature)
+            }
+        };
+        let right = self.signature(id, purpose, asked_at);
+        let is_ours = crypto::constant_time_eq(right.as_bytes(), signature.as_bytes());
+        (is_ours && !self.is_late(purpose, asked_at)).then_some(id)
+    }
+
+    fn is_late(&self, purpose: Purpose, asked_at: DateTime<Utc>) -> bool {
+        purpose == Purpose::Confirm && self.inner.clock.now() - asked_at > CONFIRM_WITHIN
     }
 
     /// Whom a link is for; `None`: it is none of this page's, or does not work any more.
@@ -73,14 +97,10 @@ impl StatusPages {
         purpose: Purpose,
         token: &str,
     ) -> Result<Option<Subscriber>, StatusPageError> {
-        let Some((id, signature)) = token.split_once('.') else { return Ok(None) };
-        let Ok(id) = id.parse::<SubscriberId>() else { return Ok(None) };
+        let Some(id) = self.signed(purpose, token) else { return Ok(None) };
         let mut tx = self.system().await?;
-        let Some(found) = subscribers::get(&mut tx, served.access.page.id, id).await? else { return Ok(None) };
-        let right = self.signature(id, purpose, found.asked_at);
-        let is_ours = crypto::constant_time_eq(right.as_bytes(), signature.as_bytes());
-        let is_late = purpose == Purpose::Confirm && self.inner.clock.now() - found.asked_at > CONFIRM_WITHIN;
-        Ok(Some(found).filter(|_| is_ours && !is_late))
+        let found = subscribers::get(&mut tx, served.access.page.id, id).await?;
+        Ok(found.filter(|found| !self.is_late(purpose, found.asked_at)))
     }
 
     /// Notes the wish and mails a link. What is answered does not say whether the address is known.

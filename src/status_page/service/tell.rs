@@ -58,7 +58,7 @@ impl StatusPages {
             let page = &stored.page;
             let shows =
                 view.components.iter().any(|(id, _)| page.components.iter().any(|place| place.component_id == *id));
-            if !shows || !page.subscribe {
+            if !shows || !page.tells_strangers() {
                 continue;
             }
             let place = Place {
@@ -88,9 +88,10 @@ impl StatusPages {
 
     /// Tells the next subscribers; `Some`: there may be more, from this place on.
     pub(crate) async fn tell(&self, place: &Place) -> Result<Option<Place>, StatusPageError> {
-        let told = self.tell_some(place).await;
+        let mut due = 0;
+        let told = self.tell_some(place, &mut due).await;
         if told.is_err() {
-            self.inner.metrics.told(Told::Failed, 1);
+            self.inner.metrics.told(Told::Failed, due.max(1));
         }
         told
     }
@@ -111,15 +112,21 @@ impl StatusPages {
         Ok(names.collect::<Vec<_>>().join(", "))
     }
 
-    async fn tell_some(&self, place: &Place) -> Result<Option<Place>, StatusPageError> {
+    /// `due`: how many are told in one transaction, or none of them.
+    async fn tell_some(&self, place: &Place, due: &mut u64) -> Result<Option<Place>, StatusPageError> {
         let mut tx = self.system().await?;
         let Some(stored) = pages::of_ids(&mut tx, &[place.page]).await?.pop() else { return Ok(None) };
         let Some(view) = self.inner.rooms.incidents.view(&mut tx, place.incident).await? else { return Ok(None) };
         let page = &stored.page;
+        if !page.tells_strangers() {
+            // It was closed since the update was written.
+            return Ok(None);
+        }
         let (_, url) = self.addresses(page);
         let affected: Vec<Uuid> = view.components.iter().map(|(id, _)| id.0).collect();
         let after = (place.domain.clone(), place.after);
         let all = subscribers::to_tell(&mut tx, place.page, &affected, &after, MOST).await?;
+        *due = u64::try_from(all.len()).unwrap_or(u64::MAX);
         let owner = Owner::of(stored.org);
         let since = view.updates.first().map(|newest| newest.display_at - TOGETHER);
         // Newest first: the told one, and what came within a minute of the newest.
@@ -136,7 +143,10 @@ impl StatusPages {
         let of = &view.incident;
         let mut queued = 0;
         for subscriber in &all {
-            let Ok(address) = Address::new("", &subscriber.address) else { continue };
+            let Ok(address) = Address::new("", &subscriber.address) else {
+                tracing::warn!(subscriber_id = %subscriber.id, "a subscriber's address cannot be used");
+                continue;
+            };
             let lang = Lang::from_code(&subscriber.language).unwrap_or(Lang::En);
             let data = json!({
                 "page": page.name,

@@ -135,10 +135,11 @@ pub async fn keep(conn: &mut PgConnection, page: PageId, paths: &[String]) -> sq
         .map(drop)
 }
 
-/// Changes when an incident or a component was changed by any process: the renderer looks each second, and reads only then. Ids grow with time.
+/// Changes when an incident (also one that is over), one of its updates or a component was changed by any process: the renderer looks each second, and
+/// reads only then. Ids grow with time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pulse {
-    update: Option<Uuid>,
+    update: Option<DateTime<Utc>>,
     change: Option<Uuid>,
     touched: Option<DateTime<Utc>>,
     open: i64,
@@ -149,9 +150,9 @@ pub struct Pulse {
 pub async fn pulse(conn: &mut PgConnection) -> sqlx::Result<Pulse> {
     sqlx::query_as!(
         Pulse,
-        r#"SELECT (SELECT id FROM incident_updates ORDER BY id DESC LIMIT 1) AS "update?",
+        r#"SELECT (SELECT max(updated_at) FROM incident_updates) AS "update?",
              (SELECT id FROM incident_component_changes ORDER BY id DESC LIMIT 1) AS "change?",
-             (SELECT max(updated_at) FROM incidents WHERE resolved_at IS NULL AND merged_into IS NULL) AS "touched?",
+             (SELECT max(updated_at) FROM incidents) AS "touched?",
              (SELECT count(*) FROM incidents WHERE resolved_at IS NULL AND merged_into IS NULL) AS "open!",
              (SELECT max(updated_at) FROM incident_components) AS "components?""#
     )
@@ -159,10 +160,10 @@ pub async fn pulse(conn: &mut PgConnection) -> sqlx::Result<Pulse> {
     .await
 }
 
-/// The oldest `as_of` of all pages, and how many there are; `None`: there is none.
+/// The oldest `as_of` of all pages, and how many there are; `None`: there is none. A page that was never rendered counts since it was made.
 pub async fn oldest(conn: &mut PgConnection) -> sqlx::Result<(i64, Option<DateTime<Utc>>)> {
     let row = sqlx::query!(
-        r#"SELECT count(*) AS "pages!", min(v.as_of) AS "as_of?"
+        r#"SELECT count(*) AS "pages!", min(coalesce(v.as_of, p.created_at)) AS "as_of?"
            FROM status_pages p LEFT JOIN status_page_versions v ON v.page_id = p.id WHERE p.removed_at IS NULL"#
     )
     .fetch_one(conn)

@@ -1,7 +1,7 @@
 //! Ninety days, shares, and the state of a whole page.
 
 use super::*;
-use crate::page::{DAYS, Indicator, midnight, overall, share};
+use crate::page::{DAYS, Indicator, midnight, overall, share, since_made};
 
 #[test]
 fn a_day_has_what_was_shown_on_it() {
@@ -23,6 +23,44 @@ fn a_day_has_what_was_shown_on_it() {
     // 29.5 days, less an hour of maintenance; an hour of them was down.
     let counted = 29.5 * 86_400.0 - 3600.0;
     assert!((share(&days).unwrap() - (1.0 - 3600.0 / counted)).abs() < 1e-9);
+}
+
+/// A monitor that is up for 460 s, down for 40 s and up for 26 s has a share of 92.4 %. Its component has only two changes: it was made as operational.
+#[test]
+fn the_share_counts_the_time_before_the_first_change() {
+    let made = now() - TimeDelta::seconds(526);
+    let down = made + TimeDelta::milliseconds(460_700);
+    let mut shown = component(0);
+    shown.changes = since_made(
+        made,
+        // As they were read: in no order.
+        vec![(down + TimeDelta::seconds(40), ComponentStatus::Operational), (down, ComponentStatus::MajorOutage)],
+    );
+    assert_eq!(shown.changes.len(), 3);
+    let days = shown.days(Tz::UTC, now());
+    assert_eq!((days.last().unwrap().known, days.last().unwrap().outage), (526, 40));
+    assert!((share(&days).unwrap() - (1.0 - 40.0 / 526.0)).abs() < 1e-9);
+    // What was written when it was made is not written twice.
+    let whole = vec![(made, ComponentStatus::MajorOutage)];
+    assert_eq!(since_made(made, whole.clone()), whole);
+}
+
+/// While it settles, an incident of a monitor has no more impact than its components show; what a person says stays.
+#[test]
+fn an_outage_that_is_over_is_over_on_the_page() {
+    let mut page = model(vec![component(0), component(1)]);
+    page.incidents = vec![incident(0, Impact::Critical, &page.components[0], "x")];
+    assert_eq!(page.overall().indicator, Indicator::None, "its component works again");
+    page.components[0].status = ComponentStatus::DegradedPerformance;
+    assert_eq!(page.overall().description, "Partially Degraded Service");
+    page.components[0].status = ComponentStatus::MajorOutage;
+    assert_eq!(page.overall().indicator, Indicator::Critical);
+    page.components[0].status = ComponentStatus::Operational;
+    page.incidents[0].incident.impact_override = true;
+    assert_eq!(page.overall().indicator, Indicator::Critical, "set by hand");
+    page.incidents[0].incident.impact_override = false;
+    page.incidents[0].incident.opened_by = "user:x".into();
+    assert_eq!(page.overall().indicator, Indicator::Critical, "opened by hand");
 }
 
 #[test]
@@ -58,6 +96,16 @@ fn the_whole_page_has_statuspages_words() {
         let found = overall(&components, &impacts);
         assert_eq!((found.indicator, found.description), (indicator, words), "{components:?} {impacts:?}");
     }
+}
+
+#[test]
+fn an_incident_that_settles_is_no_outage() {
+    let mut page = model(vec![component(0)]);
+    let view = incident(1, Impact::Critical, &page.components[0], "");
+    page.incidents = vec![view];
+    assert_eq!(page.overall().indicator, Indicator::Critical);
+    page.incidents[0].impact_now = Impact::None;
+    assert_eq!(page.overall().indicator, Indicator::None);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     Render, Set,
+    page::{Chart, ChartPoint, Proof},
     render::{GATUS, HTML, render_both},
     statuspage,
     words::Words,
@@ -153,4 +154,151 @@ fn feeds_and_calendars_have_what_is_announced() {
         serde_json::from_slice(&find(&all, Set::Current, "scheduled-maintenances/upcoming.json").body).unwrap();
     assert_eq!(upcoming.scheduled_maintenances.len(), 1);
     assert!(text(&find(&all, Set::Current, "index.en").body).contains("Planned maintenance"));
+}
+
+/// Names of 200 letters without a space, and names whose letters run the other way.
+#[test]
+fn names_wrap_and_change_the_direction_of_nothing_beside_them() {
+    let css = crate::html::styles::css(&Theme::default());
+    // The body's: names have no other.
+    let body = css.split("body{").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+    assert!(body.contains("overflow-wrap:anywhere") && !css.contains("nowrap"), "{css}");
+    let name = "\u{202E}\u{5de}\u{5e6}\u{5d1}";
+    let mut page = model(vec![component(0), component(1)]);
+    page.page.groups = vec![group(0, name)];
+    page.components[0].name = name.into();
+    page.components[0].group = Some(page.page.groups[0].id);
+    page.components[1].showcase = false;
+    page.page.name = name.into();
+    page.charts =
+        vec![Chart { name: name.into(), points: vec![ChartPoint { at: now(), median: Some(1000), p95: None }] }];
+    let mut view = incident(0, Impact::Critical, &page.components[0], "x");
+    view.incident.name = name.into();
+    page.incidents = vec![view];
+    let all = rendered(&page);
+    for (path, least) in [("index.en", 6), ("history.en", 2), ("incident/i00000000000.en", 3)] {
+        let html = text(&find(&all, Set::Current, path).body);
+        let (_, seen) = html.split_once("<body>").unwrap();
+        let isolated = seen.matches(&format!("<bdi>{name}</bdi>")).count();
+        // What programs read out is no text on the page.
+        let labels = seen.matches(&format!("aria-label=\"Response time of {name}")).count();
+        assert_eq!(isolated + labels, seen.matches(name).count(), "{path}: {html}");
+        assert!(isolated >= least, "{path}: {isolated} {html}");
+    }
+}
+
+/// Levels of headings are never skipped: readers of screens find their way by them.
+#[test]
+fn headings_have_an_order() {
+    let mut page = model(vec![component(0)]);
+    let body = "# Large\n\nand\n\n##### small";
+    let open = incident(0, Impact::Critical, &page.components[0], body);
+    let mut over = incident(1, Impact::Critical, &page.components[0], body);
+    (over.incident.status, over.incident.resolved_at) = (IncidentStatus::Postmortem, Some(now()));
+    over.incident.postmortem = Some(body.into());
+    over.incident.postmortem_published_at = Some(now());
+    let mut planned = incident(2, Impact::Maintenance, &page.components[0], body);
+    (planned.incident.kind, planned.incident.status) = (IncidentKind::Maintenance, IncidentStatus::Scheduled);
+    page.incidents = vec![open, over, planned];
+    let all = rendered(&page);
+    let mut seen = 0;
+    for render in all.iter().filter(|render| render.content_type == HTML) {
+        let html = text(&render.body);
+        let levels: Vec<u32> =
+            html.split("<h").skip(1).filter_map(|rest| rest.chars().next().and_then(|c| c.to_digit(10))).collect();
+        assert_eq!(levels[0], 1, "{}", render.path);
+        assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{}: {levels:?}", render.path);
+        seen += levels.len();
+    }
+    assert!(seen > 40, "{seen}");
+}
+
+/// Nobody writes updates of what monitors open and end.
+#[test]
+fn an_incident_without_updates_has_a_beginning_and_an_end() {
+    let mut page = model(vec![component(0)]);
+    page.page.languages = vec!["ru".into(), "en".into()];
+    let mut view = incident(0, Impact::Critical, &page.components[0], "x");
+    view.updates.clear();
+    page.incidents = vec![view];
+    let incidents = |page: &PageModel| -> Vec<statuspage::Incident> {
+        let all = rendered(page);
+        let read: statuspage::Incidents =
+            serde_json::from_slice(&find(&all, Set::Current, "incidents.json").body).unwrap();
+        read.incidents
+    };
+    let atom = |page: &PageModel| text(&find(&rendered(page), Set::Current, "history.atom").body).to_owned();
+    let open = incidents(&page).remove(0).incident_updates;
+    assert_eq!((open.len(), open[0].body.as_str()), (1, "Выясняем причину."));
+    assert_eq!(open[0].display_at.0, page.incidents[0].incident.started_at);
+    assert_eq!(open[0].affected_components.as_ref().unwrap()[0].new_status, ComponentStatus::MajorOutage);
+    assert!(atom(&page).contains("<updated>2026-11-30T10:00:00Z</updated>"), "{}", atom(&page));
+
+    page.incidents[0].incident.status = IncidentStatus::Resolved;
+    page.incidents[0].incident.resolved_at = Some(at("2026-11-30T10:07:00Z"));
+    let over = incidents(&page).remove(0).incident_updates;
+    let said: Vec<_> = over.iter().map(|update| (update.status, update.body.as_str())).collect();
+    let (first, last) = ("Выясняем причину.", "Сбой устранён.");
+    assert_eq!(said, [(IncidentStatus::Resolved, last), (IncidentStatus::Investigating, first)]);
+    assert_eq!((over[1].id.as_str(), over[1].id.len()), (open[0].id.as_str(), 12), "it is the same update as before");
+    assert_ne!(over[0].id, over[1].id);
+    let feed = atom(&page);
+    assert!(feed.contains("<updated>2026-11-30T10:07:00Z</updated>") && feed.contains(last), "{feed}");
+    assert!(text(&find(&rendered(&page), Set::Current, "history.rss").body).contains("10:07:00 +0000"));
+    let all = rendered(&page);
+    assert!(text(&find(&all, Set::Current, "incident/i00000000000.en").body).contains("The problem is over."));
+}
+
+/// What people have written stays as it is, and is not said twice.
+#[test]
+fn what_people_say_of_an_incident_is_not_said_twice() {
+    let words = Words::new(Lang::En);
+    let bodies = |view: &IncidentView| -> Vec<String> {
+        let mut page = model(vec![component(0)]);
+        page.incidents = vec![view.clone()];
+        let told = crate::told::told(&page, &words);
+        told.incidents[0].updates.iter().map(|update| update.body.clone()).collect()
+    };
+    let mut view = incident(0, Impact::Critical, &component(0), "We look into it");
+    assert_eq!(bodies(&view), ["We look into it"], "it was said when it began");
+    view.updates[0].display_at += TimeDelta::minutes(5);
+    assert_eq!(bodies(&view), ["We look into it", "We are investigating."]);
+    view.incident.opened_by = "user:x".into();
+    assert_eq!(bodies(&view), ["We look into it"]);
+    (view.incident.status, view.incident.resolved_at) = (IncidentStatus::Resolved, Some(now()));
+    assert_eq!(bodies(&view), ["The problem is over.", "We look into it"]);
+    view.updates[0].status = IncidentStatus::Resolved;
+    assert_eq!(bodies(&view), ["We look into it"]);
+    view.updates.clear();
+    view.incident.kind = IncidentKind::Maintenance;
+    (view.incident.status, view.incident.resolved_at) = (IncidentStatus::Scheduled, None);
+    assert_eq!(bodies(&view), ["Scheduled"]);
+}
+
+#[test]
+fn the_day_of_the_last_proven_restore_is_on_the_page() {
+    let mut shown = component(0);
+    shown.proof = Some(Proof::On(chrono::NaiveDate::from_ymd_opt(2026, 11, 28).unwrap()));
+    let all = rendered(&model(vec![shown.clone(), component(1)]));
+    let page = text(&find(&all, Set::Current, "index.en").body);
+    assert_eq!(page.matches("A restore was proven on 2026-11-28").count(), 1, "{page}");
+    assert!(text(&find(&all, Set::Stale, "index.ru").body).contains("Восстановление из копии проверено 2026-11-28"));
+    // Before the first one it is said, too, and is no trouble.
+    shown.proof = Some(Proof::NotYet);
+    let fresh = model(vec![shown]);
+    assert_eq!(fresh.overall().description, "All Systems Operational");
+    assert!(text(&find(&rendered(&fresh), Set::Current, "index.en").body).contains("No restore has been proven yet"));
+}
+
+#[test]
+fn a_private_page_has_no_links_in_what_it_says_to_strangers() {
+    let mut page = model(vec![component(0)]);
+    let words = Words::new(Lang::En);
+    let said = |page: &PageModel| {
+        crate::html::message(page, &words, now(), ("Your subscription".into(), "Text".into()), None).unwrap()
+    };
+    assert!(said(&page).contains("/history.atom\">Atom"));
+    page.page.visibility = Visibility::Private;
+    let html = said(&page);
+    assert!(!html.contains("<nav") && html.contains("Your subscription"), "{html}");
 }

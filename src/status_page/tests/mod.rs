@@ -2,6 +2,7 @@
 
 mod days;
 mod forms;
+mod held;
 mod samples;
 
 use bytes::Bytes;
@@ -49,6 +50,7 @@ pub fn component(number: usize) -> Shown {
         start_date: None,
         created_at: now() - TimeDelta::days(365),
         updated_at: now() - TimeDelta::days(1),
+        proof: None,
         changes: vec![(now() - TimeDelta::days(365), ComponentStatus::Operational)],
     }
 }
@@ -98,7 +100,6 @@ pub fn model(components: Vec<Shown>) -> PageModel {
         logo: None,
         components,
         incidents: Vec::new(),
-        windows: Vec::new(),
         charts: Vec::new(),
         endpoints: Vec::new(),
         read_at: now(),
@@ -165,7 +166,8 @@ pub fn incident(number: usize, impact: Impact, affected: &Shown, body: &str) -> 
         created_at: began,
         updated_at: began,
     };
-    IncidentView { incident, updates: vec![update], components: vec![(affected.id, ComponentStatus::MajorOutage)] }
+    let components = vec![(affected.id, ComponentStatus::MajorOutage)];
+    IncidentView { incident, updates: vec![update], components, impact_now: impact }
 }
 
 pub fn text(bytes: &Bytes) -> &str {

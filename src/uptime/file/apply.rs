@@ -66,7 +66,7 @@ pub struct Seen(Mutex<Option<(SystemTime, u64)>>);
 impl Uptime {
     /// Applies the file, whether it has changed or not. `dry_run`: says what it would do. `allow_empty`: an empty file removes everything.
     pub async fn apply_file(&self, dry_run: bool, allow_empty: bool) -> Result<Applied, UptimeError> {
-        let path = self.inner.monitors_file.clone().ok_or_else(no_file)?;
+        let path = self.monitors_file().ok_or_else(no_file)?.to_owned();
         let text = match text_file::read(&path) {
             Ok(text) => text,
             Err(error) => {
@@ -205,7 +205,7 @@ impl Uptime {
     }
 
     async fn owner_of_file(&self) -> Result<Owner, UptimeError> {
-        let path = self.inner.monitors_file.as_deref().ok_or_else(no_file)?;
+        let path = self.monitors_file().ok_or_else(no_file)?;
         let text = text_file::read(path).map_err(|error| UptimeError::Conflict("no_file", error.to_string()))?;
         let mut problems = Problems::new(&text);
         let slug: Option<String> =
@@ -231,7 +231,7 @@ impl Uptime {
 
     /// Applies it if its text is another than at the last reading.
     async fn look_at_file(&self, seen: &Seen) -> Result<(), UptimeError> {
-        let Some(path) = self.inner.monitors_file.as_deref() else { return Ok(()) };
+        let Some(path) = self.monitors_file() else { return Ok(()) };
         let found = std::fs::metadata(path).and_then(|data| Ok((data.modified()?, data.len())));
         let now = found.as_ref().ok().copied();
         let mut tx = self.system().await?;

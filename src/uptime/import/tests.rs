@@ -164,7 +164,7 @@ fn endpoints_of_gatus() {
     assert!(made(&parsed, "_router").paused);
     let nightly = made(&parsed, "jobs_nightly");
     assert_eq!((nightly.settings.interval_seconds, nightly.settings.retries), (1800, 0));
-    assert_eq!(nightly.token.as_ref().map(|token| token.expose_secret().to_owned()).as_deref(), Some("potato"));
+    assert_eq!(nightly.token.as_ref().map(|token| token.expose_secret().to_owned()).as_deref(), Some("potato-potato"));
 
     let MonitorSpec::Flow(flow) = &made(&parsed, "shop_checkout").settings.spec else { panic!() };
     assert_eq!(flow.steps[0].http.body.as_deref(), Some("{\"user\": \"probe\"}"));
@@ -173,8 +173,10 @@ fn endpoints_of_gatus() {
     let crons: Vec<Option<&str>> = parsed.windows.iter().map(|one| one.window.cron.as_deref()).collect();
     assert_eq!(crons, [Some("30 2 * * SUN"), Some("0 23 * * MON,THU")]);
     assert_eq!(parsed.windows[0].monitors, ["core_front-page"]);
-    assert!(parsed.windows[1].window.every);
-    assert!(parsed.windows.iter().all(|one| one.window.every || !one.monitors.is_empty()));
+    // What is there besides the file's monitors is not in maintenance.
+    let all: Vec<&str> = parsed.monitors.iter().map(|one| one.key.as_str()).collect();
+    assert_eq!(parsed.windows[1].monitors, all);
+    assert!(parsed.windows.iter().all(|one| !one.window.every));
 }
 
 #[test]
@@ -189,6 +191,50 @@ fn a_dropped_condition_pauses() {
     // Without it, it is simply taken.
     let text = fixture("gatus.yaml").replace("      - \"[IP] == 127.0.0.1\"\n", "");
     assert_eq!(row(&parse(ImportSource::Gatus, &text).unwrap(), "API").fate, Fate::Taken);
+}
+
+#[test]
+fn what_is_merged_into_an_endpoint_is_taken_and_one_without_conditions_is_paused() {
+    let text = "x: &defaults {group: core, interval: 2m, conditions: [\"[STATUS] < 400\"]}\n\
+        endpoints: [{name: a, url: https://example.org/, <<: *defaults}, {name: b, url: https://example.org/}]\n";
+    let parsed = parse(ImportSource::Gatus, text).unwrap();
+    let a = made(&parsed, "core_a");
+    let MonitorSpec::Http(http) = &a.settings.spec else { panic!("{a:?}") };
+    assert_eq!((http.status.as_slice(), a.settings.interval_seconds), (["100-399".to_owned()].as_slice(), 120));
+    assert!(!a.paused && row(&parsed, "a").left.is_empty(), "{:?}", row(&parsed, "a"));
+    let b = row(&parsed, "b");
+    assert!(b.fate == Fate::Paused && has_left(b, "conditions") && made(&parsed, "_b").paused, "{b:?}");
+}
+
+#[test]
+fn a_heartbeat_of_more_than_a_day_is_late_as_it_was_there_and_one_of_weeks_is_paused() {
+    for (days, grace) in [(1, Some(0)), (7, Some(518_400)), (8, Some(604_800)), (25, None)] {
+        let gatus =
+            format!("external-endpoints: [{{name: a, token: potato-potato, heartbeat: {{interval: {}h}}}}]", days * 24);
+        let monitor = serde_json::json!({"id": 1, "name": "a", "type": "push", "pushToken": "Zq9hY2Lw0s", "interval": days * 86_400});
+        let kuma = serde_json::json!({"version": "1.23", "monitorList": [monitor]}).to_string();
+        for (source, text) in [(ImportSource::Gatus, &gatus), (ImportSource::UptimeKuma, &kuma)] {
+            let parsed = parse(source, text).unwrap();
+            is_valid(&parsed);
+            let one = &parsed.monitors[0];
+            let MonitorSpec::Heartbeat(heartbeat) = &one.settings.spec else { panic!("{one:?}") };
+            assert_eq!((one.settings.interval_seconds, one.paused), (86_400, grace.is_none()), "{days} {one:?}");
+            assert_eq!(heartbeat.grace_seconds, grace.unwrap_or(0), "{days} {one:?}");
+            assert_eq!(parsed.report.monitors[0].left.is_empty(), days == 1, "{:?}", parsed.report.monitors[0].left);
+        }
+    }
+}
+
+#[test]
+fn a_window_names_no_more_monitors_than_it_may() {
+    let endpoints: String = (0..201)
+        .map(|n| format!("{{name: m{n}, url: https://example.org/, conditions: [\"[STATUS] == 200\"]}},"))
+        .collect();
+    let text = format!("endpoints: [{endpoints}]\nmaintenance: {{start: \"23:00\", duration: 1h}}");
+    let parsed = parse(ImportSource::Gatus, &text).unwrap();
+    let windows: Vec<(&str, usize)> =
+        parsed.windows.iter().map(|one| (one.window.name.as_str(), one.monitors.len())).collect();
+    assert_eq!(windows, [("Maintenance", 200), ("Maintenance 2", 1)]);
 }
 
 #[test]
@@ -233,4 +279,42 @@ fn other_files_are_refused() {
         assert!(parse(source, text).is_err(), "{text}");
     }
     assert!(parse(ImportSource::UptimeKuma, &"x".repeat(super::LONGEST + 1)).is_err());
+}
+
+#[test]
+fn a_file_with_too_many_entries_is_refused() {
+    let many = |list: &str| vec![list; 5001].join(",");
+    let kuma = format!(r#"{{"version": "1.23", "monitorList": [{}]}}"#, many(r#"{"name": "a"}"#));
+    let gatus = format!("endpoints: [{}]", many("{name: a}"));
+    for (source, text) in [(ImportSource::UptimeKuma, kuma), (ImportSource::Gatus, gatus)] {
+        let error = parse(source, &text).unwrap_err().to_string();
+        assert!(error.contains("5001"), "{error}");
+    }
+}
+
+#[test]
+fn a_chain_of_parents_and_many_of_one_name_take_no_time() {
+    let monitors: Vec<Value> = (1..=5000)
+        .map(|id| serde_json::json!({"id": id, "parent": id + 1, "name": "a", "type": "http", "url": "https://example.com/"}))
+        .collect();
+    let text = serde_json::json!({"version": "1.23", "monitorList": monitors}).to_string();
+    let began = std::time::Instant::now();
+    let parsed = parse(ImportSource::UptimeKuma, &text).unwrap();
+    // Quadratic in the depth it took minutes.
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(parsed.monitors.len(), 5000);
+    // The last one of the file is above all others.
+    let keys: Vec<&str> = parsed.monitors.iter().take(2).map(|one| one.key.as_str()).collect();
+    assert_eq!(keys, ["a-5000", "a-4999"]);
+    let parent_of = |key: &str| made(&parsed, key).parent.clone();
+    assert_eq!((parent_of("a-5000"), parent_of("a").as_deref()), (None, Some("a-2")));
+}
+
+#[test]
+fn a_circle_of_parents_has_none() {
+    let one = |id: u32, parent: u32| serde_json::json!({"id": id, "parent": parent, "name": format!("m{id}"), "type": "http", "url": "https://example.com/"});
+    let monitors = [one(1, 2), one(2, 1), one(3, 3), one(4, 9)];
+    let text = serde_json::json!({"version": "1.23", "monitorList": monitors}).to_string();
+    let parsed = parse(ImportSource::UptimeKuma, &text).unwrap();
+    assert!(parsed.monitors.len() == 4 && parsed.monitors.iter().all(|one| one.parent.is_none()), "{parsed:?}");
 }

@@ -158,7 +158,7 @@ pub struct Monitor {
     pub degraded: Option<Degraded>,
     /// Null while it does not change all the time.
     pub flapping_since: Option<DateTime<Utc>>,
-    /// Why it is down or degraded.
+    /// Why it is down or degraded; of a part of the appliance that is well, what it says of itself, such as the date of the last proven restore.
     pub error: Option<String>,
     /// The first end among the certificates of the chain that was verified.
     pub certificate_ends_at: Option<DateTime<Utc>>,

@@ -9,10 +9,10 @@ use super::{
     Whose,
     fields::{KINDS, PASSWORD, WITH_FIELDS},
     form::MonitorForm,
-    kind_name, monitor,
+    kind_name, micros, monitor, phases,
 };
 use crate::{
-    Group, Kind, MonitorDetail, MonitorId, NewMonitor, Owner, Settings, Uptime, WRITE,
+    Group, Kind, MonitorDetail, MonitorId, NewMonitor, Observation, Owner, Settings, Uptime, WRITE,
     routes::owner,
     secrets::Secrets,
     spec::{DnsRecordType, HttpMethod, MailTls, PostgresTls, SecretName},
@@ -73,9 +73,29 @@ struct Edit<'a> {
     parents: Vec<(MonitorId, String)>,
     operator: bool,
     whose: Whose,
+    /// What was found by trying it just now.
+    found: Option<Observation>,
 }
 
 impl Edit<'_> {
+    /// Where it is tried.
+    fn trial(&self) -> String {
+        self.detail.as_ref().map_or_else(|| format!("{PATH}/try"), |detail| format!("{PATH}/{}/try", detail.monitor.id))
+    }
+
+    fn can_be_tried(&self) -> bool {
+        !matches!(self.kind, Kind::Heartbeat | Kind::Internal)
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+    fn duration(&self, us: &i32) -> String {
+        micros(self.shell, *us)
+    }
+
+    fn phases(&self, observation: &Observation) -> Vec<(String, String)> {
+        phases(self.shell, observation)
+    }
+
     fn action(&self) -> String {
         self.detail.as_ref().map_or_else(|| PATH.to_owned(), |detail| format!("{PATH}/{}", detail.monitor.id))
     }
@@ -146,6 +166,7 @@ async fn render(
     of: Owner,
     detail: Option<MonitorDetail>,
     (form, errors): (MonitorForm, Option<FormErrors>),
+    found: Option<Observation>,
 ) -> PageResult {
     let groups = uptime.groups(of, &Slice::first(MOST_GROUPS)).await?;
     let parents = uptime.monitor_choices(of).await?;
@@ -153,7 +174,7 @@ async fn render(
     let whose = Whose { whose: if of == Owner::Installation { Whose::INSTALLATION.to_owned() } else { String::new() } };
     let is_refused = errors.is_some();
     let errors = errors.unwrap_or_default();
-    let page = Edit { shell, detail, kind, form, errors, groups, parents, operator, whose };
+    let page = Edit { shell, detail, kind, form, errors, groups, parents, operator, whose, found };
     if is_refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 
@@ -181,7 +202,7 @@ pub(super) async fn new(
     if whose.is_installation() {
         "on".clone_into(&mut form.installation);
     }
-    render(&shell, &uptime, of, None, (form, None)).await
+    render(&shell, &uptime, of, None, (form, None), None).await
 }
 
 pub(super) async fn create(shell: Shell, State(uptime): State<Uptime>, Form(form): Form<MonitorForm>) -> PageResult {
@@ -203,7 +224,7 @@ pub(super) async fn create(shell: Shell, State(uptime): State<Uptime>, Form(form
         }
         Err(error) => {
             let errors = shell.form_errors(gathered(error))?;
-            render(&shell, &uptime, of, None, (form, Some(errors))).await
+            render(&shell, &uptime, of, None, (form, Some(errors)), None).await
         }
     }
 }
@@ -221,7 +242,7 @@ pub(super) async fn edit(
     if wanted.r#as == "json" {
         form.fields.json = serde_json::to_string_pretty(&detail.spec).unwrap_or_default();
     }
-    render(&shell, &uptime, of, Some(detail), (form, None)).await
+    render(&shell, &uptime, of, Some(detail), (form, None), None).await
 }
 
 pub(super) async fn save(
@@ -252,9 +273,55 @@ pub(super) async fn save(
         Ok(_) => Ok(shell.redirect(&format!("{PATH}/{id}"), &Flash::ok("uptime-saved"))),
         Err(error) => {
             let errors = shell.form_errors(gathered(error))?;
-            render(&shell, &uptime, of, Some(detail), (form, Some(errors))).await
+            render(&shell, &uptime, of, Some(detail), (form, Some(errors)), None).await
         }
     }
+}
+
+/// Shows the form again, with what was found.
+async fn tried(
+    shell: &Shell,
+    uptime: &Uptime,
+    of: Owner,
+    detail: Option<MonitorDetail>,
+    form: MonitorForm,
+    found: Result<Observation, ApiError>,
+) -> PageResult {
+    match found {
+        Ok(found) => render(shell, uptime, of, detail, (form, None), Some(found)).await,
+        Err(error) => {
+            let errors = shell.form_errors(gathered(error))?;
+            render(shell, uptime, of, detail, (form, Some(errors)), None).await
+        }
+    }
+}
+
+pub(super) async fn try_new(shell: Shell, State(uptime): State<Uptime>, Form(form): Form<MonitorForm>) -> PageResult {
+    let of = owner(&uptime, shell.principal(), WRITE, form.is_of_installation())?;
+    let asked = async {
+        let settings = form.settings(None, false)?.tidied();
+        Ok::<_, ApiError>(uptime.try_settings(of, &settings, &password(&form)).await?)
+    };
+    let found = asked.await;
+    tried(&shell, &uptime, of, None, form, found).await
+}
+
+pub(super) async fn try_changed(
+    shell: Shell,
+    State(uptime): State<Uptime>,
+    Path(id): Path<MonitorId>,
+    Form(form): Form<MonitorForm>,
+) -> PageResult {
+    shell.principal().require(WRITE)?;
+    let detail = uptime.get_monitor(shell.principal(), id).await?;
+    let of = if detail.monitor.installation { Owner::Installation } else { Owner::Org(shell.org_id()) };
+    let has_password = detail.secrets.iter().any(|name| name == PASSWORD);
+    let asked = async {
+        let settings = form.settings(None, has_password)?.tidied();
+        Ok::<_, ApiError>(uptime.try_change(shell.principal(), id, &settings, password(&form)).await?)
+    };
+    let found = asked.await;
+    tried(&shell, &uptime, of, Some(detail), form, found).await
 }
 
 /// The secret that the form asks for.

@@ -17,7 +17,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{DayTotal, Degraded, Kind, Status, Uptime};
+use super::{DayTotal, Degraded, Kind, Observation, Status, Uptime};
 use console::{Html, Shell, svg};
 
 /// Rows per page.
@@ -28,6 +28,7 @@ pub fn router() -> Router<Uptime> {
     Router::new()
         .route("/monitors", get(monitors::list).post(edit::create))
         .route("/monitors/new", get(edit::new))
+        .route("/monitors/try", post(edit::try_new))
         .route("/monitors/groups", get(groups::list).post(groups::create))
         .route("/monitors/groups/{id}/rename", post(groups::rename))
         .route("/monitors/groups/{id}/delete", post(groups::delete))
@@ -39,6 +40,7 @@ pub fn router() -> Router<Uptime> {
         .route("/monitors/file", get(file::show).post(file::apply))
         .route("/monitors/{id}", get(monitor::show).post(edit::save))
         .route("/monitors/{id}/edit", get(edit::edit))
+        .route("/monitors/{id}/try", post(edit::try_changed))
         .route("/monitors/{id}/check", post(monitor::check))
         .route("/monitors/{id}/pause", post(monitor::pause))
         .route("/monitors/{id}/resume", post(monitor::resume))
@@ -84,6 +86,27 @@ fn status_name(shell: &Shell, status: Status) -> String {
 /// What needs attention, in words.
 fn degraded_name(shell: &Shell, degraded: Degraded) -> String {
     shell.t(format!("uptime-degraded-{}", degraded.as_str())).to_string()
+}
+
+/// Microseconds, in words.
+fn micros(shell: &Shell, us: i32) -> String {
+    shell.duration(Some(f64::from(us) / 1e6))
+}
+
+/// Phases with their lengths, of a check by hand.
+fn phases(shell: &Shell, observation: &Observation) -> Vec<(String, String)> {
+    let phases = observation.phases;
+    let all = [
+        ("resolve", phases.resolve),
+        ("connect", phases.connect),
+        ("tls", phases.tls),
+        ("first-byte", phases.first_byte),
+        ("transfer", phases.transfer),
+    ];
+    let shown = |(name, us): (&str, Option<i32>)| {
+        Some((shell.t(format!("uptime-phase-{name}")).to_string(), micros(shell, us?)))
+    };
+    all.into_iter().filter_map(shown).collect()
 }
 
 /// Minutes that were down, by day.

@@ -7,7 +7,7 @@ use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
-use super::{bars, degraded_name, kind_name, percent, status_name};
+use super::{bars, degraded_name, kind_name, micros, percent, phases, status_name};
 use crate::{
     Availability, Check, DayTotal, Degraded, Kind, ManagedBy, MonitorDetail, MonitorId, Observation, Outcome, Owner,
     Point, READ, Span, Status, Step, Uptime, UptimeError, WRITE, service::MonitorWithToken,
@@ -129,23 +129,19 @@ impl Show<'_> {
     /// Microseconds.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn duration(&self, us: &i32) -> String {
-        self.shell.duration(Some(f64::from(*us) / 1e6))
+        micros(self.shell, *us)
     }
 
     /// Phases with their lengths, of a check by hand.
     fn phases(&self, observation: &Observation) -> Vec<(String, String)> {
-        let phases = observation.phases;
-        let all = [
-            ("resolve", phases.resolve),
-            ("connect", phases.connect),
-            ("tls", phases.tls),
-            ("first-byte", phases.first_byte),
-            ("transfer", phases.transfer),
-        ];
-        let shown = |(name, us): (&str, Option<i32>)| {
-            Some((self.shell.t(format!("uptime-phase-{name}")).to_string(), self.duration(&us?)))
-        };
-        all.into_iter().filter_map(shown).collect()
+        phases(self.shell, observation)
+    }
+
+    /// What the text beside the status is.
+    fn why(&self) -> String {
+        let monitor = &self.detail.monitor;
+        let is_well = monitor.status == Status::Up && monitor.degraded.is_none();
+        self.shell.t(if is_well { "uptime-note" } else { "uptime-reason" }).to_string()
     }
 
     fn spec(&self) -> String {

@@ -27,11 +27,12 @@ pub(super) struct ListFilter {
     status: String,
     kind: String,
     group: String,
+    tag: String,
 }
 
 impl ListFilter {
     fn is_plain(&self) -> bool {
-        self.status.is_empty() && self.kind.is_empty() && self.group.is_empty()
+        [&self.status, &self.kind, &self.group, &self.tag].iter().all(|one| one.is_empty())
     }
 }
 
@@ -114,7 +115,7 @@ pub(super) async fn list(
         status: filter.status.parse().ok(),
         kind: filter.kind.parse().ok(),
         group: filter.group.parse().ok(),
-        tag: None,
+        tag: Some(filter.tag.trim()).filter(|tag| !tag.is_empty()),
         search: query.search(),
     };
     let read = async {
@@ -131,6 +132,7 @@ pub(super) async fn list(
         ("status", filter.status.as_str()),
         ("kind", filter.kind.as_str()),
         ("group", filter.group.as_str()),
+        ("tag", filter.tag.as_str()),
         ("whose", if whose.is_installation() { Whose::INSTALLATION } else { "" }),
     ];
     let pager = Pager::new(PATH, &filters, &query, next.as_deref());

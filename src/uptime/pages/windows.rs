@@ -140,8 +140,16 @@ async fn render(
     }
     coming.sort_by_key(|(window, open)| (open.from, window.id));
     coming.truncate(COMING);
-    let groups = uptime.groups(own, &Slice::first(MOST_GROUPS)).await?;
-    let monitors = uptime.monitor_choices(own).await?;
+    let mut groups = uptime.groups(own, &Slice::first(MOST_GROUPS)).await?;
+    let mut monitors = uptime.monitor_choices(own).await?;
+    if operator {
+        // For a window of the installation.
+        let of_installation = |name: &str| format!("{name} ({})", shell.t("uptime-whose-installation"));
+        let others = uptime.groups(Owner::Installation, &Slice::first(MOST_GROUPS)).await?;
+        groups.extend(others.into_iter().map(|group| Group { name: of_installation(&group.name), ..group }));
+        let others = uptime.monitor_choices(Owner::Installation).await?;
+        monitors.extend(others.into_iter().map(|(id, name)| (id, of_installation(&name))));
+    }
     let pager = Pager::new(PATH, &[], &query, page.next_cursor.as_deref());
     let is_refused = refused.is_some();
     let (form, errors) = refused.unwrap_or_default();

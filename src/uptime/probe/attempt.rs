@@ -6,13 +6,14 @@ use chrono::{DateTime, Utc};
 use tokio::time::{Instant, timeout_at};
 
 use super::failure;
-use crate::model::{Certificate, Degraded, Failure, HttpFacts, Observation, Phase, Phases, Reason};
+use crate::{
+    model::{Certificate, ChainEntry, Degraded, Failure, HttpFacts, Observation, Owner, Phase, Phases, Reason},
+    text,
+};
 use platform::clock::Clock;
 
 /// A phase that ends sooner, or the attempt has failed: resolving, connecting, TLS.
 const PHASE: Duration = Duration::from_secs(5);
-/// Texts of failures are cut to so many characters.
-const TEXT: usize = 500;
 
 /// An attempt that is being made.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Attempt {
     deadline: Instant,
     phases: Phases,
     failures: Vec<Failure>,
+    /// For whom: an organisation may not look into networks of the operator.
+    pub owner: Owner,
     pub address: Option<IpAddr>,
     pub code: Option<i16>,
     pub certificate: Option<Certificate>,
@@ -40,6 +43,7 @@ impl Attempt {
             deadline: started + timeout,
             phases: Phases::default(),
             failures: Vec::new(),
+            owner: Owner::Installation,
             address: None,
             code: None,
             certificate: None,
@@ -63,10 +67,13 @@ impl Attempt {
         self.started.elapsed()
     }
 
-    pub fn fail(&mut self, mut failure: Failure) {
-        if let Some((end, _)) = failure.text.char_indices().nth(TEXT) {
-            failure.text.truncate(end);
-        }
+    /// It waited for so long before it could ask: as if it had begun later.
+    pub fn prolong(&mut self, waited: Duration) {
+        self.started += waited;
+        self.deadline += waited;
+    }
+
+    pub fn fail(&mut self, failure: Failure) {
         self.failures.push(failure);
     }
 
@@ -94,20 +101,36 @@ impl Attempt {
         *field = Some(field.unwrap_or(0).saturating_add(micros(took)));
     }
 
+    /// The only way out: texts of strangers become such as can be stored and shown.
     pub fn end(self) -> Observation {
+        let cleaned = |failure: Failure| Failure { text: text::sentence(&failure.text), ..failure };
         Observation {
             at: self.at,
-            failures: self.failures,
+            failures: self.failures.into_iter().map(cleaned).collect(),
             total: micros(self.started.elapsed()),
             phases: self.phases,
             address: self.address,
             code: self.code,
-            certificate: self.certificate,
+            certificate: self.certificate.map(certificate),
             domain_ends_at: self.domain_ends_at,
             http: self.http,
             degraded: self.degraded,
-            note: self.note,
+            note: self.note.as_deref().map(text::sentence),
         }
+    }
+}
+
+fn certificate(found: Certificate) -> Certificate {
+    let entry = |entry: ChainEntry| {
+        let (subject, issuer) = (text::subject(&entry.subject), text::subject(&entry.issuer));
+        ChainEntry { subject, issuer, ..entry }
+    };
+    Certificate {
+        subject: text::subject(&found.subject),
+        issuer: text::subject(&found.issuer),
+        names: found.names.iter().map(|name| text::host_name(name)).collect(),
+        chain: found.chain.into_iter().map(entry).collect(),
+        ..found
     }
 }
 

@@ -159,5 +159,56 @@ pub fn of_tls(error: &Error) -> Failure {
         Error::InvalidCertificate(_) => Reason::CertificateUntrusted,
         _ => Reason::TlsFailed,
     };
-    failure(reason, chain(error))
+    let text = match error {
+        Error::InvalidCertificate(Bad::UnknownIssuer) => {
+            "nobody who is trusted here has signed the certificate, or an intermediate certificate was not sent"
+                .to_owned()
+        }
+        Error::InvalidCertificate(
+            Bad::UnsupportedSignatureAlgorithmContext { .. }
+            | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+        ) => "the certificate is signed by an algorithm that is not accepted".to_owned(),
+        // These have words of their own.
+        Error::InvalidCertificate(
+            Bad::NotValidForNameContext { .. }
+            | Bad::ExpiredContext { .. }
+            | Bad::NotValidYetContext { .. }
+            | Bad::InvalidPurposeContext { .. },
+        ) => chain(error),
+        Error::InvalidCertificate(bad) => format!("the certificate is not accepted: {}", words(&format!("{bad:?}"))),
+        error => chain(error),
+    };
+    failure(reason, text)
+}
+
+/// The innermost name of an error, `Other(CaUsedAsEndEntity)`, as words.
+fn words(debug: &str) -> String {
+    let mut names = debug.split(|c: char| !c.is_ascii_alphanumeric()).filter(|name| !name.is_empty());
+    let mut words = String::new();
+    for letter in names.next_back().unwrap_or_default().chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_certificate_is_told_in_words() {
+        assert_eq!(words("Other(OtherError(CaUsedAsEndEntity))"), "ca used as end entity");
+        let odd = CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+            signature_algorithm_id: vec![1],
+            public_key_algorithm_id: vec![2],
+        };
+        for bad in [odd, CertificateError::UnknownIssuer, CertificateError::BadSignature] {
+            let told = of_tls(&Error::InvalidCertificate(bad));
+            assert_eq!(told.reason, Reason::CertificateUntrusted);
+            assert!(!told.text.contains(['{', '(']) && told.text.starts_with(char::is_lowercase), "{}", told.text);
+        }
+    }
 }

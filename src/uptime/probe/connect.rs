@@ -38,7 +38,7 @@ impl Prober {
         attempt: &mut Attempt,
     ) -> Result<Vec<Judged>, Failure> {
         let shared = &self.shared;
-        let work = target::resolve(&shared.resolver, host, port, family, &shared.policy);
+        let work = target::resolve(&shared.resolver, host, port, family, self.policy(attempt.owner));
         let found = attempt.phase(Phase::Resolve, work).await?;
         found.inspect_err(|failure| shared.refused.met(host, failure))
     }

@@ -25,6 +25,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Prober,
@@ -32,6 +33,7 @@ use super::{
     body::{self, Encoding},
     connect::Wire,
     failure,
+    limited::LimitedWire,
     tls::Wanted,
 };
 use crate::{
@@ -43,8 +45,14 @@ use platform::error::chain;
 /// Of an answer's head, bytes and fields.
 const HEAD: usize = 64 * 1024;
 const FIELDS: usize = 100;
+/// Bytes that are read until a head is whole: informational answers and frames of HTTP/2 may come before it, and neither has a limit of its own.
+const BEFORE: usize = 4 * HEAD;
 /// Bytes that are read of a body that no condition needs.
 const UNNEEDED: usize = 64 * 1024;
+/// Bytes that may come with a body of so many: what is around its parts, and what HTTP/2 sends before it is asked for.
+const fn around(body: usize) -> usize {
+    body.saturating_mul(8).saturating_add(8 * 1024 * 1024)
+}
 
 /// What is sent.
 #[derive(Clone, Debug)]
@@ -75,10 +83,15 @@ pub struct Reply {
     pub version: &'static str,
     pub content_length: Option<i64>,
     pub body: Vec<u8>,
+    _memory: Option<OwnedSemaphorePermit>,
     pub is_tls: bool,
 }
 
 impl Reply {
+    pub fn content_type(&self) -> Option<String> {
+        self.headers.get(header::CONTENT_TYPE)?.to_str().ok().map(str::to_owned)
+    }
+
     /// By lower-case name; several of one name are joined.
     pub fn fields(&self) -> BTreeMap<String, String> {
         let mut fields: BTreeMap<String, String> = BTreeMap::new();
@@ -106,6 +119,7 @@ pub async fn ask(
 ) -> Result<Reply, Failure> {
     let url = &outgoing.url;
     let (wire, is_two) = open(prober, url, options, attempt).await?;
+    let (wire, limit) = LimitedWire::new(wire, BEFORE);
     let request = build(outgoing, is_two)?;
     let (beside, io) = (Beside::default(), TokioIo::new(wire));
     let work = async {
@@ -130,8 +144,10 @@ pub async fn ask(
             };
             attempt.phase(Phase::FirstByte, sent).await?
         };
-        let (response, _held) = sent.map_err(|error| of_hyper(&error))?;
-        read(response, outgoing, options, attempt).await
+        let (response, _held) = sent.map_err(|error| limit.or(Reason::HeadTooLarge, of_hyper(&error)))?;
+        limit.allow(around(options.body.unwrap_or(UNNEEDED)));
+        let read = read(prober, response, outgoing, options, attempt).await;
+        read.map_err(|failure| limit.or(Reason::BodyTooLarge, failure))
     };
     beside.with(work).await
 }
@@ -187,6 +203,7 @@ fn build(outgoing: &Outgoing, is_two: bool) -> Result<Request<Full<Bytes>>, Fail
 }
 
 async fn read(
+    prober: &Prober,
     response: Response<Incoming>,
     outgoing: &Outgoing,
     options: &Options,
@@ -196,14 +213,16 @@ async fn read(
     let text = |name: header::HeaderName| parts.headers.get(name)?.to_str().ok().map(str::trim);
     let content_length: Option<i64> = text(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
     let most = options.body.unwrap_or(UNNEEDED);
-    let has_body = outgoing.method != Method::HEAD;
+    // RFC 9110 section 6.4.1: these have none, whatever the head says of one.
+    let has_body = outgoing.method != Method::HEAD && !matches!(parts.status.as_u16(), 204 | 304);
     let is_too_large = content_length.is_some_and(|length| usize::try_from(length).unwrap_or(usize::MAX) > most);
     if options.body.is_some() && has_body && is_too_large {
         return Err(too_large(most));
     }
-    let encoding = Encoding::of(text(header::CONTENT_ENCODING));
-    let (body, is_whole) = attempt.phase(Phase::Transfer, body::read(incoming, encoding, most)).await??;
-    if options.body.is_some() && !is_whole {
+    let encoding = if has_body { Encoding::of(text(header::CONTENT_ENCODING)) } else { Encoding::Plain };
+    let work = body::read(incoming, encoding, most, &prober.shared.memory);
+    let read = attempt.phase(Phase::Transfer, work).await??;
+    if options.body.is_some() && !read.is_whole {
         return Err(too_large(most));
     }
     attempt.code = i16::try_from(parts.status.as_u16()).ok();
@@ -212,7 +231,8 @@ async fn read(
         version: if parts.version == Version::HTTP_2 { "2" } else { "1.1" },
         headers: parts.headers,
         content_length,
-        body,
+        body: read.bytes,
+        _memory: read.held,
         is_tls: outgoing.url.scheme() == "https",
     })
 }

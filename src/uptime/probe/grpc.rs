@@ -12,6 +12,7 @@ use super::{
     attempt::Attempt,
     exchange::{Beside, Options, of_hyper, open},
     failure,
+    limited::{LimitedWire, SMALL},
 };
 use crate::{
     model::{Failure, Phase, Reason},
@@ -45,6 +46,7 @@ pub async fn run(prober: &Prober, spec: &GrpcSpec, attempt: &mut Attempt) -> Res
         body: Some(ANSWER),
     };
     let (wire, _) = open(prober, &url, &options, attempt).await?;
+    let (wire, limit) = LimitedWire::new(wire, SMALL);
     let request = request(&url, &spec.service)?;
     let (beside, io) = (Beside::default(), TokioIo::new(wire));
     let work = async {
@@ -67,7 +69,7 @@ pub async fn run(prober: &Prober, spec: &GrpcSpec, attempt: &mut Attempt) -> Res
         attempt.code = status.and_then(|status| i16::try_from(status).ok());
         judge(status, &collected.to_bytes())
     };
-    beside.with(work).await
+    beside.with(work).await.map_err(|failure| limit.or(Reason::BodyTooLarge, failure))
 }
 
 fn request(url: &Url, service: &str) -> Result<Request<Full<Bytes>>, Failure> {

@@ -8,13 +8,14 @@ use hyper::{
     HeaderMap, Method,
     header::{self, HeaderName, HeaderValue},
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     Prober,
     attempt::Attempt,
+    charset,
     exchange::{Options, Outgoing, Reply, ask},
     failure,
     flow::Cookies,
@@ -22,13 +23,17 @@ use super::{
 };
 use crate::{
     condition::{self, Answer},
-    model::{Failure, HttpFacts, Reason},
+    model::{Failure, HttpFacts, Phase, Reason},
     secrets::Secrets,
     spec::{Auth, HttpMethod, HttpSpec, SecretName},
 };
 
 /// Bytes of a body that are read where a condition needs it, if the monitor does not say otherwise.
 const BODY: usize = 1024 * 1024;
+/// Bytes of a body that is judged at once.
+const SHORT: usize = 64 * 1024;
+/// Of a value in an address everything is encoded but RFC 3986's unreserved characters: servers may take these, encoded, for something else.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const AGENT: &str = concat!("holdfast-uptime/", env!("CARGO_PKG_VERSION"));
 
 /// What `{{..}}` in a request stands for.
@@ -51,7 +56,7 @@ impl Values<'_> {
             filled.push_str(before);
             let value = self.value(name.trim())?;
             if encode {
-                filled.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+                filled.extend(utf8_percent_encode(value, RESERVED));
             } else {
                 filled.push_str(value);
             }
@@ -79,18 +84,53 @@ impl Values<'_> {
 
 pub async fn run(prober: &Prober, spec: &HttpSpec, secrets: &Secrets, attempt: &mut Attempt) -> Result<(), Failure> {
     let values = Values { secrets, taken: BTreeMap::new() };
-    let (reply, _) = request(prober, spec, &values, None, false, attempt).await?;
-    for failure in judge(spec, &reply, attempt) {
+    let (mut reply, _) = request(prober, spec, &values, None, false, attempt).await?;
+    for failure in judge(prober, spec, &mut reply, attempt).await? {
         attempt.fail(failure);
     }
     Ok(())
 }
 
 /// All that is not as expected.
-pub fn judge(spec: &HttpSpec, reply: &Reply, attempt: &Attempt) -> Vec<Failure> {
-    let body = String::from_utf8_lossy(&reply.body);
-    let answer = Answer { status: reply.status, headers: reply.fields(), body: &body, took: attempt.elapsed() };
-    condition::judge(&spec.status, &spec.expect, &answer)
+pub async fn judge(
+    prober: &Prober,
+    spec: &HttpSpec,
+    reply: &mut Reply,
+    attempt: &mut Attempt,
+) -> Result<Vec<Failure>, Failure> {
+    let (status, headers, took) = (reply.status, reply.fields(), attempt.elapsed());
+    let (expected, conditions) = (spec.status.clone(), spec.expect.clone());
+    let content_type = reply.content_type();
+    let is_quick = !conditions.iter().any(condition::has_pattern);
+    let judge = move |body: &[u8]| {
+        let body = charset::text(body, content_type.as_deref());
+        condition::judge(&expected, &conditions, &Answer { status, headers, body: &body, took })
+    };
+    on_body(prober, reply, attempt, is_quick, judge).await
+}
+
+/// Works on a body. What may take long is done on threads of its own, so that it holds up no other check.
+pub async fn on_body<T: Send + 'static>(
+    prober: &Prober,
+    reply: &mut Reply,
+    attempt: &mut Attempt,
+    is_quick: bool,
+    work: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> Result<T, Failure> {
+    if is_quick && reply.body.len() <= SHORT {
+        return Ok(work(&reply.body));
+    }
+    let body = std::mem::take(&mut reply.body);
+    let work = prober.shared.cpu.run(move || {
+        let done = work(&body);
+        (done, body)
+    });
+    // It says nothing about the target if this host has no time for it.
+    let late = || failure(Reason::Local, "the answer could not be judged in time: this host has too much to do");
+    let done = attempt.phase(Phase::Transfer, work).await.map_err(|_| late())?;
+    let (done, body) = done.map_err(|_| late())?;
+    reply.body = body;
+    Ok(done)
 }
 
 /// Sends the request, follows its redirects, and returns the last answer with its address. `needs_body`: besides the conditions.
@@ -122,8 +162,10 @@ pub async fn request(
             cookies.take(&outgoing.url, &reply.headers);
         }
         let before = attempt.http.as_ref().map_or(0, |facts| facts.redirects);
-        let location = reply.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let next = redirects.next(&outgoing, reply.status, location)?;
+        // Servers send it in UTF-8, too: such bytes are encoded, as browsers do it.
+        let location = reply.headers.get(header::LOCATION);
+        let location = location.map(|value| percent_encode(value.as_bytes(), CONTROLS).to_string());
+        let next = redirects.next(&outgoing, reply.status, location.as_deref())?;
         attempt.http = Some(HttpFacts {
             version: reply.version.to_owned(),
             content_length: reply.content_length,
@@ -205,9 +247,9 @@ mod tests {
     #[test]
     fn values_are_filled_in_and_cannot_change_an_address() {
         let secrets = Secrets(BTreeMap::from([(SecretName("key".into()), SecretString::from("a/b&c"))]));
-        let values = Values { secrets: &secrets, taken: BTreeMap::from([("id".to_owned(), "7".to_owned())]) };
-        assert_eq!(values.fill("x {{secret.key}} {{ id }}!", false).unwrap(), "x a/b&c 7!");
-        assert_eq!(values.fill("https://h/{{secret.key}}?i={{id}}", true).unwrap(), "https://h/a%2Fb%26c?i=7");
+        let values = Values { secrets: &secrets, taken: BTreeMap::from([("id".to_owned(), "t-1_.~".to_owned())]) };
+        assert_eq!(values.fill("x {{secret.key}} {{ id }}!", false).unwrap(), "x a/b&c t-1_.~!");
+        assert_eq!(values.fill("https://h/{{secret.key}}?i={{id}}", true).unwrap(), "https://h/a%2Fb%26c?i=t-1_.~");
         assert_eq!(values.fill("{{not closed", false).unwrap(), "{{not closed");
         for missing in ["{{secret.other}}", "{{other}}"] {
             let failure = values.fill(missing, false).unwrap_err();

@@ -10,6 +10,7 @@ mod attempt;
 mod banner;
 mod body;
 mod chain;
+mod charset;
 mod connect;
 mod dns;
 mod exchange;
@@ -18,6 +19,7 @@ mod grpc;
 mod http;
 mod icmp;
 mod internal;
+mod limited;
 mod lines;
 mod postgres;
 mod rdap;
@@ -31,19 +33,23 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use rustls::pki_types::CertificateDer;
 
 use super::{
-    model::{Failure, Observation, Reason},
+    model::{Failure, Observation, Owner, Reason},
     outside::SelfCheck,
     secrets::Secrets,
     spec::MonitorSpec,
     target::{Policy, Resolver},
 };
 use attempt::Attempt;
+use body::Memory;
 use icmp::Echo;
-use platform::clock::Clock;
+use platform::{clock::Clock, pools::CpuPool};
 use rdap::Registries;
 use tls::Tls;
 
 pub use refused::{Refused, RefusedTargets};
+
+/// Threads that judge large answers and patterns.
+const JUDGES: usize = 2;
 
 /// What attempts need. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +59,7 @@ pub struct Prober {
 
 struct Shared {
     policy: Policy,
+    tenant_policy: Policy,
     resolver: Resolver,
     tls: Tls,
     echo: Echo,
@@ -60,12 +67,17 @@ struct Shared {
     self_checks: Vec<Arc<dyn SelfCheck>>,
     refused: RefusedTargets,
     clock: Clock,
+    memory: Memory,
+    /// Judges what takes long.
+    cpu: CpuPool,
 }
 
 /// How a prober finds what it asks.
 #[derive(Default)]
 pub struct Settings {
     pub policy: Policy,
+    /// For monitors of organisations; `None`: the same.
+    pub tenant_policy: Option<Policy>,
     /// Certificates that are trusted besides those of the system.
     pub roots: Vec<CertificateDer<'static>>,
     /// `None`: the name servers of this host.
@@ -87,8 +99,9 @@ impl std::fmt::Debug for Prober {
 impl Prober {
     /// Certificates, name servers and sockets are made when they are first needed.
     pub fn new(settings: Settings) -> Self {
-        let Settings { policy, roots, name_server, bootstrap, self_checks, refused, clock } = settings;
+        let Settings { policy, tenant_policy, roots, name_server, bootstrap, self_checks, refused, clock } = settings;
         let shared = Shared {
+            tenant_policy: tenant_policy.unwrap_or_else(|| policy.clone()),
             policy,
             resolver: name_server.map_or_else(Resolver::default, Resolver::at),
             tls: Tls::new(roots),
@@ -97,12 +110,15 @@ impl Prober {
             self_checks,
             refused,
             clock,
+            memory: Memory::default(),
+            cpu: CpuPool::new(JUDGES),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    pub fn policy(&self) -> &Policy {
-        &self.shared.policy
+    /// What monitors of an owner may reach.
+    pub fn policy(&self, owner: Owner) -> &Policy {
+        if owner == Owner::Installation { &self.shared.policy } else { &self.shared.tenant_policy }
     }
 
     /// Whether a registry answers for a domain by RDAP; `None`: the list of registries could not be read in time.
@@ -115,9 +131,11 @@ impl Prober {
         self.shared.echo.is_permitted()
     }
 
-    /// One attempt. Ends at the latest when the timeout does.
-    pub async fn run(&self, spec: &MonitorSpec, secrets: &Secrets, timeout: Duration) -> Observation {
+    /// One attempt. Ends at the latest when the timeout does; of a domain, up to 20 s later: its registry is asked in turn.
+    /// `owner`: an organisation may not look into networks of the operator.
+    pub async fn run(&self, owner: Owner, spec: &MonitorSpec, secrets: &Secrets, timeout: Duration) -> Observation {
         let mut attempt = Attempt::new(&self.shared.clock, timeout);
+        attempt.owner = owner;
         let asked = match spec {
             MonitorSpec::Http(spec) => http::run(self, spec, secrets, &mut attempt).await,
             MonitorSpec::Flow(spec) => flow::run(self, spec, secrets, &mut attempt).await,

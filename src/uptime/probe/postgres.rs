@@ -1,10 +1,11 @@
 //! A PostgreSQL server: on a connection to an address that was judged, encrypted by us; with a password it signs in and asks, read only.
 
-use std::error::Error as _;
+use std::{error::Error as _, pin::pin};
 
+use futures::StreamExt as _;
 use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_postgres::{Config, NoTls, SimpleQueryMessage, config::SslMode};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow, config::SslMode};
 
 use super::{
     Prober,
@@ -12,6 +13,7 @@ use super::{
     connect::Wire,
     exchange::Beside,
     failure,
+    limited::{LimitedWire, SMALL},
     tls::Wanted,
 };
 use crate::{
@@ -29,7 +31,7 @@ pub async fn run(
     secrets: &Secrets,
     attempt: &mut Attempt,
 ) -> Result<(), Failure> {
-    let wire = open(prober, spec, attempt).await?;
+    let (wire, limit) = LimitedWire::new(open(prober, spec, attempt).await?, SMALL);
     let mut config = Config::new();
     let left = attempt.deadline().saturating_duration_since(tokio::time::Instant::now()).as_millis().max(1);
     config
@@ -52,10 +54,23 @@ pub async fn run(
         };
         beside.run(connection);
         let query = spec.query.as_deref().unwrap_or("SELECT 1");
-        let rows = attempt.phase(Phase::Transfer, client.simple_query(query)).await?;
-        judge(spec, &rows.map_err(|error| of_postgres(&error))?)
+        let first = attempt.phase(Phase::Transfer, first_row(&client, query)).await?;
+        judge(spec, first.map_err(|error| of_postgres(&error))?.as_ref())
     };
-    beside.with(work).await
+    beside.with(work).await.map_err(|failure| limit.or(Reason::BodyTooLarge, failure))
+}
+
+/// The first row; `None`: there is none. Of the others nothing is kept.
+async fn first_row(client: &Client, query: &str) -> Result<Option<SimpleQueryRow>, tokio_postgres::Error> {
+    let mut messages = pin!(client.simple_query_raw(query).await?);
+    let mut first = None;
+    while let Some(message) = messages.next().await {
+        match message? {
+            SimpleQueryMessage::Row(row) if first.is_none() && !row.is_empty() => first = Some(row),
+            _ => {}
+        }
+    }
+    Ok(first)
 }
 
 async fn open(prober: &Prober, spec: &PostgresSpec, attempt: &mut Attempt) -> Result<Wire, Failure> {
@@ -77,13 +92,9 @@ async fn open(prober: &Prober, spec: &PostgresSpec, attempt: &mut Attempt) -> Re
     Ok(Box::new(prober.shared.tls.wrap(stream, &spec.host, &wanted, attempt).await?))
 }
 
-fn judge(spec: &PostgresSpec, messages: &[SimpleQueryMessage]) -> Result<(), Failure> {
+fn judge(spec: &PostgresSpec, first: Option<&SimpleQueryRow>) -> Result<(), Failure> {
     let Some(expected) = &spec.is else { return Ok(()) };
-    let first = messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) if !row.is_empty() => Some(row.get(0)),
-        _ => None,
-    });
-    match first {
+    match first.map(|row| row.get(0)) {
         Some(Some(value)) if value == expected => Ok(()),
         Some(_) => Err(failure(Reason::Query, format!("the query did not give {expected:?}"))),
         None => Err(failure(Reason::Query, "the query gave no row")),

@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     Prober,
@@ -28,13 +28,18 @@ const IANA: &str = "https://data.iana.org/rdap/dns.json";
 const FRESH: Duration = Duration::from_hours(7 * 24);
 /// Between two questions to one registry.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Longest wait for the turn: less than what the prober takes for a lost check.
+const PATIENCE: Duration = Duration::from_secs(20);
 const BODY: u32 = 4 * 1024 * 1024;
 
-/// Registries by suffix, and when each may be asked again.
+/// When a registry was asked last. Whoever holds the lock asks it next.
+type Turn = Arc<tokio::sync::Mutex<Instant>>;
+
+/// Registries by suffix, and when each was asked last.
 pub struct Registries {
     bootstrap: String,
     known: Mutex<Option<(Instant, Arc<Bootstrap>)>>,
-    next: Mutex<HashMap<String, Instant>>,
+    asked: Mutex<HashMap<String, Turn>>,
 }
 
 /// The file of IANA: suffixes, and addresses of their servers.
@@ -59,7 +64,7 @@ impl Bootstrap {
 impl Registries {
     pub fn new(bootstrap: Option<String>) -> Self {
         let bootstrap = bootstrap.unwrap_or_else(|| IANA.to_owned());
-        Self { bootstrap, known: Mutex::default(), next: Mutex::default() }
+        Self { bootstrap, known: Mutex::default(), asked: Mutex::default() }
     }
 
     fn known(&self, is_old_enough: bool) -> Option<Arc<Bootstrap>> {
@@ -87,17 +92,27 @@ impl Registries {
         }
     }
 
-    /// Waits for this server's turn.
-    async fn turn(&self, server: &str) {
-        let at = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            next.retain(|_, at| *at > now);
-            let at = next.get(server).copied().unwrap_or(now).max(now);
-            next.insert(server.to_owned(), at + PAUSE);
-            at
+    /// Waits for this server's turn, and says how long that was. Who stops waiting takes no turn.
+    async fn turn(&self, server: &str) -> Result<Duration, Failure> {
+        let began = Instant::now();
+        let last = {
+            let mut servers = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody waits for those that only this map holds.
+            servers
+                .retain(|_, last| Arc::strong_count(last) > 1 || last.try_lock().is_ok_and(|at| at.elapsed() < PAUSE));
+            let never = || Arc::new(tokio::sync::Mutex::new(began.checked_sub(PAUSE).unwrap_or(began)));
+            servers.entry(server.to_owned()).or_insert_with(never).clone()
         };
-        sleep_until(at).await;
+        // A fair lock: they come in turn.
+        let waited = timeout(PATIENCE, async {
+            let mut last = last.lock().await;
+            sleep_until(*last + PAUSE).await;
+            *last = Instant::now();
+        });
+        match waited.await {
+            Ok(()) => Ok(began.elapsed()),
+            Err(_) => Err(refused("too many domains ask their registry at once: it is asked later")),
+        }
     }
 }
 
@@ -121,7 +136,9 @@ pub async fn run(prober: &Prober, spec: &DomainSpec, attempt: &mut Attempt) -> R
         .ok_or_else(|| refused(format!("the registry of {domain} does not answer by RDAP")))?
         .trim_end_matches('/')
         .to_owned();
-    registries.turn(&server).await;
+    // Others are the cause of it, not the registry: that does not count against the timeout.
+    let waited = registries.turn(&server).await?;
+    attempt.prolong(waited);
     let (status, body) = get(prober, &format!("{server}/domain/{domain}"), attempt).await?;
     attempt.code = i16::try_from(status).ok();
     if status == 404 {

@@ -3,14 +3,14 @@
 //! Deadlines are moments of the monotonic clock: no jump of the wall clock makes one pass. A time during which nobody could judge moves them by its length.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use moka::sync::Cache;
 use tokio::time::{Instant, timeout};
-use uuid::Uuid;
 
 use super::{Command, metrics::BeatOutcome};
 use crate::{
@@ -24,8 +24,11 @@ use platform::{crypto::sha256, db::DbError, http::RateLimiter};
 
 /// Beats that are kept while the database is away.
 const MOST: usize = 10_000;
-/// Tokens whose monitors are remembered.
-const TOKENS: usize = 20_000;
+/// Of these, beats of tokens that this process has not seen before: strangers can make them up.
+const STRANGE: usize = 1000;
+/// Tokens whose monitors are remembered, and for how long.
+const TOKENS: u64 = 20_000;
+const REMEMBER: Duration = Duration::from_hours(48);
 /// Reports of one token.
 const A_MINUTE: u32 = 60;
 /// A sender waits for an answer: the database has so long.
@@ -54,6 +57,16 @@ pub struct Push<'a> {
     pub message: &'a str,
 }
 
+/// A beat of a monitor, as it is judged.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub monitor: MonitorId,
+    pub beat: Beat,
+    pub at: DateTime<Utc>,
+    /// What its sender says; empty: nothing.
+    pub message: String,
+}
+
 /// A beat whose monitor is found when it is stored.
 #[derive(Clone, Debug)]
 struct Waiting {
@@ -63,6 +76,14 @@ struct Waiting {
     beat: Beat,
     took: Option<i32>,
     message: String,
+    /// Its token was seen before.
+    is_known: bool,
+}
+
+impl Waiting {
+    fn report(&self, monitor: MonitorId) -> Report {
+        Report { monitor, beat: self.beat, at: self.at, message: self.message.clone() }
+    }
 }
 
 /// A token, with the key that its sender names.
@@ -72,20 +93,34 @@ type Named = ([u8; 32], Option<String>);
 #[derive(Debug)]
 pub struct Kept {
     waiting: Mutex<VecDeque<Waiting>>,
-    tokens: Mutex<HashMap<Named, MonitorId>>,
+    tokens: Cache<Named, MonitorId>,
     limit: RateLimiter,
 }
 
 impl Default for Kept {
     fn default() -> Self {
         let limit = RateLimiter::new(A_MINUTE, A_MINUTE);
-        Self { waiting: Mutex::default(), tokens: Mutex::default(), limit }
+        let tokens = Cache::builder().max_capacity(TOKENS).time_to_live(REMEMBER).build();
+        Self { waiting: Mutex::default(), tokens, limit }
     }
 }
 
+impl Kept {
+    /// A token is worth nothing any more: which one it was is not known here.
+    pub fn forget_tokens(&self) {
+        self.tokens.invalidate_all();
+    }
+}
+
+/// Whether another beat is kept.
+fn has_room(waiting: &VecDeque<Waiting>, is_known: bool) -> bool {
+    let strange = || waiting.iter().filter(|one| !one.is_known).count();
+    waiting.len() < MOST && (is_known || strange() < STRANGE)
+}
+
 impl Uptime {
-    /// Takes a report. `None`: no monitor has this token, or not with this key. While the database is away up to 10 000 are kept; more are the error,
-    /// and so is more than one a second of a token.
+    /// Takes a report. `None`: no monitor has this token, or not with this key. While the database is away up to 10 000 are kept, of which 1 000
+    /// have a token that was not seen before; more are the error, and so is more than one a second of a token.
     pub async fn take_beat(&self, push: Push<'_>) -> Result<Option<Taken>, UptimeError> {
         let Push { token, key, beat, took, message } = push;
         let prober = &self.inner.prober;
@@ -95,18 +130,14 @@ impl Uptime {
         }
         let message: String = message.chars().filter(|char| !char.is_control()).take(MESSAGE).collect();
         let (token, key, at) = (sha256(token), key.map(str::to_owned), self.inner.clock.now());
-        let waiting = Waiting { token, key, at, beat, took, message };
+        let waiting = Waiting { token, key, at, beat, took, message, is_known: false };
         let stored = timeout(PATIENCE, self.store_beats(std::slice::from_ref(&waiting))).await;
         let stored = stored.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
         let (outcome, taken) = match stored {
             Ok(found) => match found.first() {
                 Some(monitor) => {
-                    let mut tokens = prober.kept.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-                    if tokens.len() < TOKENS {
-                        tokens.insert((waiting.token, waiting.key.clone()), *monitor);
-                    }
-                    drop(tokens);
-                    self.tell_prober(Command::Beat { monitor: *monitor, beat, at: waiting.at });
+                    prober.kept.tokens.insert((waiting.token, waiting.key.clone()), *monitor);
+                    self.tell_prober(Command::Beat(waiting.report(*monitor)));
                     (BeatOutcome::Stored, Ok(Some(Taken::Stored)))
                 }
                 None => (BeatOutcome::Unknown, Ok(None)),
@@ -121,16 +152,17 @@ impl Uptime {
     fn keep_beat(&self, waiting: Waiting, error: DbError) -> (BeatOutcome, Result<Option<Taken>, UptimeError>) {
         let kept = &self.inner.prober.kept;
         let named = (waiting.token, waiting.key.clone());
-        let monitor = kept.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(&named).copied();
-        let (beat, at) = (waiting.beat, waiting.at);
+        let monitor = kept.tokens.get(&named);
+        let is_known = monitor.is_some();
+        let report = monitor.map(|monitor| waiting.report(monitor));
         let mut all = kept.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST {
+        if !has_room(&all, is_known) {
             return (BeatOutcome::Refused, Err(error.into()));
         }
-        all.push_back(waiting);
+        all.push_back(Waiting { is_known, ..waiting });
         drop(all);
-        if let Some(monitor) = monitor {
-            self.tell_prober(Command::Beat { monitor, beat, at });
+        if let Some(report) = report {
+            self.tell_prober(Command::Beat(report));
         }
         (BeatOutcome::Kept, Ok(Some(Taken::Kept)))
     }
@@ -283,9 +315,10 @@ impl BeatState {
     }
 }
 
-/// The monitor of a stored beat, parsed.
-pub fn parse(row: &beats::BeatRow) -> Option<(Uuid, Beat, DateTime<Utc>)> {
-    Some((row.monitor_id, row.beat.parse().ok()?, row.received_at))
+/// A stored beat, parsed.
+pub fn parse(row: beats::BeatRow) -> Option<Report> {
+    let beat = row.beat.parse().ok()?;
+    Some(Report { monitor: MonitorId(row.monitor_id), beat, at: row.received_at, message: row.message })
 }
 
 #[cfg(test)]
@@ -300,6 +333,23 @@ mod tests {
 
     fn state(spec: &HeartbeatSpec, interval: TimeDelta) -> BeatState {
         BeatState::new(spec, interval).unwrap()
+    }
+
+    #[test]
+    fn made_up_tokens_leave_room_for_those_that_are_known() {
+        let one = |is_known| Waiting {
+            token: [0; 32],
+            key: None,
+            at: start(),
+            beat: Beat::Ok,
+            took: None,
+            message: String::new(),
+            is_known,
+        };
+        let mut all: VecDeque<Waiting> = std::iter::repeat_with(|| one(false)).take(STRANGE).collect();
+        assert_eq!((has_room(&all, false), has_room(&all, true)), (false, true));
+        all.extend(std::iter::repeat_with(|| one(true)).take(MOST - STRANGE));
+        assert!(!has_room(&all, true));
     }
 
     #[tokio::test]

@@ -6,15 +6,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use super::{
-    beats::Said,
+    beats::{Report, Said},
     metrics::Counts,
     task::{BEATS, Task},
     watched::new_span,
 };
 use crate::{
     events::MonitorEnding,
-    model::{Beat, Cause, Degraded, Failure, Figures, LiveView, MonitorId, Observation, Phases, Reason, Status},
+    model::{Cause, Degraded, Failure, Figures, LiveView, MonitorId, Observation, Owner, Phases, Reason, Status},
     schedule::state::{Change, Effect, Parent},
+    text,
 };
 
 /// A check that has not come back so long after its timeout is lost with its task.
@@ -24,7 +25,7 @@ const VIEWED: u32 = 2000;
 
 /// An observation without an attempt: what others report, or what could not be asked.
 pub fn failed(at: DateTime<Utc>, reason: Reason, text: &str) -> Observation {
-    let failure = Failure { reason, text: text.chars().take(500).collect() };
+    let failure = Failure { reason, text: text::sentence(text) };
     Observation { failures: vec![failure], ..well(at) }
 }
 
@@ -44,6 +45,13 @@ fn well(at: DateTime<Utc>) -> Observation {
     }
 }
 
+/// With what the sender says of it.
+fn sender_failed(message: &str) -> String {
+    let message = message.trim();
+    let said = if message.is_empty() { String::new() } else { format!(": {message}") };
+    format!("its sender reported a failure{said}")
+}
+
 impl Task {
     /// A check, or what counts as one.
     pub(super) fn found(&mut self, index: u32, seen: Observation, lag: Duration) {
@@ -55,7 +63,8 @@ impl Task {
         let (outcome, effects) = watched.state.observe(&rules, &seen, now, parent.as_ref(), &mut ids);
         let (row, kind) = (watched.row(&seen, outcome, lag), watched.definition.kind);
         let took = Duration::from_micros(u64::try_from(seen.total).unwrap_or(0));
-        watched.last_started = watched.last_started.max(Some(seen.at));
+        // It began before the clock went back, or another host's clock is ahead: nothing is later than now.
+        watched.last_started = watched.last_started.max(Some(seen.at.min(now)));
         watched.keep(seen, now);
         self.outbox.check(row);
         self.metrics.checked(kind, outcome, took);
@@ -143,7 +152,8 @@ impl Task {
     }
 
     /// A report of a heartbeat monitor.
-    pub(super) fn beat(&mut self, monitor: MonitorId, beat: Beat, at: DateTime<Utc>) {
+    pub(super) fn beat(&mut self, report: Report) {
+        let Report { monitor, beat, at, message } = report;
         let (instant, observed) = (Instant::now(), self.observed);
         let Some(index) = self.by_id.get(&monitor).copied() else { return };
         let Some(watched) = self.get_mut(index) else { return };
@@ -155,9 +165,12 @@ impl Task {
         let Some(beats) = watched.beats.as_mut() else { return };
         match beats.take(beat, at, |time| observed.moment(time, instant)) {
             Said::Known | Said::Begun => {}
-            Said::Well => self.found(index, well(at), Duration::ZERO),
+            Said::Well => {
+                let note = Some(text::sentence(&message)).filter(|note| !note.trim().is_empty());
+                self.found(index, Observation { note, ..well(at) }, Duration::ZERO);
+            }
             Said::Failed => {
-                let seen = failed(at, Reason::BeatFailed, "its sender reported a failure");
+                let seen = failed(at, Reason::BeatFailed, &sender_failed(&message));
                 self.found(index, seen, Duration::ZERO);
             }
         }
@@ -200,13 +213,15 @@ impl Task {
             let is_known = watched.state.checked != Status::Unknown;
             if is_lost {
                 // Its task has ended without a result, which only a fault of ours does.
-                (watched.is_in_flight, watched.run) = (false, watched.run.wrapping_add(1));
+                let run = watched.run;
+                (watched.is_in_flight, watched.run) = (false, run.wrapping_add(1));
                 let (id, key) = (definition.id, definition.key.as_str());
                 tracing::error!(monitor = %id, key, "a check has ended without a result");
+                self.lost.insert((id, run));
             }
             self.apply(index, effects, now);
             if is_lost {
-                self.targets.give(target.as_ref());
+                self.place_free(definition.owner, target.as_ref());
                 self.plan_first(index, instant, false);
             } else if is_late && is_known {
                 self.lose(index, now, now, Cause::Overload);
@@ -258,15 +273,8 @@ impl Task {
                 *count += 1;
             }
             counts.flapping += u32::from(state.flapping_since.is_some());
-            for (place, days) in [7, 21].into_iter().enumerate() {
-                let ends =
-                    |at: Option<DateTime<Utc>>| u32::from(at.is_some_and(|at| at - now <= TimeDelta::days(days)));
-                if let (Some(certificates), Some(domains)) =
-                    (counts.certificates.get_mut(place), counts.domains.get_mut(place))
-                {
-                    *certificates += ends(state.certificate_ends_at);
-                    *domains += ends(state.domain_ends_at);
-                }
+            if watched.definition.owner == Owner::Installation {
+                counts.ending(now, state.certificate_ends_at, state.domain_ends_at);
             }
         }
         counts

@@ -8,14 +8,14 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    beats::{self, BeatState},
+    beats::{self, BeatState, Report},
     definition::Definition,
     reader::Seen,
     watched::Watched,
 };
 use crate::{
     Uptime, UptimeError,
-    model::{Beat, Cause, Check, Owner, SpanId, Status, Window},
+    model::{Cause, Check, Owner, SpanId, Status, Window},
     schedule::state::{State, Stored, StoredOutage},
     store::{
         beats::BeatRow,
@@ -44,7 +44,7 @@ pub struct Loaded {
     pub ordinal: i64,
     pub seen: Seen,
     /// Beats that came after the last check of their monitor: they count.
-    pub unread: Vec<(Uuid, Beat, DateTime<Utc>)>,
+    pub unread: Vec<Report>,
     /// When a prober was last alive.
     pub alive_at: Option<DateTime<Utc>>,
 }
@@ -112,7 +112,8 @@ fn resumed(definition: Arc<Definition>, row: Option<StateRow>, last: &[Check], n
     let stored = row.and_then(stored);
     let state = stored.map_or_else(|| State::new(now), |stored| State::resume(&definition.rules, stored, last));
     let mut watched = Watched::new(definition, state, now);
-    watched.last_started = last.first().map(|check| check.at);
+    // The clock may have gone back since: then it was checked by now, and not at a time that is to come.
+    watched.last_started = last.first().map(|check| check.at.min(now));
     watched.attempt = watched
         .state
         .suspect
@@ -151,10 +152,10 @@ fn note_beats(rows: Vec<BeatRow>, loaded: &mut Loaded) {
     for row in rows {
         loaded.ordinal = loaded.ordinal.max(row.ordinal);
         loaded.seen.note(row.ordinal);
-        if let Some((monitor, beat, at)) = beats::parse(&row) {
-            let last = judged.get(&monitor).copied().flatten();
-            if last.is_none_or(|last| at > last) {
-                loaded.unread.push((monitor, beat, at));
+        if let Some(report) = beats::parse(row) {
+            let last = judged.get(&report.monitor.0).copied().flatten();
+            if last.is_none_or(|last| report.at > last) {
+                loaded.unread.push(report);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -59,6 +60,8 @@ label_enum! {
         Memory = "memory",
         /// Another process has the duty: its own are the truth.
         Fenced = "fenced",
+        /// The database refuses what it contains.
+        Refused = "refused",
     }
 }
 
@@ -94,6 +97,22 @@ pub struct Counts {
     pub domains: [u32; 2],
 }
 
+impl Counts {
+    /// A monitor of the installation whose certificate or domain ends at these times. Those of organisations are their own business: an operator who is
+    /// told of them can do nothing.
+    pub fn ending(&mut self, now: DateTime<Utc>, certificate: Option<DateTime<Utc>>, domain: Option<DateTime<Utc>>) {
+        let within =
+            |at: Option<DateTime<Utc>>, days: i64| u32::from(at.is_some_and(|at| at - now <= TimeDelta::days(days)));
+        for (place, days) in [7, 21].into_iter().enumerate() {
+            if let (Some(certificates), Some(domains)) = (self.certificates.get_mut(place), self.domains.get_mut(place))
+            {
+                *certificates += within(certificate, days);
+                *domains += within(domain, days);
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct ProberMetrics {
     checks: Family<Check, Counter>,
@@ -109,6 +128,7 @@ pub struct ProberMetrics {
     rows: Histogram,
     write: Histogram,
     in_memory: Gauge,
+    unwritten: Figure,
     folded: Counter,
     dropped_checks: Family<Lost, Counter>,
     dropped: Family<Lost, Counter>,
@@ -133,6 +153,7 @@ impl ProberMetrics {
             rows: Histogram::new(ROWS),
             write: Histogram::new(WRITE),
             in_memory: Gauge::default(),
+            unwritten: Figure::default(),
             folded: Counter::default(),
             dropped_checks: Family::default(),
             dropped: Family::default(),
@@ -191,9 +212,9 @@ impl ProberMetrics {
             "Monitors whose status changes all the time; exported by the prober",
             self.flapping.clone(),
         );
-        let ending = "Monitors whose certificate ends within this time; exported by the prober";
+        let ending = "Monitors of the installation whose certificate ends within this time; exported by the prober";
         registry.register("certificates_ending", ending, self.certificates.clone());
-        let ending = "Monitors whose domain ends within this time; exported by the prober";
+        let ending = "Monitors of the installation whose domain ends within this time; exported by the prober";
         registry.register("domains_ending", ending, self.domains.clone());
     }
 
@@ -202,6 +223,8 @@ impl ProberMetrics {
         let write = "Duration of the transaction that writes a batch";
         registry.register_with_unit("write_duration", write, Unit::Seconds, self.write.clone());
         registry.register("checks_in_memory", "Checks that wait to be written", self.in_memory.clone());
+        let unwritten = "Since when nothing that checks found could be written; 0: it is written";
+        registry.register_with_unit("unwritten", unwritten, Unit::Seconds, self.unwritten.clone());
         registry.register(
             "checks_folded",
             "Checks of which only time, duration, outcome and reason were kept, because the database was away",
@@ -210,7 +233,7 @@ impl ProberMetrics {
         registry.register("checks_dropped", "Checks that were not written, by reason", self.dropped_checks.clone());
         registry.register(
             "transitions_dropped",
-            "Changes of status that were not written, by reason",
+            "Changes of status and states that were not written, by reason",
             self.dropped.clone(),
         );
     }
@@ -244,6 +267,10 @@ impl ProberMetrics {
 
     pub fn in_memory(&self, checks: usize) {
         self.in_memory.set(i64::try_from(checks).unwrap_or(i64::MAX));
+    }
+
+    pub fn unwritten(&self, seconds: f64) {
+        self.unwritten.set(seconds);
     }
 
     pub fn folded(&self, checks: u64) {
@@ -299,5 +326,19 @@ impl ProberMetrics {
         }
         self.in_flight.set(0);
         self.active.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_within_a_week_ends_within_three_too() {
+        let now = DateTime::UNIX_EPOCH;
+        let mut counts = Counts::default();
+        counts.ending(now, Some(now + TimeDelta::days(3)), Some(now + TimeDelta::days(20)));
+        counts.ending(now, Some(now + TimeDelta::days(22)), None);
+        assert_eq!((counts.certificates, counts.domains), ([1, 1], [0, 1]));
     }
 }

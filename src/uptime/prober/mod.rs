@@ -11,6 +11,7 @@ mod load;
 mod metrics;
 mod outbox;
 mod reader;
+mod saving;
 mod set;
 mod storm;
 mod targets;
@@ -27,12 +28,10 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
 use super::{
     Uptime,
-    model::{Beat, MonitorId},
     probe::{self, Settings},
     target::Policy,
 };
@@ -49,15 +48,11 @@ pub use metrics::ProberMetrics;
 const COMMANDS: usize = 20_000;
 
 /// What this process tells its prober. What others do is seen in the database within a second.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Command {
     /// Monitors or windows have changed.
     Reload,
-    Beat {
-        monitor: MonitorId,
-        beat: Beat,
-        at: DateTime<Utc>,
-    },
+    Beat(beats::Report),
 }
 
 /// The prober of this process, if it has one. In [`Uptime`].
@@ -97,6 +92,11 @@ impl Uptime {
         &self.inner.prober.probes
     }
 
+    /// A token of a heartbeat is worth nothing any more.
+    pub(crate) fn forget_tokens(&self) {
+        self.inner.prober.kept.forget_tokens();
+    }
+
     /// Dropped where no prober checks, or where so many wait that it sees the change in the database as soon.
     pub(crate) fn tell_prober(&self, command: Command) {
         if self.inner.prober.is_active.load(Ordering::Relaxed) {
@@ -108,6 +108,7 @@ impl Uptime {
     pub(crate) fn probe_settings(deps: &super::Deps) -> Settings {
         Settings {
             policy: Policy::new(deps.config.networks()),
+            tenant_policy: (!deps.config.private_networks_for_organisations).then(Policy::default),
             self_checks: deps.self_checks.clone(),
             refused: deps.metrics.refused.clone(),
             clock: deps.clock.clone(),

@@ -63,14 +63,13 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// It was read otherwise.
-    pub fn note(&mut self, ordinal: i64) {
-        self.insert(ordinal);
+    fn has(&self, ordinal: i64) -> bool {
+        self.all.contains(&ordinal)
     }
 
-    fn insert(&mut self, ordinal: i64) -> bool {
+    pub fn note(&mut self, ordinal: i64) {
         if !self.all.insert(ordinal) {
-            return false;
+            return;
         }
         self.order.push_back(ordinal);
         if self.order.len() > 20_000
@@ -78,7 +77,6 @@ impl Seen {
         {
             self.all.remove(&oldest);
         }
-        true
     }
 }
 
@@ -114,6 +112,7 @@ impl Reader {
         }
     }
 
+    /// What was seen is noted after it was sent: when time is up in between, it comes again.
     async fn read(&mut self, compare: bool) -> Result<(), UptimeError> {
         let mut tx = self.uptime.system().await?;
         let asked = Instant::now();
@@ -129,16 +128,16 @@ impl Reader {
             let present: HashSet<Uuid> = all.into_iter().map(|(id, _)| id).collect();
             let gone: Vec<Uuid> = self.known.keys().copied().filter(|id| !present.contains(id)).collect();
             if !gone.is_empty() {
-                self.known.retain(|id, _| present.contains(id));
                 self.send(News::Gone(gone)).await;
+                self.known.retain(|id, _| present.contains(id));
             }
         }
         for row in rows {
-            if self.known.insert(row.id, row.revision) != Some(row.revision) {
-                self.revision = self.revision.max(row.revision);
-                let definition = Definition::read(row, &self.uptime.inner.master_key);
-                self.send(News::Changed(Box::new(definition))).await;
-            }
+            let (id, revision) = (row.id, row.revision);
+            let definition = Definition::read(row, &self.uptime.inner.master_key);
+            self.send(News::Changed(Box::new(definition))).await;
+            self.known.insert(id, revision);
+            self.revision = self.revision.max(revision);
         }
         let mark = state::windows_mark(&mut tx).await?;
         if mark != self.windows {
@@ -148,9 +147,12 @@ impl Reader {
             self.windows = mark;
         }
         let rows = beats::after(&mut tx, self.ordinal - LOOK_BACK, BEATS).await?;
-        self.ordinal = rows.last().map_or(self.ordinal, |row| row.ordinal.max(self.ordinal));
-        let fresh = rows.into_iter().filter(|row| self.seen.insert(row.ordinal)).collect();
+        let last = rows.last().map_or(self.ordinal, |row| row.ordinal.max(self.ordinal));
+        let fresh: Vec<BeatRow> = rows.into_iter().filter(|row| !self.seen.has(row.ordinal)).collect();
+        let ordinals: Vec<i64> = fresh.iter().map(|row| row.ordinal).collect();
         self.send(News::Beats(fresh, asked)).await;
+        ordinals.into_iter().for_each(|ordinal| self.seen.note(ordinal));
+        self.ordinal = last;
         Ok(())
     }
 

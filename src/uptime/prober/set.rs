@@ -1,6 +1,6 @@
 //! What is watched: monitors that come, change and go, and what covers them.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use super::{
     watched::{Children, Watched, new_span},
 };
 use crate::{
-    model::{Cause, MonitorId, Owner, Window},
+    model::{Cause, MonitorId, Owner, Window, WindowId},
     schedule::{
         state::{Cover, State},
         windows::{self, Plan},
@@ -113,7 +113,7 @@ impl Task {
         self.windows = windows
             .into_iter()
             .filter_map(|(owner, window)| match Plan::of(&window) {
-                Ok(plan) => Some((owner, window, plan)),
+                Ok(plan) => Some((owner, Arc::new(window), plan)),
                 Err(error) => {
                     tracing::error!(window = %window.id, %error, "a maintenance window cannot be read: it never opens");
                     None
@@ -123,22 +123,16 @@ impl Task {
         self.covers_due = None;
     }
 
-    fn cover_of(&self, definition: &Definition, now: DateTime<Utc>) -> Cover {
-        let open = self.windows.iter().find(|(owner, window, plan)| {
-            *owner == definition.owner
-                && windows::is_for(window, definition.id, definition.group, &definition.tags)
-                && plan.open_at(now).is_some()
-        });
-        Cover {
-            is_removed: definition.is_removed,
-            is_paused: definition.is_paused,
-            window: open.map(|(_, window, _)| window.id),
-        }
-    }
-
+    /// Of one monitor: only windows that are for it are looked at.
     fn refresh_cover(&mut self, index: u32, now: DateTime<Utc>) {
         let Some(definition) = self.get(index).map(|watched| watched.definition.clone()) else { return };
-        let cover = self.cover_of(&definition, now);
+        let mut of_owner = self.windows.iter().filter(|(owner, ..)| *owner == definition.owner);
+        let open = of_owner.find(|(_, window, plan)| is_for(window, &definition) && plan.open_at(now).is_some());
+        let window = open.map(|(_, window, _)| window.id);
+        self.set_cover(index, cover(&definition, window), now);
+    }
+
+    fn set_cover(&mut self, index: u32, cover: Cover, now: DateTime<Utc>) {
         let (instant, observed) = (Instant::now(), self.observed);
         let mut ids = new_span(&self.uptime.inner.clock);
         let Some(watched) = self.get_mut(index) else { return };
@@ -157,8 +151,16 @@ impl Task {
 
     /// Of all monitors, when a window opens or closes.
     pub(super) fn refresh_covers(&mut self, now: DateTime<Utc>) {
+        // Computing when a window is open costs far more than comparing what it is for: once for each window, not for each monitor.
+        let mut open: HashMap<Owner, Vec<Arc<Window>>> = HashMap::new();
+        for (owner, window, _) in self.windows.iter().filter(|(_, _, plan)| plan.open_at(now).is_some()) {
+            open.entry(*owner).or_default().push(window.clone());
+        }
         for index in self.indices() {
-            self.refresh_cover(index, now);
+            let Some(definition) = self.get(index).map(|watched| watched.definition.clone()) else { continue };
+            let mut of_owner = open.get(&definition.owner).into_iter().flatten();
+            let window = of_owner.find(|window| is_for(window, &definition)).map(|window| window.id);
+            self.set_cover(index, cover(&definition, window), now);
         }
         let next = self.windows.iter().filter_map(|(_, _, plan)| {
             let closes = plan.open_at(now).map(|open| open.until);
@@ -167,4 +169,12 @@ impl Task {
         });
         self.covers_due = next.min();
     }
+}
+
+fn is_for(window: &Window, definition: &Definition) -> bool {
+    windows::is_for(window, definition.id, definition.group, &definition.tags)
+}
+
+fn cover(definition: &Definition, window: Option<WindowId>) -> Cover {
+    Cover { is_removed: definition.is_removed, is_paused: definition.is_paused, window }
 }

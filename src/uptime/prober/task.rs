@@ -1,7 +1,7 @@
 //! The loop: what is due, what has ended, what others say. Nothing here waits for the database, except resuming.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -55,8 +55,10 @@ pub struct Task {
     pub(super) free: Vec<u32>,
     pub(super) children: Option<Arc<Children>>,
     pub(super) targets: Targets,
+    /// Checks whose place was given back though they have not ended, by their run.
+    pub(super) lost: HashSet<(MonitorId, u32)>,
     pub(super) results: (mpsc::UnboundedSender<Done>, mpsc::UnboundedReceiver<Done>),
-    pub(super) windows: Vec<(Owner, Window, Plan)>,
+    pub(super) windows: Vec<(Owner, Arc<Window>, Plan)>,
     /// When a window next opens or closes; `None`: never.
     pub(super) covers_due: Option<DateTime<Utc>>,
     pub(super) storm: Storm,
@@ -97,6 +99,7 @@ impl Task {
             free: Vec::new(),
             children: None,
             targets: Targets::new(most),
+            lost: HashSet::new(),
             results: mpsc::unbounded_channel(),
             windows: Vec::new(),
             covers_due: None,
@@ -170,7 +173,7 @@ impl Task {
         let loading = timeout(PATIENCE, load::load(&self.uptime, &self.duty, term, now)).await;
         let loaded = loading.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))?;
         let Some(mut loaded) = loaded else { return Ok(None) };
-        self.outbox.forget_changes();
+        self.outbox.begin(term);
         let instant = Instant::now();
         let now = self.uptime.inner.clock.now();
         self.observed = Observed::new(now, instant);
@@ -199,8 +202,8 @@ impl Task {
             self.plan_first(index, instant, true);
         }
         self.refresh_covers(now);
-        for (monitor, beat, at) in unread {
-            self.beat(MonitorId(monitor), beat, at);
+        for report in unread {
+            self.beat(report);
         }
         self.uptime.inner.prober.is_active.store(true, Ordering::Relaxed);
         self.metrics.active(true);
@@ -241,6 +244,7 @@ impl Task {
         self.metrics.forget();
         self.heap.clear();
         self.targets.clear();
+        self.lost.clear();
         self.watched.clear();
         self.by_id.clear();
         self.free.clear();
@@ -255,7 +259,7 @@ impl Task {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Reload => self.wake_reader.notify_one(),
-            Command::Beat { monitor, beat, at } => self.beat(monitor, beat, at),
+            Command::Beat(report) => self.beat(report),
         }
     }
 
@@ -269,8 +273,8 @@ impl Task {
                 self.refresh_covers(now);
             }
             News::Beats(rows, asked) => {
-                for (monitor, beat, at) in rows.iter().filter_map(super::beats::parse) {
-                    self.beat(MonitorId(monitor), beat, at);
+                for report in rows.into_iter().filter_map(super::beats::parse) {
+                    self.beat(report);
                 }
                 self.beats_read = Some(asked);
             }
@@ -308,7 +312,9 @@ impl Task {
         tracing::warn!(event = "uptime.clock_stepped", seconds, "the clock of this host has jumped");
         self.heap.clear();
         for index in self.indices() {
-            let Some(watched) = self.get(index) else { continue };
+            let Some(watched) = self.get_mut(index) else { continue };
+            // What was seen at a time that is to come again was seen by now: else no slot would come until then, and no beat would count.
+            watched.last_started = watched.last_started.map(|last| last.min(jump.after));
             let (last, interval) = (watched.last_started, watched.definition.interval);
             let timeout = TimeDelta::from_std(watched.definition.timeout).unwrap_or(TimeDelta::MAX);
             let patience = interval + timeout + TimeDelta::seconds(5);

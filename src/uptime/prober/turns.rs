@@ -7,13 +7,16 @@ use tokio::time::Instant;
 
 use super::{definition::Definition, found::failed, metrics::Skipped, storm::RATE, targets::Place, task::Task};
 use crate::{
-    model::{MonitorId, Observation, Reason},
+    model::{Kind, MonitorId, Observation, Owner, Reason},
     probe::Prober,
     schedule::heap::mix,
 };
 
 /// First checks of many monitors are spread over this time at most.
 const SPREAD: Duration = Duration::from_secs(30);
+
+/// A domain whose registry could not be asked is looked at again after this time.
+const UNABLE: Duration = Duration::from_secs(600);
 
 /// A check that has ended.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub struct Done {
     at: DateTime<Utc>,
     started: Instant,
     lag: Duration,
+    owner: Owner,
     target: Option<Arc<str>>,
     seen: Observation,
 }
@@ -44,7 +48,7 @@ impl Task {
 
     fn start(&mut self, index: u32) {
         let Some(definition) = self.get(index).map(|watched| watched.definition.clone()) else { return };
-        let place = self.targets.take(index, definition.target.as_ref());
+        let place = self.targets.take(index, definition.owner, definition.target.as_ref());
         let (now, observed) = (Instant::now(), self.observed);
         let Some(watched) = self.get_mut(index) else { return };
         watched.delayed = match place {
@@ -77,28 +81,35 @@ impl Task {
         lifecycle.spawn("uptime.check", async move {
             let seen =
                 tokio::select! { seen = look(&probes, &definition, at) => seen, () = soft.cancelled() => return };
-            let target = definition.target.clone();
+            let (owner, target) = (definition.owner, definition.target.clone());
             // Nobody listens: this process has lost the duty meanwhile.
-            let _ = results.send(Done { index, id, run, at, started: now, lag, target, seen });
+            let _ = results.send(Done { index, id, run, at, started: now, lag, owner, target, seen });
         });
     }
 
-    /// A check has ended.
-    pub(super) fn ended(&mut self, done: Done) {
-        let target = done.target.as_ref();
-        let mut next = self.targets.give(target);
+    /// Gives a place back, and starts who waits for it.
+    pub(super) fn place_free(&mut self, owner: Owner, target: Option<&Arc<str>>) {
+        let mut next = self.targets.give(owner, target);
         while let Some(index) = next.pop() {
             let Some(watched) = self.get_mut(index).filter(|watched| watched.is_queued) else {
                 // It is gone: whoever is behind it has the place.
-                next.extend(self.targets.next(target));
+                next.extend(self.targets.next(owner, target));
                 continue;
             };
             watched.is_queued = false;
             if watched.is_asked() {
                 self.start(index);
             } else {
-                next.extend(self.targets.next(target));
+                next.extend(self.targets.next(owner, target));
             }
+        }
+    }
+
+    /// A check has ended.
+    pub(super) fn ended(&mut self, done: Done) {
+        // A lost check has given its place back already.
+        if !self.lost.remove(&(done.id, done.run)) {
+            self.place_free(done.owner, done.target.as_ref());
         }
         self.metrics.in_flight(self.targets.running());
         let is_its = |watched: &&mut super::watched::Watched| {
@@ -125,6 +136,14 @@ impl Task {
             return;
         }
         watched.attempt = 1;
+        let is_unable = watched.last.as_ref().is_some_and(|last| last.observation.is_unable());
+        if is_unable && watched.definition.kind == Kind::Domain {
+            // Its interval is a day: so long nobody would know.
+            let due = now + UNABLE;
+            watched.slot = observed.at(due);
+            self.heap.push(due, index, generation);
+            return;
+        }
         let missed = watched.grid.between(watched.slot, time);
         watched.slot = watched.grid.after(time);
         let due = observed.moment(watched.slot, now);
@@ -206,7 +225,7 @@ impl Task {
 
 async fn look(probes: &Prober, definition: &Definition, at: DateTime<Utc>) -> Observation {
     match &definition.spec {
-        Ok(spec) => probes.run(spec, &definition.secrets, definition.timeout).await,
+        Ok(spec) => probes.run(definition.owner, spec, &definition.secrets, definition.timeout).await,
         Err(error) => failed(at, Reason::Local, error),
     }
 }

@@ -1,5 +1,5 @@
 //! Writes what waits: once a second, with a change at once. What is not written waits, and a batch whose commit was not answered is written again: keys
-//! make that harmless.
+//! make that harmless. What the database refuses for what it contains is dropped (`saving.rs`): it would be refused again for ever.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -10,11 +10,12 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     metrics::{Dropped, ProberMetrics},
     outbox::{Batch, Outbox},
+    saving,
 };
 use crate::{
     Uptime, UptimeError,
     model::{Figures, Transition},
-    store::{checks, spans, state},
+    store::{checks, state},
 };
 use jobs::{Duty, Standing};
 use platform::ids::OrgId;
@@ -60,9 +61,10 @@ impl Writer {
                 tokio::select! { () = sleep(PAUSE) => {}, () = self.outbox.woken() => {}, () = soft.cancelled() => {} }
             }
             let standing = self.duty.standing();
+            self.show_unwritten();
             // Nobody knows yet whose the duty is: what was found waits.
             if matches!(standing, Standing::Unsure { .. }) && !is_last {
-                self.note_unwritten();
+                self.note_unwritten("the lease has ended, and the database does not answer");
                 continue;
             }
             if batch.is_empty() {
@@ -72,6 +74,10 @@ impl Writer {
             if batch.is_empty() && !is_due {
                 if is_last {
                     return;
+                }
+                if standing == Standing::Theirs {
+                    // Another process writes now.
+                    self.progress().unwritten_since = None;
                 }
                 continue;
             }
@@ -83,7 +89,7 @@ impl Writer {
                     self.note_written();
                 }
                 Err(error) => {
-                    self.note_failure(&error);
+                    self.note_unwritten(&platform::error::chain(&error));
                     // Unknown whether an hour was named in a transaction that failed.
                     named.clear();
                     if is_last {
@@ -108,21 +114,25 @@ impl Writer {
             _ => None,
         };
         if !batch.checks.is_empty() {
-            checks::insert(&mut tx, &batch.checks).await?;
+            saving::checks(&mut tx, &batch.checks, &self.metrics).await?;
             let now = self.uptime.inner.clock.now();
             let hours = hours(batch, named, now);
             if !hours.is_empty() {
                 checks::open_hours(&mut tx, &hours).await?;
             }
         }
+        // What waits here may be of a term that has ended meanwhile.
         match term {
-            Some(term) => self.write_changes(&mut tx, batch, term).await?,
-            None if !batch.changes.is_empty() => {
+            Some(term) if batch.term == Some(term) => self.write_changes(&mut tx, batch, term).await?,
+            _ if !batch.changes.is_empty() => {
                 let count = batch.changes.len();
                 tracing::warn!(changes = count, "changes of monitors are not written: another process checks them now");
                 self.metrics.dropped(Dropped::Fenced, u64::try_from(count).unwrap_or(u64::MAX));
             }
-            None => {}
+            _ => {}
+        }
+        if let Some(term) = term {
+            self.say_alive(&mut tx, term).await?;
         }
         tx.commit().await?;
         if !batch.checks.is_empty() {
@@ -133,11 +143,8 @@ impl Writer {
 
     async fn write_changes(&self, tx: &mut PgConnection, batch: &Batch, term: i64) -> Result<(), UptimeError> {
         let (clock, now) = (&self.uptime.inner.clock, self.uptime.inner.clock.now());
-        let fresh =
-            if batch.changes.is_empty() { HashSet::new() } else { spans::write(tx, term, &rows(batch)).await? };
-        if !batch.states.is_empty() {
-            state::write(tx, term, now, &batch.states).await?;
-        }
+        let fresh = saving::changes(tx, term, &batch.changes, &self.metrics).await?;
+        saving::states(tx, term, now, &batch.states, &self.metrics).await?;
         if !batch.changes.is_empty() {
             self.tell(tx, batch).await?;
         }
@@ -153,8 +160,12 @@ impl Writer {
         for (org, event) in &batch.endings {
             events::publish(tx, clock, org.map(OrgId), event).await?;
         }
+        Ok(())
+    }
+
+    async fn say_alive(&self, tx: &mut PgConnection, term: i64) -> Result<(), UptimeError> {
         let progress = {
-            let progress = self.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let progress = self.progress();
             progress.now.map(|now| (now, progress.revision, progress.figures))
         };
         if let Some((now, revision, figures)) = progress {
@@ -188,50 +199,40 @@ impl Writer {
         Ok(())
     }
 
-    fn note_unwritten(&self) {
-        let now = self.uptime.inner.clock.now();
-        let mut progress = self.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        progress.unwritten_since.get_or_insert(now);
+    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn note_failure(&self, error: &UptimeError) {
+    /// For the metric: how long nothing could be written.
+    fn show_unwritten(&self) {
+        let (now, since) = (self.uptime.inner.clock.now(), self.progress().unwritten_since);
+        self.metrics.unwritten(since.map_or(0.0, |since| (now - since).as_seconds_f64().max(0.0)));
+    }
+
+    /// Logs when it begins.
+    fn note_unwritten(&self, error: &str) {
+        let now = self.uptime.inner.clock.now();
         let is_first = {
-            let progress = self.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            progress.unwritten_since.is_none()
+            let mut progress = self.progress();
+            let is_first = progress.unwritten_since.is_none();
+            progress.unwritten_since.get_or_insert(now);
+            is_first
         };
-        self.note_unwritten();
-        if is_first {
-            let (error, waiting) = (platform::error::chain(error), self.outbox.waiting());
-            tracing::warn!(
-                event = "uptime.checks_kept",
-                error,
-                waiting,
-                "checks cannot be written: they wait in memory"
-            );
+        if !is_first {
+            return;
         }
+        let waiting = self.outbox.waiting();
+        tracing::warn!(event = "uptime.checks_kept", error, waiting, "checks cannot be written: they wait in memory");
     }
 
     fn note_written(&self) {
-        let since = {
-            let mut progress = self.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            progress.unwritten_since.take()
-        };
+        let since = self.progress().unwritten_since.take();
         if let Some(since) = since {
             let seconds = (self.uptime.inner.clock.now() - since).num_seconds();
             let waiting = self.outbox.waiting();
             tracing::info!(event = "uptime.checks_written", seconds, waiting, "checks are written again");
         }
     }
-}
-
-/// Spans of a batch: each ends where the monitor's next one begins.
-fn rows(batch: &Batch) -> Vec<spans::SpanRow> {
-    let mut rows: Vec<spans::SpanRow> = batch.changes.iter().map(|changed| changed.span.clone()).collect();
-    let mut next: std::collections::HashMap<uuid::Uuid, DateTime<Utc>> = std::collections::HashMap::new();
-    for row in rows.iter_mut().rev() {
-        row.ends_at = next.insert(row.monitor, row.starts_at);
-    }
-    rows
 }
 
 /// Hours that the rollup must hear of: those that this writer has not named, and those that were over when their checks came.

@@ -1,5 +1,7 @@
 //! Whether a maintenance window is open, and when that changes. Pure: occurrences are computed, never stored.
 
+use std::{cmp::Reverse, collections::BinaryHeap};
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::{GroupId, MonitorId, Window};
@@ -57,19 +59,6 @@ impl Plan {
         }
     }
 
-    /// Occurrences that are open at some time between the two, oldest first, at most so many.
-    pub fn between(&self, from: DateTime<Utc>, until: DateTime<Utc>, most: usize) -> Vec<Occurrence> {
-        let mut found: Vec<Occurrence> = self.open_at(from).into_iter().collect();
-        let mut last = from;
-        while found.len() < most
-            && let Some(next) = self.next_after(last).filter(|next| next.from < until)
-        {
-            last = next.from;
-            found.push(next);
-        }
-        found
-    }
-
     fn once(&self) -> Option<Occurrence> {
         Some(Occurrence { from: self.starts_at?, until: self.ends_at? })
     }
@@ -80,6 +69,26 @@ impl Plan {
         let until = self.ends_at.map_or(tick + length, |ends| (tick + length).min(ends));
         (from < until).then_some(Occurrence { from, until })
     }
+}
+
+/// Occurrences of these that are open at some time between the two, each with its place, oldest first, at most so many: no more are computed.
+pub fn merged(plans: &[Plan], from: DateTime<Utc>, until: DateTime<Utc>, most: usize) -> Vec<(usize, Occurrence)> {
+    type Next = Reverse<(DateTime<Utc>, usize, DateTime<Utc>)>;
+    let next = |place: usize, found: Option<Occurrence>| {
+        let found = found.filter(|found| found.from < until)?;
+        Some(Reverse((found.from, place, found.until)))
+    };
+    let first = |(place, plan): (usize, &Plan)| next(place, plan.open_at(from).or_else(|| plan.next_after(from)));
+    let mut waiting: BinaryHeap<Next> = plans.iter().enumerate().filter_map(first).collect();
+    let mut found = Vec::new();
+    while found.len() < most
+        && let Some(Reverse((starts, place, ends))) = waiting.pop()
+    {
+        found.push((place, Occurrence { from: starts, until: ends }));
+        let later = plans.get(place).and_then(|plan| plan.next_after(starts.max(from)));
+        waiting.extend(next(place, later));
+    }
+    found
 }
 
 /// Whether a window is for a monitor of its owner.
@@ -97,6 +106,10 @@ mod tests {
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
+    }
+
+    fn between(plan: &Plan, from: &str, until: &str) -> Vec<Occurrence> {
+        merged(std::slice::from_ref(plan), at(from), at(until), 10).into_iter().map(|(_, found)| found).collect()
     }
 
     fn window(cron: Option<&str>, starts_at: Option<&str>, ends_at: Option<&str>) -> Window {
@@ -126,7 +139,7 @@ mod tests {
     fn a_recurring_window_follows_the_clocks_of_its_zone() {
         let plan = Plan::of(&window(Some("0 2 * * SUN"), None, None)).unwrap();
         // The clocks are turned back on 25 October 2026 at 3:00.
-        let found = plan.between(at("2026-10-17T00:00:00Z"), at("2026-11-02T00:00:00Z"), 10);
+        let found = between(&plan, "2026-10-17T00:00:00Z", "2026-11-02T00:00:00Z");
         let from: Vec<String> = found.iter().map(|found| found.from.to_rfc3339()).collect();
         assert_eq!(
             (from[0].as_str(), from.last().unwrap().as_str()),
@@ -141,7 +154,7 @@ mod tests {
 
     fn begins(cron: &str, zone: &str, from: &str, until: &str) -> Vec<String> {
         let window = Window { zone: zone.into(), ..window(Some(cron), None, None) };
-        let found = Plan::of(&window).unwrap().between(at(from), at(until), 10);
+        let found = between(&Plan::of(&window).unwrap(), from, until);
         assert!(found.iter().all(|found| found.until - found.from == TimeDelta::minutes(90)), "{found:?}");
         found.iter().map(|found| found.from.format("%m-%d %H:%M").to_string()).collect()
     }
@@ -183,15 +196,25 @@ mod tests {
     fn a_recurrence_ends_where_its_time_does_and_one_occurrence_is_one() {
         let bounds = (Some("2026-11-01T01:30:00Z"), Some("2026-11-08T01:10:00Z"));
         let plan = Plan::of(&window(Some("0 2 * * SUN"), bounds.0, bounds.1)).unwrap();
-        let found = plan.between(at("2026-10-01T00:00:00Z"), at("2027-01-01T00:00:00Z"), 10);
+        let found = between(&plan, "2026-10-01T00:00:00Z", "2027-01-01T00:00:00Z");
         let first = Occurrence { from: at("2026-11-01T01:30:00Z"), until: at("2026-11-01T02:30:00Z") };
         let last = Occurrence { from: at("2026-11-08T01:00:00Z"), until: at("2026-11-08T01:10:00Z") };
         assert_eq!(found, [first, last]);
         assert_eq!(plan.open_at(at("2026-11-01T01:45:00Z")), Some(first));
         assert_eq!(plan.next_after(at("2026-11-01T01:10:00Z")), Some(first));
         let once = Plan::of(&window(None, bounds.0, bounds.1)).unwrap();
-        assert_eq!(once.between(at("2026-11-02T00:00:00Z"), at("2026-11-03T00:00:00Z"), 10).len(), 1);
+        assert_eq!(between(&once, "2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z").len(), 1);
         assert_eq!(once.next_after(at("2026-11-02T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn occurrences_of_several_windows_come_in_the_order_of_time_and_end_with_the_limit() {
+        let plans = ["* * * * *", "30 2 * * *"].map(|cron| Plan::of(&window(Some(cron), None, None)).unwrap());
+        let found = merged(&plans, at("2026-11-01T01:00:00Z"), at("2027-11-01T00:00:00Z"), 100);
+        assert!(found.len() == 100 && found.is_sorted_by_key(|(_, found)| found.from), "{found:?}");
+        // Half past two in Berlin.
+        let second: Vec<_> = found.iter().filter(|(place, _)| *place == 1).map(|(_, found)| found.from).collect();
+        assert_eq!(second, [at("2026-11-01T01:30:00Z")]);
     }
 
     #[test]

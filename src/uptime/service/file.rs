@@ -1,5 +1,7 @@
 //! The file of monitors, for the API, the console and the doctor.
 
+use std::{path::Path, sync::atomic::Ordering};
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -38,8 +40,18 @@ impl Uptime {
         found.map(Owner::Org).ok_or(UptimeError::NotFound("organisation"))
     }
 
+    /// The file of monitors; `None`: there is none, and was none since the start.
+    pub(crate) fn monitors_file(&self) -> Option<&Path> {
+        let path = self.inner.monitors_file.as_deref()?;
+        let is_there = path.is_file();
+        if is_there {
+            self.inner.had_file.store(true, Ordering::Relaxed);
+        }
+        (is_there || self.inner.had_file.load(Ordering::Relaxed)).then_some(path)
+    }
+
     pub async fn file_state(&self) -> Result<FileState, UptimeError> {
-        let path = self.inner.monitors_file.as_ref().map(|path| path.display().to_string());
+        let path = self.monitors_file().map(|path| path.display().to_string());
         let mut tx = self.system().await?;
         let read = file::get(&mut tx).await?.filter(|_| path.is_some());
         Ok(FileState {

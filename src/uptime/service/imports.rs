@@ -68,8 +68,7 @@ impl Uptime {
         file_name: &str,
         content: &str,
     ) -> Result<Import, UptimeError> {
-        let unreadable = |error: import::Unreadable| UptimeError::invalid("/content", "unreadable", error.to_string());
-        let parsed = import::parse(source, content).map_err(unreadable)?;
+        let parsed = self.parsed(source, content.to_owned()).await?;
         let file_name: String = tidy(file_name).chars().take(LONGEST_NAME).collect();
         let id = ImportId::generate(&self.inner.clock);
         let sealed = self.inner.master_key.seal(LABEL, id.0.as_bytes(), content.as_bytes())?;
@@ -100,8 +99,7 @@ impl Uptime {
         };
         let content = self.inner.master_key.open(LABEL, id.0.as_bytes(), &sealed)?;
         let content = String::from_utf8_lossy(&content).into_owned();
-        let unreadable = |error: import::Unreadable| UptimeError::invalid("/content", "unreadable", error.to_string());
-        let mut parsed = import::parse(import.source, &content).map_err(unreadable)?;
+        let mut parsed = self.parsed(import.source, content).await?;
         self.make(&mut tx, owner, &mut parsed, choices, &who.subject()).await?;
         imports::applied(&mut tx, id, &parsed.report, self.inner.clock.now()).await?;
         let (import, _) = imports::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
@@ -110,6 +108,12 @@ impl Uptime {
         let (made, failed) = (import.report.made.len(), import.report.failed.len());
         tracing::info!(import_id = %id, made, failed, by = who.subject(), "monitors of another program made");
         Ok(import)
+    }
+
+    /// Reads a file where that holds up no request.
+    async fn parsed(&self, source: ImportSource, content: String) -> Result<Parsed, UptimeError> {
+        let parsed = self.inner.files.run(move || import::parse(source, &content)).await?;
+        parsed.map_err(|error| UptimeError::invalid("/content", "unreadable", error.to_string()))
     }
 
     async fn make(
@@ -176,8 +180,7 @@ impl Uptime {
         apply: bool,
         by: &str,
     ) -> Result<Report, UptimeError> {
-        let unreadable = |error: import::Unreadable| UptimeError::invalid("/content", "unreadable", error.to_string());
-        let mut parsed = import::parse(source, content).map_err(unreadable)?;
+        let mut parsed = self.parsed(source, content.to_owned()).await?;
         if apply {
             let mut tx = self.begin(owner).await?;
             self.make(&mut tx, owner, &mut parsed, &Choices::default(), by).await?;

@@ -23,7 +23,7 @@ impl Uptime {
             Owner::Org(_) => self.inner.config.shortest_interval_seconds,
             Owner::Installation => 10,
         };
-        Limits { shortest_interval, policy: self.probes().policy().clone() }
+        Limits { shortest_interval, policy: self.probes().policy(owner).clone() }
     }
 
     /// All problems of settings. Addresses that may not be reached are counted.

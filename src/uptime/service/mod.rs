@@ -18,7 +18,7 @@ mod windows;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
 };
 
 use anyhow::ensure;
@@ -38,15 +38,16 @@ use platform::{
     db::{Db, Tx},
     http::Principal,
     lifecycle::Lifecycle,
+    pools::CpuPool,
 };
 
 pub use file::FileState;
 pub use imports::Choices;
 pub(crate) use monitors::given_secrets;
 pub use monitors::{MonitorWithToken, NewMonitor};
-pub(crate) use saving::free;
 pub use windows::NewWindow;
 
+use saving::free;
 use trials::Trials;
 
 /// Dependencies of the service.
@@ -59,7 +60,7 @@ pub struct Deps {
     pub master_key: MasterKey,
     /// Our public address, without a trailing slash: for links.
     pub base_url: String,
-    /// The file of monitors; `None`: nothing is managed by one.
+    /// Where the file of monitors is, or may appear; `None`: nothing is managed by one.
     pub monitors_file: Option<PathBuf>,
     /// Parts of the appliance: the built-in monitors.
     pub self_checks: Vec<Arc<dyn SelfCheck>>,
@@ -83,6 +84,10 @@ pub(super) struct Inner {
     pub prober: Handle,
     /// Checks by hand.
     trials: Arc<Trials>,
+    /// The file of monitors was there: if it is gone, that is told.
+    had_file: AtomicBool,
+    /// Reads files of other monitor programs.
+    files: CpuPool,
     /// What the prober of this process knows; empty where it does not check.
     pub live: ArcSwapOption<LiveView>,
 }
@@ -111,6 +116,8 @@ impl Uptime {
             sections: Mutex::default(),
             prober,
             trials: Arc::default(),
+            had_file: AtomicBool::new(false),
+            files: CpuPool::new(1),
             live: ArcSwapOption::empty(),
         };
         Self { inner: Arc::new(inner) }

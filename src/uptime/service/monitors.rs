@@ -15,7 +15,7 @@ use crate::{
     model::{Kind, ManagedBy, Monitor, MonitorDetail, MonitorId, Owner, Status},
     secrets::Secrets,
     settings::{Settings, is_secret_name},
-    spec::SecretName,
+    spec::{MonitorSpec, SecretName},
     store::monitors::{self, Filter, Whole},
 };
 use platform::{
@@ -115,25 +115,39 @@ impl Uptime {
                 "the appliance itself says what this monitor asks".to_owned(),
             ));
         }
-        let mut kept = Secrets::open(&self.inner.master_key, id, whole.secrets.as_deref())?;
+        let mut kept = self.kept_secrets(&whole, &settings.spec)?;
         for (name, value) in secrets {
             match value {
                 Some(value) => drop(kept.0.insert(SecretName(name), value)),
                 None => drop(kept.0.remove(&SecretName(name))),
             }
         }
-        let is_builtin = managed == Some(ManagedBy::Builtin);
-        let asked = (settings.spec != before.spec).then(|| settings.clone());
-        self.change_monitor(&mut tx, owner, id, settings, &kept, is_builtin).await?;
-        // At most once a week, and within a few seconds, this reads the list of registries.
-        if let Some(asked) = asked {
-            self.refuse_hopeless(owner, &asked).await?;
+        if settings.spec != before.spec {
+            // At most once a week, and within a few seconds, this reads the list of registries: nobody waits for a lock meanwhile.
+            drop(tx);
+            self.refuse_hopeless(owner, &settings).await?;
+            let found = self.find_whole(who, id).await?;
+            tx = found.0;
+            if found.2.settings() != before || found.2.secrets != whole.secrets {
+                let text = "somebody else has changed this monitor at the same time: try again";
+                return Err(UptimeError::Conflict("changed_meanwhile", text.to_owned()));
+            }
         }
+        let is_builtin = managed == Some(ManagedBy::Builtin);
+        self.change_monitor(&mut tx, owner, id, settings, &kept, is_builtin).await?;
         let monitor = self.detail(&mut tx, owner, id).await?;
         tx.commit().await?;
         self.changed();
         tracing::info!(monitor_id = %id, by = who.subject(), "monitor changed");
         Ok(monitor)
+    }
+
+    /// The secrets that a monitor keeps. Where it is to ask another host they do not go with it: who may change a monitor cannot read its secrets.
+    pub(super) fn kept_secrets(&self, whole: &Whole, spec: &MonitorSpec) -> Result<Secrets, UptimeError> {
+        if !spec.hosts().is_subset(&whole.detail.spec.hosts()) {
+            return Ok(Secrets::default());
+        }
+        Secrets::open(&self.inner.master_key, whole.detail.monitor.id, whole.secrets.as_deref())
     }
 
     /// With its history.
@@ -151,6 +165,7 @@ impl Uptime {
         }
         monitors::delete(&mut tx, id).await?;
         tx.commit().await?;
+        self.forget_tokens();
         self.changed();
         tracing::info!(monitor_id = %id, by = who.subject(), "monitor deleted");
         Ok(())
@@ -187,6 +202,7 @@ impl Uptime {
         monitors::set_token(&mut tx, id, Some(crypto::sha256(&token).as_slice())).await?;
         let monitor = self.detail(&mut tx, owner, id).await?;
         tx.commit().await?;
+        self.forget_tokens();
         self.changed();
         tracing::info!(monitor_id = %id, by = who.subject(), "token of a heartbeat renewed");
         Ok(self.with_token(monitor, Some(token)))

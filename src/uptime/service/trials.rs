@@ -86,19 +86,43 @@ impl Uptime {
         secrets: &Secrets,
         timeout_ms: Option<i32>,
     ) -> Result<Observation, UptimeError> {
-        let owner = Owner::Org(who.org_id);
-        if spec.kind() == Kind::Internal {
-            return Err(UptimeError::invalid("/spec/kind", "not_permitted", "only the appliance asks its own parts"));
-        }
         let defaults = Settings::new("trial", spec);
         let settings =
             Settings { timeout_ms: timeout_ms.unwrap_or(defaults.timeout_ms), interval_seconds: 86_400, ..defaults };
-        let mut problems = self.problems(owner, &settings);
+        self.try_settings(Owner::Org(who.org_id), &settings, secrets).await
+    }
+
+    /// Asks what a monitor would ask if it were changed so. It has its secrets, unless it is to ask another host.
+    pub(crate) async fn try_change(
+        &self,
+        who: &Principal,
+        id: MonitorId,
+        settings: &Settings,
+        given: Secrets,
+    ) -> Result<Observation, UptimeError> {
+        let (tx, owner, whole) = self.find_whole(who, id).await?;
+        drop(tx);
+        let mut secrets = self.kept_secrets(&whole, &settings.spec)?;
+        secrets.0.extend(given.0);
+        self.try_settings(owner, settings, &secrets).await
+    }
+
+    /// Asks what a monitor with these settings would ask.
+    pub(crate) async fn try_settings(
+        &self,
+        owner: Owner,
+        settings: &Settings,
+        secrets: &Secrets,
+    ) -> Result<Observation, UptimeError> {
+        if settings.spec.kind() == Kind::Internal {
+            return Err(UptimeError::invalid("/spec/kind", "not_permitted", "only the appliance asks its own parts"));
+        }
+        let mut problems = self.problems(owner, settings);
         problems.extend(secret_problems(&settings.spec, secrets));
         if !problems.is_empty() {
             return Err(UptimeError::Invalid(problems));
         }
-        self.refuse_hopeless(owner, &settings).await?;
+        self.refuse_hopeless(owner, settings).await?;
         self.ask(owner, &settings.spec, secrets, settings.timeout_ms).await
     }
 
@@ -115,7 +139,7 @@ impl Uptime {
         }
         let Some(_turn) = Turn::take(&self.inner.trials, owner) else { return Err(UptimeError::Busy) };
         let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or_default());
-        Ok(self.probes().run(spec, secrets, timeout).await)
+        Ok(self.probes().run(owner, spec, secrets, timeout).await)
     }
 }
 

@@ -53,13 +53,20 @@ impl Uptime {
         let owner = Owner::Installation;
         let mut tx = self.system().await?;
         let mut made = Vec::new();
-        for check in &self.inner.self_checks {
+        let (needy, others): (Vec<_>, Vec<_>) =
+            self.inner.self_checks.iter().partition(|check| check.parent().is_some());
+        for check in others.into_iter().chain(needy) {
             let key = check.key();
             if monitors::find(&mut tx, None, key).await?.is_some() {
                 continue;
             }
             let spec = MonitorSpec::Internal(InternalSpec { check: key.to_owned() });
+            let parent_id = match check.parent() {
+                Some(parent) => monitors::find(&mut tx, None, parent).await?,
+                None => None,
+            };
             let settings = Settings {
+                parent_id,
                 interval_seconds: BUILT_IN_INTERVAL,
                 timeout_ms: 5000,
                 retries: 2,
@@ -78,7 +85,7 @@ impl Uptime {
 
     async fn refresh_figures(&self) -> Result<(), UptimeError> {
         let mut tx = self.system().await?;
-        let file = file::get(&mut tx).await?.filter(|_| self.inner.monitors_file.is_some());
+        let file = file::get(&mut tx).await?.filter(|_| self.monitors_file().is_some());
         drop(tx);
         let file_applied = file.map(|file| file.is_applied());
         self.inner.metrics.set(&Figures { file_applied, rollup_waiting: self.waiting_hours().await? });

@@ -5,19 +5,21 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{Uptime, free, groups::checked_name, owners};
 use crate::{
     UptimeError,
     file::is_key,
     model::{GroupId, ManagedBy, MonitorId, Owner, Window, WindowId},
-    schedule::windows::{Occurrence, Plan},
+    schedule::windows::{Occurrence, Plan, merged},
+    settings::LONGEST_TAG,
     store::windows::{self, NewRow},
 };
 use jobs::Cron;
 use platform::{
     db::Tx,
-    error::FieldError,
+    error::{FieldError, chain},
     http::{Principal, Slice},
     names::tidy,
     slug::slug_of,
@@ -26,10 +28,8 @@ use platform::{
 const MOST_WINDOWS: i64 = 500;
 /// A week, minutes.
 const LONGEST: i32 = 10_080;
-/// What a window may name.
-const MOST_NAMED: usize = 200;
-/// Of one window, in one answer.
-const MOST_OCCURRENCES: usize = 1000;
+/// Of all windows together, in one answer: the first ones.
+const MOST_OCCURRENCES: usize = 2000;
 /// Longest time that is asked for at once.
 const LONGEST_LOOK: TimeDelta = TimeDelta::days(366);
 
@@ -66,6 +66,9 @@ fn yes() -> bool {
 }
 
 impl NewWindow {
+    /// Monitors that it may name, and groups, and tags.
+    pub(crate) const MOST_NAMED: usize = 200;
+
     /// What is set of a window.
     pub(crate) fn of(window: &Window) -> Self {
         Self {
@@ -118,8 +121,12 @@ impl NewWindow {
             wrong("/every", "required", "name monitors, groups or tags, or say every".to_owned());
         }
         let most = self.monitors.len().max(self.groups.len()).max(self.tags.len());
-        if most > MOST_NAMED {
-            wrong("/monitors", "too_many", format!("at most {MOST_NAMED} monitors, groups and tags each"));
+        if most > Self::MOST_NAMED {
+            let text = format!("at most {} monitors, groups and tags each", Self::MOST_NAMED);
+            wrong("/monitors", "too_many", text);
+        }
+        if self.tags.iter().any(|tag| tag.chars().count() > LONGEST_TAG) {
+            wrong("/tags", "too_long", format!("a tag has at most {LONGEST_TAG} characters"));
         }
         found
     }
@@ -164,7 +171,7 @@ impl Uptime {
     pub async fn change_window(&self, who: &Principal, id: WindowId, set: &NewWindow) -> Result<Window, UptimeError> {
         let (mut tx, owner, window) = self.own_window(who, id).await?;
         by_people(&window)?;
-        self.update_window(&mut tx, id, set).await?;
+        self.update_window(&mut tx, owner, &window, set).await?;
         let window = windows::get(&mut tx, owner.org(), id).await?.ok_or_else(missing)?;
         tx.commit().await?;
         self.changed();
@@ -202,6 +209,7 @@ impl Uptime {
         by: &str,
     ) -> Result<WindowId, UptimeError> {
         let window = new.tidied()?;
+        check_named(conn, owner, &window, None).await?;
         if windows::count(conn, owner.org()).await? >= MOST_WINDOWS {
             return Err(UptimeError::Conflict("too_many_windows", format!("at most {MOST_WINDOWS} windows")));
         }
@@ -232,14 +240,16 @@ impl Uptime {
     pub(crate) async fn update_window(
         &self,
         conn: &mut PgConnection,
-        id: WindowId,
+        owner: Owner,
+        was: &Window,
         set: &NewWindow,
     ) -> Result<(), UptimeError> {
         let window = set.tidied()?;
-        Ok(windows::update(conn, id, &window, self.inner.clock.now()).await?)
+        check_named(conn, owner, &window, Some(was)).await?;
+        Ok(windows::update(conn, was.id, &window, self.inner.clock.now()).await?)
     }
 
-    /// Occurrences that are open at some time between the two, by their begin. A window whose cron cannot be read any more has none.
+    /// Occurrences that are open at some time between the two, by their begin, the first 2 000. A window whose cron cannot be read any more has none.
     pub async fn occurrences(
         &self,
         conn: &mut PgConnection,
@@ -247,17 +257,21 @@ impl Uptime {
         from: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Vec<(Window, Occurrence)>, UptimeError> {
-        let mut found = Vec::new();
+        let (mut all, mut plans) = (Vec::new(), Vec::new());
         for window in windows::since(conn, owner.org(), from).await? {
-            let Ok(plan) = Plan::of(&window) else {
-                tracing::warn!(window_id = %window.id, "a maintenance window's time cannot be read: it is never open");
-                continue;
-            };
-            let open = plan.between(from, until, MOST_OCCURRENCES);
-            found.extend(open.into_iter().map(|occurrence| (window.clone(), occurrence)));
+            match Plan::of(&window) {
+                Ok(plan) => {
+                    plans.push(plan);
+                    all.push(window);
+                }
+                Err(error) => {
+                    let (window_id, error) = (window.id, chain(&error));
+                    tracing::warn!(%window_id, error, "a maintenance window's time cannot be read: it is never open");
+                }
+            }
         }
-        found.sort_by_key(|(window, occurrence)| (occurrence.from, window.id));
-        Ok(found)
+        let found = merged(&plans, from, until, MOST_OCCURRENCES).into_iter();
+        Ok(found.filter_map(|(place, open)| Some((all.get(place)?.clone(), open))).collect())
     }
 
     /// As [`Self::occurrences`], for the API and the console.
@@ -283,6 +297,25 @@ impl Uptime {
         }
         Err(missing())
     }
+}
+
+/// Refuses monitors and groups that its owner does not have. What it named before may be gone by now, and stays.
+async fn check_named(
+    conn: &mut PgConnection,
+    owner: Owner,
+    set: &NewWindow,
+    was: Option<&Window>,
+) -> Result<(), UptimeError> {
+    let (monitors, groups) = was.map_or((&[][..], &[][..]), |was| (&was.monitors[..], &was.groups[..]));
+    let monitors: Vec<Uuid> = set.monitors.iter().filter(|id| !monitors.contains(id)).map(|id| id.0).collect();
+    let groups: Vec<Uuid> = set.groups.iter().filter(|id| !groups.contains(id)).map(|id| id.0).collect();
+    let known = windows::known(conn, owner.org(), &monitors, &groups).await?;
+    for (pointer, what, all) in [("/monitors", "monitor", monitors), ("/groups", "group", groups)] {
+        if let Some(id) = all.iter().find(|id| !known.contains(id)) {
+            return Err(UptimeError::invalid(pointer, "not_found", format!("there is no such {what}: {id}")));
+        }
+    }
+    Ok(())
 }
 
 fn missing() -> UptimeError {
@@ -317,6 +350,7 @@ mod tests {
         };
         assert_eq!(pointers(&weekly), [""; 0]);
         assert_eq!(pointers(&NewWindow { minutes: None, ..weekly.clone() }), ["/minutes"]);
+        assert_eq!(pointers(&NewWindow { tags: vec!["x".repeat(51)], ..weekly.clone() }), ["/tags"]);
         assert_eq!(pointers(&NewWindow { cron: Some("soon".into()), ..weekly.clone() }), ["/cron"]);
         assert_eq!(pointers(&NewWindow { zone: "Mars".into(), every: false, ..weekly.clone() }), ["/zone", "/every"]);
         let once = NewWindow { cron: None, minutes: None, ..weekly };

@@ -79,7 +79,7 @@ pub struct HttpSpec {
     /// Whether its certificate must be valid.
     #[serde(default = "yes")]
     pub verify: bool,
-    /// Bytes of the body that are read where a condition needs it, at most 8 MiB; null: 1 MiB.
+    /// Bytes of the body that are read where a condition needs it, at most 1 MiB; null: 1 MiB.
     #[serde(default)]
     pub body_bytes: Option<u32>,
     /// All of it must be so.
@@ -119,7 +119,7 @@ text_enum! {
         Above = "above",
         AtMost = "at_most",
         AtLeast = "at_least",
-        /// A regular expression.
+        /// A regular expression of at most 500 characters; it sees the first 64 KB.
         Matches = "matches",
         /// Whatever it is; takes no value.
         Exists = "exists",

@@ -4,6 +4,7 @@
 //! Limits of the fields, and which of them exclude each other, are checked when a monitor is saved: `MonitorSpec::validate`, in `validate.rs`. What
 //! cannot be read any more, because a newer version wrote it, leaves the monitor unknown with cause `unable`.
 
+mod facts;
 mod http;
 mod others;
 mod validate;

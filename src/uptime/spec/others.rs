@@ -80,7 +80,8 @@ pub struct DnsSpec {
     /// `address:port`; null: the name servers of this host.
     #[serde(default)]
     pub server: Option<String>,
-    /// In the form of a zone file, such as `10 mail.example.com.`; empty: any answer.
+    /// In the form of a zone file, such as `10 mail.example.com.`; compared by meaning: the final dot, quotes and the preference of a server for mail may be
+    /// left out. Empty: any answer.
     #[serde(default)]
     pub values: Vec<String>,
     #[serde(default)]
@@ -88,6 +89,21 @@ pub struct DnsSpec {
     /// Such as `NXDOMAIN`; null: `NOERROR` with an answer.
     #[serde(default)]
     pub rcode: Option<String>,
+}
+
+impl DnsSpec {
+    /// Codes of answers by their number (RFC 1035, 2136); others are `RCODE` and the number.
+    pub const RCODES: [&str; 11] = [
+        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH",
+        "NOTZONE",
+    ];
+
+    /// Whether it can be the code of an answer.
+    pub fn is_rcode(text: &str) -> bool {
+        let text = text.to_ascii_uppercase();
+        let number = text.strip_prefix("RCODE").and_then(|number| number.parse::<u16>().ok());
+        Self::RCODES.contains(&text.as_str()) || number.is_some_and(|number| (11..4096).contains(&number))
+    }
 }
 
 /// Echo requests.

@@ -23,6 +23,7 @@ pub struct BeatRow {
     pub monitor_id: Uuid,
     pub received_at: DateTime<Utc>,
     pub beat: String,
+    pub message: String,
 }
 
 /// The monitor with this token, and whose it is. With a key: only if it is the monitor's.
@@ -69,7 +70,8 @@ pub async fn insert(conn: &mut PgConnection, beats: &[NewBeat]) -> sqlx::Result<
 pub async fn after(conn: &mut PgConnection, ordinal: i64, most: i64) -> sqlx::Result<Vec<BeatRow>> {
     sqlx::query_as!(
         BeatRow,
-        "SELECT ordinal, monitor_id, received_at, beat FROM uptime_beats WHERE ordinal > $1 ORDER BY ordinal LIMIT $2",
+        "SELECT ordinal, monitor_id, received_at, beat, message FROM uptime_beats
+         WHERE ordinal > $1 ORDER BY ordinal LIMIT $2",
         ordinal,
         most,
     )
@@ -81,7 +83,8 @@ pub async fn after(conn: &mut PgConnection, ordinal: i64, most: i64) -> sqlx::Re
 pub async fn last(conn: &mut PgConnection, monitors: &[Uuid], most: i64) -> sqlx::Result<Vec<BeatRow>> {
     let mut rows = sqlx::query_as!(
         BeatRow,
-        r#"SELECT b.ordinal AS "ordinal!", b.monitor_id AS "monitor_id!", b.received_at AS "received_at!", b.beat AS "beat!"
+        r#"SELECT b.ordinal AS "ordinal!", b.monitor_id AS "monitor_id!", b.received_at AS "received_at!", b.beat AS "beat!",
+             b.message AS "message!"
            FROM unnest($1::uuid[]) AS n (monitor_id)
            CROSS JOIN LATERAL (
              SELECT * FROM uptime_beats k WHERE k.monitor_id = n.monitor_id ORDER BY k.received_at DESC LIMIT $2

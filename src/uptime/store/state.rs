@@ -74,13 +74,15 @@ pub async fn revisions(conn: &mut PgConnection) -> sqlx::Result<Vec<(Uuid, i64)>
     Ok(rows.into_iter().map(|row| (row.id, row.revision)).collect())
 }
 
-/// The newest revision of windows, and how many there are: whether they must be read again.
+/// The sum of the revisions of windows, and how many there are: whether they must be read again. The newest one would not do: a smaller one may become
+/// visible after it.
 pub async fn windows_mark(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
-    let row =
-        sqlx::query!(r#"SELECT coalesce(max(revision), 0) AS "revision!", count(*) AS "count!" FROM uptime_windows"#)
-            .fetch_one(conn)
-            .await?;
-    Ok((row.revision, row.count))
+    let row = sqlx::query!(
+        r#"SELECT coalesce(sum(revision), 0)::bigint AS "sum!", count(*) AS "count!" FROM uptime_windows"#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.sum, row.count))
 }
 
 /// Windows that are not over, each with its owner.
@@ -138,14 +140,21 @@ pub struct StateRow {
     pub domain_ends_at: Option<DateTime<Utc>>,
 }
 
+/// Where the open span is newer than the state, because a process ended between writing the two, the span is the truth.
 pub async fn states(conn: &mut PgConnection, monitors: &[Uuid]) -> sqlx::Result<Vec<StateRow>> {
     sqlx::query_as!(
         StateRow,
-        r#"SELECT s.monitor_id AS "monitor_id!", s.status AS "status!", s.since AS "since!", o.cause AS "cause?", o.because_of AS "because_of?", s.outage_id,
-             s.outage_told AS "outage_told!", f.starts_at AS "outage_started_at?", s.degraded, s.flapping_since, s.error, s.certificate, s.certificate_ends_at, s.domain_ends_at
+        r#"SELECT s.monitor_id AS "monitor_id!", CASE WHEN n.is_newer THEN o.status ELSE s.status END AS "status!",
+             CASE WHEN n.is_newer THEN o.starts_at ELSE s.since END AS "since!", o.cause AS "cause?", o.because_of AS "because_of?",
+             u.outage_id AS "outage_id?",
+             CASE WHEN n.is_newer AND o.status = 'down' THEN o.told OR (s.outage_told AND s.outage_id = o.outage_id) IS TRUE ELSE s.outage_told END
+               AS "outage_told!",
+             f.starts_at AS "outage_started_at?", s.degraded, s.flapping_since, s.error, s.certificate, s.certificate_ends_at, s.domain_ends_at
            FROM uptime_state s
            LEFT JOIN uptime_spans o ON o.monitor_id = s.monitor_id AND o.ends_at IS NULL
-           LEFT JOIN uptime_spans f ON f.id = s.outage_id
+           CROSS JOIN LATERAL (SELECT coalesce(o.starts_at > s.since, false) AS is_newer) n
+           CROSS JOIN LATERAL (SELECT CASE WHEN n.is_newer AND o.status IN ('up', 'down') THEN o.outage_id ELSE s.outage_id END AS outage_id) u
+           LEFT JOIN uptime_spans f ON f.id = u.outage_id
            WHERE s.monitor_id = ANY ($1)"#,
         monitors,
     )

@@ -100,6 +100,25 @@ pub async fn count(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<
     .await
 }
 
+/// Those of these monitors and groups that the owner has.
+pub async fn known(
+    conn: &mut PgConnection,
+    org: Option<OrgId>,
+    monitors: &[Uuid],
+    groups: &[Uuid],
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"SELECT id AS "id!" FROM uptime_monitors WHERE id = ANY($2) AND org_id IS NOT DISTINCT FROM $1
+           UNION ALL
+           SELECT id FROM uptime_groups WHERE id = ANY($3) AND org_id IS NOT DISTINCT FROM $1"#,
+        org.map(|org| org.0),
+        monitors,
+        groups,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 struct Row {
     id: Uuid,
     org_id: Option<Uuid>,

@@ -309,6 +309,9 @@ impl Webhooks {
         };
         let (failures, since) = match receiver.endpoint {
             Some(id) => endpoints::failed(&mut tx, id, now).await?,
+            None if matches!(error, SendError::Refused(_)) => {
+                (deliveries::receiver_refused(&mut tx, name, now).await?, now)
+            }
             None => (deliveries::receiver_failed(&mut tx, name, now).await?, now),
         };
         let reason = chain(&error);

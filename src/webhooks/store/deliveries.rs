@@ -254,6 +254,20 @@ pub async fn receiver_failed(conn: &mut PgConnection, receiver: &str, now: DateT
     .await
 }
 
+/// Notes that a receiver did not take a message and answers otherwise: how often in a row. It fails from the second time on: the first may be the fault of
+/// that one message.
+pub async fn receiver_refused(conn: &mut PgConnection, receiver: &str, now: DateTime<Utc>) -> sqlx::Result<i32> {
+    sqlx::query_scalar!(
+        "INSERT INTO webhook_receivers AS r (receiver, failures) VALUES ($1, 1)
+         ON CONFLICT (receiver) DO UPDATE SET failures = r.failures + 1, failing_since = coalesce(r.failing_since, $2)
+         RETURNING failures",
+        receiver,
+        now,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Receivers whose names begin so and of which every attempt fails, and since when.
 pub async fn failing_receivers(conn: &mut PgConnection, prefix: &str) -> sqlx::Result<Vec<(String, DateTime<Utc>)>> {
     let rows = sqlx::query!(

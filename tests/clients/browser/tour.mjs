@@ -264,7 +264,7 @@ async function watching(page) {
   return {
     "monitors-installation": "/monitors?whose=installation", "monitors-nothing-found": "/monitors?q=zzzz", "monitor-new": "/monitors/new", monitor: `/monitors/${monitor}`,
     "monitor-edit": `/monitors/${monitor}/edit`, "monitor-groups": "/monitors/groups", "monitor-windows": "/monitors/windows", "monitor-reports": "/monitors/reports",
-    "monitor-import": "/monitors/import", "monitor-file": "/monitors/file", "incident-components": "/incident-components", "incident-templates": "/incident-templates", incident: `/incidents/${incident}`,
+    "monitor-import": "/monitors/import", "monitor-file": "/monitors/file", "incident-components": "/incident-components", "incident-component": `/incident-components/${component}`, "incident-maintenance": "/incident-maintenances", "incident-templates": "/incident-templates", incident: `/incidents/${incident}`,
     channel: `/settings/channels/${channel}`, "incident-rule": `/settings/incident-rules/${rule}`, "status-page-settings": `/settings/status-pages/${shown}`,
     "status-page-subscribers": `/settings/status-pages/${shown}/subscribers`,
   };

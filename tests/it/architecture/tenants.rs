@@ -137,12 +137,14 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("incidents/service/health.rs", "channels_found empty_rotas", "checks of all channels and rotas"),
     ("incidents/service/mod.rs", "begin", "incidents of the installation, which has no organisation"),
     ("incidents/service/mod.rs", "system", "for the functions of this room that are listed here"),
+    ("incidents/service/shown.rs", "reconcile_components", "components of all organisations"),
     ("incidents/service/upkeep.rs", "move_maintenances settle", "what the clock changes, of all organisations"),
     ("incidents/service/upkeep.rs", "refresh_gauges", "gauges"),
     ("incidents/service/upkeep.rs", "maintain", "retention"),
     // Whoever reads a page belongs to no organisation; one process renders the pages of all.
     ("status_page/doctor.rs", "Domains::run Renders::run", "checks of all pages"),
     ("status_page/service/builtin.rs", "make_builtin remove_builtin", "the appliance's own page"),
+    ("status_page/service/closing.rs", "tell_closed", "subscribers of a page, whosever it is"),
     ("status_page/service/domains.rs", "check_domains look_at", "domains of all pages"),
     (
         "status_page/service/endpoints.rs",
@@ -152,11 +154,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("status_page/service/loader.rs", "load", "each process serves the pages of all organisations"),
     ("status_page/service/mod.rs", "begin", "pages of the installation, which has no organisation"),
     ("status_page/service/mod.rs", "system", "for the functions of this room that are listed here"),
-    (
-        "status_page/service/renderer.rs",
-        "begin look render write",
-        "one process renders the pages of all organisations",
-    ),
+    ("status_page/service/renderer.rs", "begin look render", "one process renders the pages of all organisations"),
     (
         "status_page/service/subscribers.rs",
         "choose component_names confirm open_link owner_of subscribe unsubscribe",
@@ -165,6 +163,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("status_page/service/tell.rs", "begin_telling go_on_telling tell_some", "subscribers of a page, whosever it is"),
     ("status_page/service/upkeep.rs", "start_upkeep", "gauges"),
     ("status_page/service/upkeep.rs", "maintain", "retention"),
+    ("status_page/service/written.rs", "write", "one process renders the pages of all organisations"),
     // Alerts are of the whole installation.
     ("alerting/service/intake.rs", "take", "what Alertmanager sends"),
     ("alerting/service/mod.rs", "list fired_between firing worst get watchdog", "read by operators"),
@@ -180,7 +179,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("backup/service/adopt.rs", "adopt take_in", "backups found at a destination"),
     ("backup/service/drill.rs", "drill write_down_drill", "a restore on trial"),
     ("backup/service/gauges.rs", "refresh_gauges", "gauges"),
-    ("backup/service/mod.rs", "list outcomes get drills last_proven hold", "read and held by operators"),
+    ("backup/service/mod.rs", "list outcomes get drills last_proven installed_at hold", "read and held by operators"),
     ("backup/service/mod.rs", "destinations open_destination", "where backups are"),
     ("backup/service/prune.rs", "note_pruned", "retention"),
     ("backup/service/run/conclude.rs", "conclude", "how a backup ended"),

@@ -8,7 +8,7 @@ use holdfast::{
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
-use super::{id, list, one, start};
+use super::{events_are_handled, id, list, one, start};
 use crate::{
     support::{app::TestApp, receiver::Receiver, wait::until},
     uptime::watch::{Monitor, connect, execute, insert},
@@ -51,7 +51,7 @@ async fn what_ends_is_one_incident_until_it_is_renewed() {
 
     // No rule asks for it: nothing is opened.
     ends(&app, monitor, ends_at, 21).await;
-    app.wait_for_jobs().await;
+    events_are_handled(&app).await;
     assert!(list(&admin, "installation=true&q=certificate").await.is_empty());
 
     let body = json!({
@@ -76,6 +76,16 @@ async fn what_ends_is_one_incident_until_it_is_renewed() {
     assert_eq!(one(&admin, &id(&open[0])).await["status"], "investigating", "it was not renewed");
 
     execute(&mut db, &known(ends_at + TimeDelta::days(90))).await;
+    app.app.incidents.check_endings().await.unwrap();
+    assert_eq!(one(&admin, &id(&open[0])).await["status"], "investigating", "another server may have the old one");
+    app.clock.advance(TimeDelta::minutes(10));
+    execute(&mut db, &known(ends_at)).await;
+    app.app.incidents.check_endings().await.unwrap();
+    execute(&mut db, &known(ends_at + TimeDelta::days(90))).await;
+    app.clock.advance(TimeDelta::minutes(10));
+    app.app.incidents.check_endings().await.unwrap();
+    assert_eq!(one(&admin, &id(&open[0])).await["status"], "investigating", "the old one was seen again");
+    app.clock.advance(TimeDelta::minutes(16));
     app.app.incidents.check_endings().await.unwrap();
     until("a renewed one is not resolved", async || one(&admin, &id(&open[0])).await["status"] == "resolved").await;
     until("the end was not told", async || receiver.seen().len() == 3).await;

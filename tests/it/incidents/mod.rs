@@ -1,13 +1,21 @@
 //! Incidents, on the real router, worker and PostgreSQL. Changes of monitors are told as the prober tells them: in a transaction of role `system`.
 
+mod again;
 mod alertmanager;
+mod announce;
+mod broken;
 mod channels;
+mod console;
 mod endings;
 mod faults;
 mod found;
 mod hands;
+mod nobody;
 mod opening;
 mod past;
+mod races;
+mod retention;
+mod shown;
 mod telling;
 mod terminal;
 mod timely;
@@ -113,6 +121,22 @@ async fn witness(app: &TestApp, transitions: &[Transition]) {
 async fn number(app: &TestApp, sql: &'static str) -> i64 {
     let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
     sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut db).await.unwrap()
+}
+
+/// Waits until everything that was published has its jobs, and they are done.
+async fn events_are_handled(app: &TestApp) {
+    let unread = "SELECT count(*) FROM events
+       WHERE ordinal > coalesce((SELECT ordinal FROM event_cursors WHERE reader = 'subscribers'), 0)";
+    until("events are not read", async || number(app, unread).await == 0).await;
+    app.wait_for_jobs().await;
+}
+
+/// Makes waiting jobs of this kind due now, whatever time they were planned for. Returns how many there were.
+async fn hurry(app: &TestApp, kind: &str) -> u64 {
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    let sql =
+        "UPDATE jobs SET run_at = now(), order_at = now() WHERE kind = $1 AND state = 'queued' AND run_at > now()";
+    sqlx::query(sql).bind(kind).execute(&mut db).await.unwrap().rows_affected()
 }
 
 /// The first organisation.

@@ -1,13 +1,20 @@
 //! Monitors and alerts open incidents, join them and end them.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::{id, list, mails, number, one, operators_are_told, organisation, start, text, watched, witness};
+use super::{
+    Watched, hurry, id, list, mails, number, one, operators_are_told, organisation, start, text, watched, witness,
+};
 use crate::support::{
     app::{Client, TestApp},
     wait::until,
 };
-use holdfast::platform::ids::Owner;
+use holdfast::{
+    platform::ids::Owner,
+    uptime::{MonitorId, Transition},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_monitor_opens_and_resolves() {
@@ -61,6 +68,10 @@ async fn five_hundred_at_once_is_one_message() {
     let app = start(&[]).await;
     let admin = app.admin().await;
     operators_are_told(&admin).await;
+    // So that nobody is told before all have come, however long it takes here to write them.
+    let later = "WITH rules AS (UPDATE incident_rules SET after_seconds = 600 WHERE org_id IS NULL RETURNING id)
+                   SELECT count(*) FROM rules";
+    assert_eq!(number(&app, later).await, 1);
     let all: Vec<_> = (1..=500).map(|number| watched(&app, Owner::Installation, number, None)).collect();
     // As they come: a few, then very many.
     for part in [&all[..3], &all[3..50], &all[50..300], &all[300..]] {
@@ -70,7 +81,14 @@ async fn five_hundred_at_once_is_one_message() {
     let open = list(&admin, "installation=true&open=true&limit=200").await;
     assert_eq!(open.len(), 1, "{open:?}");
     assert_eq!(open[0]["name"], "500 monitors are down");
-    until("nobody was told", async || !mails(&admin, true).await.is_empty()).await;
+    // What follows the tenth joins at once.
+    assert_eq!(number(&app, "SELECT count(*) FROM incidents WHERE merged_into IS NOT NULL").await, 9);
+    app.clock.advance(TimeDelta::minutes(11));
+    until("nobody was told", async || {
+        hurry(&app, "incidents.tell").await;
+        !mails(&admin, true).await.is_empty()
+    })
+    .await;
     app.wait_for_jobs().await;
     let mails = mails(&admin, true).await;
     assert_eq!(mails.len(), 1, "{mails:?}");
@@ -107,6 +125,41 @@ async fn same_cause_merges_and_can_be_split() {
     assert_eq!(one(&admin, &id(&shop)).await["status"], "investigating");
     witness(&app, &[one_host[1].up(&app)]).await;
     until("not resolved", async || one(&admin, &id(&shop)).await["status"] == "resolved").await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_the_database_is_one_incident() {
+    let app = start(&[]).await;
+    let admin = app.admin().await;
+    let keys = ["appliance-mail", "appliance-backups", "appliance-worker", "appliance-api", "appliance-database"];
+    let mut parts = Vec::new();
+    until("the appliance has no monitors of itself", async || {
+        let all = admin.get("/api/v1/uptime/monitors?installation=true&limit=100").await.expect(200);
+        let found = |key: &&str| all["data"].as_array().unwrap().iter().find(|one| one["key"] == *key).cloned();
+        parts = keys.iter().filter_map(found).collect();
+        parts.len() == keys.len()
+    })
+    .await;
+    let database = id(&parts[4]);
+    // Those that need it are seen first.
+    let transitions: Vec<_> = (1..)
+        .zip(&parts)
+        .map(|(number, part)| {
+            let parent = part["parent_id"].as_str().map(|id| MonitorId(id.parse().unwrap()));
+            let watched = Watched {
+                id: id(part).parse::<Uuid>().unwrap().as_u128(),
+                name: part["key"].as_str().unwrap().to_owned(),
+                ..watched(&app, Owner::Installation, number, None)
+            };
+            assert!(id(part) == database || part["parent_id"] == database.as_str(), "{part}");
+            Transition { parent, ..watched.down(&app) }
+        })
+        .collect();
+    witness(&app, &transitions).await;
+    let open = list(&admin, "installation=true&open=true&q=appliance").await;
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!(one(&admin, &id(&open[0])).await["causes"].as_array().unwrap().len(), keys.len());
     app.stop().await;
 }
 

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::Datelike as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{channel, id, list, mails, number, one, organisation, rule, start, text, watched, witness};
+use super::{channel, hurry, id, list, mails, number, one, organisation, rule, start, text, watched, witness};
 use crate::support::{app::Client, receiver::Receiver, wait::until};
 
 async fn messages(admin: &Client, incident: &str) -> Vec<Value> {
@@ -87,10 +86,9 @@ async fn quiet_hours_hold_and_then_tell_the_truth() {
     let (admin, owner) = (app.admin().await, organisation(&app).await);
     let chat = channel(&admin, "chat", &receiver.url).await;
     let steps = json!([{"after_seconds": 0, "channels": [chat]}]);
+    // Whole days, in which even critical ones wait.
     let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-    let today = days[usize::try_from(app.clock.now().weekday().num_days_from_monday()).unwrap()];
-    // The whole day, in which even critical ones wait.
-    let quiet = json!([{"days": [today], "from": "00:00:00", "until": "00:00:00", "zone": "UTC", "least": null}]);
+    let quiet = json!([{"days": days, "from": "00:00:00", "until": "00:00:00", "zone": "UTC", "least": null}]);
     let rule = rule(&admin, "all", json!({"steps": steps, "quiet": quiet})).await;
     let [ends, lasts] = [(1, "a.example"), (2, "b.example")].map(|(n, host)| watched(&app, owner, n, Some(host)));
     witness(&app, &[ends.down(&app), lasts.down(&app)]).await;
@@ -103,7 +101,7 @@ async fn quiet_hours_hold_and_then_tell_the_truth() {
     assert!(receiver.seen().is_empty(), "{:?}", receiver.seen());
     // The hours end.
     admin.patch(&format!("/api/v1/incident-rules/{rule}"), &json!({"quiet": []})).await.expect(200);
-    number(&app, "WITH due AS (UPDATE jobs SET run_at = now() WHERE kind = 'incidents.tell' RETURNING id) SELECT count(*) FROM due").await;
+    assert!(hurry(&app, "incidents.tell").await > 0, "nothing waits for their end");
     until("what lasts was not told", async || receiver.seen().len() == 1).await;
     app.wait_for_jobs().await;
     // Long enough for a message about what is over, if there were one.
@@ -159,5 +157,72 @@ async fn what_nobody_is_told_of_is_told_nobody() {
     until("not resolved", async || one(&admin, &incident).await["status"] == "resolved").await;
     app.wait_for_jobs().await;
     assert!(messages(&admin, &incident).await.iter().all(|told| told["what"] != "resolved"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reminders_come_until_somebody_acknowledges() {
+    let (receiver, app) = (Receiver::start().await, start(&[]).await);
+    let (admin, owner) = (app.admin().await, organisation(&app).await);
+    let chat = channel(&admin, "chat", &receiver.url).await;
+    let steps = json!([{"after_seconds": 0, "channels": [chat], "repeat_seconds": 3600}]);
+    rule(&admin, "all", json!({"steps": steps})).await;
+    let reminded = || receiver.seen().into_iter().filter(|seen| seen.body.contains("Reminder: ")).count();
+    witness(&app, &[watched(&app, owner, 1, Some("a.example")).down(&app)]).await;
+    for count in 1..=2 {
+        until("no reminder is planned", async || hurry(&app, "incidents.escalate").await > 0).await;
+        until("nobody was reminded", async || reminded() == count).await;
+    }
+    let incident = id(&list(&admin, "open=true").await[0]);
+    admin.post(&format!("/api/v1/incidents/{incident}/acknowledge"), &json!({})).await.expect(200);
+    until("no third one is planned", async || hurry(&app, "incidents.escalate").await > 0).await;
+    until("the reminders do not end", async || log(&admin, &incident).await.contains(&"escalation_ended".to_owned()))
+        .await;
+    app.wait_for_jobs().await;
+    assert_eq!(reminded(), 2);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_grown_is_told_after_its_interval() {
+    let (receiver, app) = (Receiver::start().await, start(&[]).await);
+    let (admin, owner) = (app.admin().await, organisation(&app).await);
+    let chat = channel(&admin, "chat", &receiver.url).await;
+    let steps = json!([{"after_seconds": 0, "channels": [chat]}]);
+    rule(&admin, "all", json!({"steps": steps, "group_interval_seconds": 30})).await;
+    let [first, second] = [1, 2].map(|number| watched(&app, owner, number, Some("shop.example")));
+    witness(&app, &[first.down(&app)]).await;
+    until("the opening was not told", async || receiver.seen().len() == 1).await;
+    witness(&app, &[second.down(&app)]).await;
+    app.wait_for_jobs().await;
+    assert_eq!(receiver.seen().len(), 1, "it is too soon");
+    app.clock.advance(chrono::TimeDelta::seconds(31));
+    hurry(&app, "incidents.tell").await;
+    until("that it has grown was not told", async || receiver.seen().len() == 2).await;
+    let seen = receiver.seen();
+    assert!(seen[1].body.contains("Has grown: ") && seen[1].body.contains("Monitor 2"), "{seen:?}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_left_acknowledges_nothing() {
+    let app = start(&[]).await;
+    let (admin, owner) = (app.admin().await, organisation(&app).await);
+    let members = admin.get("/api/v1/members").await.expect(200);
+    let user = members["data"][0]["user_id"].as_str().unwrap().to_owned();
+    let layer = json!({"people": [user], "starts": "2020-01-06T09:00:00", "turn": "week"});
+    let rota = json!({"key": "first-line", "name": "First line", "zone": "UTC", "layers": [layer]});
+    let rota = id(&admin.post("/api/v1/incident-rotas", &rota).await.expect(201));
+    rule(&admin, "all", json!({"steps": [{"after_seconds": 0, "rota": rota}]})).await;
+    witness(&app, &[watched(&app, owner, 1, Some("a.example")).down(&app)]).await;
+    until("nobody was told", async || mails(&admin, false).await.len() == 1).await;
+    let said = text(&admin, &mails(&admin, false).await[0]).await;
+    let link = said.lines().find_map(|line| line.strip_prefix("Acknowledge: ")).unwrap_or_else(|| panic!("{said}"));
+    let path = link.split_once("/acknowledge/").map(|(_, token)| format!("/acknowledge/{token}")).unwrap();
+    number(&app, "WITH gone AS (DELETE FROM memberships RETURNING 1) SELECT count(*) FROM gone").await;
+    let stranger = app.anonymous();
+    let answer = stranger.send(stranger.request(reqwest::Method::POST, &path)).await;
+    assert_eq!(answer.status, 404, "{}", answer.text);
+    assert_eq!(number(&app, "SELECT count(*) FROM incidents WHERE acknowledged_at IS NOT NULL").await, 0);
     app.stop().await;
 }

@@ -32,6 +32,8 @@ INSERT INTO incident_rota_overrides (id, org_id, rota_id, user_id, starts_at, en
 -- What was sent to the last channel: room webhooks has it.
 INSERT INTO webhook_deliveries (id, message_id, org_id, receiver, topic, subject, body, state)
   SELECT pg_temp.other(n), pg_temp.other(n), '$org', 'incidents.' || pg_temp.id($rows), 'incidents.message', 'x', '{}', 'delivered' FROM n;
+-- The appliance may have made it meanwhile.
+INSERT INTO incident_defaults (org_id, made_at) VALUES ('$org', now()) ON CONFLICT DO NOTHING;
 INSERT INTO incident_people (org_id, user_id, channels, language, updated_at) VALUES ('$org', '$user', '{}', 'en', now());
 INSERT INTO incident_told (id, created_at, org_id, incident_id, channel_id, what)
   SELECT pg_temp.id(n), now(), '$org', pg_temp.id($rows), pg_temp.id($rows), 'opened' FROM n;

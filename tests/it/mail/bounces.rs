@@ -15,9 +15,9 @@ use sqlx::{Connection as _, PgConnection};
 use super::outbox::{execute, number};
 use crate::support::app::{Answer, Client, TestApp};
 
-const SOURCES: &str = "/api/v1/mail/sources";
+pub(super) const SOURCES: &str = "/api/v1/mail/sources";
 /// Webhook signing key of the Mailgun account.
-const KEY: &str = "1f2e3d4c5b6a79880716253443526170";
+pub(super) const KEY: &str = "1f2e3d4c5b6a79880716253443526170";
 
 pub(super) async fn org(app: &TestApp, slug: &str) -> OrgId {
     let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
@@ -67,25 +67,30 @@ pub(super) async fn suppressed(app: &TestApp) -> Vec<String> {
 }
 
 /// Path of a new source.
-async fn source(admin: &Client, provider: &str, secret: &str, installation: bool) -> String {
+pub(super) async fn source(admin: &Client, provider: &str, secret: &str, installation: bool) -> String {
     let body = json!({"provider": provider, "secret": secret, "installation": installation});
     let made = admin.post(SOURCES, &body).await.expect(201);
     let url = made["url"].as_str().unwrap();
     url[url.find("/hooks/mail/").unwrap()..].to_owned()
 }
 
-async fn post(app: &TestApp, path: &str, body: &str) -> Answer {
+pub(super) async fn post(app: &TestApp, path: &str, body: &str) -> Answer {
     post_with(app, path, body, |request| request).await
 }
 
-async fn post_with(app: &TestApp, path: &str, body: &str, with: impl Fn(RequestBuilder) -> RequestBuilder) -> Answer {
+pub(super) async fn post_with(
+    app: &TestApp,
+    path: &str,
+    body: &str,
+    with: impl Fn(RequestBuilder) -> RequestBuilder,
+) -> Answer {
     let client = app.anonymous();
     let request = client.request(Method::POST, path).header("content-type", "application/json").body(body.to_owned());
     client.send(with(request)).await
 }
 
 /// A request of Mailgun; `age` is how long ago it was signed.
-fn mailgun(app: &TestApp, key: &str, token: &str, age: TimeDelta, event: &Value) -> String {
+pub(super) fn mailgun(app: &TestApp, key: &str, token: &str, age: TimeDelta, event: &Value) -> String {
     let timestamp = (app.clock.now() - age).timestamp().to_string();
     let signature = crypto::hex(&crypto::hmac_sha256(key.as_bytes(), format!("{timestamp}{token}").as_bytes()));
     json!({"signature": {"token": token, "timestamp": timestamp, "signature": signature}, "event-data": event})
@@ -93,7 +98,7 @@ fn mailgun(app: &TestApp, key: &str, token: &str, age: TimeDelta, event: &Value)
 }
 
 /// An event of Mailgun about the mail of this name.
-fn event(app: &TestApp, id: &str, name: &str, changes: &Value) -> Value {
+pub(super) fn event(app: &TestApp, id: &str, name: &str, changes: &Value) -> Value {
     let mut event = json!({
         "event": "failed", "id": id, "timestamp": app.clock.now().timestamp(), "severity": "permanent", "reason": "bounce",
         "recipient": "Ann@example.com", "message": {"headers": {"message-id": format!("{name}@example.org"), "to": "Ann@example.com"}},
@@ -105,7 +110,7 @@ fn event(app: &TestApp, id: &str, name: &str, changes: &Value) -> Value {
     event
 }
 
-const NOW: TimeDelta = TimeDelta::zero();
+pub(super) const NOW: TimeDelta = TimeDelta::zero();
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hard_bounce_marks_its_mail_and_suppresses_its_recipient_once() {
@@ -140,6 +145,39 @@ async fn a_hard_bounce_marks_its_mail_and_suppresses_its_recipient_once() {
     assert_eq!(number(&app, published).await, 2);
     let listed = admin.get(SOURCES).await.expect(200);
     assert!(listed["data"][0]["last_at"].is_string(), "{listed}");
+    app.stop().await;
+}
+
+/// Whoever lifts the bounces of a domain that was misconfigured for an hour must not lift a complaint with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_complaint_about_a_suppressed_address_is_noted() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let org = org(&app, "default").await;
+    let path = source(&admin, "mailgun", KEY, false).await;
+    let report = async |token: &str, name: &str, changes: &Value| {
+        let body = mailgun(&app, KEY, token, NOW, &event(&app, token, name, changes));
+        assert_eq!(post(&app, &path, &body).await.status, 200);
+    };
+    for name in ["first", "second"] {
+        sent(&app, Some(org), name, "Ann@example.com", "1 hour").await;
+    }
+    report("t1", "first", &json!({})).await;
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/hard_bounce"]);
+    report("t2", "first", &json!({"event": "complained"})).await;
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/complaint"]);
+    // It stays one, whatever comes after it.
+    report("t3", "second", &json!({})).await;
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/complaint"]);
+    let counted = |reason: &str| app.metric(&format!("holdfast_mail_suppressions_total{{reason=\"{reason}\"}}"));
+    assert_eq!((counted("hard_bounce"), counted("complaint")), (1.0, 0.0), "one address");
+    // The same over one that somebody has entered; what it says stays readable.
+    execute(&app, "UPDATE mail_suppressions SET reason = 'manual', detail = 'asked by telephone'".into()).await;
+    sent(&app, Some(org), "third", "ann@example.com", "1 hour").await;
+    report("t4", "third", &json!({"event": "complained"})).await;
+    assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/complaint"]);
+    let told = "SELECT count(*) FROM mail_suppressions WHERE detail LIKE 'asked by telephone%'";
+    assert_eq!(number(&app, told).await, 1);
     app.stop().await;
 }
 

@@ -8,6 +8,25 @@ use super::outbox::{
 };
 use crate::support::smtp::{Kept, Options, Smtp};
 
+/// Programs send an empty field where they have no HTML; every mail program would show it instead of the text.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_html_part_is_none() {
+    let smtp = Smtp::start().await;
+    let app = start(&smtp).await;
+    let to = Address::parse("ada@example.org").unwrap();
+    for html in ["", " \r\n\t"] {
+        let content = Content::Raw { subject: "Tides", text: "The tide turns at noon.", html: Some(html) };
+        let id = enqueue(&app, Owner::Installation, &NewMail { content, ..mail(&to, "") }).await.unwrap();
+        until_state(&app, id, "sent").await;
+    }
+    for kept in smtp.kept() {
+        assert!(kept.header("Content-Type").starts_with("text/plain"), "{kept:?}");
+        assert!(kept.part("text/plain").contains("noon"));
+    }
+    assert_eq!(smtp.kept().len(), 2);
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_arrives_once_as_it_was_written() {
     let smtp = Smtp::start().await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use holdfast::{
-    mail::{Address, Domain, MailError, NewMail, Owner},
+    mail::{Address, DnsStatus, Domain, MailError, NewMail, Owner},
     platform::http::Slice,
 };
 use tokio::time::Instant;
@@ -72,6 +72,31 @@ async fn a_domain_whose_record_is_gone_for_days_is_not_verified_any_more() {
     // The record is back.
     dns.publish(&domain.records[0].host, &domain.records[0].value);
     assert!(app.app.mail.look_up(owner, &gone).await.unwrap().verified_at.is_some());
+    app.stop().await;
+}
+
+/// A domain is not verified by a record that receivers do not take; and below a domain with a policy none is missing (RFC 7489 section 6.6.3).
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_judged_as_receivers_read_them() {
+    let dns = Dns::start().await;
+    let settings = dns.settings();
+    let app =
+        TestApp::start_with(&settings.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>()).await;
+    let owner = Owner::Org(named(&app, "default").await);
+    let domain = published(&app, &dns, owner, "mg.harbour.example").await;
+    let rsa = domain.records[0].clone();
+    dns.publish(&rsa.host, &rsa.value.replace(';', "\\;"));
+    dns.publish("mg.harbour.example", "v=spf1 -all");
+    dns.publish("_dmarc.harbour.example", "v=DMARC1; p=Reject");
+    let checked = app.app.mail.look_up(owner, &domain).await.unwrap();
+    let status = |checked: &Domain, name: &str| checked.checks.iter().find(|check| check.name == name).unwrap().status;
+    assert!(checked.verified_at.is_none(), "{checked:?}");
+    assert_eq!((status(&checked, "dkim_rsa"), status(&checked, "spf")), (DnsStatus::Fail, DnsStatus::Fail));
+    let dmarc = checked.checks.iter().find(|check| check.name == "dmarc").unwrap();
+    assert_eq!((dmarc.status, dmarc.host.as_str()), (DnsStatus::Pass, "_dmarc.harbour.example"));
+    dns.publish(&rsa.host, &rsa.value);
+    let checked = app.app.mail.look_up(owner, &domain).await.unwrap();
+    assert!(checked.verified_at.is_some() && status(&checked, "dkim_rsa") == DnsStatus::Pass, "{checked:?}");
     app.stop().await;
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::outbox::{check, outcomes, row, send, start_with, until_put_off, until_state};
 use crate::support::{
     app::TestApp,
-    certificates::Authority,
+    certificates::{Authority, SelfSigned},
     smtp::{Act, Options, Smtp, Step},
 };
 
@@ -107,6 +107,39 @@ async fn a_certificate_for_another_name_or_of_a_stranger_is_not_accepted() {
         assert_eq!(smtp.reached(Step::Auth), 0);
         app.kill().await;
     }
+}
+
+/// What `openssl req -x509` makes for a relay is an authority and a server at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_signed_certificate_is_trusted_once_it_is_configured() {
+    for (name, until, is_trusted) in
+        [("127.0.0.1", 2090, true), ("mail.example.net", 2090, false), ("127.0.0.1", 2020, false)]
+    {
+        let own = SelfSigned::new(name, until);
+        let starttls = Some(own.acceptor.clone());
+        let smtp = Smtp::with(Options { starttls, account: Some(ACCOUNT), ..Options::default() }).await;
+        let file = own.file();
+        let app = start_with(&smtp, &[("HOLDFAST_MAIL__SMTP_CA_FILE", file.as_str())]).await;
+        if is_trusted {
+            let id = send(&app, "ada@example.org", "A secret").await;
+            until_state(&app, id, "sent").await;
+            assert!(smtp.kept()[0].is_encrypted);
+            app.stop().await;
+            continue;
+        }
+        let error = nothing_is_sent(&app, &smtp).await;
+        assert!(error.contains("certificate"), "{error}");
+        let remedy = check(&app, "mail.smtp").await.remedy.unwrap();
+        assert!(remedy.contains("subjectAltName"), "{remedy}");
+        app.kill().await;
+    }
+    // Another one of the same name is a stranger's.
+    let (own, other) = (SelfSigned::new("127.0.0.1", 2090), SelfSigned::new("127.0.0.1", 2090));
+    let smtp = Smtp::with(Options { starttls: Some(other.acceptor.clone()), ..Options::default() }).await;
+    let file = own.file();
+    let app = start_with(&smtp, &[("HOLDFAST_MAIL__SMTP_CA_FILE", file.as_str())]).await;
+    nothing_is_sent(&app, &smtp).await;
+    app.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

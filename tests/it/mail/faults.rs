@@ -302,6 +302,57 @@ async fn a_connection_that_is_stale_when_it_is_used_again_costs_no_attempt() {
     }
 }
 
+/// Some servers take ten mails on a connection, and say so to the eleventh: the others go over a new one at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_limits_the_mails_of_a_connection_gets_them_over_several() {
+    let smtp = Smtp::with(Options { most_messages: Some(10), ..Options::default() }).await;
+    let app = start_with(&smtp, &[("HOLDFAST_MAIL__CONNECTIONS", "1")]).await;
+    let mut ids = Vec::new();
+    for n in 0..25 {
+        ids.push(send(&app, &format!("reader{n}@example.org"), "Hello").await);
+    }
+    for id in ids {
+        let sent = until_state(&app, id, "sent").await;
+        assert_eq!(sent["attempts"], json!(1), "{sent}");
+    }
+    assert_eq!((smtp.kept().len(), smtp.connections()), (25, 3));
+    smtp.check_conversations();
+    app.stop().await;
+}
+
+/// Each refusal puts the mail off by half a minute, so that it is never due for long.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_never_has_a_connection_is_seen_and_given_up() {
+    let smtp = Smtp::start().await;
+    let app = start_with(&smtp, &[("HOLDFAST_MAIL__RETRY_HOURS", "2")]).await;
+    smtp.always(Step::Connected, Act::SayAndClose("421 4.7.0 too many connections"));
+    let id = send(&app, "ada@example.org", "Hello").await;
+    let waiting = until_put_off(&app, id, 1).await;
+    assert!(waiting["busy_since"].is_string() && waiting["tried_since"].is_null(), "{waiting}");
+    let before = outcomes(&app, id).await.len();
+    app.clock.advance(TimeDelta::minutes(40));
+    hurry(&app).await;
+    until_put_off(&app, id, before + 1).await;
+    app.app.mail.refresh_gauges().await.unwrap();
+    let oldest = app.metric("holdfast_mail_oldest_waiting_seconds");
+    assert!((2350.0..3000.0).contains(&oldest), "{oldest}");
+    // After an hour its time runs.
+    app.clock.advance(TimeDelta::minutes(25));
+    let runs = async || {
+        hurry(&app).await;
+        row(&app, id).await["tried_since"].is_string()
+    };
+    until("its time does not run", runs).await;
+    assert_ne!(row(&app, id).await["state"], "failed");
+    app.clock.advance(TimeDelta::hours(3));
+    let is_failed = async || {
+        hurry(&app).await;
+        row(&app, id).await["state"] == "failed"
+    };
+    until("it is tried for ever", is_failed).await;
+    app.stop().await;
+}
+
 /// The test's host is called by its address, as every one without a public address is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_refuses_our_name_is_said_to_do_so() {

@@ -182,10 +182,60 @@ async fn a_report_that_is_read_again_counts_once() {
     imap.forget_flags();
     app.app.mail.read_mailbox().await.unwrap();
     assert_eq!(app.metric("holdfast_mail_bounces_total{kind=\"hard\"}"), 1.0);
-    assert_eq!(app.metric("holdfast_mail_bounces_ignored_total{reason=\"duplicate\"}"), 2.0);
+    // It was not even read again before the flags were gone.
+    assert_eq!(app.metric("holdfast_mail_bounces_ignored_total{reason=\"duplicate\"}"), 1.0);
     assert_eq!(suppressed(&app).await, ["default/ann@example.com/*/hard_bounce"]);
     // Without a folder to move to, it stays.
     assert_eq!(imap.kept()[0].folder, "INBOX");
+    app.stop().await;
+}
+
+/// Shared and read-only folders, and servers that refuse a flag: each report counts once, and people learn that nothing can be marked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_cannot_be_marked_hides_none_behind_it() {
+    let imap = Imap::start().await;
+    let app = start(&imap, &[]).await;
+    wait_for_first_reading(&imap).await;
+    let org = org(&app, "default").await;
+    for name in ["first", "second", "third"] {
+        sent(&app, Some(org), name, &format!("{name}@example.com"), "1 hour").await;
+        imap.put(&report(name, &format!("{name}@example.com"), "5.1.1"));
+    }
+    imap.read_only(true);
+    for _ in 0..4 {
+        let error = app.app.mail.read_mailbox().await.unwrap_err();
+        assert_eq!(error.to_string(), "the mail server refuses: [NOPERM] Permission denied");
+        for name in ["first", "second", "third"] {
+            assert_eq!(mark(&app, name).await.as_deref(), Some("hard"), "{name}");
+        }
+    }
+    let fetched = imap.said().iter().filter(|said| said.starts_with("UID FETCH")).count();
+    assert_eq!((fetched, reports(&app, "taken"), reports(&app, "unreadable")), (3, 0.0, 0.0));
+    let found = check(&app, "mail.bounces").await;
+    assert!(found.status == Status::Fail && found.summary.contains("Permission denied"), "{found:?}");
+    let failing = async || {
+        app.app.mail.refresh_gauges().await.unwrap();
+        app.metric("holdfast_mail_sources_failing{source=\"mailbox\"}")
+    };
+    assert_eq!(failing().await, 1.0);
+    imap.read_only(false);
+    assert_eq!(app.app.mail.read_mailbox().await.unwrap().reports, 3);
+    assert_eq!((failing().await, reports(&app, "taken")), (0.0, 3.0));
+    assert_eq!(check(&app, "mail.bounces").await.status, Status::Pass);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_for_reading_alone_is_said_to_be_one() {
+    let imap = Imap::start().await;
+    let app = start(&imap, &[]).await;
+    wait_for_first_reading(&imap).await;
+    imap.opens_read_only(true);
+    let found = check(&app, "mail.bounces").await;
+    assert!(found.status == Status::Fail && found.summary.contains("for reading alone"), "{found:?}");
+    // Also while there is nothing in it.
+    let error = app.app.mail.read_mailbox().await.unwrap_err();
+    assert!(error.to_string().contains("for reading alone"), "{error}");
     app.stop().await;
 }
 

@@ -18,5 +18,6 @@ mod mailbox;
 mod outbox;
 mod pages;
 mod secrets;
+mod sources;
 mod terminal;
 mod unsubscribe;

@@ -297,7 +297,9 @@ async fn markdown_is_harmless() {
     components(&app, 1).await;
     page(&app, &admin, "shop", 1, json!({})).await;
     until_served(&app, "/status/shop").await;
-    let body = "<script>alert(1)</script> <img src=x onerror=alert(2)> [bad](javascript:alert(3)) [good](https://example.com) **bold**\n\n# Large";
+    // A line that begins with such a tag is no Markdown as a whole (CommonMark 4.6): the second one is.
+    let body = "<script>alert(1)</script> **plain**\n\nSee <img src=x onerror=alert(2)> [bad](javascript:alert(3)) [good](https://example.com) \
+                **bold**\n\n# Large";
     let code = announce(&app, &admin, "<script>name</script>", body).await;
     let incident = format!("/status/shop/en/incident/{code}");
     until("the incident has no page", async || get(&app, &incident).await.status == StatusCode::OK).await;
@@ -308,10 +310,10 @@ async fn markdown_is_harmless() {
         }
     }
     let text = get(&app, &incident).await.text;
-    assert!(text.contains("<strong>bold</strong>"), "{text}");
+    assert!(text.contains("<strong>bold</strong>") && text.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{text}");
     assert!(text.contains("<a rel=\"nofollow noopener\" href=\"https://example.com\">good</a>"), "{text}");
     let summary = get(&app, "/status/shop/api/v2/summary.json").await.json();
     let plain = summary["incidents"][0]["incident_updates"][0]["body"].as_str().unwrap();
-    assert!(plain.contains("good (https://example.com) bold") && !plain.contains("**"), "{plain}");
+    assert!(plain.contains("good (https://example.com) bold") && !plain.contains("**bold"), "{plain}");
     app.kill().await;
 }

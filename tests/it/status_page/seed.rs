@@ -93,8 +93,8 @@ pub async fn incident(app: &TestApp, code: &str, name: &str, number: usize) {
          VALUES (md5('{code}-u')::uuid, 'u{code}', md5('{code}')::uuid, 'investigating', 'We **look** into it.',
            jsonb_build_array(jsonb_build_object('component', md5('shop-{number}')::uuid, 'old', 'operational', 'new', 'major_outage')),
            now(), true, true, 'test', now(), now());
-         INSERT INTO incident_impacts (incident_id, component_id, status)
-         VALUES (md5('{code}')::uuid, md5('shop-{number}')::uuid, 'major_outage');
+         INSERT INTO incident_impacts (incident_id, component_id, status, by_hand)
+         VALUES (md5('{code}')::uuid, md5('shop-{number}')::uuid, 'major_outage', true);
          UPDATE incident_components SET status = 'major_outage', since = now(), updated_at = now() WHERE id = md5('shop-{number}')::uuid;
          INSERT INTO incident_component_changes (id, component_id, status, at, incident_id)
          VALUES (('ffffffff-0000-7000-8000-00000000000' || {number})::uuid, md5('shop-{number}')::uuid, 'major_outage', now(), md5('{code}')::uuid)"

@@ -1,11 +1,15 @@
 //! What is served: the appliance's own page, answers from memory, their forms.
 
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
 use holdfast::app::Config;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::seed::{components, execute, get, incident, page, until_served, with};
-use crate::support::{app::TestApp, wait::until};
+use crate::support::{app::TestApp, vault::Vault, wait::until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_appliance_has_a_page() {
@@ -23,7 +27,7 @@ async fn a_fresh_appliance_has_a_page() {
     })
     .await;
     let text = get(&app, "/status/appliance").await.text;
-    assert!(text.contains("Database") && text.contains("<h1>Holdfast</h1>"), "{text}");
+    assert!(text.contains("Database") && text.contains("<h1><bdi>Holdfast</bdi></h1>"), "{text}");
     // Names, statuses and times: no version, no host, no address.
     assert!(!text.contains(env!("CARGO_PKG_VERSION")) && !text.contains("127.0.0.1"), "{text}");
     assert_eq!(get(&app, "/status/appliance/up").await.status, StatusCode::OK);
@@ -45,7 +49,7 @@ async fn a_setting_says_who_sees_the_appliances_page() {
     let view = format!("/settings/status-pages/{id}/view");
     until("those who are signed in do not see it", async || {
         let answer = admin.get(&view).await;
-        answer.status == StatusCode::OK && answer.text.contains("<h1>Holdfast</h1>")
+        answer.status == StatusCode::OK && answer.text.contains("<h1><bdi>Holdfast</bdi></h1>")
     })
     .await;
     for path in ["/status", "/status/appliance", "/api/v2/summary.json", "/status/appliance/up"] {
@@ -53,6 +57,54 @@ async fn a_setting_says_who_sees_the_appliances_page() {
     }
     // A private page changes by the setting alone.
     admin.patch(&format!("/api/v1/status-pages/{id}"), &json!({"visibility": "public"})).await.problem(409, "builtin");
+    app.stop().await;
+}
+
+/// As `docs/uptime.md` says it.
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_may_end_with_a_slash_and_few_have_no_slug() {
+    let app = TestApp::start().await;
+    until_served(&app, "/status/appliance").await;
+    for path in ["/status/", "/status/appliance/", "/status/appliance/up/", "/api/v2/status.json"] {
+        assert_eq!(get(&app, path).await.status, StatusCode::OK, "{path}");
+    }
+    for path in ["/status/nobody/", "/up", "/badge.svg", "/history.atom"] {
+        assert_eq!(get(&app, path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    app.stop().await;
+}
+
+/// On the appliance's page, and on that of the monitor of its backups.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_shown_when_a_restore_was_proven() {
+    let vault = Vault::new();
+    let settings = vault.settings();
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let app = TestApp::start_with(&settings).await;
+    let admin = app.admin().await;
+    let proven = Utc::now() - TimeDelta::days(2);
+    let (at, day) = (proven.to_rfc3339(), proven.format("%Y-%m-%d"));
+    let drill = format!(
+        "INSERT INTO backup_drills (id, backup_id, destination, status, started_at, finished_at, seconds)
+         VALUES (md5('drill')::uuid, md5('backup')::uuid, 'near', 'passed', '{at}', '{at}', 1)"
+    );
+    execute(&app, &drill).await;
+    until_served(&app, "/status/appliance").await;
+    let monitors = admin.get("/api/v1/uptime/monitors?installation=true&limit=100").await.expect(200);
+    let all = monitors["data"].as_array().unwrap();
+    let backups = all.iter().find(|one| one["key"] == "appliance-backups").unwrap()["id"].as_str().unwrap().to_owned();
+    let pages = admin.get("/api/v1/status-pages?installation=true").await.expect(200);
+    let render = format!("/api/v1/status-pages/{}/render", pages["data"][0]["id"].as_str().unwrap());
+    until("the page does not say when a restore was proven", async || {
+        // What monitors say is read once a minute, or when the page is asked to be rendered.
+        admin.post(&render, &json!({})).await.expect(204);
+        get(&app, "/status/appliance/en").await.text.contains(&format!("A restore was proven on {day}"))
+    })
+    .await;
+    let russian = get(&app, "/status/appliance/ru").await.text;
+    assert!(russian.contains(&format!("Восстановление из копии проверено {day}")), "{russian}");
+    let monitor = admin.get(&format!("/monitors/{backups}")).await.text;
+    assert!(monitor.contains(&format!("restore proven on {day}")), "{monitor}");
     app.stop().await;
 }
 
@@ -119,6 +171,28 @@ async fn an_incident_is_seen_in_every_form() {
     assert!(get(&app, "/status/shop/history.rss").await.text.contains("Checkout fails"));
     let calendar = get(&app, "/status/shop/maintenance.ics").await;
     assert!(calendar.text.starts_with("BEGIN:VCALENDAR\r\n"), "{}", calendar.text);
+
+    // A text of an incident that is over is corrected by another process. It was rendered just now, so it is not the minute that shows it.
+    execute(
+        &app,
+        "UPDATE incidents SET status = 'resolved', resolved_at = now(), updated_at = now() WHERE code = 'abcdefabcdef'",
+    )
+    .await;
+    until("it is not over", async || {
+        get(&app, "/status/shop/api/v2/incidents.json").await.json()["incidents"][0]["status"] == "resolved"
+    })
+    .await;
+    let began = Instant::now();
+    execute(
+        &app,
+        "UPDATE incident_updates SET body = 'A _typo_ of ours.', updated_at = now() WHERE code = 'uabcdefabcdef'",
+    )
+    .await;
+    until("the correction is not shown", async || {
+        get(&app, "/status/shop/api/v2/incidents.json").await.text.contains("A typo of ours.")
+    })
+    .await;
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     app.stop().await;
 }
 
@@ -145,6 +219,12 @@ async fn gatus_forms() {
     assert_eq!(badge.headers[header::CACHE_CONTROL], "no-cache, no-store, must-revalidate");
     assert_eq!(badge.headers[header::EXPIRES], "0");
     assert!(get(&app, &at("uptimes/1h")).await.text.parse::<f64>().unwrap() <= 1.0);
+    // The same below the page's address: keys of other owners mean nothing there.
+    let below = get(&app, "/status/appliance/api/v1/endpoints/statuses").await.json();
+    assert!(below.as_array().unwrap().iter().any(|one| one["key"].as_str() == Some(key)), "{below}");
+    let badge = format!("/status/appliance/api/v1/endpoints/{key}/health/badge.svg");
+    assert_eq!(get(&app, &badge).await.status, StatusCode::OK);
+    assert_eq!(get(&app, &badge.replace("appliance/api", "nobody/api")).await.status, StatusCode::NOT_FOUND);
     for wrong in ["uptimes/2d", "response-times/x/badge.svg", "response-times/1h/chart.svg"] {
         let answer = get(&app, &at(wrong)).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong}");
@@ -185,8 +265,15 @@ async fn a_page_that_the_file_manages_refuses_edits() {
     components(&app, 1).await;
     let id = page(&app, &admin, "shop", 1, json!({})).await;
     execute(&app, &format!("UPDATE status_pages SET managed_by = 'file' WHERE id = '{id}'")).await;
+    let claim = "INSERT INTO status_page_domains (page_id, domain, proof, error) VALUES ('%', 'status.shop.example', 'holdfast=abc', 'no record')";
+    execute(&app, &claim.replace('%', &id)).await;
     let path = format!("/api/v1/status-pages/{id}");
     admin.patch(&path, &json!({"name": "x"})).await.problem(409, "managed");
+    // What is to be published is read there, too.
+    let settings = admin.get(&format!("/settings/status-pages/{id}")).await.text;
+    assert!(settings.contains("_holdfast.status.shop.example") && settings.contains("holdfast=abc"), "{settings}");
+    assert!(settings.contains("/domains/status.shop.example/check"), "it can be looked for");
+    assert!(!settings.contains("/domains/status.shop.example/delete"), "{settings}");
     admin.delete(&path).await.problem(409, "managed");
     app.stop().await;
 }

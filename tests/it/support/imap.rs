@@ -56,6 +56,8 @@ pub struct Imap {
     is_silent: Arc<AtomicBool>,
     /// Refuses to change flags.
     is_read_only: Arc<AtomicBool>,
+    /// Says that the folder is for reading alone.
+    opens_read_only: Arc<AtomicBool>,
     /// Of mails by their UIDs.
     faults: Arc<Mutex<BTreeMap<u32, Fault>>>,
 }
@@ -70,6 +72,7 @@ impl Imap {
             can_move: Arc::new(AtomicBool::new(true)),
             is_silent: Arc::default(),
             is_read_only: Arc::default(),
+            opens_read_only: Arc::default(),
             faults: Arc::default(),
         };
         let server = imap.clone();
@@ -129,6 +132,10 @@ impl Imap {
 
     pub fn read_only(&self, is_read_only: bool) {
         self.is_read_only.store(is_read_only, Ordering::SeqCst);
+    }
+
+    pub fn opens_read_only(&self, is_read_only: bool) {
+        self.opens_read_only.store(is_read_only, Ordering::SeqCst);
     }
 
     pub fn fault(&self, uid: u32, fault: Fault) {
@@ -192,7 +199,9 @@ impl Imap {
             ["LOGIN", ..] if command == r#"LOGIN "bounces@example.org" "pass \"word\\""# => (none(), "OK signed in"),
             ["LOGIN", ..] => (none(), "NO wrong"),
             ["SELECT", ..] if [r#"SELECT "INBOX""#, RUSSIAN].contains(&command) => {
-                ("* FLAGS (\\Seen \\Flagged)\r\n* 1 EXISTS\r\n* 0 RECENT\r\n".into(), "OK selected")
+                let is_read_only = self.opens_read_only.load(Ordering::SeqCst);
+                let how = if is_read_only { "OK [READ-ONLY] selected" } else { "OK [READ-WRITE] selected" };
+                ("* FLAGS (\\Seen \\Flagged)\r\n* 1 EXISTS\r\n* 0 RECENT\r\n".into(), how)
             }
             ["UID", "SEARCH", "UNSEEN"] => {
                 let kept = self.kept.lock().unwrap();
@@ -205,7 +214,9 @@ impl Imap {
                 let (uid, raw) = (mail.uid, &mail.raw[..mail.raw.len().min(262_144)]);
                 (format!("* {uid} FETCH (UID {uid} BODY[]<0> {{{}}}\r\n{raw})\r\n", raw.len()), "OK fetched")
             }
-            ["UID", "STORE", ..] if self.is_read_only.load(Ordering::SeqCst) => (none(), "NO read only"),
+            ["UID", "STORE", ..] if self.is_read_only.load(Ordering::SeqCst) => {
+                (none(), "NO [NOPERM] Permission denied")
+            }
             ["UID", "STORE", _, "+FLAGS.SILENT", flags @ ..] => {
                 let flags = flags.join(" ");
                 for mail in self.kept.lock().unwrap().iter_mut().filter(|mail| mail.uid == uid()) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     manage::{MONITORS, id, make},
-    watch::{becomes, checks, connect, number, of_key, spans, story},
+    watch::{Away, becomes, checks, connect, number, of_key, spans, story},
 };
 use crate::support::{
     app::{Client, TestApp},
@@ -54,6 +54,22 @@ async fn a_file_is_applied_by_itself_and_again_when_it_changes() {
     write(folder.path(), &format!("{GROUP}{}", SHOP.replace("'Shop'", "'Store'")));
     until("a change is not seen", async || found(&admin, "shop").await.unwrap()["name"] == "Store").await;
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_appears_after_the_start_is_applied() {
+    let (mut away, folder) = (Away::new().await, tempfile::tempdir().unwrap());
+    fs::write(folder.path().join("holdfast.toml"), "").unwrap();
+    let mut site = away.site();
+    site.set("HOLDFAST_CONFIG", folder.path().join("holdfast.toml").to_str().unwrap());
+    let running = site.start().await;
+    let alive = "SELECT count(*) FROM uptime_prober WHERE alive_at IS NOT NULL";
+    until("nobody checks", async || number(&mut away.db, alive).await == 1).await;
+    write(folder.path(), &format!("{GROUP}{SHOP}"));
+    let shop = "SELECT count(*) FROM uptime_monitors WHERE key = 'shop' AND managed_by = 'file'";
+    until("the new file is not read", async || number(&mut away.db, shop).await == 1).await;
+    running.stop().await;
+    away.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

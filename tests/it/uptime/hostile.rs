@@ -6,12 +6,15 @@ use std::{
     time::Duration,
 };
 
-use holdfast::uptime::Reason;
+use holdfast::{
+    platform::ids::OrgId,
+    uptime::{MonitorSpec, Owner, Reason, Secrets},
+};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::probe::{TIMEOUT, asking, look, look_for, open, prober, settings, trusting};
-use crate::support::odd_target::{Answer, Dns, Hole, Http, Root, Said, Silent};
+use crate::support::odd_target::{Answer, Dns, Hole, Http, Root, Said, Silent, Task, listen};
 use holdfast::uptime::{ProbeSettings, Prober};
 
 const SHORT: Duration = Duration::from_millis(500);
@@ -121,7 +124,7 @@ async fn heads_and_lengths_that_lie_are_failures_with_names() {
         let is_near = reason == Reason::Protocol && told == Some(Reason::Closed);
         assert!(told == Some(reason) || is_near, "{}: {seen:?}", &answer[..60.min(answer.len())]);
     }
-    let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n\xff\xfe needle".to_vec();
+    let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n\xfa\xfb needle".to_vec();
     target.answer(move |_| Answer::Bytes(bytes.clone()));
     let needle = json!([{"on": "keyword", "text": "needle"}]);
     let seen = look(&prober, json!({"kind": "http", "url": target.url("/"), "expect": needle})).await;
@@ -275,4 +278,144 @@ async fn a_missing_intermediate_fails_as_browsers_say() {
     let with = Http::with_tls(between.chain("127.0.0.1", &[between.certificate.clone()]).acceptor()).await;
     let seen = look(&prober, json!({"kind": "tls", "host": "127.0.0.1", "port": with.address.port()})).await;
     assert!(seen.is_up(), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_strangers_have_no_control_characters() {
+    let target = Http::with_tls(Root::new("Nobody").with_nul("127.0.0.1").acceptor()).await;
+    for verify in [true, false] {
+        let spec = json!({"kind": "tls", "host": "127.0.0.1", "port": target.address.port(), "verify": verify});
+        let seen = look(&prober(), spec).await;
+        let certificate = seen.certificate.as_ref().unwrap();
+        assert_eq!((seen.is_up(), certificate.names[0].as_str()), (!verify, "a\u{fffd}b"), "{seen:?}");
+        assert!(certificate.subject.contains('\u{fffd}'), "{certificate:?}");
+        let stored = serde_json::to_string(&seen).unwrap();
+        assert!(!stored.contains("\\u0000"), "{stored}");
+    }
+}
+
+/// What it says to whoever has said something: without end.
+async fn flood(head: &'static [u8], again: &'static [u8]) -> (std::net::SocketAddr, std::sync::Arc<AtomicUsize>, Task) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (listener, address) = listen(Ipv4Addr::LOCALHOST).await;
+    let written = std::sync::Arc::<AtomicUsize>::default();
+    let count = written.clone();
+    let task = Task::run(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (count, many) = (count.clone(), again.repeat(64 * 1024 / again.len()));
+            tokio::spawn(async move {
+                let mut some = [0; 1024];
+                if stream.read(&mut some).await.is_ok_and(|read| read > 0) && stream.write_all(head).await.is_ok() {
+                    while stream.write_all(&many).await.is_ok() {
+                        count.fetch_add(many.len(), Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    (address, written, task)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_a_database_or_of_grpc_costs_one_mebibyte() {
+    // Signed in, then settings without end; the begin of a message of two gigabytes.
+    let settings = flood(b"R\0\0\0\x08\0\0\0\0", b"S\0\0\0\x08a\0b\0").await;
+    let message = flood(b"R\0\0\0\x08\0\0\0\0S\x7f\xff\xff\xff", b"aaaaaaaa").await;
+    // Frames of HTTP/2: its settings, then answers to a ping that nobody sent.
+    let frames = flood(b"\0\0\0\x04\0\0\0\0\0", b"\0\0\x08\x06\x01\0\0\0\0abcdefgh").await;
+    for (kind, (address, written, _task)) in [("postgres", settings), ("postgres", message), ("grpc", frames)] {
+        let spec = match kind {
+            "grpc" => json!({"kind": "grpc", "url": format!("http://{address}")}),
+            _ => {
+                json!({"kind": kind, "host": "127.0.0.1", "port": address.port(), "database": "x", "user": "x", "tls": "none"})
+            }
+        };
+        let seen = look(&prober(), spec).await;
+        assert_eq!(seen.reason(), Some(Reason::BodyTooLarge), "{kind}: {seen:?}");
+        // What the sockets' buffers hold was written, too.
+        let written = written.load(Ordering::SeqCst);
+        assert!(written < 16 * 1024 * 1024, "{kind}: {written} bytes were taken");
+    }
+}
+
+/// One thread: what holds it up holds up everything.
+#[tokio::test]
+async fn what_comes_before_a_head_without_end_holds_up_nobody() {
+    let (well, prober) = (Http::start().await, prober());
+    let hints = flood(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    // Frames of HTTP/2: its settings, then answers to a ping that nobody sent.
+    let frames = flood(b"\0\0\0\x04\0\0\0\0\0", b"\0\0\x08\x06\x01\0\0\0\0abcdefgh").await;
+    for (version, (address, written, _task)) in [("1.1", hints), ("2", frames)] {
+        let began = Instant::now();
+        let spec = json!({"kind": "http", "url": format!("http://{address}/"), "version": version});
+        let second = json!({"kind": "http", "url": well.url("/")});
+        let (seen, other) = tokio::join!(look(&prober, spec), async {
+            let seen = look(&prober, second).await;
+            (seen, began.elapsed())
+        });
+        assert_eq!(seen.reason(), Some(Reason::HeadTooLarge), "{version}: {seen:?}");
+        assert!(other.0.is_up() && other.1 < Duration::from_secs(2), "{version}: {other:?}");
+        assert!(began.elapsed() < Duration::from_secs(4), "{version}: {:?}", began.elapsed());
+        // What the sockets' buffers hold was written, too.
+        let written = written.load(Ordering::SeqCst);
+        assert!(written < 16 * 1024 * 1024, "{version}: {written} bytes were taken");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_answer_is_judged_beside_the_others() {
+    let (target, prober) = (Http::start().await, prober());
+    let list = vec!["1"; 200_000].join(",");
+    target.answer(move |_| Answer::ok(&format!(r#"{{"list": [{list}], "state": "well"}}"#)));
+    let ask = async |condition: serde_json::Value| {
+        look(&prober, json!({"kind": "http", "url": target.url("/"), "expect": [condition]})).await
+    };
+    for (condition, reason) in [
+        (json!({"on": "json", "path": "length($.list)", "test": "is", "value": 200_000}), None),
+        (json!({"on": "json", "path": "$.state", "test": "matches", "value": "^w.ll$"}), None),
+        (json!({"on": "json", "path": "$.state", "test": "matches", "value": "^ill$"}), Some(Reason::Json)),
+    ] {
+        let seen = ask(condition.clone()).await;
+        assert_eq!(seen.reason(), reason, "{condition}: {seen:?}");
+    }
+    let steps = json!([
+        {"name": "one", "http": {"url": target.url("/")}, "take": {
+            "by_json": {"from": "json", "path": "$.list[-1]"}, "by_pattern": {"from": "regex", "pattern": "\\[(\\d)", "group": 1}}},
+        {"name": "two", "http": {"url": target.url("/{{by_json}}{{by_pattern}}")}},
+    ]);
+    let seen = look(&prober, json!({"kind": "flow", "steps": steps})).await;
+    assert!(seen.is_up(), "{seen:?}");
+    assert_eq!(target.asked().last().unwrap().path, "/11");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisation_does_not_look_into_the_inner_zone() {
+    let dns = Dns::start(|_, _| Said::Addresses(vec![IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3))])).await;
+    let prober = asking(dns.address, &["127.0.0.1/32"]);
+    let tenant = Owner::Org(OrgId(uuid::Uuid::from_u128(7)));
+    for (spec, kind, asked) in [
+        (json!({"kind": "dns", "name": "db.inner.example", "record": "A", "values": ["192.0.2.1"]}), 1, 1),
+        (json!({"kind": "dns", "name": "3.2.1.10.in-addr.arpa", "record": "PTR"}), 12, 0),
+        (json!({"kind": "tcp", "host": "db.inner.example", "port": 9}), 28, 1),
+    ] {
+        let parsed: MonitorSpec = serde_json::from_value(spec.clone()).unwrap();
+        let seen = prober.run(tenant, &parsed, &Secrets::default(), TIMEOUT).await;
+        assert_eq!((seen.reason(), dns.asked(kind)), (Some(Reason::PrivateAddress), asked), "{spec}: {seen:?}");
+        assert!(!seen.error().unwrap().contains("10.1.2.3"), "{seen:?}");
+    }
+    let own = json!({"kind": "dns", "name": "db.inner.example", "record": "A", "values": ["10.1.2.3"]});
+    assert!(look(&prober, own).await.is_up(), "the operator's own monitors may");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn networks_of_the_installation_can_be_closed_to_organisations() {
+    let target = Http::start().await;
+    let prober = Prober::new(ProbeSettings { tenant_policy: Some(open(&[])), ..settings() });
+    let spec = json!({"kind": "http", "url": target.url("/")});
+    assert!(look(&prober, spec.clone()).await.is_up(), "the installation's");
+    let parsed: MonitorSpec = serde_json::from_value(spec).unwrap();
+    let tenant = Owner::Org(OrgId(uuid::Uuid::from_u128(7)));
+    let seen = prober.run(tenant, &parsed, &Secrets::default(), TIMEOUT).await;
+    assert_eq!((seen.reason(), target.accepted()), (Some(Reason::PrivateAddress), 1), "{seen:?}");
 }

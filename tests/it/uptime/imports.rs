@@ -58,7 +58,7 @@ async fn imports_of_gatus() {
     let detail = admin.get(&format!("{MONITORS}/{}", id(api))).await.expect(200);
     assert!(detail["paused_at"].is_string(), "a condition was dropped");
     let windows = admin.get("/api/v1/uptime/windows").await.expect(200);
-    assert_eq!(windows["data"].as_array().unwrap().len(), 1, "the window of everything");
+    assert_eq!(windows["data"].as_array().unwrap().len(), 1, "the window of all that was imported");
 
     let again = admin.post(IMPORTS, &body).await.expect(201);
     let apply = format!("{IMPORTS}/{}/apply", id(&again));

@@ -7,6 +7,7 @@ use crate::{
     alerting::pages::{open, submit},
     support::{
         app::{Client, TestApp},
+        odd_target::Http,
         wait::until,
     },
 };
@@ -139,6 +140,17 @@ async fn tenants_see_their_own() {
     assert_eq!(other.get(MONITORS).await.expect(200)["data"], json!([]));
     let foreign = json!({"name": "x", "spec": {"kind": "heartbeat"}, "parent_id": id(&ours), "group_id": id(&group)});
     other.post(MONITORS, &foreign).await.expect(422);
+    let windows = "/api/v1/uptime/windows";
+    for (pointer, named) in
+        [("/monitors", json!({"monitors": [id(&ours)]})), ("/groups", json!({"groups": [id(&group)]}))]
+    {
+        let mut window = json!({"name": "Theirs", "cron": "0 2 * * SUN", "minutes": 90});
+        window.as_object_mut().unwrap().extend(named.as_object().unwrap().clone());
+        let refused = other.post(windows, &window).await.expect(422);
+        assert_eq!(refused["errors"][0]["pointer"], pointer);
+        let own = admin.post(windows, &window).await.expect(201);
+        admin.put(&format!("{windows}/{}", id(&own)), &window).await.expect(200);
+    }
     other.get(&format!("{MONITORS}?installation=true")).await.expect(403);
     other.get("/api/v1/uptime/file").await.expect(403);
     // The same key is another's.
@@ -364,5 +376,77 @@ async fn a_form_makes_and_changes_a_monitor() {
     let made = submit(&admin, "/monitors", &beat).await;
     assert_eq!(made.status, 200, "{}", made.text);
     assert!(made.text.contains("/api/v1/uptime/beats/"), "{}", made.text);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_form_tries_a_monitor_before_it_is_saved() {
+    let app = TestApp::start_with(&[OPEN]).await;
+    let (admin, target) = (app.admin().await, Http::start().await);
+    let url = target.url("/well");
+    let fields = |url: &str| {
+        [
+            ("kind", "http"),
+            ("name", "Shop"),
+            ("url", url),
+            ("status", "200-299"),
+            ("redirects", "5"),
+            ("interval", "60"),
+            ("timeout", "5"),
+            ("retries", "1"),
+            ("successes", "1"),
+            ("certificate_days", "21"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let send = async |path: &str, url: &str| {
+        let owned = fields(url);
+        let all: Vec<(&str, &str)> = owned.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        submit(&admin, path, &all).await
+    };
+    let tried = send("/monitors/try", &url).await;
+    assert_eq!(tried.status, 200, "{}", tried.text);
+    assert!(tried.text.contains("id=\"found\"") && tried.text.contains(&url), "what was written stays: {}", tried.text);
+    assert_eq!(send("/monitors/try", "http://10.0.0.1/").await.status, 422);
+    assert_eq!(admin.get(MONITORS).await.expect(200)["data"].as_array().unwrap().len(), 0, "nothing is saved");
+    let made = admin.post(MONITORS, &json!({"name": "Shop", "spec": {"kind": "http", "url": url}})).await.expect(201);
+    let changed = send(&format!("/monitors/{}/try", id(&made)), &target.url("/other")).await;
+    assert!(changed.status == 200 && changed.text.contains("id=\"found\""), "{}", changed.text);
+    assert!(target.asked().iter().any(|asked| asked.path == "/other"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_do_not_go_to_another_host() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let spec = |host: &str| json!({"kind": "http", "url": format!("https://{host}/"), "auth": {"by": "bearer", "token": "word"}});
+    let body = json!({"name": "x", "spec": spec("example.com"), "secrets": {"word": "open sesame"}, "paused": true});
+    let path = format!("{MONITORS}/{}", id(&admin.post(MONITORS, &body).await.expect(201)));
+    let refused = admin.patch(&path, &json!({"spec": spec("thief.example")})).await.expect(422);
+    assert_eq!(
+        (&refused["errors"][0]["pointer"], &refused["errors"][0]["code"]),
+        (&json!("/secrets"), &json!("missing"))
+    );
+    let anew = json!({"spec": spec("other.example"), "secrets": {"word": "other"}});
+    admin.patch(&path, &anew).await.expect(200);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_is_filtered_by_tag_and_groups_are_renamed() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    for (name, tag) in [("Shop", "eu"), ("Store", "us")] {
+        let body = json!({"name": name, "spec": {"kind": "heartbeat"}, "tags": [tag]});
+        admin.post(MONITORS, &body).await.expect(201);
+    }
+    let listed = open(&admin, "/monitors?tag=eu", "en").await;
+    assert!(listed.text.contains("Shop") && !listed.text.contains("Store"), "{}", listed.text);
+    let group = admin.post("/api/v1/uptime/groups", &json!({"name": "Web"})).await.expect(201);
+    let path = format!("/monitors/groups/{}/rename", id(&group));
+    assert!(open(&admin, "/monitors/groups", "en").await.text.contains(&path));
+    assert_eq!(submit(&admin, &path, &[("name", "Shops")]).await.status, 303);
+    assert!(open(&admin, "/monitors/groups", "en").await.text.contains("Shops"));
     app.stop().await;
 }

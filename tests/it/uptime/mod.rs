@@ -1,5 +1,6 @@
 //! Monitors, on the real router, worker and PostgreSQL.
 
+mod answers;
 mod file;
 mod history;
 mod hostile;

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use holdfast::uptime::{MonitorSpec, Observation, Policy, ProbeSettings, Prober, Secrets, spec::SecretName};
+use holdfast::uptime::{MonitorSpec, Observation, Owner, Policy, ProbeSettings, Prober, Secrets, spec::SecretName};
 use rustls::pki_types::CertificateDer;
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ pub async fn look(prober: &Prober, spec: Value) -> Observation {
 pub async fn look_for(prober: &Prober, spec: Value, secrets: &[(&str, &str)], timeout: Duration) -> Observation {
     let spec: MonitorSpec = serde_json::from_value(spec).unwrap();
     let secrets = secrets.iter().map(|(name, value)| (SecretName((*name).to_owned()), (*value).into()));
-    prober.run(&spec, &Secrets(secrets.collect()), timeout).await
+    prober.run(Owner::Installation, &spec, &Secrets(secrets.collect()), timeout).await
 }
 
 /// The socket of the suite's PostgreSQL.

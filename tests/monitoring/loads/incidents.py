@@ -1,4 +1,4 @@
-"""An incident that nobody acknowledges, told by mail and to a channel that is disabled; another becomes a part of it."""
+"""An incident that nobody acknowledges, told by mail and to a channel that is disabled; another becomes a part of it, and the installation has one, too."""
 from management import wait_for
 
 API = "/api/v1/"
@@ -18,5 +18,6 @@ def run(load):
     incident = make("incidents", name="Orders are slow", body="We look into it.")
     told = lambda: [message["what"] for message in api.call("GET", f"{API}incidents/{incident}/messages")["data"]]
     wait_for("the incident is told, and escalates", lambda: {"opened", "escalated"} <= set(told()))
+    make("incidents", name="The appliance is slow", installation=True)
     other = make("incidents", name="The basket is slow")
     api.call("POST", f"{API}incidents/{other}/merge", {"into": incident})

@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 
 use super::Incidents;
 use format::{ChannelEntry, ComponentEntry, RotaEntry, RuleEntry};
+pub(crate) use format::{seconds, time as time_of_day};
 use uptime::file::{Changes, Document, Entry, Part, Problems, Scope, Section, is_key};
 
 const COMPONENTS: &str = "components";

@@ -117,6 +117,14 @@ pub async fn publish(conn: &mut PgConnection, id: IncidentId, now: DateTime<Utc>
     Ok(done.rows_affected() > 0)
 }
 
+/// What belongs to it has changed: who looks for changes by its time sees that.
+pub async fn touch(conn: &mut PgConnection, id: IncidentId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE incidents SET version = version + 1, updated_at = $2 WHERE id = $1", id.0, now)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 pub async fn set_settles(conn: &mut PgConnection, id: IncidentId, at: Option<DateTime<Utc>>) -> sqlx::Result<()> {
     sqlx::query!("UPDATE incidents SET settles_at = $2 WHERE id = $1 AND resolved_at IS NULL", id.0, at)
         .execute(conn)

@@ -50,10 +50,10 @@ pub async fn log_of(conn: &mut PgConnection, incident: IncidentId, slice: &Slice
         .collect())
 }
 
-/// When the newest cause opened it or joined it, and how often it was reopened.
+/// When the newest cause opened it, joined it or came with another incident, and how often it was reopened.
 pub async fn course(conn: &mut PgConnection, incident: IncidentId) -> sqlx::Result<(Option<DateTime<Utc>>, i64)> {
     let row = sqlx::query!(
-        r#"SELECT max(at) FILTER (WHERE what IN ('opened', 'joined')) AS joined, count(*) FILTER (WHERE what = 'reopened') AS "reopened!"
+        r#"SELECT max(at) FILTER (WHERE what IN ('opened', 'joined', 'merged')) AS joined, count(*) FILTER (WHERE what = 'reopened') AS "reopened!"
            FROM incident_log WHERE incident_id = $1"#,
         incident.0,
     )

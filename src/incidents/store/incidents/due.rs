@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::model::IncidentId;
 use platform::ids::OrgId;
@@ -11,21 +12,46 @@ pub struct Joinable {
     pub id: IncidentId,
     pub merge_key: Option<String>,
     pub joins_until: Option<DateTime<Utc>>,
+    /// All of its causes are over, and it will be resolved.
+    pub settles: bool,
+    /// Monitors opened it, and nobody has acknowledged it or spoken since.
+    pub untouched: bool,
 }
 
-/// Those that a new cause may join: opened by a monitor or an alert, youngest first.
-pub async fn open(conn: &mut PgConnection, org: Option<OrgId>, now: DateTime<Utc>) -> sqlx::Result<Vec<Joinable>> {
+/// Those that a new cause may join, youngest first: opened by a monitor or an alert not long ago, or with an outage of one of these monitors.
+pub async fn open(
+    conn: &mut PgConnection,
+    org: Option<OrgId>,
+    monitors: &[Uuid],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Joinable>> {
     let rows = sqlx::query!(
-        "SELECT id, merge_key, joins_until FROM incidents
-         WHERE org_id IS NOT DISTINCT FROM $1 AND resolved_at IS NULL AND merged_into IS NULL AND joins_until >= $2
-         ORDER BY id DESC LIMIT 200",
+        r#"SELECT i.id, i.merge_key, i.joins_until, i.settles_at IS NOT NULL AS "settles!",
+             i.opened_by = 'monitor' AND i.acknowledged_at IS NULL AND i.status = 'investigating' AS "untouched!"
+           FROM incidents i CROSS JOIN LATERAL (
+             SELECT EXISTS (
+               SELECT FROM incident_causes c WHERE c.incident_id = i.id AND c.source = 'monitor' AND c.subject = ANY($3)) AS has_own) found
+           WHERE i.org_id IS NOT DISTINCT FROM $1 AND i.resolved_at IS NULL AND i.merged_into IS NULL
+             AND (i.joins_until >= $2 OR found.has_own)
+           ORDER BY found.has_own DESC, i.id DESC LIMIT 200"#,
         org.map(|org| org.0),
         now,
+        monitors,
     )
     .fetch_all(conn)
     .await?;
-    let joinable = |id, merge_key, joins_until| Joinable { id: IncidentId(id), merge_key, joins_until };
-    Ok(rows.into_iter().map(|row| joinable(row.id, row.merge_key, row.joins_until)).collect())
+    let mut found: Vec<Joinable> = rows
+        .into_iter()
+        .map(|row| Joinable {
+            id: IncidentId(row.id),
+            merge_key: row.merge_key,
+            joins_until: row.joins_until,
+            settles: row.settles,
+            untouched: row.untouched,
+        })
+        .collect();
+    found.sort_by_key(|joinable| std::cmp::Reverse(joinable.id));
+    Ok(found)
 }
 
 /// Incidents of this owner that monitors opened since then and nobody has touched, with the storm that may still be joined, the oldest first.

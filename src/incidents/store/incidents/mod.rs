@@ -20,7 +20,7 @@ use uptime::WindowId;
 pub use changes::*;
 pub use course::{course, log, log_of, move_log};
 pub use due::*;
-pub use impacts::{affect, affected, shown};
+pub use impacts::{affect, affect_as, affected, lasting, shown};
 
 /// An incident as stored.
 pub struct Row {

@@ -144,6 +144,15 @@ fn each_action_and_status_is_what_it_says() {
         ("failed", "4.4.7", "timed out", Some((BounceKind::Soft, "4.4.7"))),
         // What the server said is more exact than what its client made of it.
         ("failed", "5.0.0", "550 5.7.26 unauthenticated", Some((BounceKind::Refused, "5.7.26"))),
+        ("failed", "5.1.1", "550 5.7.1 IP address blacklisted by recipient", Some((BounceKind::Refused, "5.7.1"))),
+        ("failed", "5.1.1", "552 5.2.2 Mailbox full", Some((BounceKind::Soft, "5.2.2"))),
+        ("failed", "5.1.1", "554 5.7.1 rejected as spam", Some((BounceKind::Refused, "5.7.1"))),
+        (
+            "failed",
+            "5.1.0",
+            "5.1.0 - Unknown address error 550-'5.2.2 Mailbox Full'",
+            Some((BounceKind::Soft, "5.2.2")),
+        ),
         ("failed", "5.0.0", "550 no such user", Some((BounceKind::Hard, "5.0.0"))),
         ("failed", "5.0.0", "554 Message rejected as spam", Some((BounceKind::Refused, "5.0.0"))),
         ("failed", "5.4.4", "Host or domain name not found", Some((BounceKind::Soft, "5.4.4"))),

@@ -12,7 +12,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::{
-    Bounce, BounceKind, Report, address, enhanced, hooks::checked_secret, is_of_address, message_id, text, time,
+    Bounce, BounceKind, LONGEST_ID, Report, address, enhanced, failure, hard, hooks::checked_secret, is_of_address,
+    message_id, short, text, time,
 };
 use crate::model::Provider;
 
@@ -70,6 +71,10 @@ fn only_a_failure_of_the_address_suppresses_it() {
         "550 <a@b>: Recipient address rejected: User unknown in virtual alias table",
         "553 sorry, no mailbox here by that name (#5.7.1)",
         "550 5.7.1 No such user!",
+        "550 5.7.0 user unknown",
+        "550 5.2.0 Unknown user x",
+        "550 5.1.351 Remote server returned unknown recipient or mailbox unavailable -> 550 Unknown user x",
+        "550 5.3.0 Other mail system problem 550-'Unknown user x' (delivery attempts: 0)",
         "554 delivery error: user doesn't exist",
     ] {
         let code = said.split(' ').nth(1).filter(|word| word.starts_with("5."));
@@ -96,14 +101,64 @@ fn only_a_failure_of_the_address_suppresses_it() {
         "550 5.7.1 Recipient address rejected: Access denied",
         "550 5.7.1 Unable to relay for this user: unknown user",
         "550 5.7.1 Message rejected under suspicion of SPAM; no such user wants it",
-        "550 5.7.0 user unknown",
         "550 5.7.26 unauthenticated",
         "450 4.1.1 user unknown",
+        // A clear code, and words that say something else.
+        "550 5.1.1 <a@b> - 203.0.113.222 has sent to too many recipients this hour. IB607",
+        "550 5.1.1 <a@b>: rejected because of spam content, see our policy",
+        "550 5.1.1 Sender IP listed at DNSBL zen.example",
+        "550 5.1.1 RCP-P2 http://postmaster.example/ Refused due to recipient preferences",
+        "550 5.1.1 Mailbox quota exceeded",
         "550",
         "",
     ] {
         let code = said.split(' ').nth(1).filter(|word| word.starts_with(['4', '5']));
         assert!(!is_of_address(code, said), "{said}");
+    }
+}
+
+/// What one server says about the answer of another is a guess, the same for any answer.
+#[test]
+fn the_answer_of_the_recipients_server_decides() {
+    for (said, code, kind) in [
+        (
+            "5.1.0 - Unknown address error 550-'5.1.1 <a@b>... User unknown' (delivery attempts: 0)",
+            Some("5.1.1"),
+            BounceKind::Hard,
+        ),
+        ("5.1.0 - Unknown address error 550-'5.2.2 <a@b>... Mailbox Full'", Some("5.2.2"), BounceKind::Soft),
+        ("5.1.1 - Bad destination 552-'5.3.4 Message size exceeds fixed limit'", Some("5.3.4"), BounceKind::Soft),
+        (
+            "5.1.0 - Unknown address error 554-'5.3.2 System not accepting network messages'",
+            Some("5.3.2"),
+            BounceKind::Soft,
+        ),
+        ("5.1.0 - Unknown address error 550-'Mailbox quota exceeded'", None, BounceKind::Soft),
+        ("5.3.0 - Other mail system problem 550-'Unknown user x'", None, BounceKind::Hard),
+        (
+            "5.1.1 Remote server returned unknown recipient -> 550 5.7.1 rejected as spam",
+            Some("5.7.1"),
+            BounceKind::Refused,
+        ),
+        ("5.1.351 Remote server returned unknown recipient -> 550 Unknown user x", None, BounceKind::Hard),
+        // Nothing is passed on.
+        ("550 5.1.1 'x' -> y: User unknown", Some("5.1.1"), BounceKind::Hard),
+    ] {
+        let found = enhanced(said);
+        assert_eq!(found.as_deref(), code, "{said}");
+        assert_eq!((failure(code, said), hard(code, said)), (kind, kind), "{said}");
+        // Whatever the other server says of it.
+        if code.is_none() {
+            assert_eq!(failure(Some("5.1.1"), said), kind, "{said}");
+        }
+    }
+    // A provider that calls it a hard bounce, with a code that means that: the words say something else.
+    for (said, kind) in [
+        ("550 5.1.1 <a@b> - 203.0.113.222 has sent to too many recipients this hour", BounceKind::Soft),
+        ("550 5.1.1 <a@b> rejected because of spam content", BounceKind::Refused),
+        ("550 5.1.1 <spam@policy.example>: no", BounceKind::Hard),
+    ] {
+        assert_eq!(hard(Some("5.1.1"), said), kind, "{said}");
     }
 }
 
@@ -142,7 +197,17 @@ fn values_are_read_whatever_type_they_come_as() {
     assert_eq!(time(&value, "/f"), Some(at("2023-11-14T22:13:20.25Z")));
     assert_eq!(time(&value, "/t"), Some(at("2026-11-20T07:30:00.123Z")));
     assert_eq!(time(&value, "/a"), None);
-    assert_eq!(time(&json!({"s": 1e300}), "/s"), None);
+    for none in [json!(1e300), json!(-8_334_601_228_800_i64), json!(8_210_266_876_799_i64), json!(-213_000_000_000_i64)]
+    {
+        assert_eq!(time(&json!({"s": none}), "/s"), None, "a week before or after it is no time: {none}");
+    }
+    for none in ["1999-12-31T23:59:59Z", "2100-01-01T00:00:00Z", "+262000-01-01T00:00:00Z"] {
+        assert_eq!(time(&json!({"t": none}), "/t"), None, "{none}");
+    }
+    let long = "x".repeat(LONGEST_ID);
+    assert_eq!(short(&json!({"i": long}), "/i").map(|id| id.len()), Some(LONGEST_ID));
+    assert_eq!(short(&json!({"i": format!("{long}y")}), "/i"), None, "it does not fit into an index");
+    assert_eq!((message_id(&format!("{long}@b")), address(&format!("{long}@b"))), (None, None));
 }
 
 #[test]

@@ -114,8 +114,8 @@ pub fn changed(mut page: Page, update: &PageUpdate, clock: &Clock) -> Result<Pag
     if let Some(about) = &update.about {
         page.about = about.trim().to_owned();
     }
-    if page.about.chars().count() > 1000 {
-        wrong("/about", "it has at most 1000 characters".into());
+    if page.about.chars().count() > 1000 || page.about.contains('\0') {
+        wrong("/about", "it has at most 1000 characters, and no U+0000 among them".into());
     }
     page.visibility = update.visibility.unwrap_or(page.visibility);
     if let Some(password) = update.password.as_ref().filter(|password| !password.is_empty())
@@ -255,6 +255,7 @@ mod tests {
         let found = wrong(&update);
         assert_eq!(found, ["/slug", "/name", "/zone", "/networks/1", "/languages", "/home_url", "/theme/accent"]);
         assert_eq!(wrong(&PageUpdate { slug: Some("domains".into()), ..PageUpdate::default() }), ["/slug"]);
+        assert_eq!(wrong(&PageUpdate { about: Some("a\0b".into()), ..PageUpdate::default() }), ["/about"]);
     }
 
     #[test]

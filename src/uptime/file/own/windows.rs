@@ -44,7 +44,7 @@ impl OwnPart {
                     if NewWindow::of(&found) == wanted {
                         Ok(Action::Unchanged)
                     } else {
-                        self.uptime.update_window(conn, id, &wanted).await.map(|()| Action::Changed)
+                        self.uptime.update_window(conn, scope.owner, &found, &wanted).await.map(|()| Action::Changed)
                     }
                 }
             };

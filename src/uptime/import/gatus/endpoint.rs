@@ -13,7 +13,7 @@ use super::{
     notes::{Notes, rest},
 };
 use crate::{
-    import::{Candidate, Fate, Left, MonitorRow, Proposal, fields::Fields},
+    import::{Candidate, Fate, Left, MonitorRow, Proposal, fields::Fields, keys::is_long_enough, seldom},
     secrets::Secrets,
     settings::Settings,
     spec::{DomainSpec, FlowSpec, FlowStep, HeartbeatSpec, MonitorSpec},
@@ -28,9 +28,10 @@ impl Reader<'_> {
         let mut notes = Notes::default();
         let client = client(one.object("client"), &mut notes);
         let is_dns = one.get("dns").is_some();
-        let expected = Expected::of(one.list("conditions"), is_dns);
+        let conditions = one.list("conditions");
+        let expected = Expected::of(conditions, is_dns);
         let spec = spec(&mut one, &client, &expected, &mut notes);
-        Self::note_conditions(&expected, &mut notes);
+        Self::note_conditions(conditions, &expected, &mut notes);
         let interval = one.text("interval").and_then(|text| duration(&text)).unwrap_or(60_000);
         let settings = spec.map(|spec| {
             let mut settings = of_interval(Settings::new(name.clone(), spec), interval, client.timeout, &mut notes);
@@ -54,17 +55,33 @@ impl Reader<'_> {
     pub fn external(&mut self, mut one: Fields<'_>) {
         let (name, group) = (one.text("name").unwrap_or_default(), one.text("group").unwrap_or_default());
         let mut notes = Notes::default();
-        let token = one.text("token").filter(|token| !has_variable(token)).map(SecretString::from);
+        let token = one.text("token").filter(|token| !has_variable(token) && is_long_enough(token));
+        let token = token.map(SecretString::from);
         if token.is_none() {
-            notes.left("token", "(not shown)", "a variable, or none: a new one is made, and senders must be told");
+            let reason = "a variable, none, or one that can be guessed: a new one is made, and senders must be told";
+            notes.left("token", "(not shown)", reason);
         }
         let interval = one.object("heartbeat").and_then(|mut heartbeat| heartbeat.text("interval"));
         let interval = interval.and_then(|text| duration(&text));
         if interval.is_none() {
             notes.left("heartbeat", "none", "a report is expected once a day here");
         }
-        let spec = MonitorSpec::Heartbeat(HeartbeatSpec::default());
-        let interval = interval.unwrap_or(i64::from(DAY) * 1000);
+        let day = i64::from(DAY) * 1000;
+        let interval = interval.unwrap_or(day);
+        let grace = seldom(interval / 1000);
+        if interval > day {
+            notes.left(
+                "heartbeat.interval",
+                format!("{interval} ms"),
+                "taken as a day, and the rest as grace: at most a week",
+            );
+        }
+        if grace.is_none() {
+            notes.pause("a report comes less often than every eight days: it would be missed each day");
+        }
+        let interval = interval.min(day);
+        let heartbeat = HeartbeatSpec { grace_seconds: grace.unwrap_or_default(), ..HeartbeatSpec::default() };
+        let spec = MonitorSpec::Heartbeat(heartbeat);
         let settings = of_interval(Settings::new(name.clone(), spec), interval, None, &mut notes);
         let settings = Settings { retries: 0, ..self.alerts(one.list("alerts"), settings, interval, &name) };
         let is_paused = one.get("enabled").is_some() && !one.flag("enabled");
@@ -87,8 +104,9 @@ impl Reader<'_> {
         for mut one in suite.list("endpoints").iter().filter_map(Fields::of) {
             let step = one.text("name").unwrap_or_default();
             let client = client(one.object("client"), &mut notes);
-            let expected = Expected::of(one.list("conditions"), false);
-            Self::note_conditions(&expected, &mut notes);
+            let conditions = one.list("conditions");
+            let expected = Expected::of(conditions, false);
+            Self::note_conditions(conditions, &expected, &mut notes);
             match spec(&mut one, &client, &expected, &mut notes) {
                 Ok(MonitorSpec::Http(http)) => {
                     let take = take(one.get("store"), &mut notes);
@@ -116,8 +134,12 @@ impl Reader<'_> {
         self.put(name, &group, key, settings, (Secrets::default(), None), is_paused, notes);
     }
 
-    /// Conditions that are not taken as they are.
-    fn note_conditions(expected: &Expected, notes: &mut Notes) {
+    /// Conditions that are not taken as they are. Without any, whatever answers would be up: Gatus refuses such a file.
+    fn note_conditions(conditions: &[Value], expected: &Expected, notes: &mut Notes) {
+        if conditions.is_empty() {
+            notes.left("conditions", "none", "what must be so is not in the file");
+            notes.pause("it has no conditions: whatever answers would be up");
+        }
         for (text, reason) in &expected.changed {
             notes.left("conditions", text.clone(), reason.clone());
         }

@@ -5,15 +5,12 @@ mod conditions;
 mod endpoint;
 mod notes;
 mod others;
+mod yaml;
 
-use std::collections::BTreeSet;
+use super::{Left, Parsed, Unreadable, fields::Fields, keys::Keys, most_of};
+use crate::file::is_key;
 
-use serde_json::Value;
-
-use super::{Left, Parsed, Unreadable, fields::Fields};
-use crate::{file::is_key, service::free};
-
-/// More is no configuration; aliases could make it as large as one likes.
+/// More is no configuration.
 const LONGEST: usize = 1024 * 1024;
 /// Parts of the file that are about Gatus itself.
 const OWN: [&str; 9] = [
@@ -32,16 +29,16 @@ pub fn parse(text: &str) -> Result<Parsed, Unreadable> {
     if text.len() > LONGEST {
         return Err(Unreadable(format!("the file is larger than {LONGEST} bytes")));
     }
-    let value: Value =
-        serde_yaml_ng::from_str(text).map_err(|error| Unreadable(format!("this is no YAML: {error}")))?;
+    let value = yaml::read(text).map_err(|error| Unreadable(format!("this is no YAML: {error}")))?;
     let mut file = Fields::of(&value).ok_or_else(|| Unreadable("this is no configuration of Gatus".to_owned()))?;
     let mut parsed = Parsed::default();
-    let mut reader = Reader { keys: BTreeSet::new(), parsed: &mut parsed };
+    let mut reader = Reader { keys: Keys::default(), group_keys: Keys::default(), parsed: &mut parsed };
     let endpoints = file.list("endpoints");
     let (external, suites) = (file.list("external-endpoints"), file.list("suites"));
     if endpoints.is_empty() && external.is_empty() && suites.is_empty() {
         return Err(Unreadable("this is no configuration of Gatus: it has no endpoints".to_owned()));
     }
+    most_of(&[endpoints, external, suites, file.list("announcements")])?;
     endpoints.iter().filter_map(Fields::of).for_each(|one| reader.endpoint(one));
     external.iter().filter_map(Fields::of).for_each(|one| reader.external(one));
     suites.iter().filter_map(Fields::of).for_each(|one| reader.suite(one));
@@ -72,7 +69,8 @@ pub fn parse(text: &str) -> Result<Parsed, Unreadable> {
 }
 
 struct Reader<'p> {
-    keys: BTreeSet<String>,
+    keys: Keys,
+    group_keys: Keys,
     parsed: &'p mut Parsed,
 }
 
@@ -86,9 +84,7 @@ impl Reader<'_> {
             let fits = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' { c } else { '-' };
             key.chars().map(fits).take(90).collect()
         };
-        let key = free(&key, |key| self.keys.contains(key));
-        self.keys.insert(key.clone());
-        key
+        self.keys.give(&key)
     }
 
     /// The group's key; made with the first monitor of it.
@@ -101,7 +97,7 @@ impl Reader<'_> {
         }
         let slug = Some(platform::slug::slug_of(name, 60)).filter(|slug| !slug.is_empty());
         let slug = slug.unwrap_or_else(|| "group".to_owned());
-        let key = free(&slug, |key| self.parsed.groups.iter().any(|(known, _)| known == key));
+        let key = self.group_keys.give(&slug);
         self.parsed.groups.push((key.clone(), name.to_owned()));
         self.parsed.report.groups.push(key.clone());
         Some(key)
@@ -157,7 +153,7 @@ mod tests {
     fn keys_are_those_of_its_badges() {
         assert_eq!(sanitized("Front end/API_v1.2, a#b+c&d"), "front-end-api-v1-2--a-b-c-d");
         let mut parsed = Parsed::default();
-        let mut reader = Reader { keys: BTreeSet::new(), parsed: &mut parsed };
+        let mut reader = Reader { keys: Keys::default(), group_keys: Keys::default(), parsed: &mut parsed };
         assert_eq!(reader.key("Core", "Front page"), "core_front-page");
         assert_eq!(reader.key("", "blog"), "_blog");
         assert_eq!(reader.key("", "blog"), "_blog-2");

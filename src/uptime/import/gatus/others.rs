@@ -22,7 +22,7 @@ const DAYS: [(&str, &str); 7] = [
 ];
 
 impl Reader<'_> {
-    /// `monitor`: its key; `None`: everything.
+    /// `monitor`: its key; `None`: all that were read until now, and none that is there besides them.
     pub fn maintenance(&mut self, field: &str, mut window: Fields<'_>, monitor: Option<&str>) {
         if window.get("enabled").is_some() && !window.flag("enabled") {
             return;
@@ -47,18 +47,26 @@ impl Reader<'_> {
             Some(monitor) => format!("Maintenance of {monitor}"),
             None => "Maintenance".to_owned(),
         };
-        let window = NewWindow {
-            name: name.chars().take(100).collect(),
-            cron: Some(format!("{minute} {hour} * * {every}")),
-            minutes: Some(minutes),
-            zone,
-            excluded: true,
-            every: monitor.is_none(),
-            ..NewWindow::default()
+        let monitors: Vec<String> = match monitor {
+            Some(monitor) => vec![monitor.to_owned()],
+            None => self.parsed.monitors.iter().map(|one| one.key.clone()).collect(),
         };
-        self.parsed.report.windows.push(window.name.clone());
-        let monitors = monitor.map(str::to_owned).into_iter().collect();
-        self.parsed.windows.push(WindowCandidate { window, monitors, groups: Vec::new() });
+        if monitors.is_empty() {
+            self.parsed.report.left.push(Left::new(field, "set", "no monitor of the file is taken"));
+        }
+        for (place, some) in monitors.chunks(NewWindow::MOST_NAMED).enumerate() {
+            let number = if place == 0 { String::new() } else { format!(" {}", place + 1) };
+            let window = NewWindow {
+                name: name.chars().take(90).chain(number.chars()).collect(),
+                cron: Some(format!("{minute} {hour} * * {every}")),
+                minutes: Some(minutes),
+                zone: zone.clone(),
+                excluded: true,
+                ..NewWindow::default()
+            };
+            self.parsed.report.windows.push(window.name.clone());
+            self.parsed.windows.push(WindowCandidate { window, monitors: some.to_vec(), groups: Vec::new() });
+        }
     }
 
     pub fn alerting(&mut self, mut alerting: Fields<'_>) {

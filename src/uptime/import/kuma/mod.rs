@@ -2,15 +2,25 @@
 
 mod reader;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{Candidate, Fate, Left, MonitorRow, Parsed, Proposal, Unreadable, fields::Fields};
-use crate::{model::Kind, secrets::Secrets, service::free};
+use super::{
+    Candidate, Fate, Left, MonitorRow, Parsed, Proposal, Unreadable,
+    fields::Fields,
+    keys::{Keys, is_long_enough},
+    most_of,
+};
+use crate::{model::Kind, secrets::Secrets};
 use platform::slug::slug_of;
 use reader::Reader;
+
+/// Monitors above one that are looked at: more is no folder of anybody's.
+const DEEPEST: usize = 32;
+/// Characters of a group's name.
+const LONGEST_GROUP: usize = 100;
 
 pub fn parse(text: &str) -> Result<Parsed, Unreadable> {
     let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
@@ -20,6 +30,7 @@ pub fn parse(text: &str) -> Result<Parsed, Unreadable> {
     let Some(list) = file.get("monitorList").and_then(Value::as_array) else {
         return Err(Unreadable("this is no export of Uptime Kuma: it has no monitorList".to_owned()));
     };
+    most_of(&[list.as_slice(), file.list("notificationList"), file.list("proxyList")])?;
     let mut parsed = Parsed::default();
     let note = format!(
         "From Uptime Kuma {version}. Version 2 has no export: its file is made with 1.23, Settings, Backup, Export; history is not in it."
@@ -61,14 +72,12 @@ impl Tree {
         let by_id: BTreeMap<i64, usize> =
             monitors.iter().enumerate().filter_map(|(place, map)| Some((number(map, "id")?, place))).collect();
         let names: Vec<String> = monitors.iter().map(|map| text(map, "name")).collect();
-        let mut taken = BTreeSet::new();
-        let mut keys = Vec::new();
-        for name in &names {
-            let slug = Some(slug_of(name, 60)).filter(|slug| !slug.is_empty()).unwrap_or_else(|| "monitor".to_owned());
-            let key = free(&slug, |key| taken.contains(key));
-            taken.insert(key.clone());
-            keys.push(key);
-        }
+        let mut given = Keys::default();
+        let key = |name: &String| {
+            let slug = Some(slug_of(name, 60)).filter(|slug| !slug.is_empty());
+            given.give(slug.as_deref().unwrap_or("monitor"))
+        };
+        let keys = names.iter().map(key).collect();
         Self {
             parents: monitors.iter().map(|map| by_id.get(&number(map, "parent")?).copied()).collect(),
             groups: monitors.iter().map(|map| text(map, "type") == "group").collect(),
@@ -81,11 +90,13 @@ impl Tree {
         self.groups.get(place).copied().unwrap_or_default()
     }
 
-    /// What is above, the nearest first. A circle ends it.
+    /// What is above, the nearest first. A circle ends it, and so does a depth that nobody has.
     fn above(&self, place: usize) -> Vec<usize> {
         let mut found = Vec::new();
         let mut at = self.parents[place];
-        while let Some(parent) = at.filter(|parent| !found.contains(parent) && *parent != place) {
+        while let Some(parent) =
+            at.filter(|parent| found.len() < DEEPEST && !found.contains(parent) && *parent != place)
+        {
             found.push(parent);
             at = self.parents[parent];
         }
@@ -99,7 +110,7 @@ fn groups(monitors: &[&Map<String, Value>], tree: &Tree, parsed: &mut Parsed) {
         let above: Vec<usize> = tree.above(place).into_iter().filter(|above| tree.is_group(*above)).collect();
         let mut path: Vec<&str> = above.iter().rev().map(|above| tree.names[*above].as_str()).collect();
         path.push(&tree.names[place]);
-        let name = path.join(" / ");
+        let name: String = path.join(" / ").chars().take(LONGEST_GROUP).collect();
         if path.len() > 1 {
             parsed.report.left.push(Left::new(
                 "parent",
@@ -150,7 +161,12 @@ fn one(map: &Map<String, Value>, place: usize, tree: &Tree, parsed: &mut Parsed)
         Err(reason) => (reader.stand_in(), Some(reason)),
     };
     let settings = spec.map(|spec| reader.settings(&name, spec));
-    let token = reader.fields.text("pushToken").map(SecretString::from);
+    let token = reader.fields.text("pushToken");
+    if kind == "push" && !token.as_deref().is_some_and(is_long_enough) {
+        let reason = "none, or one that can be guessed: a new one is made, and senders must be told";
+        reader.left.push(Left::new("pushToken", "(not shown)", reason));
+    }
+    let token = token.filter(|token| is_long_enough(token)).map(SecretString::from);
     let is_paused = reader.is_paused();
     reader.rest();
     let Reader { mut left, secrets, pause, .. } = reader;
@@ -177,24 +193,30 @@ fn one(map: &Map<String, Value>, place: usize, tree: &Tree, parsed: &mut Parsed)
     }
 }
 
-/// Those that others depend on come first; whose parent is not made has none.
+/// Those that others depend on come first. Whose parent is not made has none, and neither have those of a circle.
 fn parents_first(monitors: &mut Vec<Candidate>) {
-    let keys: BTreeSet<String> = monitors.iter().map(|one| one.key.clone()).collect();
-    for monitor in monitors.iter_mut() {
-        monitor.parent = monitor.parent.take().filter(|parent| keys.contains(parent));
-    }
-    let mut waiting = std::mem::take(monitors);
-    while !waiting.is_empty() {
-        let open: BTreeSet<String> = waiting.iter().map(|one| one.key.clone()).collect();
-        let waits = |one: &Candidate| one.parent.as_ref().is_some_and(|parent| open.contains(parent));
-        let (later, now): (Vec<_>, Vec<_>) = waiting.into_iter().partition(waits);
-        if now.is_empty() {
-            monitors.extend(later.into_iter().map(|one| Candidate { parent: None, ..one }));
-            return;
+    let places: HashMap<&str, usize> =
+        monitors.iter().enumerate().map(|(place, one)| (one.key.as_str(), place)).collect();
+    let parents: Vec<Option<usize>> = monitors.iter().map(|one| places.get(one.parent.as_deref()?).copied()).collect();
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); monitors.len()];
+    for (place, parent) in parents.iter().enumerate() {
+        if let Some(parent) = parent {
+            children[*parent].push(place);
         }
-        monitors.extend(now);
-        waiting = later;
     }
+    let mut order: Vec<usize> = (0..monitors.len()).filter(|place| parents[*place].is_none()).collect();
+    let tops = order.len();
+    let mut next = 0;
+    while let Some(place) = order.get(next).copied() {
+        order.extend(&children[place]);
+        next += 1;
+    }
+    let mut waiting: Vec<Option<Candidate>> = std::mem::take(monitors).into_iter().map(Some).collect();
+    for (nth, place) in order.into_iter().enumerate() {
+        let one = waiting[place].take();
+        monitors.extend(one.map(|one| if nth < tops { Candidate { parent: None, ..one } } else { one }));
+    }
+    monitors.extend(waiting.into_iter().flatten().map(|one| Candidate { parent: None, ..one }));
 }
 
 /// A way to tell people: room incidents makes it.

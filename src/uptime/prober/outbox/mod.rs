@@ -78,6 +78,8 @@ pub struct Batch {
     pub changes: Vec<Changed>,
     pub states: Vec<StateWrite>,
     pub endings: Vec<(Option<Uuid>, MonitorEnding)>,
+    /// Of the duty for which changes, states and endings were found. `None`: this process does not have it.
+    pub term: Option<i64>,
 }
 
 impl Batch {
@@ -109,6 +111,7 @@ struct Queue {
     changes: VecDeque<Changed>,
     states: HashMap<MonitorId, StateWrite>,
     endings: Vec<(Option<Uuid>, MonitorEnding)>,
+    term: Option<i64>,
 }
 
 impl Queue {
@@ -208,7 +211,13 @@ impl Outbox {
         let states = if has_more { Vec::new() } else { std::mem::take(&mut queue.states).into_values().collect() };
         let endings = std::mem::take(&mut queue.endings);
         self.metrics.in_memory(queue.checks.len() + queue.thin.len());
-        Batch { checks, changes, states, endings }
+        Batch { checks, changes, states, endings, term: queue.term }
+    }
+
+    /// From now on what is found is of this term; changes of an earlier one are forgotten.
+    pub fn begin(&self, term: i64) {
+        self.forget_changes();
+        self.queue().term = Some(term);
     }
 
     /// Changes of a term that another process has taken over are not written: its own are the truth. Checks are, because they were made.
@@ -218,6 +227,7 @@ impl Outbox {
         queue.changes.clear();
         queue.states.clear();
         queue.endings.clear();
+        queue.term = None;
         drop(queue);
         if dropped > 0 {
             tracing::warn!(changes = dropped, "changes of monitors are not written: another process checks them now");

@@ -148,3 +148,18 @@ fn changes_of_a_lost_term_go_and_checks_stay() {
     let batch = outbox.take();
     assert_eq!((batch.checks.len(), batch.changes.len(), batch.states.len()), (1, 0, 0));
 }
+
+#[test]
+fn a_batch_keeps_the_term_for_which_it_was_found() {
+    let outbox = outbox(usize::MAX);
+    outbox.begin(1);
+    let (old, state) = changed(1, 1, Status::Down);
+    outbox.change(old, state);
+    let batch = outbox.take();
+    outbox.begin(2);
+    let (new, state) = changed(1, 2, Status::Up);
+    outbox.change(new, state);
+    assert_eq!((batch.term, outbox.take().term), (Some(1), Some(2)));
+    outbox.forget_changes();
+    assert_eq!(outbox.take().term, None);
+}

@@ -13,6 +13,8 @@ const THRESHOLDS: [i16; 2] = [7, 0];
 /// So many changes within this time are flapping, which ends after this time without one.
 const FLAPS: usize = 6;
 const FLAP_TIME: TimeDelta = TimeDelta::minutes(30);
+/// Other certificates that are remembered of a monitor.
+const OTHERS: usize = 3;
 /// Changes that are remembered.
 const REMEMBERED: usize = 16;
 
@@ -25,6 +27,35 @@ pub struct Seen {
     pub issuer: String,
     /// Days.
     pub told: Vec<i16>,
+    /// Others that were seen before it, the last first: several servers behind one name may have one each.
+    #[serde(default)]
+    pub before: Vec<Told>,
+}
+
+/// What was told of another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub fingerprint: String,
+    /// Days.
+    pub told: Vec<i16>,
+}
+
+impl Seen {
+    fn new(fingerprint: String, name: String, issuer: String) -> Self {
+        Self { fingerprint, name, issuer, told: Vec::new(), before: Vec::new() }
+    }
+
+    /// Remembers what was told of this one, and of others before.
+    fn after(mut self, last: Option<Self>) -> Self {
+        let Some(last) = last else { return self };
+        self.before = last.before;
+        self.before.insert(0, Told { fingerprint: last.fingerprint, told: last.told });
+        if let Some(place) = self.before.iter().position(|before| before.fingerprint == self.fingerprint) {
+            self.told = self.before.remove(place).told;
+        }
+        self.before.truncate(OTHERS);
+        self
+    }
 }
 
 impl State {
@@ -37,12 +68,8 @@ impl State {
         effects: &mut Vec<Effect>,
     ) {
         if let Some(found) = &seen.certificate {
-            let next = Seen {
-                fingerprint: found.fingerprint.clone(),
-                name: found.names.first().unwrap_or(&found.subject).clone(),
-                issuer: found.issuer.clone(),
-                told: Vec::new(),
-            };
+            let name = found.names.first().unwrap_or(&found.subject).clone();
+            let next = Seen::new(found.fingerprint.clone(), name, found.issuer.clone());
             self.renew(next, self.certificate_ends_at != Some(found.ends_at), effects);
             self.certificate_ends_at = Some(found.ends_at);
             if rules.certificate_days > 0 {
@@ -50,8 +77,7 @@ impl State {
             }
         }
         if let (Some(ends_at), Some(days)) = (seen.domain_ends_at, rules.domain_days) {
-            let fingerprint = ends_at.to_rfc3339();
-            let next = Seen { fingerprint, name: String::new(), issuer: String::new(), told: Vec::new() };
+            let next = Seen::new(ends_at.to_rfc3339(), String::new(), String::new());
             self.renew(next, self.domain_ends_at != Some(ends_at), effects);
             self.domain_ends_at = Some(ends_at);
             self.tell_end(Degraded::Domain, ends_at, days, now, effects);
@@ -61,7 +87,7 @@ impl State {
     fn renew(&mut self, next: Seen, is_changed: bool, effects: &mut Vec<Effect>) {
         let is_other = self.certificate.as_ref().is_none_or(|before| before.fingerprint != next.fingerprint);
         if is_other {
-            self.certificate = Some(next);
+            self.certificate = Some(next.after(self.certificate.take()));
         }
         if is_other || is_changed {
             effects.push(Effect::Row);

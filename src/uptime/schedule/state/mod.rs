@@ -39,7 +39,7 @@ pub struct State {
     good: Option<(u16, DateTime<Utc>)>,
     pub last_ok_at: Option<DateTime<Utc>>,
     cover: Cover,
-    /// Why it is down or degraded.
+    /// Why it is down or degraded; of a part of the appliance that is well, what it says of itself.
     pub error: Option<String>,
     pub degraded: Option<Degraded>,
     slow_in_row: u8,
@@ -135,7 +135,10 @@ impl State {
             self.degraded = degraded;
             effects.push(Effect::Row);
         }
-        self.error = if degraded.is_some() { seen.note.clone() } else { None };
+        if self.error != seen.note {
+            self.error.clone_from(&seen.note);
+            effects.push(Effect::Row);
+        }
         if self.checked != Status::Up {
             (self.checked, self.parent) = (Status::Up, None);
             let first = if was_down { first } else { seen.at };

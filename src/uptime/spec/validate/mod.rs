@@ -6,7 +6,6 @@ mod tests;
 use std::collections::BTreeSet;
 
 use hyper::header::{HeaderName, HeaderValue};
-use regex::Regex;
 use reqwest::Url;
 
 use super::{
@@ -17,6 +16,7 @@ use crate::{
     condition::parse_status,
     json_path::JsonPath,
     model::Kind,
+    pattern,
     target::{Policy, judge, judge_host},
 };
 use jobs::Cron;
@@ -27,6 +27,10 @@ const TEXT: usize = 4096;
 const HEADERS: usize = 50;
 const CONDITIONS: usize = 50;
 const STEPS: usize = 20;
+/// Regular expressions of a monitor.
+const PATTERNS: usize = 20;
+/// Bytes of all of it, as JSON: it stays in the prober's memory.
+const ALL: usize = 128 * 1024;
 /// Fields that the probe sets itself, or that would break the connection.
 const REFUSED: [&str; 7] =
     ["host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "accept-encoding"];
@@ -85,6 +89,14 @@ impl MonitorSpec {
             Self::Heartbeat(spec) => heartbeat(spec, p),
             Self::Domain(spec) => domain(spec, p),
             Self::Internal(spec) => p.length("check", &spec.check, 1, 100),
+        }
+        if serde_json::to_vec(self).map_or(0, |text| text.len()) > ALL {
+            let text = "all settings of what is asked have at most 128 KB together";
+            problems.all.push(FieldError::new("/spec", "too_long", text));
+        }
+        if self.patterns() > PATTERNS {
+            let text = format!("at most {PATTERNS} regular expressions");
+            problems.all.push(FieldError::new("/spec", "too_many", text));
         }
         for name in self.secrets() {
             let is_name = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
@@ -166,8 +178,8 @@ fn http(spec: &HttpSpec, taken: Option<&BTreeSet<&str>>, policy: &Policy, p: &mu
     if spec.status.is_empty() || spec.status.len() > 20 || spec.status.iter().any(|text| parse_status(text).is_none()) {
         p.invalid("status", "1 to 20 numbers or ranges, such as 200-299");
     }
-    if spec.body_bytes.is_some_and(|bytes| !(1..=8 * 1024 * 1024).contains(&bytes)) {
-        p.invalid("body_bytes", "1 byte to 8 MiB");
+    if spec.body_bytes.is_some_and(|bytes| !(1..=1024 * 1024).contains(&bytes)) {
+        p.invalid("body_bytes", "1 byte to 1 MiB");
     }
     if spec.expect.len() > CONDITIONS {
         p.invalid("expect", format!("there are at most {CONDITIONS}"));
@@ -180,9 +192,7 @@ fn http(spec: &HttpSpec, taken: Option<&BTreeSet<&str>>, policy: &Policy, p: &mu
 }
 
 fn judge_condition(condition: &Condition) -> Option<String> {
-    let pattern = |test: Test, text: &str| {
-        (test == Test::Matches).then(|| Regex::new(text).err()).flatten().map(|error| format!("no pattern: {error}"))
-    };
+    let pattern = |test: Test, text: &str| (test == Test::Matches).then(|| pattern::compile(text).err()).flatten();
     match condition {
         Condition::Keyword { text, .. } => {
             (text.is_empty() || text.len() > TEXT).then(|| format!("a keyword has 1 to {TEXT} bytes"))
@@ -229,8 +239,8 @@ fn judge_take(name: &str, take: &Take) -> Option<String> {
             HeaderName::from_bytes(name.as_bytes()).err().map(|_| format!("{name:?} is no header"))
         }
         Take::Cookie { name } => name.is_empty().then(|| "a cookie has a name".to_owned()),
-        Take::Regex { pattern, group } => match Regex::new(pattern) {
-            Err(error) => Some(format!("no pattern: {error}")),
+        Take::Regex { pattern, group } => match pattern::compile(pattern) {
+            Err(error) => Some(error),
             Ok(parsed) if parsed.captures_len() <= usize::from(*group) => {
                 Some(format!("the pattern has no group {group}"))
             }
@@ -301,7 +311,7 @@ fn dns(spec: &DnsSpec, policy: &Policy, p: &mut Problems) {
     if spec.values.len() > 50 || spec.values.iter().any(|value| value.is_empty() || value.len() > 500) {
         p.invalid("values", "at most 50, each of 1 to 500 bytes");
     }
-    if spec.rcode.as_ref().is_some_and(|rcode| !rcode.chars().all(|char| char.is_ascii_alphanumeric())) {
+    if spec.rcode.as_ref().is_some_and(|rcode| !DnsSpec::is_rcode(rcode)) {
         p.invalid("rcode", "such as NXDOMAIN");
     }
     if spec.rcode.is_some() && !spec.values.is_empty() {

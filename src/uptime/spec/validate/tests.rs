@@ -15,6 +15,7 @@ fn what_is_right_has_no_problem() {
         json!({"kind": "http", "url": "https://example.com/{{secret.key}}", "auth": {"by": "bearer", "token": "t"}}),
         json!({"kind": "tcp", "host": "example.com", "port": 22, "expect": "SSH-2.0"}),
         json!({"kind": "dns", "name": "example.com", "record": "MX", "server": "9.9.9.9:53"}),
+        json!({"kind": "dns", "name": "x.example", "record": "A", "rcode": "nxdomain"}),
         json!({"kind": "icmp", "host": "192.0.32.10"}),
         json!({"kind": "postgres", "host": "db.example.com", "database": "a", "user": "b"}),
         json!({"kind": "grpc", "url": "https://ledger.example.com:8443"}),
@@ -45,6 +46,21 @@ fn what_is_wrong_is_named_with_its_place() {
             "/spec/expect/0",
             "invalid",
         ),
+        (
+            json!({"kind": "http", "url": "https://example.com/", "expect": [{"on": "json", "path": "$.a", "test": "matches", "value": "[ab]*a[ab]{50000}"}]}),
+            "/spec/expect/0",
+            "invalid",
+        ),
+        (
+            json!({"kind": "http", "url": "https://example.com/", "expect": [{"on": "json", "path": "$.a", "test": "is", "value": "x".repeat(200_000)}]}),
+            "/spec",
+            "too_long",
+        ),
+        (
+            json!({"kind": "http", "url": "https://example.com/", "body_bytes": 8_388_608}),
+            "/spec/body_bytes",
+            "invalid",
+        ),
         (json!({"kind": "tcp", "host": "10.0.0.1", "port": 22}), "/spec/host", "private_target"),
         (json!({"kind": "tcp", "host": "a b", "port": 22}), "/spec/host", "invalid"),
         (
@@ -52,6 +68,7 @@ fn what_is_wrong_is_named_with_its_place() {
             "/spec/server",
             "invalid",
         ),
+        (json!({"kind": "dns", "name": "x.example", "record": "A", "rcode": "BOGUS"}), "/spec/rcode", "invalid"),
         (json!({"kind": "icmp", "host": "example.com", "count": 11}), "/spec/count", "invalid"),
         (json!({"kind": "domain", "name": "www.example.com"}), "/spec/name", "invalid"),
         (json!({"kind": "heartbeat", "cron": "often"}), "/spec/cron", "invalid"),

@@ -18,6 +18,17 @@ pub async fn count(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<
     .await
 }
 
+/// Addresses that some of the monitors of all owners ask, the newest first.
+pub async fn urls(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"SELECT spec->>'url' AS "url!" FROM uptime_monitors
+           WHERE kind = 'http' AND removed_at IS NULL AND paused_at IS NULL AND spec->>'url' IS NOT NULL ORDER BY id DESC LIMIT $1"#,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// By status; of the owner, without those that are paused or removed.
 pub async fn by_status(conn: &mut PgConnection, org: Option<OrgId>) -> sqlx::Result<Vec<(Status, i64)>> {
     let rows = sqlx::query!(

@@ -13,7 +13,7 @@ use crate::{
 };
 use platform::{db::contains, http::Slice, ids::OrgId};
 
-pub use facts::{badge, by_status, choices, count, count_of_kind, ending, numbers, target};
+pub use facts::{badge, by_status, choices, count, count_of_kind, ending, numbers, target, urls};
 
 /// Filter of monitors; `None` is no filter.
 #[derive(Clone, Debug, Default)]
@@ -306,12 +306,12 @@ impl Whole {
     }
 }
 
-/// Locked until the transaction ends. The names of the secrets are left empty: who has the key fills them in.
+/// Locked until the transaction ends, but not for rows that point to it: spans are written meanwhile. The names of the secrets are left empty: who has the key fills them in.
 pub async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: MonitorId) -> sqlx::Result<Option<Whole>> {
     let found = sqlx::query!(
         r#"SELECT number, spec, secrets, timeout_ms, retries, retry_ms, successes, slow_ms,
              certificate_days, target, badge, paused_at, paused_by, created_by
-           FROM uptime_monitors WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2 FOR UPDATE"#,
+           FROM uptime_monitors WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2 FOR NO KEY UPDATE"#,
         id.0,
         org.map(|org| org.0),
     )

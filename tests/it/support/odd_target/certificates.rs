@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
+};
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
@@ -84,6 +86,14 @@ impl Root {
         self.issue(host, &[], |params| {
             params.not_before = date_time_ymd(2100, 1, 1);
             params.not_after = date_time_ymd(2101, 1, 1);
+        })
+    }
+
+    /// Its subject and its first name have a U+0000.
+    pub fn with_nul(&self, host: &str) -> Chain {
+        self.issue(host, &[], |params| {
+            params.distinguished_name.push(DnType::CommonName, "a\0b");
+            params.subject_alt_names.insert(0, SanType::DnsName("a\0b".try_into().unwrap()));
         })
     }
 

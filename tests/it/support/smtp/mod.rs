@@ -75,6 +75,8 @@ pub struct Options {
     pub account: Option<(&'static str, &'static str)>,
     /// It does not say SMTPUTF8.
     pub ascii_only: bool,
+    /// So many messages it takes on a connection.
+    pub most_messages: Option<usize>,
 }
 
 /// A message that it took.

@@ -167,6 +167,9 @@ impl Talk {
         if self.to.is_empty() {
             return self.complain("503 5.5.1 no recipient", "DATA").await;
         }
+        if self.server.options.most_messages.is_some_and(|most| self.brought >= most) {
+            return self.say("452 4.4.5 Maximum number of messages per session exceeded").await;
+        }
         if !self.answer(Step::Data, "354 go ahead").await? {
             return Ok(());
         }

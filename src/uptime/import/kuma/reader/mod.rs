@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::{
-    import::{Left, fields::Fields},
+    import::{Left, fields::Fields, seldom},
     model::Kind,
     secrets::Secrets,
     settings::Settings,
@@ -87,7 +87,13 @@ impl Reader<'_> {
             }
             "push" => {
                 // Kuma waits for the interval and no longer.
-                MonitorSpec::Heartbeat(HeartbeatSpec::default())
+                let interval = self.fields.number("interval").unwrap_or(60.0);
+                let grace = seldom(small(interval));
+                if grace.is_none() {
+                    self.pause_for("a report comes less often than every eight days: it would be missed each day");
+                }
+                let grace_seconds = grace.unwrap_or_default();
+                MonitorSpec::Heartbeat(HeartbeatSpec { grace_seconds, ..HeartbeatSpec::default() })
             }
             "postgres" => MonitorSpec::Postgres(self.postgres()?),
             "grpc-keyword" => MonitorSpec::Grpc(self.grpc(family)?),
@@ -198,7 +204,8 @@ impl Reader<'_> {
         let asked = self.fields.number("interval").unwrap_or(60.0);
         let interval = asked.clamp(10.0, 86_400.0);
         if (asked - interval).abs() > 0.5 {
-            self.not_taken("interval", asked.to_string(), &format!("taken as {interval}: 10 s to a day"));
+            let rest = if matches!(defaults.spec.kind(), Kind::Heartbeat) { ", and the rest as grace" } else { "" };
+            self.not_taken("interval", asked.to_string(), &format!("taken as {interval}: 10 s to a day{rest}"));
         }
         // What 1.x did where none was set.
         let timeout = self.fields.number("timeout").filter(|timeout| *timeout > 0.0).unwrap_or(interval * 0.8);

@@ -310,7 +310,26 @@ fn each_threshold_of_a_certificate_is_told_once_for_each_certificate() {
     assert_eq!(ending("a", 0), [0]);
     assert_eq!(ending("b", 5), [7], "of several thresholds only the nearest");
     assert_eq!(ending("b", 5), [0_i16; 0]);
+    // Two servers behind one name, of which one is renewed already.
+    for _ in 0..3 {
+        assert_eq!(ending("c", 90), [0_i16; 0]);
+        assert_eq!(ending("b", 5), [0_i16; 0], "it was told");
+    }
     assert_eq!(bench.state.degraded, Some(Degraded::Certificate));
+}
+
+#[test]
+fn what_a_part_that_is_well_says_of_itself_is_kept() {
+    let mut bench = Bench::new(0, 1);
+    let with = |note: &str| {
+        let note = Some(note.to_owned());
+        move |at| Observation { note, ..seen(at, None) }
+    };
+    assert_eq!(bench.step(with("proven on 2026-11-29")).1, [Effect::Row]);
+    assert_eq!(bench.state.error.as_deref(), Some("proven on 2026-11-29"));
+    assert!(bench.step(with("proven on 2026-11-29")).1.is_empty());
+    bench.up();
+    assert_eq!(bench.state.error, None);
 }
 
 #[test]

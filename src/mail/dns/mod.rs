@@ -1,4 +1,11 @@
 //! What the DNS says about a domain that mail is sent from: DKIM, SPF, DMARC; and whether this host's name and address agree.
+//!
+//! Records are judged as receivers read them: what these do not take must not be called right. mail-auth reads them as one of the lenient receivers
+//! does; what stricter ones refuse is looked at besides.
+
+mod dkim;
+mod dmarc;
+mod spf;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -13,8 +20,11 @@ use hickory_resolver::{
 };
 use tokio::sync::OnceCell;
 
-use super::model::{DnsCheck, DnsRecord, DnsStatus};
+use super::model::{DnsCheck, DnsStatus};
+pub use dkim::judge as dkim;
+pub use dmarc::{host as dmarc_host, judge as dmarc, parent};
 use platform::error::chain;
+pub use spf::judge as spf;
 
 /// An answer comes sooner, or not at all.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -114,78 +124,10 @@ pub fn is_public(name: &str) -> bool {
     name.contains('.') && !is_address && !is_private
 }
 
-/// Judges the record of a DKIM key.
-pub fn dkim(name: &str, expected: &DnsRecord, found: Found) -> DnsCheck {
-    let key = |record: &str| tag(record, "p");
-    let is_right = |found: &Vec<String>| found.iter().any(|record| key(record) == key(&expected.value));
-    let judged = match &found {
-        Err(error) => (DnsStatus::Unknown, error.clone()),
-        Ok(found) if is_right(found) && found.len() > 1 => {
-            let detail = "there is another record of this name, which receivers may take instead: remove it";
-            (DnsStatus::Fail, detail.to_owned())
-        }
-        Ok(found) if is_right(found) => (DnsStatus::Pass, String::new()),
-        Ok(found) if found.is_empty() => (DnsStatus::Fail, "the record is missing".to_owned()),
-        Ok(_) => (DnsStatus::Fail, "the record has another key".to_owned()),
-    };
-    check(name, (expected.host.as_str(), "TXT"), found, &expected.value, judged)
-}
-
 /// A record that may be missing, but not be wrong.
 pub fn optional(check: DnsCheck) -> DnsCheck {
     let is_missing = check.status == DnsStatus::Fail && check.found.is_empty();
     if is_missing { DnsCheck { status: DnsStatus::Warn, ..check } } else { check }
-}
-
-/// Judges the SPF record. Which servers it should name, only the operator and the provider know.
-pub fn spf(domain: &str, found: Found) -> DnsCheck {
-    let found = found.map(|records| {
-        records.into_iter().filter(|record| record.to_ascii_lowercase().starts_with("v=spf1")).collect::<Vec<_>>()
-    });
-    let judged = match found.as_deref() {
-        Err(error) => (DnsStatus::Unknown, error.clone()),
-        Ok([]) => (DnsStatus::Fail, "the record is missing: name the servers of your mail provider in it".to_owned()),
-        Ok([record]) => {
-            let words: Vec<String> = record.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
-            if words.iter().any(|word| word == "+all" || word == "all") {
-                (DnsStatus::Fail, "it permits every server of the world (+all)".to_owned())
-            } else if words.iter().any(|word| word == "-all" || word == "~all" || word.starts_with("redirect=")) {
-                (DnsStatus::Pass, String::new())
-            } else {
-                (
-                    DnsStatus::Warn,
-                    "it does not end with ~all or -all, so it says nothing about other servers".to_owned(),
-                )
-            }
-        }
-        Ok(_) => (DnsStatus::Fail, "there are several SPF records, so none counts (RFC 7208 section 4.5)".to_owned()),
-    };
-    check("spf", (domain, "TXT"), found, "", judged)
-}
-
-/// Judges the DMARC policy.
-pub fn dmarc(domain: &str, found: Found) -> DnsCheck {
-    let found = found.map(|records| {
-        records.into_iter().filter(|record| record.to_ascii_lowercase().starts_with("v=dmarc1")).collect::<Vec<_>>()
-    });
-    let judged = match found.as_deref() {
-        Err(error) => (DnsStatus::Unknown, error.clone()),
-        Ok([]) => {
-            (DnsStatus::Warn, "the record is missing: large providers want one from those who send much".to_owned())
-        }
-        Ok([record]) => match tag(record, "p").as_deref() {
-            Some("quarantine" | "reject") => (DnsStatus::Pass, String::new()),
-            Some("none") => (DnsStatus::Pass, "it only watches (p=none)".to_owned()),
-            _ => (DnsStatus::Fail, "it has no policy (p=)".to_owned()),
-        },
-        Ok(_) => (DnsStatus::Fail, "there are several DMARC records, so none counts".to_owned()),
-    };
-    check("dmarc", (dmarc_host(domain).as_str(), "TXT"), found, "v=DMARC1; p=none", judged)
-}
-
-/// Name of the DMARC record.
-pub fn dmarc_host(domain: &str) -> String {
-    format!("_dmarc.{domain}")
 }
 
 /// Judges whether the name that this host gives to mail servers has an address whose reverse record gives the name back. Only those who send
@@ -226,9 +168,37 @@ fn check(
     }
 }
 
-/// Value of a tag in a record such as `v=DKIM1; k=rsa; p=...`, without white space.
-fn tag(record: &str, name: &str) -> Option<String> {
-    let tags = record.split(';').filter_map(|tag| tag.split_once('='));
-    let (_, value) = tags.into_iter().find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
-    Some(value.chars().filter(|c| !c.is_whitespace()).collect())
+/// Name and value, without white space, of each tag of a record such as `v=DKIM1; k=rsa; p=...` (RFC 6376 section 3.2), or what is wrong with it.
+fn tags(record: &str) -> Result<Vec<(&str, String)>, String> {
+    let is_space = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
+    let mut tags: Vec<(&str, String)> = Vec::new();
+    for tag in record.split(';').map(|tag| tag.trim_matches(is_space)).filter(|tag| !tag.is_empty()) {
+        let (name, value) = tag.split_once('=').ok_or_else(|| format!("{tag:?} is no tag with a value"))?;
+        let name = name.trim_matches(is_space);
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name {
+            return Err(format!("{name:?} is no name of a tag"));
+        }
+        if let Some(odd) = value.chars().find(|c| !c.is_ascii_graphic() && !is_space(*c)) {
+            return Err(format!("the character {odd:?} in {name}= is not allowed"));
+        }
+        if tags.iter().any(|(other, _)| *other == name) {
+            return Err(format!("{name}= is there twice"));
+        }
+        tags.push((name, value.chars().filter(|c| !is_space(*c)).collect()));
+    }
+    Ok(tags)
+}
+
+fn value<'a>(tags: &'a [(&str, String)], name: &str) -> Option<&'a str> {
+    tags.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
+}
+
+fn fail(detail: impl Into<String>) -> (DnsStatus, String) {
+    (DnsStatus::Fail, detail.into())
+}
+
+fn warn(detail: impl Into<String>) -> (DnsStatus, String) {
+    (DnsStatus::Warn, detail.into())
 }
