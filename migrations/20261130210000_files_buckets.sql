@@ -38,6 +38,8 @@ CREATE TABLE files_buckets (
   CONSTRAINT files_buckets_org_id_key UNIQUE (org_id, id)
 );
 CREATE UNIQUE INDEX files_buckets_name_key ON files_buckets (org_id, name) WHERE trashed_at IS NULL;
+-- The trash of buckets.
+CREATE INDEX files_buckets_trash_idx ON files_buckets (org_id, id) WHERE trashed_at IS NOT NULL;
 SELECT holdfast_tenant_table('files_buckets');
 -- An anonymous reader, a token and an upload name a bucket before its organisation is known; lifecycle and sweeps go over all.
 SELECT holdfast_system_access('files_buckets');

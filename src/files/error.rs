@@ -25,34 +25,24 @@ pub enum FilesError {
     #[error("there is no such upload")]
     UploadNotFound,
     #[error("there is no such access key")]
-    #[error("there is no such link")]
     AccessKeyNotFound,
+    #[error("there is no such link")]
     LinkNotFound,
     /// The version is a delete marker.
     #[error("this version says that the object was deleted")]
-    Marker {
-        id: VersionId,
-    },
+    Marker { id: VersionId },
     #[error(transparent)]
     Denied(#[from] Why),
     /// Bytes or objects that the organisation, or the bucket, may have; and how much of it is trash.
     #[error("the quota of {limit} {what} is used up; {trash} of them are in the trash")]
-    Quota {
-        what: &'static str,
-        limit: i64,
-        trash: i64,
-    },
+    Quota { what: &'static str, limit: i64, trash: i64 },
     #[error("more than {limit} bytes")]
-    TooLarge {
-        limit: u64,
-    },
+    TooLarge { limit: u64 },
     #[error("the object is not as the condition asks")]
     Precondition,
     /// Beyond the end.
     #[error("the range is beyond the end of {size} bytes")]
-    Range {
-        size: u64,
-    },
+    Range { size: u64 },
     #[error("this version is locked: {0}")]
     Locked(String),
     #[error("there is such an object already")]
@@ -64,33 +54,20 @@ pub enum FilesError {
     #[error(transparent)]
     Key(#[from] KeyProblem),
     #[error("this bucket does not take files of the type {found}")]
-    Type {
-        found: String,
-    },
+    Type { found: String },
     /// A hash that the client sent is not that of the content.
     #[error("the content has another {named} than was sent with it")]
-    Digest {
-        named: &'static str,
-    },
+    Digest { named: &'static str },
     #[error("{got} bytes came instead of {expected}")]
-    Incomplete {
-        expected: u64,
-        got: u64,
-    },
+    Incomplete { expected: u64, got: u64 },
     #[error("the parts are not in ascending order")]
     PartOrder,
     #[error("part {number} is too small")]
-    PartTooSmall {
-        number: i32,
-    },
+    PartTooSmall { number: i32 },
     #[error("there is no part {number} with this etag")]
-    PartUnknown {
-        number: i32,
-    },
+    PartUnknown { number: i32 },
     #[error("the upload has {expected} bytes")]
-    Offset {
-        expected: u64,
-    },
+    Offset { expected: u64 },
     #[error("the upload has ended")]
     Ended,
     #[error("the stored content is damaged")]
@@ -114,9 +91,7 @@ pub enum FilesError {
     #[error("readers of this bucket may have its images {0}")]
     ImageRights(&'static str),
     #[error("too many new images are asked for: wait a little")]
-    Limited {
-        retry_after: Duration,
-    },
+    Limited { retry_after: Duration },
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// A room cannot say which objects it expects.

@@ -280,7 +280,7 @@ async fn old_unfinished_writes_are_dropped_and_nothing_else() {
         std::fs::write(dir.path().join("objects/a/b").join(name), b"unfinished").unwrap();
     }
     let mut guard = DeleteGuard::of_nothing();
-    let now = chrono::DateTime::from(std::fs::metadata(dir.path()).unwrap().modified().unwrap());
+    let now = chrono::DateTime::<chrono::Utc>::from(std::fs::metadata(dir.path()).unwrap().modified().unwrap());
     let (before, after) = (now - chrono::TimeDelta::hours(1), now + chrono::TimeDelta::hours(1));
     assert_eq!(storage.drop_unfinished("a", before, &mut guard).await.unwrap(), 0, "they may go on");
     assert_eq!(storage.drop_unfinished("a", after, &mut guard).await.unwrap(), 2);

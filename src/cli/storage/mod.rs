@@ -97,7 +97,7 @@ enum Command {
         /// Bring damaged objects back out of the newest backup that has them. Exits 1 if one stays damaged.
         #[arg(long)]
         repair: bool,
-        /// The key that decrypts backups; default: `backup.repair_key_file`.
+        /// The key that decrypts backups; default: `backup.key_file`.
         #[arg(long, value_name = "FILE", requires = "repair")]
         key_file: Option<PathBuf>,
         /// Print JSON.

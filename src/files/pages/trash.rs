@@ -95,8 +95,8 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    fn versions(&self) -> impl Iterator<Item = VersionId> {
-        self.version.iter().filter_map(|id| id.parse().ok())
+    fn versions(&self) -> Vec<VersionId> {
+        self.version.iter().filter_map(|id| id.parse().ok()).collect()
     }
 
     fn address(&self) -> String {

@@ -252,7 +252,7 @@ pub(super) async fn change_object_info(
 #[utoipa::path(get, path = "/api/v1/buckets/{bucket}/versions", tag = "Files",
     params(("bucket" = String, Path, description = "Name or id."), ListQuery, Place),
     responses((status = 200, body = Page<VersionInfo>), (status = 404)))]
-pub(super) async fn list_versions(
+pub(super) async fn list_object_versions(
     State(files): State<Files>,
     Auth(who): Auth,
     Path(bucket): Path<String>,

@@ -24,7 +24,7 @@ const LONGEST: i64 = 7 * 24 * 3600;
 
 /// A link to a file, or to all files of a folder.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct LinkInfo {
+pub(super) struct FileLinkInfo {
     id: FileLinkId,
     bucket_id: BucketId,
     key: String,
@@ -40,7 +40,7 @@ pub(super) struct LinkInfo {
     created_at: DateTime<Utc>,
 }
 
-impl From<FileLink> for LinkInfo {
+impl From<FileLink> for FileLinkInfo {
     fn from(link: FileLink) -> Self {
         Self {
             id: link.id,
@@ -59,22 +59,22 @@ impl From<FileLink> for LinkInfo {
 }
 
 /// Lists links, newest first, also those that have ended by themselves.
-#[utoipa::path(get, path = "/api/v1/file-links", tag = "Files", params(ListQuery), responses((status = 200, body = Page<LinkInfo>)))]
+#[utoipa::path(get, path = "/api/v1/file-links", tag = "Files", params(ListQuery), responses((status = 200, body = Page<FileLinkInfo>)))]
 pub(super) async fn list_file_links(
     State(files): State<Files>,
     Auth(who): Auth,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page<LinkInfo>>, ApiError> {
+) -> Result<Json<Page<FileLinkInfo>>, ApiError> {
     who.require(WRITE)?;
     let slice = query.slice()?;
     let rows = files.links(&Caller::of(&who), &slice).await?;
-    Ok(Json(slice.page(rows.into_iter().map(LinkInfo::from).collect(), |link| link.id.0)))
+    Ok(Json(slice.page(rows.into_iter().map(FileLinkInfo::from).collect(), |link| link.id.0)))
 }
 
 /// A link to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CreateLink {
+pub(super) struct CreateFileLink {
     /// Name or id.
     #[schema(example = "team-files")]
     bucket: String,
@@ -103,18 +103,18 @@ pub(super) struct CreateLink {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MadeLink {
     #[serde(flatten)]
-    link: LinkInfo,
+    link: FileLinkInfo,
     /// Shown only this once.
     url: String,
 }
 
 /// Makes a link to a file or a folder: whoever has it reads, without an account. The answer shows its address, only this once.
-#[utoipa::path(post, path = "/api/v1/file-links", tag = "Files", request_body = CreateLink,
+#[utoipa::path(post, path = "/api/v1/file-links", tag = "Files", request_body = CreateFileLink,
     responses((status = 201, body = MadeLink), (status = 403), (status = 404), (status = 422)))]
 pub(super) async fn create_file_link(
     State(files): State<Files>,
     Auth(who): Auth,
-    Json(body): Json<CreateLink>,
+    Json(body): Json<CreateFileLink>,
 ) -> Result<(StatusCode, Json<MadeLink>), ApiError> {
     who.require(WRITE)?;
     let who = Caller::of(&who);
@@ -126,7 +126,7 @@ pub(super) async fn create_file_link(
         Some(VersionRef::Id(id)) => Some(id),
         None => None,
     };
-    let CreateLink { key, folder, password, expires_at, most, .. } = body;
+    let CreateFileLink { key, folder, password, expires_at, most, .. } = body;
     let new = NewFileLink { bucket, key, folder, version, password, expires_at, most };
     let (link, token) = files.create_link(&who, new).await?;
     let url = format!("{}/f/l/{token}", files.public_url());

@@ -50,7 +50,7 @@ pub fn router() -> OpenApiRouter<Files> {
         .routes(routes!(actions::copy_object))
         .routes(routes!(actions::move_object))
         .routes(routes!(actions::get_object_info, actions::change_object_info))
-        .routes(routes!(actions::list_versions))
+        .routes(routes!(actions::list_object_versions))
         .routes(routes!(links::sign_token))
         .routes(idempotent(routes!(links::list_file_links, links::create_file_link)))
         .routes(routes!(links::revoke_file_link))
@@ -66,7 +66,7 @@ pub fn router() -> OpenApiRouter<Files> {
         .routes(routes!(trash::empty_bucket))
         .routes(routes!(trash::list_trashed_buckets))
         .routes(routes!(trash::restore_bucket))
-        .routes(routes!(trash::get_usage))
+        .routes(routes!(trash::get_files_usage))
         .routes(routes!(trash::put_quota))
         .merge(of_bodies())
 }

@@ -161,23 +161,23 @@ pub(super) async fn empty_trash(
 
 /// The job that does it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Queued {
+pub(super) struct Emptying {
     job_id: JobId,
 }
 
 /// Deletes all objects of a bucket, by a job: into the trash, as one by one.
 #[utoipa::path(post, path = "/api/v1/buckets/{bucket}/empty", tag = "Files", params(("bucket" = String, Path, description = "Name or id.")),
-    responses((status = 202, body = Queued), (status = 404)))]
+    responses((status = 202, body = Emptying), (status = 404)))]
 pub(super) async fn empty_bucket(
     State(files): State<Files>,
     Auth(who): Auth,
     Path(bucket): Path<String>,
-) -> Result<(StatusCode, Json<Queued>), ApiError> {
+) -> Result<(StatusCode, Json<Emptying>), ApiError> {
     who.require(ADMIN)?;
     let who = Caller::of(&who);
     let bucket = files.bucket(&who, &bucket).await?;
     let job_id = files.empty_bucket(&who, bucket.id).await?;
-    Ok((StatusCode::ACCEPTED, Json(Queued { job_id })))
+    Ok((StatusCode::ACCEPTED, Json(Emptying { job_id })))
 }
 
 /// Lists buckets that were deleted while their trash had content, newest first.
@@ -216,7 +216,7 @@ pub(super) async fn restore_bucket(
 
 /// Returns what the organisation stores, and may.
 #[utoipa::path(get, path = "/api/v1/files/usage", tag = "Files", responses((status = 200, body = OrgUsage)))]
-pub(super) async fn get_usage(State(files): State<Files>, Auth(who): Auth) -> Result<Json<OrgUsage>, ApiError> {
+pub(super) async fn get_files_usage(State(files): State<Files>, Auth(who): Auth) -> Result<Json<OrgUsage>, ApiError> {
     who.require(READ)?;
     Ok(Json(files.usage(&Caller::of(&who)).await?))
 }

@@ -75,7 +75,7 @@ impl Policy {
         let value = |name: &str| if name == "bucket" { Some(bucket) } else { fields.get(name) };
         for condition in &self.conditions {
             match condition {
-                Condition::Is(name, expected) if value(name) != Some(expected) => {
+                Condition::Is(name, expected) if value(name) != Some(expected.as_str()) => {
                     return failed(format!("[\"eq\", \"${name}\", \"{expected}\"]"));
                 }
                 Condition::Begins(name, start) if !value(name).is_some_and(|value| begins(name, value, start)) => {

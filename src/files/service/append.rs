@@ -146,7 +146,7 @@ impl Files {
         let completes = upload.kind == UploadKind::Tus && upload.length == Some(end);
         let mut tx = self.inner.db.tenant(upload.org).await?;
         if completes {
-            lock_keys(&mut tx, [(upload.bucket, &upload.key)]).await?;
+            lock_keys(&mut tx, &[(upload.bucket, &upload.key)]).await?;
         }
         let now = self.inner.clock.now();
         let expires_at = now + TimeDelta::days(self.inner.config.max_upload_days.into());

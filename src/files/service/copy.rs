@@ -39,7 +39,7 @@ impl Files {
         let mut tx = self.inner.db.tenant(who.org).await?;
         permit(&mut tx, who, from_bucket, Verb::Read, source.key.as_str()).await?;
         permit(&mut tx, who, bucket, Verb::Write, key.as_str()).await?;
-        lock_keys(&mut tx, [(from_bucket.id, &source.key), (bucket.id, &key)]).await?;
+        lock_keys(&mut tx, &[(from_bucket.id, &source.key), (bucket.id, &key)]).await?;
         let bucket = store::buckets::share(&mut tx, bucket).await?.ok_or(FilesError::BucketNotFound)?;
         let source = self.source(&mut tx, source.id).await?;
         if from_bucket.id != bucket.id {
@@ -79,7 +79,7 @@ impl Files {
             permit(&mut tx, who, from_bucket, verb, from_key.as_str()).await?;
         }
         permit(&mut tx, who, bucket, Verb::Write, key.as_str()).await?;
-        lock_keys(&mut tx, [(from_bucket.id, from_key), (bucket.id, &key)]).await?;
+        lock_keys(&mut tx, &[(from_bucket.id, from_key), (bucket.id, &key)]).await?;
         let from_bucket = store::buckets::share(&mut tx, from_bucket).await?.ok_or(FilesError::BucketNotFound)?;
         let bucket = store::buckets::share(&mut tx, bucket).await?.ok_or(FilesError::BucketNotFound)?;
         let source = store::objects::current(&mut tx, from_bucket.id, from_key).await?;

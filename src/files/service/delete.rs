@@ -39,7 +39,7 @@ impl Files {
     ) -> Result<Deleted, FilesError> {
         let mut tx = self.inner.db.tenant(who.org).await?;
         permit(&mut tx, who, bucket, Verb::Delete, key.as_str()).await?;
-        lock_keys(&mut tx, [(bucket.id, key)]).await?;
+        lock_keys(&mut tx, &[(bucket.id, key)]).await?;
         let bucket = store::buckets::share(&mut tx, bucket).await?.ok_or(FilesError::BucketNotFound)?;
         let (deleted, gone) = self.delete_one(&mut tx, who, &bucket, key, version, when).await?;
         tx.commit().await?;
@@ -81,7 +81,8 @@ impl Files {
     ) -> Result<Vec<Result<Deleted, FilesError>>, FilesError> {
         let mut tx = self.inner.db.tenant(who.org).await?;
         let rules = store::rules::list(&mut tx, bucket.id).await?;
-        lock_keys(&mut tx, keys.iter().map(|(key, _)| (bucket.id, key))).await?;
+        let taken: Vec<_> = keys.iter().map(|(key, _)| (bucket.id, key)).collect();
+        lock_keys(&mut tx, &taken).await?;
         let bucket = store::buckets::share(&mut tx, bucket).await?.ok_or(FilesError::BucketNotFound)?;
         let (mut answers, mut all_gone) = (Vec::with_capacity(keys.len()), Vec::new());
         for (key, version) in keys {

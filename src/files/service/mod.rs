@@ -212,8 +212,8 @@ async fn permit(tx: &mut Tx, who: &Caller, bucket: &Bucket, verb: Verb, key: &st
 
 /// Takes keys until the transaction ends: what is judged about them then holds until it is committed. Each once and in one order, so that two who take
 /// several do not wait for each other; once in a transaction, before it writes anything.
-async fn lock_keys<'a>(tx: &mut Tx, keys: impl IntoIterator<Item = (BucketId, &'a Key)>) -> Result<(), FilesError> {
-    for (bucket, key) in keys.into_iter().collect::<BTreeSet<_>>() {
+async fn lock_keys(tx: &mut Tx, keys: &[(BucketId, &Key)]) -> Result<(), FilesError> {
+    for (bucket, key) in keys.iter().copied().collect::<BTreeSet<_>>() {
         lock_until_commit(tx, &format!("files {bucket} {key}")).await?;
     }
     Ok(())

@@ -200,7 +200,7 @@ fn shown(part: &Part) -> UploadPart {
 /// Hashes that the client of a part sent, or asked for.
 fn wanted(want: &PartWant) -> impl Iterator<Item = DigestKind> {
     let is_wanted =
-        |kind: &DigestKind| want.digests.contains(*kind) || want.expect.0.iter().any(|(sent, _)| sent == kind);
+        move |kind: &DigestKind| want.digests.contains(*kind) || want.expect.0.iter().any(|(sent, _)| sent == kind);
     DigestKind::ALL.into_iter().filter(is_wanted)
 }
 

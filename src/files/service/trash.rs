@@ -34,7 +34,7 @@ impl Files {
         let (mut tx, bucket, entry) = self.trashed(who, id).await?;
         let object = entry.object;
         permit(&mut tx, who, &bucket, Verb::Write, object.key.as_str()).await?;
-        lock_keys(&mut tx, [(bucket.id, &object.key)]).await?;
+        lock_keys(&mut tx, &[(bucket.id, &object.key)]).await?;
         let bucket = store::buckets::share(&mut tx, &bucket).await?.ok_or(FilesError::BucketNotFound)?;
         // Under the key's lock: it may have been brought back or purged meanwhile.
         if store::trash::entries(&mut tx, &[id.0]).await?.is_empty() || !store::versions::hold(&mut tx, id).await? {

@@ -137,7 +137,7 @@ impl Files {
         let seen = store::uploads::by_id(&mut tx, id).await?.ok_or(FilesError::UploadNotFound)?;
         let bucket = store::buckets::by_id(&mut tx, seen.bucket).await?.ok_or(FilesError::UploadNotFound)?;
         permit(&mut tx, who, &bucket, Verb::Write, seen.key.as_str()).await?;
-        lock_keys(&mut tx, [(bucket.id, &seen.key)]).await?;
+        lock_keys(&mut tx, &[(bucket.id, &seen.key)]).await?;
         let upload = store::uploads::hold(&mut tx, id, Hold::Alone).await?.ok_or(FilesError::UploadNotFound)?;
         if upload.ended_at.is_some() {
             return self.became(&mut tx, &upload).await;

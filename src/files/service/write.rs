@@ -144,7 +144,7 @@ impl Files {
         new: &NewObject,
     ) -> Result<Written, FilesError> {
         let mut tx = self.inner.db.tenant(bucket.org).await?;
-        lock_keys(&mut tx, [(bucket.id, &object.key)]).await?;
+        lock_keys(&mut tx, &[(bucket.id, &object.key)]).await?;
         let bucket = store::buckets::share(&mut tx, bucket).await?.ok_or(FilesError::BucketNotFound)?;
         let before = Before::find(&mut tx, &bucket, &object.key).await?;
         before.judge(&new.when)?;

@@ -354,7 +354,7 @@ pub(super) async fn remove_many(
             Ok(object) => there.push(Some(shapes::object(&object, object.key.as_str()))),
             // Who may delete need not be able to read.
             Err(FilesError::ObjectNotFound | FilesError::VersionNotFound | FilesError::Marker { .. }) => {
-                there.push(None)
+                there.push(None);
             }
             Err(FilesError::Denied(_)) => there.push(Some(json!({"name": key.as_str()}))),
             Err(error) => return Err(error.into()),

@@ -1,6 +1,6 @@
 //! The S3 API against the real router: requests are signed here, by other code than the program's.
 
-mod holdfast;
+mod another;
 mod keys;
 mod objects;
 mod rights;

@@ -84,10 +84,11 @@ fn chunk_signatures_wrong_missing_swapped_and_repeated() {
     let code = |body: &[u8]| decode(Decoder::new(Some(chain(SEED)), Vec::new(), LENGTH), body, &[]).unwrap_err().code;
     let [first, second, last] = CHUNKS;
     let zeros = "0".repeat(64);
+    let zeros = zeros.as_str();
     for signatures in [
-        [&zeros, second, last],
-        [first, &zeros, last],
-        [first, second, &zeros],
+        [zeros, second, last],
+        [first, zeros, last],
+        [first, second, zeros],
         [second, first, last],
         [first, first, last],
     ] {

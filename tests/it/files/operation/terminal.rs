@@ -8,7 +8,7 @@ use crate::support::process::Site;
 
 /// Exit code, what it prints, and what it complains about.
 async fn run(site: &Site, args: &[&str]) -> (i32, String, String) {
-    let output = site.run(&[&["storage"], args].concat()).await;
+    let output = site.run(&[["storage"].as_slice(), args].concat()).await;
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
