@@ -215,8 +215,7 @@ impl Rooms {
 
         let mut registry = Registry::default();
         modules.iter().try_for_each(|module| module.register_jobs(&mut registry))?;
-        modules.push(of_jobs(&jobs, &registry));
-        modules.push(Module::new(&STORAGE).checks(storage.clone(), storage::checks));
+        modules.extend([of_jobs(&jobs, &registry), Module::new(&STORAGE).checks(storage.clone(), storage::checks)]);
         modules.sort_by_key(|module| ROOMS.iter().position(|room| room.name == module.room.name));
         Ok(Self {
             auth,

@@ -86,7 +86,7 @@ struct Announce {
     /// What visitors read; Markdown.
     #[arg(long)]
     text: String,
-    /// Key of a component, and how it is affected: degraded_performance, partial_outage or major_outage. Give it again for further ones.
+    /// Key of a component, and how it is affected: `degraded_performance`, `partial_outage` or `major_outage`. Give it again for further ones.
     #[arg(long = "component", value_name = "KEY=STATUS", required = true, value_parser = affected)]
     components: Vec<Affected>,
     /// Mail it to subscribers, too.

@@ -56,7 +56,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Apply the file of monitors (uptime.monitors_file). All or nothing: exits 1 if something is wrong with it.
+    /// Apply the file of monitors (`uptime.monitors_file`). All or nothing: exits 1 if something is wrong with it.
     #[command(after_help = "Examples:\n  holdfast uptime apply --dry-run\n  holdfast uptime apply")]
     Apply {
         /// Only say what it would change.

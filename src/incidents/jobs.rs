@@ -160,12 +160,12 @@ pub fn register(registry: &mut Registry, incidents: &Incidents) -> Result<(), Jo
     let this = incidents.clone();
     registry.register::<FromAlert, _, _>(move |_, job| {
         let this = this.clone();
-        async move { this.from_alert(&job.0).await }
+        async move { this.heard_of_alert(&job.0).await }
     });
     let this = incidents.clone();
     registry.register::<FromMonitor, _, _>(move |_, job| {
         let this = this.clone();
-        async move { this.from_monitor(&job.0).await }
+        async move { this.heard_of_monitor(&job.0).await }
     });
     let this = incidents.clone();
     registry.register::<Maintain, _, _>(move |_, _| {

@@ -175,11 +175,13 @@ impl Metrics {
         tracing::info!(incident_id = incident, channel, outcome, what, "incident told");
     }
 
+    #[expect(clippy::unused_self, reason = "said where the others are counted")]
     pub(super) fn told_nobody(&self, incident: IncidentId) {
         tracing::warn!(incident_id = %incident, "no rule matches an incident: nobody is told of it");
     }
 
     /// The others are told nevertheless.
+    #[expect(clippy::unused_self, reason = "said where the others are counted")]
     pub(super) fn not_written(&self, incident: Option<IncidentId>, receiver: &str, why: &str) {
         let incident = incident.map(|incident| incident.to_string());
         tracing::error!(incident_id = incident, receiver, why, "a message about an incident could not be written");
@@ -200,6 +202,7 @@ impl Metrics {
     }
 
     /// A channel has said that it does not exist any more.
+    #[expect(clippy::unused_self, reason = "said where the others are counted")]
     pub(super) fn channel_gone(&self, channel: &str, why: &str) {
         tracing::error!(channel_id = channel, why, "a channel does not exist any more: it is disabled");
     }

@@ -220,6 +220,7 @@ impl Metrics {
         self.told.get_or_create(&ToldLabels { outcome }).inc_by(mails);
     }
 
+    #[expect(clippy::unused_self, reason = "said where the others are counted")]
     pub(super) fn confirmed(&self) {
         tracing::info!("somebody has confirmed a subscription to a status page");
     }

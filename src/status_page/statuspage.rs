@@ -326,11 +326,7 @@ pub fn plain(markdown: &str) -> String {
                     out.extend([" (", address.as_str(), ")"]);
                 }
             }
-            Event::End(TagEnd::Item) => {
-                if !out.ends_with('\n') {
-                    out.push('\n');
-                }
-            }
+            Event::End(TagEnd::Item) if !out.ends_with('\n') => out.push('\n'),
             Event::End(TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::CodeBlock | TagEnd::List(_)) => {
                 out.push_str("\n\n");
             }

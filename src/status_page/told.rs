@@ -1,5 +1,6 @@
-//! Incidents as strangers read them: each has an update at its beginning and, once it is over, one at its end. Nobody writes those of incidents that
-//! monitors open and end; programs read `incident_updates[0]` nevertheless, and readers of feeds want to know of the end. Pure.
+//! Incidents as strangers read them: each has an update at its beginning and, once it is over, one at its end, and each update has a text. Nobody writes
+//! those of incidents that monitors open and end, and what says its status by itself is stored without a text; programs read the text of
+//! `incident_updates[0]` nevertheless, and readers of feeds want to know of the end. Pure.
 
 use chrono::{DateTime, Utc};
 
@@ -26,16 +27,15 @@ fn complete(view: &mut IncidentView, words: &Words) {
             (of.published_at.unwrap_or(of.created_at), IncidentStatus::Scheduled, IncidentStatus::Completed)
         }
     };
+    // What says its status by itself says so when it is published, a little later.
+    let is_first = |update: &Update| update.display_at <= begin || (update.status == first && update.body.is_empty());
     // What a person opens begins with what the person says, if that is anything.
-    let has_first = if is_automatic(of) {
-        view.updates.iter().any(|update| update.display_at <= begin)
-    } else {
-        !view.updates.is_empty()
-    };
+    let has_first = if is_automatic(of) { view.updates.iter().any(is_first) } else { !view.updates.is_empty() };
     let has_last = view.updates.first().is_some_and(|update| update.status.is_over());
     let first = (!has_first).then(|| made(view, first, begin, words));
     let end = of.resolved_at.filter(|_| of.status.is_over() && !has_last);
     let last = end.map(|end| made(view, last, end, words));
+    speak(&mut view.updates, words);
     // Newest first.
     view.updates.extend(first);
     if let Some(last) = last {
@@ -43,14 +43,38 @@ fn complete(view: &mut IncidentView, words: &Words) {
     }
 }
 
-/// An update that nobody has written. Its id is always the same.
-fn made(view: &IncidentView, status: IncidentStatus, at: DateTime<Utc>, words: &Words) -> Update {
-    let of = &view.incident;
-    let body = match status {
+/// Gives a text to updates without one. Of several that say the same status one after the other, as those of incidents that became one do, the first stays.
+fn speak(updates: &mut Vec<Update>, words: &Words) {
+    // Newest first.
+    let mut before = None;
+    let mut kept = Vec::with_capacity(updates.len());
+    for mut update in updates.drain(..).rev() {
+        let says_more = !update.body.is_empty() || before != Some(update.status);
+        before = Some(update.status);
+        if says_more {
+            if update.body.is_empty() {
+                update.body = text_of(update.status, words);
+            }
+            kept.push(update);
+        }
+    }
+    kept.reverse();
+    *updates = kept;
+}
+
+/// What a status says where nobody has written more.
+fn text_of(status: IncidentStatus, words: &Words) -> String {
+    match status {
         IncidentStatus::Investigating => words.t("status-page-began"),
         IncidentStatus::Resolved => words.t("status-page-ended"),
         status => incident_status(status, words),
-    };
+    }
+}
+
+/// An update that nobody has written. Its id is always the same.
+fn made(view: &IncidentView, status: IncidentStatus, at: DateTime<Utc>, words: &Words) -> Update {
+    let of = &view.incident;
+    let body = text_of(status, words);
     let is_over = status.is_over();
     let affected = view.components.iter().map(|(component, during)| {
         let (old, new) =

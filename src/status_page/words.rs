@@ -47,10 +47,12 @@ impl Words {
     }
 
     /// `2026-11-30 14:05 CET`: the same in both languages, and it sorts.
+    #[expect(clippy::unused_self, reason = "templates call methods")]
     pub fn time(&self, at: DateTime<Utc>, zone: Tz) -> String {
         at.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z").to_string()
     }
 
+    #[expect(clippy::unused_self, reason = "templates call methods")]
     pub fn day(&self, day: NaiveDate) -> String {
         day.format("%Y-%m-%d").to_string()
     }

@@ -162,7 +162,7 @@ impl Found {
         self.0.push(FieldError::new(pointer, code, detail));
     }
 
-    fn range<T: PartialOrd + Display>(&mut self, pointer: &str, value: T, least: T, most: T) {
+    fn range<T: Copy + PartialOrd + Display>(&mut self, pointer: &str, value: T, least: T, most: T) {
         if value < least || value > most {
             self.push(pointer, "out_of_range", format!("{value} is outside {least} to {most}"));
         }

@@ -43,18 +43,16 @@ fn is_of_installation(folder: &str, parameter: &str) -> bool {
         (folder, parameter),
         ("jobs" | "queues" | "llm" | "models" | "runbooks", "name")
             | ("assets", "*path")
-            | ("backups" | "alerts", "id")
+            | ("backups" | "alerts" | "uptime/badges", "id")
             | ("mail/templates", "name" | "language")
             | ("hooks/mail", "provider" | "token")
-            | ("mail/unsubscribe", "token")
-            | ("uptime/beats" | "acknowledge", "token")
+            | ("mail/unsubscribe" | "uptime/beats" | "acknowledge", "token")
             // Of Uptime Kuma and Gatus: a push, and monitors that public pages show.
             | ("api", "token" | "*file")
             | ("endpoints", "key")
             // Pages for strangers: their own tests ask for what they may not see.
             | ("status", "slug")
             | ("status-domain", "*rest")
-            | ("uptime/badges", "id")
             // Public objects, links, tokens, tus and supabase's addresses, which the tests of files try; and quotas, which operators set.
             | ("f" | "o" | "storage", _)
             | ("files/quotas", "organisation")

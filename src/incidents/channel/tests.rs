@@ -138,11 +138,11 @@ fn each_payload_is_as_its_service_wants_it() {
         json!({ "type": "text", "size": "text", "weight": "text", "wrap": "flag", "color": "text", "text": "text" });
     let facts = json!({ "type": "text", "facts": [{ "title": "text", "value": "text" }] });
     let block = json!({ "type": "text", "wrap": "flag", "text": "text" });
-    let content = json!({
+    let body = json!({
         "type": "text", "$schema": "text", "version": "text", "msteams": { "width": "text" }, "body": [title, facts, block],
         "actions": [{ "type": "text", "title": "text", "url": "text" }],
     });
-    assert_eq!(shape(card), json!({ "contentType": "text", "contentUrl": null, "content": content }));
+    assert_eq!(shape(card), json!({ "contentType": "text", "contentUrl": null, "content": body }));
 
     let telegram = written(ChannelKind::Telegram);
     let preview = json!({ "is_disabled": "flag" });

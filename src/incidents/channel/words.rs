@@ -86,10 +86,10 @@ impl Words {
 /// Colour by which chats mark a message.
 pub fn color(message: &Message) -> u32 {
     match (message.is_over(), message.severity) {
-        (true, _) => 0x2e_7d_32,
-        (false, Severity::Critical) => 0xc6_28_28,
-        (false, Severity::Warning) => 0xef_6c_00,
-        (false, Severity::Info) => 0x15_65_c0,
+        (true, _) => u32::from_be_bytes([0, 0x2e, 0x7d, 0x32]),
+        (false, Severity::Critical) => u32::from_be_bytes([0, 0xc6, 0x28, 0x28]),
+        (false, Severity::Warning) => u32::from_be_bytes([0, 0xef, 0x6c, 0x00]),
+        (false, Severity::Info) => u32::from_be_bytes([0, 0x15, 0x65, 0xc0]),
     }
 }
 

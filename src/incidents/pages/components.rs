@@ -76,9 +76,9 @@ async fn render(
         next.push(page.next_cursor);
         components.extend(page.data);
     }
-    let (pager, whole) = links(LIST, &[], &query, &whose, &next);
+    let (pager, whole_list) = links(LIST, &[], &query, &whose, &next);
     let (refused, is_operator) = (!errors.is_empty(), shell.principal().is_operator());
-    let page = List { shell, components, is_operator, query, whose, pager, whole, form, errors };
+    let page = List { shell, components, is_operator, query, whose, pager, whole: whole_list, form, errors };
     if refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 

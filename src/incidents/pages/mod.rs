@@ -122,8 +122,8 @@ fn links(
 ) -> (Pager, Option<String>) {
     let pager = Pager::new(path, &with_whose(filters, whose), query, next.first().and_then(Option::as_deref));
     let is_cut = next.get(1).is_some_and(Option::is_some);
-    let whole = is_cut.then(|| Pager::new(path, &with_whose(filters, INSTALLATION), query, Some("")).next).flatten();
-    (pager, whole)
+    let rest = is_cut.then(|| Pager::new(path, &with_whose(filters, INSTALLATION), query, Some("")).next).flatten();
+    (pager, rest)
 }
 
 fn with_whose<'a>(filters: &[(&'a str, &'a str)], whose: &'a str) -> Vec<(&'a str, &'a str)> {

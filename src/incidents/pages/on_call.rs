@@ -152,9 +152,10 @@ async fn render(
     }
     people.sort_by(|a, b| (&a.1, a.0).cmp(&(&b.1, b.0)));
     people.dedup();
-    let (pager, whole) = links(LIST, &[], &query, &whose, &next);
+    let (pager, whole_list) = links(LIST, &[], &query, &whose, &next);
     let (refused, is_operator) = (!form_errors.is_empty(), who.is_operator());
-    let page = Page { shell, rotas, can_edit, is_operator, query, whose, pager, whole, people, form, form_errors };
+    let page =
+        Page { shell, rotas, can_edit, is_operator, query, whose, pager, whole: whole_list, people, form, form_errors };
     if refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 

@@ -82,13 +82,13 @@ async fn render(
         next.push(page.next_cursor);
         templates.extend(page.data);
     }
-    let (pager, whole) = links(LIST, &[], &query, &whose, &next);
+    let (pager, whole_list) = links(LIST, &[], &query, &whose, &next);
     let status = ComponentStatus::PartialOutage;
     let chosen: Vec<AffectedDraft> =
         form.component.iter().filter_map(|id| Some(AffectedDraft { component: id.parse().ok()?, status })).collect();
     let offered = affected::choices(incidents, &owners(incidents, shell)?, &chosen).await?;
     let (refused, is_operator) = (!errors.is_empty(), shell.principal().is_operator());
-    let page = List { shell, templates, is_operator, query, whose, pager, whole, offered, form, errors };
+    let page = List { shell, templates, is_operator, query, whose, pager, whole: whole_list, offered, form, errors };
     if refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 

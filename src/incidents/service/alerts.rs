@@ -24,7 +24,7 @@ struct AboutAlert {
 
 impl Incidents {
     /// Alerts are the installation's. A draft: their texts are for insiders until a person publishes the incident.
-    pub(crate) async fn from_alert(&self, event: &Occurred) -> Result<(), JobError> {
+    pub(crate) async fn heard_of_alert(&self, event: &Occurred) -> Result<(), JobError> {
         if self.inner.config.alerts == Alerts::Off {
             return Ok(());
         }
@@ -98,7 +98,7 @@ impl Incidents {
     }
 
     /// What ends soon. And where the witness failed in the transaction that wrote a change: it is done here, out of what the event and the monitor say.
-    pub(crate) async fn from_monitor(&self, event: &Occurred) -> Result<(), JobError> {
+    pub(crate) async fn heard_of_monitor(&self, event: &Occurred) -> Result<(), JobError> {
         if let Some(down) = event.payload::<MonitorDown>().map_err(JobError::permanent)? {
             return Ok(self.monitor_went_down(event, &down).await?);
         }

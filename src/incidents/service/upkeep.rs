@@ -14,7 +14,7 @@ use crate::{
     timeline,
 };
 use jobs::{By, Loops};
-use platform::{http::Slice, ids::OrgId};
+use platform::ids::OrgId;
 
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 const CHANGES_EVERY: Duration = Duration::from_millis(300);
@@ -125,9 +125,10 @@ impl Incidents {
         let to = if spoken { IncidentStatus::Monitoring } else { IncidentStatus::Resolved };
         let mut changes = self.move_to(&mut tx, owner, &incident, to, ROOM_ITSELF).await?;
         // Who heard from the room that it began hears from it that it is over.
-        let last = updates::list(&mut tx, id, &Slice::first(1)).await?.pop();
-        if let Some(last) = last.filter(|_| !spoken && incident.published_at.is_some()) {
-            self.say_by_itself(&mut tx, owner, id, to, last.notify).await?;
+        let said = updates::published(&mut tx, &[id.0]).await?;
+        if !spoken && incident.published_at.is_some() && !said.is_empty() {
+            let notify = said.iter().any(|update| update.notify);
+            self.say_by_itself(&mut tx, owner, id, to, notify).await?;
         }
         tx.commit().await?;
         changes.push(Changed::Incident(id));

@@ -48,8 +48,7 @@ impl Knowledge {
             created_by: subject,
             now,
         };
-        store::bases::insert(&mut tx, &new).await?;
-        let base = get(&mut tx, id).await?;
+        let base = store::bases::insert(&mut tx, &new).await?;
         tx.commit().await?;
         Ok(base)
     }

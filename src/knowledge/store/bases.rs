@@ -20,11 +20,18 @@ pub struct NewBase<'a> {
     pub now: DateTime<Utc>,
 }
 
-pub async fn insert(conn: &mut PgConnection, new: &NewBase<'_>) -> sqlx::Result<()> {
-    sqlx::query!(
-        "INSERT INTO knowledge_bases \
-           (id, org_id, name, description, created_by, created_at, updated_at, reading, ocr_languages, vision_model, analysis) \
-         VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10)",
+/// The new base, in one statement: it has no documents.
+pub async fn insert(conn: &mut PgConnection, new: &NewBase<'_>) -> sqlx::Result<KnowledgeBase> {
+    sqlx::query_as!(
+        KnowledgeBase,
+        r#"INSERT INTO knowledge_bases
+             (id, org_id, name, description, created_by, created_at, updated_at, reading, ocr_languages, vision_model, analysis)
+           VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10)
+           RETURNING id AS "id: KnowledgeBaseId", name, description, embedding_model, index_generation,
+             0::bigint AS "documents!", 0::bigint AS "documents_ready!", 0::bigint AS "documents_failed!",
+             0::bigint AS "documents_doubted!", 0::bigint AS "documents_words_only!",
+             reading AS "reading: ReadingMode", ocr_languages, vision_model, 0::bigint AS "chunks!", 0::bigint AS "size!",
+             weights AS "weights: Json<Weights>", created_at, updated_at"#,
         new.id.0,
         new.org.0,
         new.name,
@@ -36,9 +43,8 @@ pub async fn insert(conn: &mut PgConnection, new: &NewBase<'_>) -> sqlx::Result<
         new.vision_model,
         ANALYSIS,
     )
-    .execute(conn)
-    .await?;
-    Ok(())
+    .fetch_one(conn)
+    .await
 }
 
 /// The bases that `$from` yields, with the counts of their documents (kept by a trigger: nothing is counted here).

@@ -82,7 +82,7 @@ pub(super) fn refusal(enhanced: Option<&str>, said: &str) -> BounceKind {
 /// mailbox, the content or a policy.
 pub(super) fn hard(enhanced: Option<&str>, said: &str) -> BounceKind {
     let (code, words) = decisive(enhanced, said);
-    if code.as_deref() == Some(DISABLED) || names_address(code.as_deref(), &words) {
+    if names_address(code.as_deref(), &words) {
         return BounceKind::Hard;
     }
     match code.as_deref() {
@@ -92,9 +92,8 @@ pub(super) fn hard(enhanced: Option<&str>, said: &str) -> BounceKind {
         {
             BounceKind::Soft
         }
-        // The code is clear, or there is none, and the words say something else.
-        Some(code) if CLEAR.contains(&code) => refusal(enhanced, said),
-        None if is_doubtful(&words) => refusal(enhanced, said),
+        // Whatever the code is, or if there is none: the words say something else.
+        _ if is_doubtful(&words) => refusal(enhanced, said),
         _ => BounceKind::Hard,
     }
 }

@@ -11,7 +11,7 @@ use axum::{
 
 use super::{Bounce, Report, mailgun, postmark, resend, sendgrid, ses};
 use crate::{
-    Mail, MailError,
+    Mail,
     model::{Owner, Provider, SourceId},
 };
 use platform::{
@@ -55,8 +55,8 @@ async fn receive(
 /// How many bounces there were.
 async fn take(mail: &Mail, provider: Provider, token: &str, request: Request) -> Result<usize, ApiError> {
     let known = mail.known_source(provider, token).await?.ok_or_else(|| ApiError::not_found("bounce_source"))?;
-    let taken = take_known(mail, &known, request).await;
-    match &taken {
+    let result = take_known(mail, &known, request).await;
+    match &result {
         Ok(_) => mail.source_reported(&known).await?,
         Err(error) => {
             if let Err(error) = mail.source_refused(&known, error).await {
@@ -65,7 +65,7 @@ async fn take(mail: &Mail, provider: Provider, token: &str, request: Request) ->
             }
         }
     }
-    taken
+    result
 }
 
 async fn take_known(mail: &Mail, known: &Known, mut request: Request) -> Result<usize, ApiError> {
@@ -74,18 +74,8 @@ async fn take_known(mail: &Mail, known: &Known, mut request: Request) -> Result<
     let body = http::body_bytes(request).await?;
     let report = Report { headers: &headers, body: &body, now: mail.inner.clock.now() };
     let bounces = verified(mail, known, &report).await?;
-    let (source, mut failed) = (known.id.to_string(), None);
-    for bounce in &bounces {
-        match mail.bounced(known.owner, &source, bounce).await {
-            Ok(_) => {}
-            Err(MailError::Db(error)) if error.is_unavailable() => return Err(error.into()),
-            // One that cannot be stored does not hide those behind it, however often the provider repeats the request.
-            Err(error) => {
-                failed.get_or_insert(error);
-            }
-        }
-    }
-    failed.map_or(Ok(bounces.len()), |error| Err(error.into()))
+    mail.all_bounced(known.owner, &known.id.to_string(), &bounces).await?;
+    Ok(bounces.len())
 }
 
 /// What the report says, if it is the provider's.

@@ -259,9 +259,7 @@ impl Mail {
                 return Ok(Taken::NotUnderstood);
             }
         };
-        for bounce in &bounces {
-            self.bounced(Owner::Installation, MAILBOX, bounce).await?;
-        }
+        self.all_bounced(Owner::Installation, MAILBOX, &bounces).await?;
         Ok(Taken::Report(bounces.len()))
     }
 }

@@ -37,10 +37,26 @@ pub(crate) enum Taken {
 }
 
 impl Mail {
+    /// Records the bounces of a report. One that cannot be stored hides none behind it, however often the report is read: the first error comes at the
+    /// end. Nothing can be stored while the database is away.
+    pub(crate) async fn all_bounced(&self, owner: Owner, source: &str, all: &[Bounce]) -> Result<(), MailError> {
+        let mut failed = None;
+        for bounce in all {
+            match self.bounced(owner, source, bounce).await {
+                Ok(_) => {}
+                Err(MailError::Db(error)) if error.is_unavailable() => return Err(error.into()),
+                Err(error) => {
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
     /// Records a bounce. A source of an organisation counts for mail of that organisation alone. One of the installation, whose SMTP account sends
     /// the mail of all, counts for any Message-ID that is ours, and for any mail that its server answered with the provider's id; without either, for
     /// the installation's own mail.
-    pub(crate) async fn bounced(&self, owner: Owner, source: &str, bounce: &Bounce) -> Result<Taken, MailError> {
+    async fn bounced(&self, owner: Owner, source: &str, bounce: &Bounce) -> Result<Taken, MailError> {
         let (taken, kind) = self.record(owner, source, bounce).await?;
         let metrics = &self.inner.metrics.bounces;
         match taken {

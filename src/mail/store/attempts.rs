@@ -104,6 +104,7 @@ pub async fn take(
 
 /// The result of an attempt.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "columns")]
 pub struct Settled {
     pub id: MessageId,
     pub created_at: DateTime<Utc>,

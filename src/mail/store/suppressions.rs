@@ -61,7 +61,8 @@ pub struct NewRows {
     pub details: Vec<String>,
 }
 
-/// Returns how many were not there before.
+/// Returns how many were not there before. A complaint counts as in [`insert`]. Of several of one address and kind the first does, and a complaint before
+/// it.
 pub async fn insert_all(
     conn: &mut PgConnection,
     org: Option<OrgId>,
@@ -69,11 +70,15 @@ pub async fn insert_all(
     created_by: &str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<u64> {
-    let done = sqlx::query!(
-        "INSERT INTO mail_suppressions (id, org_id, address, kind, reason, detail, created_by, created_at)
-         SELECT id, $2, address, kind, reason, detail, $7, $8
+    let changed = sqlx::query_scalar!(
+        r#"INSERT INTO mail_suppressions AS s (id, org_id, address, kind, reason, detail, created_by, created_at)
+         SELECT DISTINCT ON (address, kind) id, $2::uuid, address, kind, reason, detail, $7::text, $8::timestamptz
          FROM unnest($1::uuid[], $3::text[], $4::text[], $5::text[], $6::text[]) AS new (id, address, kind, reason, detail)
-         ORDER BY address, kind ON CONFLICT (org_id, address, kind) DO NOTHING",
+         ORDER BY address, kind, reason <> 'complaint', id
+         ON CONFLICT (org_id, address, kind) DO UPDATE SET reason = excluded.reason,
+           detail = concat_ws('; ', nullif(s.detail, ''), nullif(excluded.detail, ''))
+         WHERE excluded.reason = 'complaint' AND s.reason IN ('hard_bounce', 'manual')
+         RETURNING s.id = ANY($1) AS "new!""#,
         &new.ids,
         org.map(|org| org.0),
         &new.addresses,
@@ -83,9 +88,9 @@ pub async fn insert_all(
         created_by,
         now,
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(done.rows_affected())
+    Ok(changed.into_iter().filter(|is_new| *is_new).count() as u64)
 }
 
 struct Row {

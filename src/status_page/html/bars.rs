@@ -32,7 +32,7 @@ pub fn bar(shown: &Shown, zone: Tz, as_of: DateTime<Utc>, words: &Words) -> Bar 
     // The name and the status stand before it.
     let label = if share.is_empty() { words.t("status-page-no-history") } else { share.clone() };
     let mut svg =
-        format!(r##"<svg viewBox="0 0 90 9" role=img aria-label="{}"><use href=#d />"##, console::escape(&label));
+        format!(r#"<svg viewBox="0 0 90 9" role=img aria-label="{}"><use href=#d />"#, console::escape(&label));
     let kinds = [
         None,
         Some(ComponentStatus::UnderMaintenance),

@@ -249,16 +249,36 @@ fn an_incident_without_updates_has_a_beginning_and_an_end() {
     assert!(text(&find(&all, Set::Current, "incident/i00000000000.en").body).contains("The problem is over."));
 }
 
+/// What a page says of an incident, newest first.
+fn bodies(view: &IncidentView) -> Vec<String> {
+    let mut page = model(vec![component(0)]);
+    page.incidents = vec![view.clone()];
+    let told = crate::told::told(&page, &Words::new(Lang::En));
+    told.incidents[0].updates.iter().map(|update| update.body.clone()).collect()
+}
+
+/// What publishes itself is stored with its status, and without a text.
+#[test]
+fn what_says_its_status_by_itself_has_a_text_and_is_not_said_twice() {
+    let mut view = incident(0, Impact::Critical, &component(0), "");
+    view.updates[0].display_at += TimeDelta::seconds(30);
+    assert_eq!(bodies(&view), ["We are investigating."]);
+    // Two that became one.
+    let mut next = view.updates[0].clone();
+    next.display_at += TimeDelta::seconds(10);
+    view.updates.insert(0, next.clone());
+    assert_eq!(bodies(&view), ["We are investigating."]);
+    next.status = IncidentStatus::Resolved;
+    view.updates.insert(0, next);
+    (view.incident.status, view.incident.resolved_at) = (IncidentStatus::Resolved, Some(now()));
+    assert_eq!(bodies(&view), ["The problem is over.", "We are investigating."]);
+    view.updates[1].body = "We look into it".into();
+    assert_eq!(bodies(&view), ["The problem is over.", "We look into it", "We are investigating."]);
+}
+
 /// What people have written stays as it is, and is not said twice.
 #[test]
 fn what_people_say_of_an_incident_is_not_said_twice() {
-    let words = Words::new(Lang::En);
-    let bodies = |view: &IncidentView| -> Vec<String> {
-        let mut page = model(vec![component(0)]);
-        page.incidents = vec![view.clone()];
-        let told = crate::told::told(&page, &words);
-        told.incidents[0].updates.iter().map(|update| update.body.clone()).collect()
-    };
     let mut view = incident(0, Impact::Critical, &component(0), "We look into it");
     assert_eq!(bodies(&view), ["We look into it"], "it was said when it began");
     view.updates[0].display_at += TimeDelta::minutes(5);

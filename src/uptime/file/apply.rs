@@ -24,6 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// One process applies the file at a time.
 const LOCK: &str = "uptime file";
 
+/// What the sections read, and the slug of the organisation that it is for.
+type Parsed = (Vec<Box<dyn Part>>, Option<String>);
+
 /// How many things the file made, changed, removed and left as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -133,13 +136,8 @@ impl Uptime {
         Ok((changes, problems.sorted()))
     }
 
-    /// What the sections read; `None`: it is not TOML. The slug of the organisation that it is for.
-    fn parse(
-        &self,
-        text: &str,
-        allow_empty: bool,
-        problems: &mut Problems,
-    ) -> Option<(Vec<Box<dyn Part>>, Option<String>)> {
+    /// `None`: it is not TOML.
+    fn parse(&self, text: &str, allow_empty: bool, problems: &mut Problems) -> Option<Parsed> {
         let document = Document::parse(text, problems)?;
         let mut sections: Vec<Arc<dyn Section>> = vec![Arc::new(Own(self.clone()))];
         sections.extend(self.inner.sections.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
@@ -147,7 +145,7 @@ impl Uptime {
         let mut is_empty = true;
         for (name, place) in document.names() {
             is_empty = false;
-            if !known.iter().any(|known| *known == name) {
+            if !known.contains(&name) {
                 let nearest = nearest(name, &known).map_or_else(String::new, |near| format!("; is {near} meant?"));
                 problems.push(&place, name, format!("this file has no such table{nearest}"));
             }

@@ -56,12 +56,11 @@ impl Minute {
     /// Microseconds. Of several checks only the median is known.
     pub fn quantile(&self, q: f64) -> Option<i32> {
         match self {
-            Self::Nothing => None,
             Self::Folded { sketch, .. } => sketch.quantile(q),
             Self::Checks { median, .. } if (q - 0.5).abs() < 1e-9 => median.map(sketch::value),
             Self::Checks { slowest, .. } if q >= 1.0 => slowest.map(sketch::value),
             Self::Checks { checks: 1, median, .. } => median.map(sketch::value),
-            Self::Checks { .. } => None,
+            Self::Nothing | Self::Checks { .. } => None,
         }
     }
 }
@@ -115,7 +114,9 @@ pub fn write_minutes(minutes: &[Minute]) -> Vec<u8> {
             }
             Minute::Checks { checks, failed, median, slowest } => {
                 let numbers = [SEVERAL, u64::from(*checks), u64::from(*failed), optional(median), optional(slowest)];
-                numbers.iter().for_each(|number| varint::put(&mut bytes, *number));
+                for number in numbers {
+                    varint::put(&mut bytes, number);
+                }
             }
             Minute::Folded { failed, sketch } => {
                 varint::put(&mut bytes, FOLDED);

@@ -128,7 +128,9 @@ mod tests {
 
     fn sketch(values: &[i32]) -> Sketch {
         let mut sketch = Sketch::default();
-        values.iter().for_each(|value| sketch.add(*value));
+        for value in values {
+            sketch.add(*value);
+        }
         sketch
     }
 
@@ -176,7 +178,9 @@ mod tests {
             let parts = [&values[..first], &values[first..second], &values[second..]].map(sketch);
             let merged = |order: [usize; 3]| {
                 let mut all = Sketch::default();
-                order.iter().for_each(|part| all.merge(&parts[*part]));
+                for part in order {
+                    all.merge(&parts[part]);
+                }
                 all
             };
             let whole = sketch(&values);

@@ -227,9 +227,10 @@ fn a_heartbeat_of_more_than_a_day_is_late_as_it_was_there_and_one_of_weeks_is_pa
 
 #[test]
 fn a_window_names_no_more_monitors_than_it_may() {
-    let endpoints: String = (0..201)
+    let endpoints: Vec<String> = (0..201)
         .map(|n| format!("{{name: m{n}, url: https://example.org/, conditions: [\"[STATUS] == 200\"]}},"))
         .collect();
+    let endpoints = endpoints.concat();
     let text = format!("endpoints: [{endpoints}]\nmaintenance: {{start: \"23:00\", duration: 1h}}");
     let parsed = parse(ImportSource::Gatus, &text).unwrap();
     let windows: Vec<(&str, usize)> =

@@ -130,7 +130,7 @@ impl Fields {
         match spec {
             MonitorSpec::Http(http) => {
                 fields.url.clone_from(&http.url);
-                fields.method = http.method.as_str().to_owned();
+                http.method.as_str().clone_into(&mut fields.method);
                 fields.status = http.status.join(", ");
                 fields.redirects = http.redirects.to_string();
                 fields.no_verify = ticked(!http.verify);
@@ -151,7 +151,7 @@ impl Fields {
             }
             MonitorSpec::Dns(dns) => {
                 fields.host.clone_from(&dns.name);
-                fields.record = dns.record.as_str().to_owned();
+                dns.record.as_str().clone_into(&mut fields.record);
                 fields.server = dns.server.clone().unwrap_or_default();
                 fields.values = dns.values.join("\n");
             }
@@ -162,7 +162,7 @@ impl Fields {
             MonitorSpec::Smtp(server) | MonitorSpec::Imap(server) => {
                 fields.host.clone_from(&server.host);
                 fields.port = server.port.to_string();
-                fields.tls = server.tls.as_str().to_owned();
+                server.tls.as_str().clone_into(&mut fields.tls);
                 fields.no_verify = ticked(!server.verify);
                 fields.expect = server.expect.clone().unwrap_or_default();
             }
@@ -171,7 +171,7 @@ impl Fields {
                 fields.port = postgres.port.to_string();
                 fields.database.clone_from(&postgres.database);
                 fields.user.clone_from(&postgres.user);
-                fields.tls = postgres.tls.as_str().to_owned();
+                postgres.tls.as_str().clone_into(&mut fields.tls);
                 fields.query = postgres.query.clone().unwrap_or_default();
                 fields.is = postgres.is.clone().unwrap_or_default();
             }

@@ -79,6 +79,7 @@ impl Show<'_> {
         (tone, self.shell.t(format!("uptime-fate-{}", row.fate.as_str().replace('_', "-"))).to_string())
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn kind(&self, kind: &Kind) -> String {
         kind_name(self.shell, *kind)
     }

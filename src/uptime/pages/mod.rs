@@ -113,7 +113,7 @@ fn phases(shell: &Shell, observation: &Observation) -> Vec<(String, String)> {
 fn bars(shell: &Shell, days: &[&DayTotal]) -> Html {
     let minutes: Vec<f64> = days.iter().map(|day| day.down as f64 / 60.0).collect();
     let outages: i32 = days.iter().map(|day| day.outages).sum();
-    let label = shell.t("uptime-bars").with("n", &outages).to_string();
+    let label = shell.t("uptime-bars").with("n", outages).to_string();
     svg::bars(&minutes, &label)
 }
 

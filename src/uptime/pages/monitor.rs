@@ -67,6 +67,7 @@ impl Show<'_> {
         kind_name(self.shell, self.detail.monitor.kind)
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn degraded(&self, degraded: &Degraded) -> String {
         degraded_name(self.shell, *degraded)
     }
@@ -165,6 +166,7 @@ impl Show<'_> {
         self.detail.target.map_or_else(String::new, percent)
     }
 
+    #[expect(clippy::unused_self, reason = "templates call methods")]
     fn times(&self) -> [&'static str; 3] {
         TIMES.map(|(name, _, _)| name)
     }

@@ -85,6 +85,7 @@ impl List<'_> {
         kind_name(self.shell, *kind.borrow())
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn degraded(&self, degraded: &Degraded) -> String {
         degraded_name(self.shell, *degraded)
     }

@@ -38,7 +38,9 @@ pub async fn run(prober: &Prober, spec: &FlowSpec, secrets: &Secrets, attempt: &
         let (mut reply, url) = asked.map_err(of_step)?;
         let failures = http::judge(prober, &step.http, &mut reply, attempt).await.map_err(of_step)?;
         if !failures.is_empty() {
-            failures.into_iter().for_each(|failure| attempt.fail(of_step(failure)));
+            for failure in failures {
+                attempt.fail(of_step(failure));
+            }
             return Ok(());
         }
         for (name, take) in &step.take {
@@ -167,13 +169,13 @@ mod tests {
     #[test]
     fn cookies_go_below_their_path_only() {
         let mut cookies = Cookies::default();
-        let mut set = |url: &str, text: &str| {
+        let mut answered = |url: &str, text: &str| {
             let headers = HeaderMap::from_iter([(header::SET_COOKIE, text.parse().unwrap())]);
             cookies.take(&url.parse().unwrap(), &headers);
         };
-        set("http://a.example/", "s=root; Path=/");
-        set("http://a.example/", "s=admin; Path=/Admin");
-        set("http://a.example/shop/cart", "own=1");
+        answered("http://a.example/", "s=root; Path=/");
+        answered("http://a.example/", "s=admin; Path=/Admin");
+        answered("http://a.example/shop/cart", "own=1");
         let sent = |path: &str| {
             let mut headers = HeaderMap::new();
             cookies.put(&format!("http://a.example{path}").parse().unwrap(), &mut headers);
@@ -191,11 +193,11 @@ mod tests {
     fn cookies_go_back_to_their_host_only() {
         let mut cookies = Cookies::default();
         let url: Url = "https://a.example/".parse().unwrap();
-        let mut set = HeaderMap::new();
+        let mut fields = HeaderMap::new();
         for text in ["sid=1; Path=/; HttpOnly", "safe=2; Secure", "gone=3", "nonsense"] {
-            set.append(header::SET_COOKIE, text.parse().unwrap());
+            fields.append(header::SET_COOKIE, text.parse().unwrap());
         }
-        cookies.take(&url, &set);
+        cookies.take(&url, &fields);
         let mut over = HeaderMap::new();
         over.insert(header::SET_COOKIE, "gone=; Max-Age=0".parse().unwrap());
         cookies.take(&url, &over);

@@ -129,11 +129,11 @@ impl Uptime {
             return Err(UptimeError::TooOften(wait));
         }
         let message: String = message.chars().filter(|char| !char.is_control()).take(MESSAGE).collect();
-        let (token, key, at) = (sha256(token), key.map(str::to_owned), self.inner.clock.now());
-        let waiting = Waiting { token, key, at, beat, took, message, is_known: false };
+        let (hash, key, at) = (sha256(token), key.map(str::to_owned), self.inner.clock.now());
+        let waiting = Waiting { token: hash, key, at, beat, took, message, is_known: false };
         let stored = timeout(PATIENCE, self.store_beats(std::slice::from_ref(&waiting))).await;
         let stored = stored.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
-        let (outcome, taken) = match stored {
+        let (outcome, answer) = match stored {
             Ok(found) => match found.first() {
                 Some(monitor) => {
                     prober.kept.tokens.insert((waiting.token, waiting.key.clone()), *monitor);
@@ -146,7 +146,7 @@ impl Uptime {
             Err(error) => (BeatOutcome::Refused, Err(error)),
         };
         prober.metrics.beat(outcome);
-        taken
+        answer
     }
 
     fn keep_beat(&self, waiting: Waiting, error: DbError) -> (BeatOutcome, Result<Option<Taken>, UptimeError>) {
@@ -211,7 +211,7 @@ impl Uptime {
 #[derive(Clone, Debug)]
 enum Expected {
     Every(TimeDelta),
-    By(Cron),
+    By(Box<Cron>),
 }
 
 /// What a beat says.
@@ -245,7 +245,7 @@ impl BeatState {
     pub fn new(spec: &HeartbeatSpec, interval: TimeDelta) -> Result<Self, String> {
         let zone = if spec.zone.is_empty() { "UTC" } else { &spec.zone };
         let expected = match &spec.cron {
-            Some(cron) => Expected::By(Cron::parse(cron, zone).map_err(|error| error.to_string())?),
+            Some(cron) => Expected::By(Box::new(Cron::parse(cron, zone).map_err(|error| error.to_string())?)),
             None => Expected::Every(interval),
         };
         Ok(Self {

@@ -151,7 +151,9 @@ impl Reader {
         let fresh: Vec<BeatRow> = rows.into_iter().filter(|row| !self.seen.has(row.ordinal)).collect();
         let ordinals: Vec<i64> = fresh.iter().map(|row| row.ordinal).collect();
         self.send(News::Beats(fresh, asked)).await;
-        ordinals.into_iter().for_each(|ordinal| self.seen.note(ordinal));
+        for ordinal in ordinals {
+            self.seen.note(ordinal);
+        }
         self.ordinal = last;
         Ok(())
     }

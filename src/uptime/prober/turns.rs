@@ -37,10 +37,10 @@ impl Task {
     /// Starts what is due.
     pub(super) fn start_due(&mut self, now: Instant) {
         while let Some((_, index, generation)) = self.heap.pop(now) {
-            let is_due = |watched: &&super::watched::Watched| {
+            let is_due = |watched: &super::watched::Watched| {
                 watched.generation == generation && watched.is_asked() && !watched.is_in_flight && !watched.is_queued
             };
-            if self.get(index).filter(is_due).is_some() {
+            if self.get(index).is_some_and(is_due) {
                 self.start(index);
             }
         }

@@ -38,7 +38,7 @@ pub(super) struct BeatTaken {
 async fn take(uptime: &Uptime, token: &str, beat: Beat, said: &Said) -> Result<Json<BeatTaken>, ApiError> {
     let push = Push { token, key: None, beat, took: said.took, message: &said.msg };
     match uptime.take_beat(push).await? {
-        Some(taken) => Ok(Json(BeatTaken { ok: true, stored: matches!(taken, Taken::Stored) })),
+        Some(beat) => Ok(Json(BeatTaken { ok: true, stored: matches!(beat, Taken::Stored) })),
         None => Err(ApiError::not_found("heartbeat")),
     }
 }

@@ -39,7 +39,7 @@ async fn kuma(State(uptime): State<Uptime>, Path(token): Path<String>, Query(pus
     let took = pushed.ping.parse::<f64>().ok().and_then(milliseconds);
     let push = Push { token: &token, key: None, beat, took, message: &pushed.msg };
     match uptime.take_beat(push).await {
-        Ok(Some(taken)) => Json(json!({ "ok": true, "stored": taken == Taken::Stored })).into_response(),
+        Ok(Some(beat)) => Json(json!({ "ok": true, "stored": beat == Taken::Stored })).into_response(),
         Ok(None) => {
             let body = json!({ "ok": false, "msg": "Monitor not found or not active." });
             (StatusCode::NOT_FOUND, Json(body)).into_response()

@@ -42,12 +42,10 @@ impl Uptime {
             return Ok(());
         }
         match &settings.spec {
-            MonitorSpec::Domain(spec) => {
-                if self.probes().has_registry(&spec.name, PATIENCE).await == Some(false) {
-                    let text =
-                        format!("the registry of {} does not answer by RDAP: when it ends cannot be known", spec.name);
-                    return Err(UptimeError::invalid("/spec/name", "no_rdap", text));
-                }
+            MonitorSpec::Domain(spec) if self.probes().has_registry(&spec.name, PATIENCE).await == Some(false) => {
+                let text =
+                    format!("the registry of {} does not answer by RDAP: when it ends cannot be known", spec.name);
+                return Err(UptimeError::invalid("/spec/name", "no_rdap", text));
             }
             // Where another process checks, its host may permit what this one does not.
             MonitorSpec::Icmp(_) if self.live().is_some() && !self.probes().may_echo() => {

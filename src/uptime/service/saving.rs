@@ -55,7 +55,7 @@ impl Uptime {
         };
         let id = MonitorId::generate(&self.inner.clock);
         let token = (settings.spec.kind() == Kind::Heartbeat).then(|| token_of(new.token));
-        let hash = token.as_ref().map(|token| crypto::sha256(token));
+        let hash = token.as_ref().map(crypto::sha256);
         let secrets = new.secrets.seal(&self.inner.master_key, id)?;
         let row = NewRow {
             id,

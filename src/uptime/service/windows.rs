@@ -101,7 +101,7 @@ impl NewWindow {
         let both = (self.starts_at, self.ends_at);
         match (&self.cron, self.minutes) {
             (None, Some(_)) => {
-                wrong("/minutes", "invalid", "a window that does not recur has ends_at instead".to_owned())
+                wrong("/minutes", "invalid", "a window that does not recur has ends_at instead".to_owned());
             }
             (None, None) if both.0.is_none() || both.1.is_none() => {
                 wrong("/starts_at", "required", "needs starts_at and ends_at, or cron and minutes".to_owned());

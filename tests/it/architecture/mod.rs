@@ -25,8 +25,8 @@ pub fn src() -> PathBuf {
 /// The room that a name begins with, such as `status_page` of `status_page_pages`; otherwise its first word.
 pub fn room_of(name: &str) -> &str {
     let beginnings = name.match_indices('_').map(|(at, _)| &name[..at]);
-    let rooms = beginnings.filter(|beginning| src().join(beginning).is_dir());
-    rooms.last().unwrap_or_else(|| name.split('_').next().unwrap())
+    let mut rooms = beginnings.filter(|beginning| src().join(beginning).is_dir());
+    rooms.next_back().unwrap_or_else(|| name.split('_').next().unwrap())
 }
 
 #[test]

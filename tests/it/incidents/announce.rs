@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 use super::{Watched, id, list, one, start, witness};
 use crate::{
-    support::{app::Client, wait::until},
+    support::{
+        app::{Client, TestApp},
+        wait::until,
+    },
     uptime::watch::{connect, insert},
 };
 
@@ -14,25 +17,31 @@ async fn updates(admin: &Client, incident: &str) -> Vec<Value> {
     answer["data"].as_array().unwrap().clone()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_publishes_itself_says_its_status_to_subscribers() {
-    let app = start(&[]).await;
-    let (admin, mut db) = (app.admin().await, connect(&app.target().admin).await);
+/// A monitor of the installation that nobody checks but the test, with a component of its own.
+async fn with_component(app: &TestApp, admin: &Client, name: &str, announce: bool) -> Watched {
+    let (mut db, key) = (connect(&app.target().admin).await, name.to_lowercase());
     let spec = json!({"kind": "tcp", "host": "192.0.2.1", "port": 443});
-    let monitor = insert(&mut db, "shop", &spec, "paused_at = now(), paused_by = 'test'").await;
+    let monitor = insert(&mut db, &key, &spec, "paused_at = now(), paused_by = 'test'").await;
     let body = json!({
-        "key": "shop", "name": "Shop", "announce": true, "installation": true,
+        "key": key, "name": name, "announce": announce, "installation": true,
         "monitors": [{"monitor_id": monitor.id, "weight": "major_outage"}],
     });
     admin.post("/api/v1/incident-components", &body).await.expect(201);
-    let shop = Watched {
+    Watched {
         id: monitor.id.as_u128(),
         owner: Owner::Installation,
-        name: "Shop".into(),
+        name: name.to_owned(),
         host: None,
-        outage: 1000,
+        outage: monitor.id.as_u128() & !1,
         began: app.clock.now(),
-    };
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_publishes_itself_says_its_status_to_subscribers() {
+    let app = start(&[]).await;
+    let admin = app.admin().await;
+    let shop = with_component(&app, &admin, "Shop", true).await;
     witness(&app, &[shop.down(&app)]).await;
     let incident = list(&admin, "installation=true&open=true&q=Shop").await.remove(0);
     assert!(incident["published_at"].is_string());
@@ -46,6 +55,28 @@ async fn what_publishes_itself_says_its_status_to_subscribers() {
     until("the end was not said", async || updates(&admin, &id(&incident)).await.len() == 2).await;
     let last = updates(&admin, &id(&incident)).await.remove(0);
     assert_eq!((&last["status"], &last["notify"]), (&json!("resolved"), &json!(true)));
+    app.stop().await;
+}
+
+/// Whatever became a part of it meanwhile, and was published without telling them.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_heard_of_the_beginning_hears_of_the_end() {
+    let app = start(&[]).await;
+    let admin = app.admin().await;
+    let shop = with_component(&app, &admin, "Shop", true).await;
+    let basket = with_component(&app, &admin, "Basket", false).await;
+    witness(&app, &[shop.down(&app), basket.down(&app)]).await;
+    let open = async |name: &str| id(&list(&admin, &format!("installation=true&open=true&q={name}")).await[0]);
+    let (first, second) = (open("Shop").await, open("Basket").await);
+    admin.post(&format!("/api/v1/incidents/{second}/publish"), &json!({})).await.expect(200);
+    admin.post(&format!("/api/v1/incidents/{second}/merge"), &json!({"into": first})).await.expect(200);
+    let told = async || -> Vec<Value> {
+        updates(&admin, &first).await.iter().map(|update| update["notify"].clone()).collect()
+    };
+    assert_eq!(told().await, [json!(false), json!(true)]);
+    witness(&app, &[shop.up(&app), basket.up(&app)]).await;
+    until("the end was not said", async || told().await.len() == 3).await;
+    assert_eq!(told().await[0], true);
     app.stop().await;
 }
 

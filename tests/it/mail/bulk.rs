@@ -195,6 +195,15 @@ async fn addresses_come_from_a_file_and_go_into_one() {
         let answer = import(&client, "", wrong).await;
         assert_eq!(answer.expect(422)["errors"][0]["code"], code, "{wrong:?}");
     }
+    // Who has complained elsewhere must not get mail again because bounces turn out to be wrong.
+    let complaints =
+        "email,reason,detail\nada@example.com,,\nada@example.com,complaint,by telephone\ntwo@example.com,complaint,\n";
+    let done = import(&client, "", complaints).await.expect(200);
+    assert_eq!((&done["added"], &done["known"]), (&json!(0), &json!(3)), "{done}");
+    let found = client.get(&format!("{SUPPRESSIONS}?reason=complaint&q=ada@")).await.expect(200)["data"][0].clone();
+    assert_eq!(found["detail"], "550 5.1.1; by telephone", "{found}");
+    let asked = client.get(&format!("{SUPPRESSIONS}?reason=unsubscribed&q=two@")).await.expect(200);
+    assert_eq!(asked["data"].as_array().unwrap().len(), 1, "who has unsubscribed has: {asked}");
     let many = import(&client, "", "x\n".repeat(100_002)).await;
     assert_eq!(many.expect(422)["errors"][0]["code"], "too_many_lines");
     import(&client, "", vec![b'x'; (8 << 20) + 1]).await.expect(413);

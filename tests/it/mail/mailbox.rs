@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     bounces::{mark, org, sent, suppressed},
-    outbox::check,
+    outbox::{check, execute},
 };
 use crate::{
     alerting::pages::open,
@@ -222,6 +222,25 @@ async fn a_mail_that_cannot_be_marked_hides_none_behind_it() {
     assert_eq!(app.app.mail.read_mailbox().await.unwrap().reports, 3);
     assert_eq!((failing().await, reports(&app, "taken")), (0.0, 3.0));
     assert_eq!(check(&app, "mail.bounces").await.status, Status::Pass);
+    app.stop().await;
+}
+
+/// The database refuses the first of two bounces in a report: the second counts, and the report is read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bounce_that_cannot_be_stored_hides_none_in_its_report() {
+    let imap = Imap::start().await;
+    let app = start(&imap, &[]).await;
+    wait_for_first_reading(&imap).await;
+    let org = org(&app, "default").await;
+    sent(&app, Some(org), "pair", "second@example.com", "1 hour").await;
+    let refuse = "ALTER TABLE mail_bounces ADD CONSTRAINT refused CHECK (address <> 'first@example.com')";
+    execute(&app, refuse.into()).await;
+    let groups = ["first@example.com", "second@example.com"].map(|to| group(to, "failed", "5.1.1"));
+    imap.put(&report_of("pair", &groups.join("\n")));
+    app.app.mail.read_mailbox().await.unwrap_err();
+    assert_eq!(mark(&app, "pair").await.as_deref(), Some("hard"));
+    execute(&app, "ALTER TABLE mail_bounces DROP CONSTRAINT refused".into()).await;
+    assert_eq!(app.app.mail.read_mailbox().await.unwrap().reports, 1);
     app.stop().await;
 }
 

@@ -275,7 +275,7 @@ async fn a_missing_intermediate_fails_as_browsers_say() {
     let without = Http::with_tls(between.chain("127.0.0.1", &[]).acceptor()).await;
     let seen = look(&prober, json!({"kind": "tls", "host": "127.0.0.1", "port": without.address.port()})).await;
     assert_eq!(seen.reason(), Some(Reason::CertificateUntrusted), "{seen:?}");
-    let with = Http::with_tls(between.chain("127.0.0.1", &[between.certificate.clone()]).acceptor()).await;
+    let with = Http::with_tls(between.chain("127.0.0.1", std::slice::from_ref(&between.certificate)).acceptor()).await;
     let seen = look(&prober, json!({"kind": "tls", "host": "127.0.0.1", "port": with.address.port()})).await;
     assert!(seen.is_up(), "{seen:?}");
 }

@@ -30,7 +30,9 @@ struct Frozen(Pid);
 
 impl Frozen {
     fn freeze(postmaster: Pid) -> Self {
-        processes(postmaster).into_iter().for_each(|pid| kill_process(pid, Signal::STOP).unwrap());
+        for pid in processes(postmaster) {
+            kill_process(pid, Signal::STOP).unwrap();
+        }
         Self(postmaster)
     }
 }

@@ -160,6 +160,18 @@ fn the_answer_of_the_recipients_server_decides() {
     ] {
         assert_eq!(hard(Some("5.1.1"), said), kind, "{said}");
     }
+    // The same with a code that says it of the moment, too, and with codes that say nothing, or too little.
+    for (code, said, kind) in [
+        ("5.2.1", "550 5.2.1 The user is receiving mail at a rate that prevents additional messages", BounceKind::Soft),
+        ("5.2.1", "550 5.2.1 The email account that you tried to reach is disabled.", BounceKind::Hard),
+        ("5.0.0", "550 5.0.0 rejected as spam", BounceKind::Refused),
+        ("5.1.0", "550 5.1.0 sender rejected", BounceKind::Refused),
+        ("5.5.0", "550 5.5.0 too many messages", BounceKind::Soft),
+        ("5.5.0", "550 5.5.0 Requested action not taken: mailbox unavailable", BounceKind::Hard),
+        ("5.1.2", "550 5.1.2 bad destination", BounceKind::Hard),
+    ] {
+        assert_eq!(hard(Some(code), said), kind, "{said}");
+    }
 }
 
 #[test]

@@ -112,7 +112,7 @@ pub fn changed(mut page: Page, update: &PageUpdate, clock: &Clock) -> Result<Pag
         wrong("/name", "a name has 1 to 100 characters".into());
     }
     if let Some(about) = &update.about {
-        page.about = about.trim().to_owned();
+        about.trim().clone_into(&mut page.about);
     }
     if page.about.chars().count() > 1000 || page.about.contains('\0') {
         wrong("/about", "it has at most 1000 characters, and no U+0000 among them".into());

@@ -237,8 +237,8 @@ impl Reader {
 
     fn condition(&mut self, expect: &ExpectEntry) -> Option<Condition> {
         let ExpectEntry { keyword, json, header, time_below, .. } = expect;
-        let test = self.test(expect).ok()?;
-        match (keyword, json, header, time_below, test) {
+        let compared = self.test(expect).ok()?;
+        match (keyword, json, header, time_below, compared) {
             (Some(text), None, None, None, None) => {
                 Some(Condition::Keyword { text: text.clone(), absent: expect.absent })
             }
@@ -247,7 +247,7 @@ impl Reader {
             }
             (None, None, Some(name), None, Some((test, value))) => {
                 let value = match value {
-                    Value::String(text) => text,
+                    Value::String(value) => value,
                     Value::Null => String::new(),
                     other => other.to_string(),
                 };

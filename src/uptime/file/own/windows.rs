@@ -26,7 +26,9 @@ impl OwnPart {
             let wanted = match self.window(conn, scope, key, value).await? {
                 Ok(wanted) => wanted,
                 Err(texts) => {
-                    texts.into_iter().for_each(|text| problems.push(place, setting.as_str(), text));
+                    for text in texts {
+                        problems.push(place, setting.as_str(), text);
+                    }
                     continue;
                 }
             };

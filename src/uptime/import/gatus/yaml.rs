@@ -150,7 +150,7 @@ mod tests {
         }
         let merges = format!(
             "a: &a {{{}}}\nb: [{}]",
-            (0..2000).map(|n| format!("k{n}: ,")).collect::<String>(),
+            (0..2000).map(|n| format!("k{n}: ,")).collect::<Vec<_>>().concat(),
             "{<<: *a},".repeat(2000)
         );
         assert!(read(&merges).unwrap_err().to_string().contains("aliases"));

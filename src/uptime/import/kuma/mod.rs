@@ -188,8 +188,8 @@ fn one(map: &Map<String, Value>, place: usize, tree: &Tree, parsed: &mut Parsed)
     });
     if let Some(settings) = settings {
         let token = token.filter(|_| settings.spec.kind() == Kind::Heartbeat);
-        let paused = is_paused || pause.is_some() || is_offered;
-        parsed.monitors.push(Candidate { key, group, parent, settings, secrets, token, paused, is_offered });
+        let is_paused = is_paused || pause.is_some() || is_offered;
+        parsed.monitors.push(Candidate { key, group, parent, settings, secrets, token, paused: is_paused, is_offered });
     }
 }
 

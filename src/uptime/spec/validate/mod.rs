@@ -74,7 +74,9 @@ impl MonitorSpec {
             Self::Tcp(spec) => {
                 host(&spec.host, spec.port, policy, p);
                 for (field, text) in [("send", &spec.send), ("expect", &spec.expect)] {
-                    text.iter().for_each(|text| p.length(field, text, 1, TEXT));
+                    if let Some(text) = text {
+                        p.length(field, text, 1, TEXT);
+                    }
                 }
             }
             Self::Tls(spec) => {

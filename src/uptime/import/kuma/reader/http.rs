@@ -155,7 +155,7 @@ impl Reader<'_> {
     }
 }
 
-/// A path that is understood here: names and numbers, no JSONata.
+/// A path that is understood here: names and numbers, no `JSONata`.
 fn is_plain_path(path: &str) -> bool {
     let path = path.strip_prefix('$').unwrap_or(path);
     !path.is_empty() && path.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '[' | ']'))
