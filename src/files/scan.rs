@@ -77,7 +77,7 @@ pub enum ScanError {
 #[derive(Clone, Debug)]
 pub struct Scanner {
     address: ScannerAddress,
-    /// clamd's StreamMaxLength, bytes.
+    /// clamd's `StreamMaxLength`, bytes.
     most: u64,
 }
 

@@ -155,7 +155,7 @@ fn png(content: &[u8]) -> Option<Header> {
     Some(header)
 }
 
-/// GIF89a specification.
+/// `GIF89a` specification.
 fn gif(content: &[u8]) -> Option<Header> {
     let table = |flags: u32| if flags & 0x80 == 0 { 0 } else { index(3 * (2 << (flags & 7))) };
     let mut header = Header { frames: 0, ..Header::new(little16(content, 6)?, little16(content, 8)?) };

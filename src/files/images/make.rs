@@ -75,7 +75,7 @@ fn target(format: Format, accepts: Accepts, source: Kind, is_animated: bool) -> 
     }
 }
 
-/// A ThumbHash (<https://evanw.github.io/thumbhash/>).
+/// A `ThumbHash` (<https://evanw.github.io/thumbhash/>).
 fn placeholder(source: &Source<'_>) -> Result<Made, ImageError> {
     let options = Options { width: Some(TINY), height: Some(TINY), fit: Fit::Inside, ..Options::default() };
     let plan = Plan::new(source.seen(), &options, source.limits)?;

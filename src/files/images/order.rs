@@ -111,7 +111,7 @@ pub enum Want {
     },
     /// Its size and frames, without decoding a pixel.
     Facts,
-    /// A few bytes to show while it loads: a ThumbHash.
+    /// A few bytes to show while it loads: a `ThumbHash`.
     Placeholder,
     /// The same picture as WebP of this quality: how small it could be.
     Reencode {

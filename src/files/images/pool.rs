@@ -135,7 +135,7 @@ impl Pool {
         let mut child = self.child().await?;
         let deadline = self.0.config.deadline;
         let Ok(made) = tokio::time::timeout(deadline, child.ask(order, &source)).await else {
-            self.ended(&self.0.overdue, "deadline");
+            ended(&self.0.overdue, "deadline");
             return Err(ImageError::refused(Limit::Time, deadline.as_secs()));
         };
         match &made {
@@ -147,18 +147,13 @@ impl Pool {
             }
             // A decoder failed in the middle of a picture: what it left behind is not trusted with the next one.
             Err(ImageError::Malformed) if child.is_alive() => {}
-            _ => self.ended(&self.0.died, "died"),
+            _ => ended(&self.0.died, "died"),
         }
         made
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ended(&self, counter: &AtomicU64, reason: &'static str) {
-        counter.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(reason, "images.child_ended");
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, ImageError> {
@@ -180,7 +175,7 @@ impl Pool {
             if child.is_alive() {
                 return Ok(child);
             }
-            self.ended(&self.0.died, "died idle");
+            ended(&self.0.died, "died idle");
         }
         let Shared { executable, arguments, config, started, .. } = &*self.0;
         started.fetch_add(1, Ordering::Relaxed);
@@ -220,6 +215,12 @@ impl Pool {
             }
         }
     }
+}
+
+/// Counts a child that has ended, and says why.
+fn ended(counter: &AtomicU64, reason: &'static str) {
+    counter.fetch_add(1, Ordering::Relaxed);
+    tracing::warn!(reason, "images.child_ended");
 }
 
 /// One order that waits.

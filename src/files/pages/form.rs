@@ -38,7 +38,7 @@ pub(super) fn pairs(field: &str) -> Result<std::collections::BTreeMap<String, St
 
 /// As [`pairs`] reads them.
 pub(super) fn lines(pairs: &std::collections::BTreeMap<String, String>) -> String {
-    pairs.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+    pairs.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<Vec<_>>().concat()
 }
 
 /// Words between commas or white space.

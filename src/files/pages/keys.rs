@@ -63,6 +63,7 @@ impl Keys<'_> {
         Verb::ALL
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn is_ticked(&self, verb: &Verb) -> bool {
         if self.form.verb.is_empty() {
             *verb != Verb::Admin

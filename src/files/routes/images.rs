@@ -65,7 +65,7 @@ pub(super) struct ImageInfo {
     width: u32,
     height: u32,
     frames: u32,
-    /// A ThumbHash in base64: 25 bytes or so to show while the image loads.
+    /// A `ThumbHash` in base64: 25 bytes or so to show while the image loads.
     placeholder: String,
 }
 

@@ -64,7 +64,7 @@ impl Files {
         self.made(object, &name, want, key).await
     }
 
-    /// Width, height and frames of an image, with a ThumbHash as its bytes.
+    /// Width, height and frames of an image, with a `ThumbHash` as its bytes.
     pub async fn image_facts(&self, bucket: &Bucket, object: &Object) -> Result<Variant, FilesError> {
         self.readable(bucket, object)?;
         self.made(object, "placeholder", Want::Placeholder, None).await
