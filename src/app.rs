@@ -8,6 +8,7 @@ mod metrics;
 mod rooms;
 mod router;
 mod self_checks;
+mod settings;
 mod stores;
 #[cfg(test)]
 mod tests;

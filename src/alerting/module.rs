@@ -8,7 +8,7 @@ use webhooks::Webhooks;
 
 pub static ROOM: Room = Room {
     tables: &[Table::small("alert_deliveries"), Table::small("alert_watchdog"), Table::small("alerts")],
-    nav: &[NavItem::new(Section::Operate, "/alerts", "alerting-title", "alert").operator()],
+    nav: &[NavItem::new(Section::Operate, "/alerts", "alerting-title", "alert").keys('r').operator()],
     locale: Some(console::locale!("alerting")),
     queues: &["alerting"],
     schedules: &["alerting.compare", "alerting.maintain"],

@@ -204,6 +204,6 @@ impl Config {
 }
 
 /// The file that the settings were read from: the first, where there is one.
-fn settings_file(files: &[PathBuf]) -> Option<&Path> {
+pub(super) fn settings_file(files: &[PathBuf]) -> Option<&Path> {
     files.first().map(PathBuf::as_path).filter(|file| file.extension().is_some_and(|end| end == "toml"))
 }

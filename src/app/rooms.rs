@@ -7,7 +7,7 @@ use agents::Agents;
 use alerting::Alerting;
 use auth::Auth;
 use backup::Backups;
-use console::{Asset, Locale, NavItem};
+use console::{Asset, Command, Locale, NavItem};
 use events::{EventType, Events, Subscription};
 use files::Files;
 use incidents::Incidents;
@@ -104,6 +104,10 @@ pub(super) fn nav() -> Vec<NavItem> {
     ROOMS.iter().flat_map(|room| room.nav).copied().collect()
 }
 
+pub(super) fn commands() -> Vec<Command> {
+    ROOMS.iter().flat_map(|room| room.commands).copied().collect()
+}
+
 /// Every kind of event that rooms publish.
 pub(super) fn event_types() -> Vec<EventType> {
     ROOMS.iter().flat_map(|room| room.events).copied().collect()
@@ -171,7 +175,7 @@ impl Rooms {
             executable: runtime.executable.clone(),
         };
         let (knowledge, of_knowledge) = knowledge::build(context, &config.knowledge, needs)?;
-        let (agents, of_agents) = agents::build(context, &config.agents, knowledge.clone(), llm.clone());
+        let (agents, of_agents) = agents(context, runtime, (&storage, &deletions), &knowledge, &llm)?;
         let backup = backup::Config { tools_dir: config.tools_dir(), ..config.backup.clone() };
         let needs = backup_needs(runtime, stores, deletions.clone(), families);
         let (backups, of_backup) = backup::build(context, backup, needs);
@@ -240,6 +244,27 @@ impl Rooms {
             registry,
         })
     }
+}
+
+/// Agents, with children of their own for the pictures of questions; knowledge asks them who uses a base.
+fn agents(
+    context: &Context,
+    runtime: &Runtime,
+    (storage, deletions): (&Storage, &Deletions),
+    knowledge: &Knowledge,
+    llm: &Llm,
+) -> anyhow::Result<(Agents, Module)> {
+    let pictures = images::PoolConfig { waiting: 8, ..images::PoolConfig::default() };
+    let needs = agents::Needs {
+        knowledge: knowledge.clone(),
+        llm: llm.clone(),
+        objects: storage.clone(),
+        deletions: deletions.clone(),
+        pictures: images::Pool::new(runtime.executable.clone(), pictures, context.lifecycle.clone()),
+    };
+    let (agents, module) = agents::build(context, &runtime.config.agents, needs)?;
+    knowledge.used_by(agents.users());
+    Ok((agents, module))
 }
 
 /// What has objects beside knowledge: mail, whose attachments may be documents, and files, which scrubs those of all.

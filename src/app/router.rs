@@ -14,8 +14,9 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::{
-    App, generated,
+    App, Runtime, generated,
     rooms::{self, ROOMS},
+    settings,
 };
 use console::{Console, Parts};
 use platform::{
@@ -41,14 +42,7 @@ impl App {
         // One for all who ask: it is large, and nobody has to sign in for it.
         let document = Bytes::from(openapi.to_string());
         let known_query = KnownQuery::of(&openapi, "/api/v1/");
-        let console = Console::new(Parts {
-            nav: rooms::nav(),
-            locales: rooms::locales(),
-            assets: rooms::assets(),
-            overview: self.rooms.modules.iter().filter_map(|module| module.overview.clone()).collect(),
-            openapi,
-            https: config.is_https(),
-        });
+        let console = Console::new(self.console_parts(openapi));
         console.keeps_languages_by(Arc::new(self.auth.clone()));
         let modules = &self.rooms.modules;
         let routes = modules
@@ -91,6 +85,27 @@ impl App {
             framed.layer(from_fn(llm::map_openai_errors))
         });
         s3::by_host(main, self.s3_router(), self.runtime.config.files.s3_hosts.clone())
+    }
+
+    /// What the console shows of the rooms and of the installation.
+    fn console_parts(&self, openapi: serde_json::Value) -> Parts {
+        let Runtime { config, master_key, .. } = &self.runtime;
+        let modules = &self.rooms.modules;
+        let file = settings::file(config);
+        Parts {
+            nav: rooms::nav(),
+            locales: rooms::locales(),
+            assets: rooms::assets(),
+            commands: rooms::commands(),
+            overview: modules.iter().filter_map(|module| module.overview.clone()).collect(),
+            directories: modules.iter().filter_map(|module| module.directory.clone()).collect(),
+            settings: settings::lines(config),
+            config_file: file.map(|file| file.display().to_string()).unwrap_or_default(),
+            openapi,
+            https: config.server.is_https(),
+            public_url: config.server.public_url.trim_end_matches('/').to_owned(),
+            key: master_key.clone(),
+        }
     }
 
     /// The S3 API alone, in the same frame without console and sessions; for a port of its own.

@@ -122,6 +122,11 @@ fn every_room_has_a_name_of_its_own_and_every_scope_a_label_and_every_table_one_
     for item in ROOMS.iter().flat_map(|room| room.nav) {
         assert!(Lang::ALL.iter().all(|lang| texts.has(*lang, item.key)), "{} is in no locales file", item.key);
     }
+    for command in ROOMS.iter().flat_map(|room| room.commands) {
+        assert!(Lang::ALL.iter().all(|lang| texts.has(*lang, command.key)), "{} is in no locales file", command.key);
+    }
+    let letters: Vec<_> = ROOMS.iter().flat_map(|room| room.nav).filter_map(|item| item.letter).collect();
+    assert_eq!(letters.iter().collect::<BTreeSet<_>>().len(), letters.len(), "two links have one letter: {letters:?}");
     let owned: BTreeSet<_> = tables().iter().map(|(_, table)| table.name).collect();
     assert_eq!(owned.len(), tables().len(), "a table has two owners");
 }

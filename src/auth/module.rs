@@ -1,7 +1,7 @@
 //! What this room hands over.
 
 use super::{Auth, AuthError, Config, EVENTS, Metrics, checks, metrics, pages, routes};
-use console::{NavItem, Section};
+use console::{Command, NavItem, Section};
 use kit::{Context, Module, Room};
 use platform::{
     db::Table,
@@ -19,10 +19,11 @@ pub static ROOM: Room = Room {
         Table::small("users"),
     ],
     nav: &[
-        NavItem::new(Section::Settings, "/settings/api-keys", "auth-nav-api-keys", "key").role(Role::Admin),
-        NavItem::new(Section::Settings, "/settings/members", "auth-nav-members", "members").role(Role::Admin),
-        NavItem::new(Section::Settings, "/settings", "auth-nav-organisation", "settings"),
+        NavItem::new(Section::Settings, "/settings/api-keys", "auth-nav-api-keys", "key").keys('i').role(Role::Admin),
+        NavItem::new(Section::Settings, "/settings/members", "auth-nav-members", "members").keys('p').role(Role::Admin),
+        NavItem::new(Section::Settings, "/settings", "auth-nav-organisation", "settings").keys('s'),
     ],
+    commands: &[Command { key: "auth-keys-new", href: "/settings/api-keys", role: Role::Admin }],
     locale: Some(console::locale!("auth")),
     events: EVENTS,
     openapi: Some(|| routes::router().into_openapi()),

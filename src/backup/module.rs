@@ -20,7 +20,7 @@ pub static ROOM: Room = Room {
         Table::small("backup_drills"),
         Table::small("backups"),
     ],
-    nav: &[NavItem::new(Section::Operate, "/backups", "backup-title", "download").operator()],
+    nav: &[NavItem::new(Section::Operate, "/backups", "backup-title", "download").keys('b').operator()],
     locale: Some(console::locale!("backup")),
     queues: &["backup"],
     schedules: &["backup.drill", "backup.drill_old", "backup.run"],

@@ -1,6 +1,7 @@
 //! State of every page, signed in or not: language, theme, flash message, CSRF token, and building a response.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use askama::Template;
 use axum::extract::FromRequestParts;
@@ -14,7 +15,7 @@ use super::flash::{self, Flash};
 use super::form::FormErrors;
 use super::i18n::{Lang, Text, TextArg};
 use super::live::LiveRequest;
-use super::{Console, csrf, format};
+use super::{Console, csrf, format, once};
 use platform::error::ApiError;
 
 /// Result of page handlers: an [`ApiError`] becomes an HTML error page (see `error_pages`).
@@ -39,6 +40,12 @@ struct Inner {
     insecure: bool,
     /// The page's script asks, for its live part alone.
     live: Option<LiveRequest>,
+    /// Where this request says that it goes.
+    host: String,
+    /// A sealed secret from before the redirect: see [`super::once`].
+    once: Option<String>,
+    /// It was read, and the answer takes it back.
+    once_is_shown: AtomicBool,
 }
 
 /// Colour theme: light, dark, or the system's.
@@ -79,7 +86,9 @@ impl AnonymousShell {
         let live = LiveRequest::read(&parts.headers);
         // A live part shows no message: it waits for the page.
         let flash = if live.is_none() { Flash::read(&jar) } else { None };
-        Self(Arc::new(Inner { console, lang, theme, path, csrf, flash, insecure, live }))
+        let (host, once) = (host.to_owned(), cookie(once::COOKIE).map(str::to_owned));
+        let once_is_shown = AtomicBool::new(false);
+        Self(Arc::new(Inner { console, lang, theme, path, csrf, flash, insecure, live, host, once, once_is_shown }))
     }
 
     // --- text -----------------------------------------------------------------------------------------------------
@@ -149,6 +158,19 @@ impl AnonymousShell {
         self.0.flash.as_ref().map(|flash| (flash.tone(), flash.message(self.0.console.texts(), self.0.lang)))
     }
 
+    /// The address of this installation for programs, without a slash at the end: `server.public_url`, else where this request went.
+    pub fn address(&self) -> String {
+        match self.0.console.public_url() {
+            "" => format!("http://{}", self.0.host),
+            url => url.to_owned(),
+        }
+    }
+
+    /// The configuration file of this installation; empty for none.
+    pub fn config_file(&self) -> &str {
+        self.0.console.config_file()
+    }
+
     /// Whether this page is served over plain http to another machine.
     pub fn insecure(&self) -> bool {
         self.0.insecure
@@ -160,6 +182,14 @@ impl AnonymousShell {
 
     pub(super) fn live(&self) -> Option<&LiveRequest> {
         self.0.live.as_ref()
+    }
+
+    pub(super) fn once_cookie(&self) -> Option<&str> {
+        self.0.once.as_deref()
+    }
+
+    pub(super) fn once_was_shown(&self) {
+        self.0.once_is_shown.store(true, Ordering::Relaxed);
     }
 
     pub fn version(&self) -> &'static str {
@@ -215,6 +245,9 @@ impl AnonymousShell {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.0.flash.is_some() {
             self.set_cookie(&mut response, Cookie::new(flash::COOKIE, ""), Some(0));
+        }
+        if self.0.once_is_shown.load(Ordering::Relaxed) {
+            self.set_cookie(&mut response, Cookie::new(once::COOKIE, ""), Some(0));
         }
         if let Some(cookie) = self.0.csrf.new_cookie() {
             self.set_cookie(&mut response, cookie, None);

@@ -85,6 +85,16 @@ impl FormErrors {
         self.general.as_deref().unwrap_or_default()
     }
 
+    /// Whether one of these fields has a message: then their section is open.
+    pub fn any(&self, fields: &[&str]) -> bool {
+        fields.iter().any(|field| !self.of(field).is_empty())
+    }
+
+    /// Field and message of each, in the order in which they were found.
+    pub fn summary(&self) -> &[(String, String)] {
+        &self.fields
+    }
+
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.general.is_none()
     }

@@ -1,4 +1,4 @@
-//! Two languages, always complete: Fluent messages from `src/<room>/locales/{en,ru}.ftl`, compiled into the binary.
+//! Two languages, always complete: Fluent messages from `src/<room>/locales/`, `{en,ru}.ftl` and perhaps parts beside them, compiled into the binary.
 //!
 //! A missing key is shown on the page as is, and logged; `tests` fail on missing keys, and on keys that only one language has.
 
@@ -84,11 +84,15 @@ pub struct Locale {
     pub ru: &'static str,
 }
 
-/// `src/<room>/locales/{en,ru}.ftl` of the room in whose folder this stands.
+/// `src/<room>/locales/{en,ru}.ftl` of the room in whose folder this stands, and `<part>.{en,ru}.ftl` of each part that is named after it.
 #[macro_export]
 macro_rules! locale {
-    ($room:literal) => {
-        $crate::Locale { room: $room, en: include_str!("locales/en.ftl"), ru: include_str!("locales/ru.ftl") }
+    ($room:literal $(, $part:literal)*) => {
+        $crate::Locale {
+            room: $room,
+            en: concat!(include_str!("locales/en.ftl") $(, "\n", include_str!(concat!("locales/", $part, ".en.ftl")))*),
+            ru: concat!(include_str!("locales/ru.ftl") $(, "\n", include_str!(concat!("locales/", $part, ".ru.ftl")))*),
+        }
     };
 }
 

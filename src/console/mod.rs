@@ -62,16 +62,22 @@
 mod anonymous_shell;
 mod api_docs;
 mod assets;
+mod chart;
+mod connect;
 mod csrf;
+mod directory;
 mod error_pages;
 mod flash;
 mod form;
 mod format;
+mod highlight;
 mod i18n;
 mod list;
 mod live;
+mod once;
 mod overview;
 mod pages;
+mod samples;
 mod shared;
 mod shell;
 mod state;
@@ -82,16 +88,20 @@ mod tests;
 
 pub use anonymous_shell::{AnonymousShell, PageResult, Theme, local_path, see_other};
 pub use assets::Asset;
+pub use chart::{Chart, Series, Shape, Step as ChartStep, Unit};
+pub use connect::{Connect, connect};
+pub use directory::{Directory, Found, Named, Names};
 pub use flash::Flash;
 pub use form::{Form, FormErrors, Nothing};
 pub use format::{Html, browser, bytes, escape, integer, markdown};
+pub use highlight::highlight;
 pub use i18n::{Lang, Locale, Texts};
 pub use list::Pager;
 pub use overview::{Action, Notice, Overview, OverviewPart, Remark, Step, Tile};
 pub use shell::{NavSection, PASSWORD_PAGE, Shell};
-pub use state::{Console, LanguageKeeper, NavItem, Parts, Section};
+pub use state::{Command, Console, LanguageKeeper, NavItem, Parts, Section, SettingLine};
 
-pub const NAV: &[NavItem] = &[NavItem::new(Section::Top, "/", "console-nav-overview", "overview")];
+pub const NAV: &[NavItem] = &[NavItem::new(Section::Top, "/", "console-nav-overview", "overview").keys('o')];
 pub const LOCALE: Locale = crate::locale!("console");
 pub const ASSETS: &[Asset] = crate::assets!("console":
-    "console.css" "console.js" "live.js" "http.js" "sse.js" "upload.js" "icons.svg" "favicon.svg");
+    "console.css" "console.js" "live.js" "morph.js" "http.js" "sse.js" "upload.js" "chart.js" "try.js" "icons.svg" "favicon.svg");

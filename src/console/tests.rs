@@ -1,5 +1,6 @@
 //! Pages, through the router: every component renders, forms need their token.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -13,7 +14,9 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use super::{ASSETS, Console, Flash, Form, FormErrors, LOCALE, Lang, LanguageKeeper, NavItem, Overview, OverviewPart};
+use super::{Chart, ChartStep, Directory, Found, Named, Names, Series, Shape, Unit};
 use super::{PageResult, Pager, Parts, Section, Shell, Step, Tile};
+use platform::crypto::MasterKey;
 use platform::error::ApiError;
 use platform::http::{Actor, ListQuery, OrgRef, Principal, Role, SessionUser};
 use platform::ids::{OrgId, UserId};
@@ -70,16 +73,46 @@ struct Style<'a> {
     errors: FormErrors,
     pager: Pager,
     now: DateTime<Utc>,
+    chart: String,
+}
+
+fn chart(shell: &Shell) -> String {
+    let series = Series { label: "<Answers>".into(), values: vec![Some(1_205.0), None], tone: "a" };
+    let chart = Chart {
+        id: "answers",
+        title: "Answers by day".into(),
+        shape: Shape::Bars,
+        unit: Unit::Count,
+        at: vec![DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH],
+        step: ChartStep::Day,
+        series: vec![series],
+        before: None,
+        href: None,
+    };
+    chart.render(shell)
 }
 
 async fn style(shell: Shell) -> PageResult {
     let errors = FormErrors::default().with("slug", "Taken");
     let pager = Pager::new("/style", &[], &ListQuery::default(), Some("next"));
-    shell.render(&Style { shell: &shell, errors, pager, now: DateTime::UNIX_EPOCH })
+    let chart = chart(&shell);
+    shell.render(&Style { shell: &shell, errors, pager, now: DateTime::UNIX_EPOCH, chart })
 }
 
 async fn save(shell: Shell, Form(_): Form<Vec<(String, String)>>) -> PageResult {
     Ok(shell.redirect("/style", &Flash::ok("console-copied")))
+}
+
+/// A page that shows a secret once.
+async fn secret(shell: Shell) -> PageResult {
+    let text = shell.once("key").unwrap_or_else(|| "nothing".into());
+    let errors = FormErrors::default().with("slug", &text);
+    let pager = Pager::new("/secret", &[], &ListQuery::default(), None);
+    shell.render(&Style { shell: &shell, errors, pager, now: DateTime::UNIX_EPOCH, chart: String::new() })
+}
+
+async fn make_secret(shell: Shell, Form(_): Form<Vec<(String, String)>>) -> PageResult {
+    shell.redirect_once("/secret", &Flash::ok("console-copied"), "key", "hf_first")
 }
 
 fn person(must_change_password: bool) -> Principal {
@@ -103,6 +136,10 @@ fn person(must_change_password: bool) -> Principal {
     Principal { org_id, role: Role::Member, actor: Actor::User(user) }
 }
 
+fn parts() -> Parts {
+    Parts::new(MasterKey::parse(&"5e".repeat(32)).unwrap())
+}
+
 fn site(who: Option<Principal>) -> Router {
     site_of(who, vec![Arc::new(Figures)])
 }
@@ -118,12 +155,13 @@ fn site_of(who: Option<Principal>, overview: Vec<Arc<dyn OverviewPart>>) -> Rout
     let openapi =
         json!({"paths": {"/api/v1/agents": {"get": {"summary": "List", "tags": ["agents"], "responses": {}}}}});
     let console =
-        Console::new(Parts { nav, locales: vec![LOCALE], assets: ASSETS.to_vec(), overview, openapi, https: false });
+        Console::new(Parts { nav, locales: vec![LOCALE], assets: ASSETS.to_vec(), overview, openapi, ..parts() });
     let down = || async { Err::<(), _>(ApiError::internal(anyhow::anyhow!("secret reason"))) };
     let routes = Router::new()
         .route("/style", get(style))
         .route("/style/{*rest}", get(style))
         .route("/save", post(save))
+        .route("/secret", get(secret).post(make_secret))
         .route("/down", get(down));
     let routes = console.wrap(routes.merge(console.router()));
     match who {
@@ -167,14 +205,7 @@ async fn a_chosen_language_is_kept_for_mails() {
         }
     }
     let kept = Arc::new(Kept::default());
-    let parts = Parts {
-        nav: vec![],
-        locales: vec![LOCALE],
-        assets: ASSETS.to_vec(),
-        overview: vec![],
-        openapi: json!({}),
-        https: false,
-    };
+    let parts = Parts { locales: vec![LOCALE], assets: ASSETS.to_vec(), openapi: json!({}), ..parts() };
     let console = Console::new(parts);
     console.keeps_languages_by(kept.clone());
     let routes: Router = console.wrap(console.router());
@@ -333,4 +364,69 @@ async fn before_sign_in_the_token_is_the_browsers_own() {
     let (status, headers, _) = send(None, preferences).await;
     assert_eq!((status, headers[header::LOCATION].to_str().unwrap()), (StatusCode::SEE_OTHER, "/"));
     assert!(headers[header::SET_COOKIE].to_str().unwrap().starts_with("hf_theme=dark; "));
+}
+
+/// A secret goes with a redirect, is shown once, and to nobody else.
+#[tokio::test]
+async fn a_secret_is_shown_once_and_in_its_session_alone() {
+    let look = |cookie: &str| Request::get("/secret").header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+    let (status, headers, _) = send(Some(person(false)), submit("/secret", "csrf=the-token")).await;
+    assert_eq!((status, &headers[header::LOCATION]), (StatusCode::SEE_OTHER, &"/secret".parse().unwrap()));
+    let mut cookies = headers.get_all(header::SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap());
+    let cookie = cookies.find(|cookie| cookie.starts_with("hf_once=")).unwrap().split(';').next().unwrap();
+    assert!(!cookie.contains("hf_first"));
+    let (_, headers, body) = send(Some(person(false)), look(cookie)).await;
+    assert!(body.contains("hf_first"), "{body}");
+    assert!(headers.get_all(header::SET_COOKIE).iter().any(|c| c.as_bytes().starts_with(b"hf_once=; ")), "taken back");
+    let (_, _, again) = send(Some(person(false)), look("hf_lang=en")).await;
+    assert!(again.contains("nothing") && !again.contains("hf_first"));
+    let mut other = person(false);
+    if let Actor::User(user) = &mut other.actor {
+        user.session_id = Uuid::from_u128(9);
+    }
+    let (_, _, stolen) = send(Some(other), look(cookie)).await;
+    assert!(!stolen.contains("hf_first"), "{stolen}");
+}
+
+#[tokio::test]
+async fn a_chart_has_its_values_in_a_table() {
+    let (_, _, body) = send(Some(person(false)), open("/style", "en")).await;
+    let chart = body.split("<figure").nth(1).unwrap().split("</figure>").next().unwrap();
+    assert!(chart.contains("1,205") && chart.contains("&lt;Answers&gt;") && chart.contains("<svg"), "{chart}");
+}
+
+struct People;
+
+#[async_trait::async_trait]
+impl Directory for People {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["user"]
+    }
+
+    async fn names(&self, _: OrgId, _: &str, ids: &[Uuid]) -> Result<HashMap<Uuid, Named>, ApiError> {
+        assert_eq!(ids, [Uuid::from_u128(7)], "each id once");
+        Ok(HashMap::from([(ids[0], Named { label: "Ada".into(), ..Named::default() })]))
+    }
+
+    async fn find(&self, _: &Shell, _: &str, _: usize) -> Result<Vec<Found>, ApiError> {
+        Ok(Vec::new())
+    }
+
+    async fn newest(&self, _: OrgId, _: &str) -> Result<Option<Uuid>, ApiError> {
+        Ok(None)
+    }
+}
+
+#[tokio::test]
+async fn pages_name_what_other_rooms_have() {
+    async fn named(shell: Shell) -> String {
+        let id = Uuid::from_u128(7);
+        let names: Names = shell.names(&[("user", id), ("user", id), ("document", id)]).await;
+        let label = |kind| names.get(kind, id).map_or("-", |named| &named.label).to_owned();
+        format!("{} {}", label("user"), label("document"))
+    }
+    let console = Console::new(Parts { directories: vec![Arc::new(People)], ..parts() });
+    let site: Router = console.wrap(Router::new().route("/named", get(named)));
+    let (status, _, body) = send_to(site.layer(Extension(person(false))), open("/named", "en")).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "Ada -"));
 }

@@ -45,7 +45,7 @@ pub static ROOM: Room = Room {
         Table::small("files_scrubs"),
         Table::small("files_sweeps"),
     ],
-    nav: &[NavItem::new(Section::Build, "/files", "files-title", "folder")],
+    nav: &[NavItem::new(Section::Build, "/files", "files-title", "folder").keys('f')],
     locale: Some(console::locale!("files")),
     queues: &[jobs::QUEUE],
     schedules: jobs::SCHEDULES,

@@ -57,7 +57,7 @@ use platform::{
 
 pub const READ: Scope = Scope::new("jobs_read", Role::Member);
 pub const WRITE: Scope = Scope::new("jobs_write", Role::Admin);
-pub const NAV: &[NavItem] = &[NavItem::new(Section::Operate, "/jobs", "jobs-nav", "jobs").role(Role::Member)];
+pub const NAV: &[NavItem] = &[NavItem::new(Section::Operate, "/jobs", "jobs-nav", "jobs").keys('j').role(Role::Member)];
 pub const LOCALE: Locale = console::locale!("jobs");
 pub const TABLES: &[Table] = &[
     Table::watched("job_attempts"),

@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use context::Context;
 
-use console::{Asset, Locale, NavItem, OverviewPart};
+use console::{Asset, Command, Directory, Locale, NavItem, OverviewPart};
 use events::{EventType, Subscription};
 use jobs::{JobsError, Loops, Registry};
 use platform::{db::Table, health::Check, http::Scope, telemetry::Telemetry};
@@ -30,6 +30,8 @@ pub struct Room {
     pub tables: &'static [Table],
     /// Links of the console's navigation.
     pub nav: &'static [NavItem],
+    /// What the palette offers to do.
+    pub commands: &'static [Command],
     pub locale: Option<Locale>,
     pub assets: &'static [Asset],
     /// Queues and schedules of its jobs: a test compares them with what it registers.
@@ -58,6 +60,7 @@ impl Room {
             scopes: &[],
             tables: &[],
             nav: &[],
+            commands: &[],
             locale: None,
             assets: &[],
             queues: &[],
@@ -89,6 +92,7 @@ pub struct Module {
     checks: Option<Arc<Checks>>,
     background: Option<Arc<Start>>,
     pub overview: Option<Arc<dyn OverviewPart>>,
+    pub directory: Option<Arc<dyn Directory>>,
 }
 
 impl std::fmt::Debug for Module {
@@ -100,7 +104,7 @@ impl std::fmt::Debug for Module {
 impl Module {
     pub fn new(room: &'static Room) -> Self {
         let (routes, ops) = (Router::new(), Router::new());
-        Self { room, routes, ops, jobs: None, checks: None, background: None, overview: None }
+        Self { room, routes, ops, jobs: None, checks: None, background: None, overview: None, directory: None }
     }
 
     /// Routes of the API. [`Room::openapi`] describes the same router.
@@ -152,6 +156,13 @@ impl Module {
     #[must_use]
     pub fn overview(mut self, part: impl OverviewPart + 'static) -> Self {
         self.overview = Some(Arc::new(part));
+        self
+    }
+
+    /// What it can name and find.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Directory + 'static) -> Self {
+        self.directory = Some(Arc::new(directory));
         self
     }
 

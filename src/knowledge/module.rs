@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Config, Deps, EVENTS, Knowledge, Metrics, OBJECTS, checks, index::VectorIndex, pages, register, routes};
-use console::{NavItem, Section};
+use console::{Command, NavItem, Section};
 use kit::{Context, Module, Room};
 use llm::Llm;
 use platform::{
@@ -25,7 +25,8 @@ pub static ROOM: Room = Room {
         Table::watched("knowledge_texts"),
         Table::small("knowledge_bases"),
     ],
-    nav: &[NavItem::new(Section::Build, "/knowledge", "knowledge-nav", "knowledge")],
+    nav: &[NavItem::new(Section::Build, "/knowledge", "knowledge-nav", "knowledge").keys('k')],
+    commands: &[Command { key: "knowledge-new", href: "/knowledge/new", role: Role::Member }],
     locale: Some(console::locale!("knowledge")),
     assets: console::assets!("knowledge": "knowledge.js"),
     queues: &["knowledge"],

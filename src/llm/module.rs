@@ -15,7 +15,7 @@ pub const INFERENCE: Scope = Scope::new("inference", Role::Viewer);
 pub static ROOM: Room = Room {
     scopes: &[INFERENCE],
     tables: &[Table::watched("embedding_cache"), Table::watched("llm_usage")],
-    nav: &[NavItem::new(Section::Operate, "/settings/models", "llm-nav", "models").role(Role::Member)],
+    nav: &[NavItem::new(Section::Operate, "/settings/models", "llm-nav", "models").keys('m').role(Role::Member)],
     locale: Some(console::locale!("llm")),
     queues: &["system"],
     schedules: &["llm.retention"],

@@ -8,7 +8,7 @@ use kit::{Context, Module, Room};
 use platform::{http, telemetry};
 
 pub static ROOM: Room = Room {
-    nav: &[NavItem::new(Section::Operate, "/logs", "logs-title", "document").operator()],
+    nav: &[NavItem::new(Section::Operate, "/logs", "logs-title", "document").keys('l').operator()],
     locale: Some(console::locale!("logs")),
     openapi: Some(|| routes::router().into_openapi()),
     ..Room::new("logs")

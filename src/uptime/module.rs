@@ -32,7 +32,7 @@ pub static ROOM: Room = Room {
         Table::small("uptime_monitors"),
         Table::small("uptime_windows"),
     ],
-    nav: &[NavItem::new(Section::Operate, "/monitors", "uptime-title", "shield").role(Role::Member)],
+    nav: &[NavItem::new(Section::Operate, "/monitors", "uptime-title", "shield").keys('n').role(Role::Member)],
     locale: Some(console::locale!("uptime")),
     queues: &["system"],
     schedules: &["uptime.maintain", "uptime.rollup"],

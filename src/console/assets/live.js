@@ -3,11 +3,10 @@
 // dialog is open, it waits. The line above says when the server does not answer, and why updating has ended.
 
 import { prepare } from './console.js';
+import { change } from './morph.js';
 
 const LONGEST_PAUSE = 60; // seconds
 const PATIENCE = 20_000; // milliseconds
-/** Attributes that are the page's own, not the server's. */
-const OURS = new Set(['open', 'aria-busy', 'data-sent']);
 
 const note = document.querySelector('[data-live-page]');
 const part = note && document.querySelector('[data-live]');
@@ -38,43 +37,6 @@ function end(text) {
 }
 
 // --- changing in place ------------------------------------------------------------------------------------------------
-
-const key = (node) => node.dataset?.key || node.id || '';
-const isLike = (one, other) => one.nodeName === other.nodeName && !key(one) && !key(other);
-
-function takeAttributes(now, fresh) {
-  for (const { name } of [...now.attributes]) if (!fresh.hasAttribute(name) && !OURS.has(name)) now.removeAttribute(name);
-  for (const { name, value } of fresh.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
-}
-
-function remove(node) {
-  const next = node.nextSibling;
-  node.remove();
-  return next;
-}
-
-/** Makes `now` like `fresh`. A child stays itself: found by its `data-key` or `id`, without one by its place. */
-function change(now, fresh) {
-  if (now.isEqualNode(fresh)) return;
-  if (now.nodeType !== Node.ELEMENT_NODE) {
-    now.nodeValue = fresh.nodeValue;
-    return;
-  }
-  takeAttributes(now, fresh);
-  const wanted = new Set([...fresh.children].map(key).filter(Boolean));
-  const known = new Map([...now.children].filter(key).map((child) => [key(child), child]));
-  let at = now.firstChild;
-  for (const child of [...fresh.childNodes]) {
-    const namesake = known.get(key(child));
-    // What is gone, and the spaces around it.
-    while (at && at !== namesake && !wanted.has(key(at)) && (key(at) || namesake)) at = remove(at);
-    const same = namesake ?? (at && isLike(at, child) ? at : null);
-    if (same && same === at) at = at.nextSibling;
-    else now.insertBefore(same ?? child, at);
-    if (same) change(same, child);
-  }
-  while (at) at = remove(at);
-}
 
 /** The badges of the status; not how far it is, which would be read out at each step. */
 const statusOf = (element) => [...element.querySelectorAll('[data-status] .badge')].map((badge) => badge.textContent).join(', ');

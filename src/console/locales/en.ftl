@@ -56,6 +56,10 @@ console-live-away = The server does not answer. This page is updated again as so
 console-live-signed-out = You are signed out. This page is no longer updated.
 console-live-outdated = This page is no longer updated: it belongs to another session, organisation or version.
 console-to-overview = To the overview
+console-conflict-theirs = Take theirs
+console-conflict-mine = Keep mine
+console-chart-table = Show as table
+console-chart-time = Time
 console-request-id = Request
 
 # Errors

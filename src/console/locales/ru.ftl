@@ -56,6 +56,10 @@ console-live-away = Сервер не отвечает. Страница сно�
 console-live-signed-out = Сеанс завершён. Страница больше не обновляется.
 console-live-outdated = Страница больше не обновляется: она открыта для другого сеанса, организации или версии.
 console-to-overview = К обзору
+console-conflict-theirs = Взять чужое
+console-conflict-mine = Оставить своё
+console-chart-table = Показать таблицей
+console-chart-time = Время
 console-request-id = Запрос
 
 # Ошибки

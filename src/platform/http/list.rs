@@ -142,19 +142,24 @@ pub enum Sort {
     Oldest,
 }
 
-/// The sort key of a list; unique in it.
-pub trait Key: Copy + PartialEq {
-    /// Below and above the keys of all rows.
-    const ENDS: (Self, Self);
-
-    fn encode(self) -> String;
+/// The sort key of a list; unique in it. As text it is the cursor.
+pub trait Key: Clone + PartialEq {
+    fn encode(&self) -> String;
     fn decode(cursor: &str) -> Option<Self>;
 }
 
-impl Key for Uuid {
-    const ENDS: (Self, Self) = (Uuid::nil(), Uuid::max());
+/// A key that has ends: the first page begins there.
+pub trait Bounded: Key {
+    /// Below and above the keys of all rows.
+    const ENDS: (Self, Self);
+}
 
-    fn encode(self) -> String {
+impl Bounded for Uuid {
+    const ENDS: (Self, Self) = (Uuid::nil(), Uuid::max());
+}
+
+impl Key for Uuid {
+    fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.as_bytes())
     }
 
@@ -163,10 +168,12 @@ impl Key for Uuid {
     }
 }
 
-impl Key for i64 {
+impl Bounded for i64 {
     const ENDS: (Self, Self) = (i64::MIN, i64::MAX);
+}
 
-    fn encode(self) -> String {
+impl Key for i64 {
+    fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.to_be_bytes())
     }
 
@@ -195,16 +202,9 @@ impl<K: Key> Slice<K> {
         Self { sort: Sort::Oldest, ..Self::first(rows) }
     }
 
-    /// The key after which the page starts; for the first page one before all rows. For the store: `id < $1 ORDER BY id DESC`, or with
-    /// [`Sort::Oldest`] `id > $1 ORDER BY id`. Never `$1 IS NULL OR id < $1`: no index serves that.
-    pub fn beyond(&self) -> K {
-        let (first, last) = K::ENDS;
-        self.after.unwrap_or(if self.is_oldest_first() { first } else { last })
-    }
-
-    /// As [`Self::beyond`], for a list that is always in ascending order.
-    pub fn above(&self) -> K {
-        self.after.unwrap_or(K::ENDS.0)
+    /// The key after which the page starts; `None` for the first page. For lists whose keys have no ends, such as names.
+    pub fn after(&self) -> Option<&K> {
+        self.after.as_ref()
     }
 
     pub fn is_oldest_first(&self) -> bool {
@@ -223,6 +223,20 @@ impl<K: Key> Slice<K> {
         rows.truncate(limit);
         let next_cursor = rows.last().filter(|_| more).map(|row| key(row).encode());
         Page { data: rows, next_cursor }
+    }
+}
+
+impl<K: Bounded> Slice<K> {
+    /// The key after which the page starts; for the first page one before all rows. For the store: `id < $1 ORDER BY id DESC`, or with
+    /// [`Sort::Oldest`] `id > $1 ORDER BY id`. Never `$1 IS NULL OR id < $1`: no index serves that.
+    pub fn beyond(&self) -> K {
+        let (first, last) = K::ENDS;
+        self.after.clone().unwrap_or(if self.is_oldest_first() { first } else { last })
+    }
+
+    /// As [`Self::beyond`], for a list that is always in ascending order.
+    pub fn above(&self) -> K {
+        self.after.clone().unwrap_or(K::ENDS.0)
     }
 }
 
@@ -261,6 +275,28 @@ mod tests {
         assert_eq!(oldest.slice::<Uuid>().unwrap().beyond(), Uuid::nil());
         assert_eq!(ListQuery::default().slice::<Uuid>().unwrap().beyond(), Uuid::max());
         assert_eq!(Slice::<Uuid>::first(3).rows(), 3);
+    }
+
+    #[test]
+    fn a_key_may_be_a_name_with_an_id() {
+        #[derive(Clone, Debug, PartialEq)]
+        struct Name(String, i64);
+        impl Key for Name {
+            fn encode(&self) -> String {
+                URL_SAFE_NO_PAD.encode(format!("{}/{}", self.1, self.0))
+            }
+            fn decode(cursor: &str) -> Option<Self> {
+                let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+                let (id, name) = text.split_once('/')?;
+                Some(Self(name.to_owned(), id.parse().ok()?))
+            }
+        }
+        let first: Slice<Name> = query("", 1).slice().unwrap();
+        assert_eq!(first.after(), None);
+        let page = first.page(vec![("a/я", 7), ("b", 8)], |row| Name(row.0.to_owned(), row.1));
+        let next: Slice<Name> = query(&page.next_cursor.unwrap(), 1).slice().unwrap();
+        assert_eq!(next.after(), Some(&Name("a/я".into(), 7)));
+        assert!(query("%", 1).slice::<Name>().is_err());
     }
 
     #[test]

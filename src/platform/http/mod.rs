@@ -36,7 +36,7 @@ pub use hosts::{OpsHosts, ops_token, refuse_strangers};
 pub use idempotency::{Idempotency, PURGE_KEYS_EVERY, idempotent};
 pub use known_query::{KnownQuery, refuse_unknown_query};
 pub use limits::{RateLimiter, address_key, client_address};
-pub use list::{ListQuery, Page, Slice, Sort, TextSlice};
+pub use list::{Key, ListQuery, Page, Slice, Sort, TextSlice};
 pub use metrics::Metrics;
 pub use principal::{Actor, Auth, Authenticator, KeyActor, OrgRef, Principal, Role, Scope, SessionUser};
 pub use request::{ClientAddress, MiddlewareStack, RequestId, wrap};

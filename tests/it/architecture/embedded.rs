@@ -20,8 +20,9 @@ const MARKERS: [(&str, bool); 6] = [
 ];
 
 /// Source, what it takes in, reason.
-const ELSEWHERE: [(&str, &str, &str); 6] = [
+const ELSEWHERE: [(&str, &str, &str); 7] = [
     ("alerting/runbooks.rs", "docs/runbooks", "one text for the repository and the console"),
+    ("app/settings.rs", "config/holdfast.toml", "the console shows what each setting does"),
     ("cli/config.rs", "config/holdfast.toml", "`config docs` prints it"),
     ("knowledge/index/tests/self_test.rs", "tests/fixtures/retrieval/gnome.json", "one folder for all fixtures"),
     ("knowledge/service/demo.rs", "demo", "the demo documents, readable in the repository"),

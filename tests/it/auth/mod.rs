@@ -20,6 +20,7 @@ use holdfast::{
     console::{Console, Parts},
     platform::{
         clock::Clock,
+        crypto::MasterKey,
         db::{self, Db, Target},
         http::{self, MiddlewareStack, Role},
         lifecycle::Lifecycle,
@@ -117,14 +118,8 @@ impl World {
         let lifecycle = Lifecycle::new();
         auth.spawn_upkeep(&lifecycle);
         let (routes, _) = auth::routes::router().with_state(auth.clone()).split_for_parts();
-        let parts = Parts {
-            nav: Vec::new(),
-            locales: locales(),
-            assets: assets(),
-            overview: Vec::new(),
-            openapi: json!({}),
-            https: false,
-        };
+        let key = MasterKey::parse(&"5e".repeat(32)).unwrap();
+        let parts = Parts { locales: locales(), assets: assets(), openapi: json!({}), ..Parts::new(key) };
         let console = Console::new(parts);
         let routes = console.wrap(routes.merge(auth::pages::router().with_state(auth.clone())).merge(console.router()));
         let routes = routes.layer(from_fn_with_state(Origins::new(&server), auth::csrf_guard));

@@ -12,6 +12,7 @@ use holdfast::{
     console::{Console, Parts},
     jobs::{Enqueue, JobError, pages},
     platform::{
+        crypto::MasterKey,
         http::{Principal, Role},
         ids::OrgId,
     },
@@ -97,14 +98,8 @@ async fn the_pages_show_and_change_what_the_reader_may() {
     let later = Enqueue { run_at: Some(Utc::now() + TimeDelta::hours(1)), ..Enqueue::default() };
     let waiting = bench.enqueue(Some(org), &probe("later"), &later).await.unwrap();
     bench.until("SELECT count(*) FROM job_dead_letters", 1).await;
-    let parts = Parts {
-        nav: vec![],
-        locales: locales(),
-        assets: assets(),
-        overview: vec![],
-        openapi: serde_json::json!({}),
-        https: false,
-    };
+    let key = MasterKey::parse(&"5e".repeat(32)).unwrap();
+    let parts = Parts { locales: locales(), assets: assets(), openapi: serde_json::json!({}), ..Parts::new(key) };
     let console = Console::new(parts).wrap(pages::router().with_state(worker.jobs.clone()));
     let send = async |who: &Principal, method: Method, path: &str, lang: &str| {
         let mut request =

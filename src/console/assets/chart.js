@@ -1,0 +1,1 @@
+// Charts: what a mouse shows, the keyboard shows, too.
