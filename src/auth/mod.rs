@@ -9,6 +9,7 @@ mod authenticate;
 pub mod config;
 mod cookie;
 mod csrf;
+mod directory;
 mod doctor;
 mod email;
 mod error;

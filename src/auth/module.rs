@@ -45,6 +45,7 @@ pub fn build(context: &Context, config: &Config, scopes: Vec<Scope>) -> Result<(
             background.spawn_upkeep(&lifecycle);
             background.start_loops(loops);
         })
-        .overview(auth.clone());
+        .overview(auth.clone())
+        .directory(auth.clone());
     Ok((auth, module))
 }

@@ -18,6 +18,8 @@ pub enum KnowledgeError {
     BaseNotFound,
     #[error("no such document")]
     DocumentNotFound,
+    #[error("a knowledge base of this name exists")]
+    BaseNameTaken,
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
     /// The file is not of a supported kind.
@@ -58,6 +60,10 @@ impl From<KnowledgeError> for ApiError {
         match error {
             KnowledgeError::BaseNotFound => Self::not_found("knowledge_base"),
             KnowledgeError::DocumentNotFound => Self::not_found("document"),
+            KnowledgeError::BaseNameTaken => Self {
+                errors: vec![FieldError::new("/name", "base_name_taken", "a knowledge base of this name exists")],
+                ..Self::conflict("base_name_taken", "a knowledge base of this name exists; choose another")
+            },
             KnowledgeError::Invalid(fields) => Self::validation(fields),
             KnowledgeError::Unsupported(why) => {
                 let reason = match why {

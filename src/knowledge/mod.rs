@@ -14,6 +14,7 @@
 #![recursion_limit = "256"]
 
 mod config;
+mod directory;
 mod doctor;
 mod error;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod shared;
 mod store;
 #[cfg(test)]
 mod tests;
+mod users;
 
 pub use extraction as extract;
 pub use vectors as index;
@@ -44,9 +46,10 @@ pub use events::EVENTS;
 pub use jobs::register;
 pub use metrics::Metrics;
 pub use model::{
-    ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBase, KnowledgeBaseId, OBJECTS, SearchFound, SearchHit,
-    SearchMode, SearchRequest, with_table_header,
+    ArmHit, ChunkId, Document, DocumentId, DocumentStatus, Explain, KnowledgeBase, KnowledgeBaseId, OBJECTS,
+    SearchFound, SearchHit, SearchMode, SearchRequest, with_table_header,
 };
 pub use module::{Needs, READ, ROOM, WRITE, build};
 pub use participant::{VECTORS, Vectors};
 pub use service::{Deps, Knowledge, MAX_QUERY_CHARS};
+pub use users::{BaseUser, Users};

@@ -245,6 +245,9 @@ pub struct SearchRequest {
     pub limit: usize,
     #[serde(default)]
     pub mode: SearchMode,
+    /// Also say how the hits were found: [`SearchFound::explain`]. Not part of the API.
+    #[serde(skip)]
+    pub explain: bool,
 }
 
 fn default_limit() -> usize {
@@ -259,6 +262,35 @@ pub struct SearchFound {
     /// The query could not be compared by meaning everywhere although that was requested (the embedding model is
     /// unavailable, or a base is being re-indexed for another model); there, only words were used.
     pub words_only: bool,
+    /// Where that was asked for.
+    pub explain: Option<Explain>,
+}
+
+/// How a search found what it found, for the trace of an answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Explain {
+    pub query: String,
+    pub mode: SearchMode,
+    /// Of the vector and the text arm.
+    pub weights: (f64, f64),
+    /// The similarity that is no better than chance; `None` where it is not known.
+    pub floor: Option<f64>,
+    /// The bases that were searched, each with its index generation.
+    pub bases: Vec<(KnowledgeBaseId, i64)>,
+    /// The best of each arm, best first.
+    pub vector: Vec<ArmHit>,
+    pub text: Vec<ArmHit>,
+    /// What took how long, milliseconds.
+    pub parts_ms: Vec<(String, u32)>,
+}
+
+/// A hit of one arm.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ArmHit {
+    pub chunk_id: ChunkId,
+    pub document_id: DocumentId,
+    /// Vector arm: cosine similarity. Text arm: BM25.
+    pub score: f32,
 }
 
 /// A chunk found by a search.

@@ -73,6 +73,7 @@ pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Knowle
         .jobs(knowledge.clone(), register)
         .checks(knowledge.clone(), checks)
         .background(move |loops| background.start(loops, &lifecycle))
-        .overview(knowledge.clone());
+        .overview(knowledge.clone())
+        .directory(knowledge.clone());
     Ok((knowledge, module))
 }

@@ -4,7 +4,8 @@
 //! `agents`, `builtin/extractive` answers from retrieved chunks without a language model. [`Llm`] resolves names and
 //! aliases, passes stream chunks through unchanged, meters them, and embeds texts.
 //!
-//! Owns `llm_usage` and `embedding_cache`. Jobs: `llm.retention`. Metrics: `holdfast_llm_*`. Spans: `llm.chat`, `llm.embed`.
+//! Owns `llm_usage`, `llm_usage_days`, `embedding_cache`, and, for what is set in the console, `llm_providers`, `llm_aliases` and
+//! `llm_settings_version`. Jobs: `llm.retention`. Metrics: `holdfast_llm_*`. Spans: `llm.chat`, `llm.embed`.
 
 mod adaptation;
 mod backend;
@@ -58,7 +59,7 @@ pub use module::{INFERENCE, ROOM, build};
 pub use routes::router;
 pub use service::{ChatTest, Deps, Llm, ProviderInfo, ProviderTest, TestError};
 pub use sse::{SseEvent, SseParser};
-pub use store::{UsageByDay, UsageByModel};
+pub use store::{UsageBy, UsageByDay, UsageByModel, UsageFigure, UsageRange};
 pub use surface::{map_errors as map_openai_errors, router as openai_router};
 pub use thinking::{Piece, Splitter, without_thinking};
 pub use turns::alternate;

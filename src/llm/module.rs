@@ -14,7 +14,14 @@ pub const INFERENCE: Scope = Scope::new("inference", Role::Viewer);
 
 pub static ROOM: Room = Room {
     scopes: &[INFERENCE],
-    tables: &[Table::watched("embedding_cache"), Table::watched("llm_usage")],
+    tables: &[
+        Table::watched("embedding_cache"),
+        Table::watched("llm_usage"),
+        Table::watched("llm_usage_days"),
+        Table::small("llm_aliases"),
+        Table::small("llm_providers"),
+        Table::small("llm_settings_version"),
+    ],
     nav: &[NavItem::new(Section::Operate, "/settings/models", "llm-nav", "models").keys('m').role(Role::Member)],
     locale: Some(console::locale!("llm")),
     queues: &["system"],

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{config::Config, store::ModelTokens, usage::UsageRow, wire::Usage};
+use super::{config::Config, store::ModelTokens, wire::Usage};
 
 /// Price of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
@@ -19,10 +19,6 @@ pub struct Price {
 }
 
 impl Price {
-    fn of(self, row: &UsageRow) -> f64 {
-        self.of_tokens(row.prompt_tokens as f64, row.completion_tokens as f64)
-    }
-
     fn of_tokens(self, prompt: f64, completion: f64) -> f64 {
         (prompt * self.input + completion * self.output) / 1e6
     }
@@ -55,10 +51,12 @@ impl Prices {
     }
 
     /// Cost of a call: by the model's price, else as reported by the provider (`usage.cost`, as `OpenRouter` documents
-    /// it), else 0.
-    pub(super) fn cost(&self, row: &UsageRow, usage: Option<&Usage>) -> f64 {
-        let price = self.price(&row.provider, &row.model);
+    /// it); `None` if neither is known. `tokens`: of the prompt and of the answer.
+    pub(super) fn known(&self, provider: &str, model: &str, tokens: (u64, u64), usage: Option<&Usage>) -> Option<f64> {
         let said = || usage?.extra.get("cost").and_then(Value::as_f64).filter(|cost| cost.is_finite() && *cost > 0.0);
-        price.map_or_else(|| said().unwrap_or_default(), |price| price.of(row))
+        match self.price(provider, model) {
+            Some(price) => Some(price.of_tokens(tokens.0 as f64, tokens.1 as f64)),
+            None => said(),
+        }
     }
 }

@@ -9,21 +9,36 @@ use super::usage::UsageRow;
 use platform::{
     db::{Db, DbError},
     ids::OrgId,
+    text_enum,
 };
 
-/// Inserts one organisation's rows in one statement.
+/// Inserts one organisation's rows, and adds them to the figures of their days, in one statement. In the order of the key: two processes wait for
+/// each other instead of dying.
 pub(super) async fn insert_usage(db: &Db, org: OrgId, rows: &[UsageRow]) -> Result<(), DbError> {
     let rows = serde_json::to_value(rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
     let mut tx = db.tenant(org).await?;
     sqlx::query!(
-        "INSERT INTO llm_usage (id, org_id, actor, agent_id, operation, provider, model, alias, prompt_tokens, completion_tokens, \
-           estimated, duration_ms, first_token_ms, outcome, streamed, created_at) \
-         SELECT id, $1, actor, agent_id, operation, provider, model, alias, prompt_tokens, completion_tokens, \
-           estimated, duration_ms, first_token_ms, outcome, streamed, created_at \
-         FROM jsonb_to_recordset($2) AS row(id uuid, actor text, agent_id uuid, operation text, provider text, model text, alias text, \
-           prompt_tokens bigint, completion_tokens bigint, estimated boolean, duration_ms bigint, first_token_ms bigint, outcome text, \
-           streamed boolean, created_at timestamptz) \
-         ON CONFLICT (id) DO NOTHING",
+        "WITH added AS ( \
+           INSERT INTO llm_usage (id, org_id, actor, agent_id, operation, provider, model, alias, prompt_tokens, completion_tokens, \
+             estimated, duration_ms, first_token_ms, outcome, streamed, cost, created_at) \
+           SELECT id, $1, actor, agent_id, operation, provider, model, alias, prompt_tokens, completion_tokens, \
+             estimated, duration_ms, first_token_ms, outcome, streamed, cost, created_at \
+           FROM jsonb_to_recordset($2) AS row(id uuid, actor text, agent_id uuid, operation text, provider text, model text, alias text, \
+             prompt_tokens bigint, completion_tokens bigint, estimated boolean, duration_ms bigint, first_token_ms bigint, outcome text, \
+             streamed boolean, cost double precision, created_at timestamptz) \
+           ON CONFLICT (id) DO NOTHING RETURNING *) \
+         INSERT INTO llm_usage_days AS d (org_id, day, operation, provider, model, agent_id, actor, requests, failed, prompt_tokens, \
+           completion_tokens, cost, priced, duration_ms, first_token_ms, first_tokens) \
+         SELECT org_id, (created_at AT TIME ZONE 'UTC')::date, operation, provider, model, \
+           coalesce(agent_id, '00000000-0000-0000-0000-000000000000'), actor, count(*), \
+           count(*) FILTER (WHERE outcome NOT IN ('ok', 'cancelled')), sum(prompt_tokens), sum(completion_tokens), coalesce(sum(cost), 0), \
+           count(cost), sum(duration_ms), coalesce(sum(first_token_ms), 0), count(first_token_ms) \
+         FROM added GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7 \
+         ON CONFLICT ON CONSTRAINT llm_usage_days_pkey DO UPDATE SET requests = d.requests + excluded.requests, \
+           failed = d.failed + excluded.failed, prompt_tokens = d.prompt_tokens + excluded.prompt_tokens, \
+           completion_tokens = d.completion_tokens + excluded.completion_tokens, cost = d.cost + excluded.cost, \
+           priced = d.priced + excluded.priced, duration_ms = d.duration_ms + excluded.duration_ms, \
+           first_token_ms = d.first_token_ms + excluded.first_token_ms, first_tokens = d.first_tokens + excluded.first_tokens",
         org.0,
         rows
     )
@@ -107,6 +122,82 @@ pub async fn usage_by_model(conn: &mut PgConnection, from: DateTime<Utc>) -> Res
     )
     .fetch_all(conn)
     .await
+}
+
+/// Days whose figures are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsageRange {
+    /// The first day (UTC).
+    pub from: NaiveDate,
+    /// The day after the last.
+    pub until: NaiveDate,
+}
+
+text_enum! {
+    /// What usage is grouped by.
+    pub enum UsageBy {
+        Agent = "agent",
+        /// API keys.
+        Key = "key",
+        Person = "person",
+        /// A provider's model.
+        Model = "model",
+        Provider = "provider",
+    }
+}
+
+/// The use of models on one day by one agent, key, person, model or provider.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UsageFigure {
+    pub day: NaiveDate,
+    /// An agent's id (zero: none), a subject, `provider/model`, or a provider.
+    pub key: String,
+    pub requests: i64,
+    /// Failed requests, without those cancelled by the caller.
+    pub failed: i64,
+    pub prompt_tokens: i64,
+    pub completion_tokens: i64,
+    /// Of the requests whose cost is known, which are `priced`.
+    pub cost: f64,
+    pub priced: i64,
+    /// Sum over all requests, milliseconds.
+    pub duration_ms: i64,
+    /// Sum over the requests with a first token, which are `first_tokens`.
+    pub first_token_ms: i64,
+    pub first_tokens: i64,
+}
+
+/// An organisation's use of models in `range`, oldest day first. `operation`: `chat` or `embedding`; `None` for both.
+pub async fn usage_between(
+    conn: &mut PgConnection,
+    range: &UsageRange,
+    by: UsageBy,
+    operation: Option<&str>,
+) -> Result<Vec<UsageFigure>, sqlx::Error> {
+    sqlx::query_as!(
+        UsageFigure,
+        "SELECT day, CASE $3 WHEN 'agent' THEN agent_id::text WHEN 'model' THEN provider || '/' || model WHEN 'provider' THEN provider \
+             ELSE actor END AS \"key!\", \
+           sum(requests)::bigint AS \"requests!\", sum(failed)::bigint AS \"failed!\", sum(prompt_tokens)::bigint AS \"prompt_tokens!\", \
+           sum(completion_tokens)::bigint AS \"completion_tokens!\", sum(cost) AS \"cost!\", sum(priced)::bigint AS \"priced!\", \
+           sum(duration_ms)::bigint AS \"duration_ms!\", sum(first_token_ms)::bigint AS \"first_token_ms!\", \
+           sum(first_tokens)::bigint AS \"first_tokens!\" \
+         FROM llm_usage_days \
+         WHERE day >= $1 AND day < $2 AND ($4::text IS NULL OR operation = $4) \
+           AND CASE $3 WHEN 'key' THEN actor LIKE 'key:%' WHEN 'person' THEN actor LIKE 'user:%' ELSE true END \
+         GROUP BY 1, 2 ORDER BY 1, 2",
+        range.from,
+        range.until,
+        by.as_str(),
+        operation
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Grows with each change of providers and aliases in the console. As role `system`.
+pub(super) async fn settings_version(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("SELECT version FROM llm_settings_version").fetch_one(conn).await
 }
 
 /// Tokens of a provider's model: `(provider, model, prompt, completion)`.

@@ -55,6 +55,8 @@ pub(super) struct UsageRow {
     pub first_token_ms: Option<u64>,
     pub outcome: Outcome,
     pub streamed: bool,
+    /// `None`: unknown.
+    pub cost: Option<f64>,
     pub created_at: chrono::DateTime<chrono::Utc>,
 }
 
@@ -318,6 +320,7 @@ impl Meter {
             first_token_ms: self.first_token.map(millis),
             outcome,
             streamed: self.streamed,
+            cost: None,
             created_at: self.recorder.clock.now(),
         }
     }
@@ -334,8 +337,10 @@ impl Drop for Meter {
             self.usage = Some(Usage::default());
             (self.prompt, self.output) = (TokenEstimate::default(), TokenEstimate::default());
         }
-        let row = self.row(took, outcome);
-        let cost = self.recorder.prices.cost(&row, self.usage.as_ref());
+        let mut row = self.row(took, outcome);
+        let tokens = (row.prompt_tokens, row.completion_tokens);
+        row.cost = self.recorder.prices.known(&row.provider, &row.model, tokens, self.usage.as_ref());
+        let cost = row.cost.unwrap_or_default();
         self.recorder.metrics.called(&self.target, outcome, took, self.first_token, (&row, cost));
         spans::end(&mut self.recorded, &row, self.first_token);
         let _entered = self.span.enter();

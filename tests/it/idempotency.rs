@@ -34,6 +34,11 @@ async fn count(app: &TestApp, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(&mut admin_of(app).await).await.unwrap()
 }
 
+/// Gives the names of all bases up, so that another may have one.
+async fn free_names(app: &TestApp) {
+    sqlx::raw_sql("UPDATE knowledge_bases SET name = id::text").execute(&mut admin_of(app).await).await.unwrap();
+}
+
 /// Holds every new knowledge base back until it is dropped.
 async fn hold(app: &TestApp) -> PgConnection {
     let mut conn = admin_of(app).await;
@@ -234,6 +239,7 @@ async fn a_key_stands_for_one_request_of_one_principal_for_a_day() {
     let secret = admin.post("/api/v1/api-keys", &json!({"name": "k", "scopes": ["knowledge_write"]})).await.expect(201);
     let program = admin.with_key(secret["secret"].as_str().unwrap());
     let stranger = app.other_org("strangers").await;
+    free_names(&app).await;
     for other in [&program, &stranger] {
         let made = create(other, BASES, &body, "k").await;
         assert!(!is_replayed(&made));
@@ -252,6 +258,7 @@ async fn a_key_stands_for_one_request_of_one_principal_for_a_day() {
     app.clock.advance(TimeDelta::hours(23));
     assert_eq!(create(&admin, BASES, &body, "k").await.expect(201)["id"], first["id"]);
     app.clock.advance(TimeDelta::hours(2));
+    free_names(&app).await;
     assert_ne!(create(&admin, BASES, &body, "k").await.expect(201)["id"], first["id"]);
     assert!(app.app.idempotency.purge().await.unwrap() >= 3);
     assert_eq!(count(&app, "SELECT count(*) FROM idempotency_keys").await, 1);
@@ -330,6 +337,7 @@ async fn a_failure_frees_the_key_and_so_does_the_end_of_a_lost_run() {
     sqlx::raw_sql("UPDATE idempotency_keys SET response = NULL").execute(&mut conn).await.unwrap();
     create(&admin, BASES, &body, "k").await.problem(409, "idempotency_key_in_use");
     app.clock.advance(TimeDelta::seconds(91));
+    free_names(&app).await;
     let after = create(&admin, BASES, &body, "k").await;
     assert!(!is_replayed(&after));
     after.expect(201);

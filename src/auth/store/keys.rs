@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::model::{ApiKey, ApiKeyId, KeyRow};
 use platform::{
@@ -45,6 +46,12 @@ pub async fn insert(conn: &mut PgConnection, key: &NewKey<'_>) -> sqlx::Result<(
     Ok(())
 }
 
+/// Id and name of these keys, revoked ones too, and who made each.
+pub async fn names(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, String, Option<Uuid>)>> {
+    let rows = sqlx::query!("SELECT id, name, created_by FROM api_keys WHERE id = ANY($1)", ids).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name, row.created_by)).collect())
+}
+
 /// The keys that `$from` yields, with their creators.
 macro_rules! select {
     ($from:literal, $($argument:expr),+) => {
@@ -58,7 +65,7 @@ macro_rules! select {
 }
 
 struct Row {
-    id: uuid::Uuid,
+    id: Uuid,
     name: String,
     prefix: String,
     scopes: Vec<String>,

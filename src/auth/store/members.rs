@@ -1,6 +1,7 @@
 //! Members of the organisation, and its name. Inside the organisation.
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::model::{Member, Organisation};
 use platform::{
@@ -19,6 +20,19 @@ macro_rules! select {
             $($argument),+
         )
     };
+}
+
+/// Id and name of these members; the e-mail where somebody has given no name.
+pub async fn names(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, String, Option<Uuid>)>> {
+    let rows = sqlx::query!(
+        "SELECT m.user_id, coalesce(nullif(u.name, ''), u.email) AS \"name!\" \
+         FROM memberships m CROSS JOIN LATERAL (SELECT p.email, p.name FROM users p WHERE p.id = m.user_id LIMIT 1) u \
+         WHERE m.user_id = ANY($1)",
+        ids
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.user_id, row.name, None)).collect())
 }
 
 /// The newest account first, or the oldest; `search` is a part of e-mail or name.

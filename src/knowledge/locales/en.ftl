@@ -297,3 +297,6 @@ knowledge-step-base = Create a knowledge base
 knowledge-step-base-text = A place for documents that belong together.
 knowledge-step-documents = Drop in documents
 knowledge-step-documents-text = PDF, Word, HTML, Markdown or text; each is ready in seconds.
+
+# Errors
+error-base-name-taken = There is a knowledge base of this name already. Choose another name.

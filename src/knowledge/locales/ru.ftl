@@ -305,3 +305,6 @@ knowledge-step-base = Создайте базу знаний
 knowledge-step-base-text = Место для связанных друг с другом документов.
 knowledge-step-documents = Загрузите документы
 knowledge-step-documents-text = PDF, Word, HTML, Markdown или текст; каждый готов за секунды.
+
+# Errors
+error-base-name-taken = База знаний с таким названием уже есть. Выберите другое название.

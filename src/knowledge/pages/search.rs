@@ -57,13 +57,13 @@ pub async fn search(
     let mode: SearchMode = query.mode.parse().unwrap_or_default();
     let (mut found, mut errors) = (SearchFound::default(), FormErrors::default());
     if !query.q.trim().is_empty() {
-        let request = SearchRequest { query: query.q.clone(), limit: 10, mode };
+        let request = SearchRequest { query: query.q.clone(), limit: 10, mode, explain: false };
         match knowledge.search_base(shell.principal(), id, &request).await {
             Ok(answer) => found = answer,
             Err(error) => errors = shell.form_errors(error.into())?,
         }
     }
-    let SearchFound { hits, words_only } = found;
+    let SearchFound { hits, words_only, .. } = found;
     let matches = hits.iter().filter(|hit| !hit.weak).count();
     let shown = |hit: SearchHit| {
         let pieces = highlight(&query.q, &hit.text).into_iter();

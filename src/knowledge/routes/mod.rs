@@ -195,7 +195,7 @@ async fn search_knowledge_base(
     Json(request): Json<SearchRequest>,
 ) -> Result<Json<SearchResponse>, ApiError> {
     who.require(READ)?;
-    let SearchFound { hits, words_only } = knowledge.search_base(&who, id, &request).await?;
+    let SearchFound { hits, words_only, .. } = knowledge.search_base(&who, id, &request).await?;
     let matches = hits.iter().filter(|hit| !hit.weak).count();
     Ok(Json(SearchResponse { results: hits.into_iter().map(SearchResult::from).collect(), matches, words_only }))
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 use llm::EXTRACTIVE_MODEL;
 use platform::{
-    db::Tx,
+    db::{self, Tx},
     error::FieldError,
     http::{Principal, Slice},
     ids::OrgId,
@@ -48,7 +48,7 @@ impl Knowledge {
             created_by: subject,
             now,
         };
-        let base = store::bases::insert(&mut tx, &new).await?;
+        let base = store::bases::insert(&mut tx, &new).await.map_err(name_error)?;
         tx.commit().await?;
         Ok(base)
     }
@@ -98,7 +98,7 @@ impl Knowledge {
     ) -> Result<KnowledgeBase, KnowledgeError> {
         let changes = self.checked(changes).await?;
         let mut tx = self.inner.db.tenant(org).await?;
-        store::bases::update(&mut tx, id, &changes, self.inner.clock.now()).await?;
+        store::bases::update(&mut tx, id, &changes, self.inner.clock.now()).await.map_err(name_error)?;
         let base = get(&mut tx, id).await?;
         tx.commit().await?;
         Ok(base)
@@ -153,6 +153,13 @@ impl Knowledge {
         let hashes: Vec<[u8; 32]> = hashes.iter().filter_map(|hash| hash.as_slice().try_into().ok()).collect();
         self.inner.llm.forget_passages(tx, &hashes).await?;
         Ok(())
+    }
+}
+
+fn name_error(error: sqlx::Error) -> KnowledgeError {
+    match db::constraint(&error) {
+        Some("knowledge_bases_name_key") => KnowledgeError::BaseNameTaken,
+        _ => error.into(),
     }
 }
 

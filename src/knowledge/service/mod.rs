@@ -3,11 +3,16 @@
 mod bases;
 mod demo;
 mod documents;
+mod reading;
 mod search;
 mod strength;
 mod upload;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::sync::Semaphore;
 
@@ -15,7 +20,7 @@ pub use search::MAX_QUERY_CHARS;
 pub use upload::{Rejected, Upload};
 
 use super::{
-    Config, KnowledgeBaseId, KnowledgeError, Metrics,
+    Config, KnowledgeBaseId, KnowledgeError, Metrics, Users,
     extract::ocr::Programs,
     index::{IndexError, TableStats, VectorIndex},
     metrics::Counted,
@@ -79,6 +84,8 @@ pub(super) struct Inner {
     pub extractor: PathBuf,
     /// Limits concurrent child processes: each may use `extract_memory_mib`.
     pub extractions: Semaphore,
+    /// Who uses the bases: a room above this one knows.
+    pub users: OnceLock<Arc<dyn Users>>,
 }
 
 impl std::fmt::Debug for Knowledge {
@@ -107,6 +114,7 @@ impl Knowledge {
             metrics,
             extractor,
             extractions,
+            users: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -1,7 +1,7 @@
 //! Search: both arms over-fetch, results are fused by weighted reciprocal rank, text and permissions come from
 //! PostgreSQL.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use futures::future::join_all;
 use tokio::time::Instant;
@@ -12,7 +12,8 @@ use super::{
     strength::{self, Meaning},
 };
 use crate::{
-    KnowledgeBaseId, KnowledgeError, SearchFound, SearchHit, SearchMode, SearchRequest,
+    ArmHit, ChunkId, DocumentId, Explain, KnowledgeBaseId, KnowledgeError, SearchFound, SearchHit, SearchMode,
+    SearchRequest,
     metrics::Part,
     model::visible_title,
     store::{self, bases::Searchable, chunks::Found},
@@ -29,6 +30,8 @@ use vectors::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse
 
 pub const MAX_QUERY_CHARS: usize = 4000;
 
+/// Hits of each arm that an explanation names.
+const EXPLAINED_HITS: usize = 30;
 /// Chunks read beyond the requested limit.
 const SPARE_HITS: usize = 8;
 
@@ -143,6 +146,8 @@ impl Knowledge {
         for arm in [&mut vector, &mut text] {
             arm.sort_by(|a, b| b.score.total_cmp(&a.score));
         }
+        let arms = begin.elapsed();
+        let explain = request.explain.then(|| explain(request, &bases, [&vector, &text]));
         let meaning = meant.then(|| Meaning {
             near: vector.iter().map(|hit| (hit.chunk_id, f64::from(hit.score))).collect(),
             floor: strength::floor(&bases, &request.query),
@@ -158,7 +163,11 @@ impl Knowledge {
         hits.truncate(request.limit);
         let matches = hits.iter().filter(|hit| !hit.weak).count();
         self.inner.metrics.searched(request.mode, begin.elapsed(), hits.len(), matches);
-        Ok(Some(SearchFound { hits, words_only }))
+        let explain = explain.map(|explain| {
+            let parts = [("arms", arms), ("rows", begin.elapsed().saturating_sub(arms))];
+            Explain { parts_ms: parts.map(|(part, took)| (part.to_owned(), millis(took))).into(), ..explain }
+        });
+        Ok(Some(SearchFound { hits, words_only, explain }))
     }
 
     async fn searchable(&self, org: OrgId, ids: &[Uuid]) -> Result<Vec<Searchable>, KnowledgeError> {
@@ -268,6 +277,33 @@ impl Knowledge {
         }
         Ok(hits)
     }
+}
+
+/// How this search went, but for the times. The hits of each arm are sorted.
+fn explain(request: &SearchRequest, bases: &[Searchable], arms: [&[Hit]; 2]) -> Explain {
+    let best = |arm: &[Hit]| -> Vec<ArmHit> {
+        let hit = |hit: &Hit| ArmHit {
+            chunk_id: ChunkId(hit.chunk_id),
+            document_id: DocumentId(hit.document_id),
+            score: hit.score,
+        };
+        arm.iter().take(EXPLAINED_HITS).map(hit).collect()
+    };
+    let ArmWeights { vector, text } = weights(bases, &request.query);
+    Explain {
+        query: request.query.clone(),
+        mode: request.mode,
+        weights: (vector, text),
+        floor: strength::floor(bases, &request.query),
+        bases: bases.iter().map(|base| (base.id, base.index_generation)).collect(),
+        vector: best(arms[0]),
+        text: best(arms[1]),
+        parts_ms: Vec::new(),
+    }
+}
+
+fn millis(took: Duration) -> u32 {
+    u32::try_from(took.as_millis()).unwrap_or(u32::MAX)
 }
 
 fn table_of(base: &Searchable) -> String {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
+use super::Name;
 use crate::model::{BaseChanges, Counts, KnowledgeBase, KnowledgeBaseId, ReadingMode};
 use platform::{db::contains, http::Slice, ids::OrgId};
 use vectors::{ANALYSIS, Weights};
@@ -106,6 +107,20 @@ pub async fn counts(conn: &mut PgConnection) -> sqlx::Result<Counts> {
 
 pub async fn get(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<Option<KnowledgeBase>> {
     select!("(SELECT * FROM knowledge_bases WHERE id = $1)", id.0).fetch_optional(conn).await
+}
+
+pub async fn names(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Name>> {
+    sqlx::query_as!(
+        Name,
+        "SELECT id, NULL::uuid AS \"base?\", name, created_by FROM knowledge_bases WHERE id = ANY($1)",
+        ids
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub async fn newest(conn: &mut PgConnection) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!("SELECT id FROM knowledge_bases ORDER BY id DESC LIMIT 1").fetch_optional(conn).await
 }
 
 /// The fields of a base that a search needs.

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
 
+use super::Name;
 use crate::model::{Document, DocumentId, DocumentStatus, KnowledgeBaseId, TextPart};
 use extraction::{Doubt, Report};
 use platform::{db::contains, http::Slice, ids::OrgId, names::tidy};
@@ -39,6 +41,23 @@ pub async fn insert(conn: &mut PgConnection, new: &NewDocument<'_>) -> sqlx::Res
     .execute(conn)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+pub async fn names(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Name>> {
+    sqlx::query_as!(
+        Name,
+        "SELECT id, knowledge_base_id AS \"base?\", filename AS name, created_by FROM knowledge_documents WHERE id = ANY($1)",
+        ids
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The newest that can be found.
+pub async fn newest(conn: &mut PgConnection) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!("SELECT id FROM knowledge_documents WHERE status = 'ready' ORDER BY id DESC LIMIT 1")
+        .fetch_optional(conn)
+        .await
 }
 
 /// Which documents of a base to list; `None` is no filter.

@@ -1,5 +1,6 @@
 //! [`Llm`]: resolves a model's name, validates the request, calls the backend and meters the answer.
 
+mod console;
 mod models;
 mod providers;
 

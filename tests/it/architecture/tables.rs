@@ -65,7 +65,10 @@ fn only_its_room_changes_a_table() {
     let unwritten: Vec<_> = owners.keys().filter(|table| !written.contains(*table)).collect();
     // Written by triggers.
     let by_triggers = ["files_garbage", "files_usage", "installation", "knowledge_base_counts", "search_indexes"];
-    let expected: BTreeSet<&str> = by_triggers.into_iter().collect();
+    // There for what is being written.
+    let soon =
+        ["agent_answer_pieces", "agent_privacy", "llm_aliases", "llm_providers", "llm_settings_version"];
+    let expected: BTreeSet<&str> = by_triggers.into_iter().chain(soon).collect();
     assert_eq!(unwritten.into_iter().copied().collect::<BTreeSet<_>>(), expected);
 }
 

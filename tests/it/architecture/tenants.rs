@@ -52,6 +52,7 @@ const CALLERS: &[(&str, &str, &str)] = &[
     ("files/service/cors.rs", "cors_of", "a browser asks before it sends a key that names its organisation"),
     ("files/service/keys.rs", "load_access_key", "a signature names its key before the organisation is known"),
     ("llm/jobs.rs", "remove_batches", "retention"),
+    ("llm/service/console.rs", "settings_version", "providers are the installation's"),
     ("llm/service/mod.rs", "cost_between", "the report of the installation"),
     ("mail/doctor.rs", "Domains::run all_waiting", "checks of all mail"),
     ("mail/service/domains.rs", "check_domains", "verified domains of all owners are checked again"),

@@ -72,11 +72,20 @@ const GOING_ON: [&str; 11] = [
     "uptime_state",
 ];
 /// Tables that stay empty here: their rows come from outside, or from what goes wrong. Compared, but not expected to have any.
-const EMPTY: [&str; 7] = [
+const EMPTY: [&str; 16] = [
+    "agent_answer_pieces",
+    "agent_attachments",
+    "agent_document_uses",
+    "agent_feedback",
+    "agent_privacy",
+    "agent_trace_details",
+    "agent_traces",
     "alerts",
     "alert_deliveries",
     "alert_watchdog",
     "job_dead_letters",
+    "llm_aliases",
+    "llm_providers",
     "webhook_endpoints",
     "webhook_deliveries",
     "webhook_receivers",
@@ -95,6 +104,7 @@ fn compared(table: &str) -> String {
         "users" => "(SELECT id, email, name, password_hash FROM users)".to_owned(),
         // A search counts what it embeds.
         "llm_usage" => "(SELECT to_jsonb(u) AS usage FROM llm_usage u WHERE operation = 'chat')".to_owned(),
+        "llm_usage_days" => "(SELECT to_jsonb(d) AS usage FROM llm_usage_days d WHERE operation = 'chat')".to_owned(),
         table if GOING_ON.contains(&table) => format!("(SELECT * FROM {table} WHERE org_id IS NOT NULL)"),
         table => table.to_owned(),
     }

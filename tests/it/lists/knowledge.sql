@@ -9,4 +9,4 @@ INSERT INTO knowledge_chunks (id, org_id, document_id, ordinal, text, start_char
   SELECT pg_temp.id(n), '$org', pg_temp.id(1), n, 'x', 0, 1, '{}', 1, sha256('x') FROM n;
 -- Somebody else's, so that the organisation is not all there is.
 INSERT INTO knowledge_bases (id, org_id, name, created_by, created_at, updated_at)
-  SELECT pg_temp.other(n), pg_temp.id(1), 'common', 'x', now(), now() FROM n;
+  SELECT pg_temp.other(n), pg_temp.id(1), 'common' || n, 'x', now(), now() FROM n;
