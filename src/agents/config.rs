@@ -18,6 +18,10 @@ pub struct Config {
     pub max_messages: u32,
     /// Concurrent answers in this process, however they were asked for; more are answered 429.
     pub max_concurrent_answers: usize,
+    /// Readers of answers in this process, all pages and programs together; more are answered 429.
+    pub max_readers: usize,
+    /// Longest text of a document given with a question, tokens; the rest is left out, which is said.
+    pub attachment_tokens: u64,
 }
 
 impl Default for Config {
@@ -28,6 +32,8 @@ impl Default for Config {
             history_messages: 12,
             max_messages: 500,
             max_concurrent_answers: 256,
+            max_readers: 1000,
+            attachment_tokens: 8000,
         }
     }
 }
@@ -43,5 +49,7 @@ impl Config {
         errors.range("history_messages", self.history_messages, 0, 200);
         errors.range("max_messages", self.max_messages, 2, 10_000);
         errors.range("max_concurrent_answers", self.max_concurrent_answers, 1, 10_000);
+        errors.range("max_readers", self.max_readers, 1, 100_000);
+        errors.range("attachment_tokens", self.attachment_tokens, 100, 1_000_000);
     }
 }

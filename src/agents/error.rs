@@ -1,13 +1,17 @@
 //! Errors of agents and conversations, and their HTTP answers.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 
+use images::ImageError;
 use knowledge::KnowledgeError;
 use llm::LlmError;
 use platform::{
     db::DbError,
     error::{ApiError, FieldError},
 };
+use storage::StorageError;
 
 /// An operation on agents or conversations failed.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,13 @@ pub enum AgentError {
     NothingToRegenerate,
     #[error("there is no answer to continue")]
     NothingToContinue,
+    /// A picture that was given with a question.
+    #[error(transparent)]
+    Picture(#[from] ImageError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("a conversation cannot be written as a file")]
+    Json(#[from] serde_json::Error),
     #[error("knowledge")]
     Knowledge(#[from] KnowledgeError),
     #[error("model")]
@@ -59,7 +70,7 @@ impl From<AgentError> for ApiError {
             }
             // 429, not 503: nothing is broken, and clients of both APIs retry by themselves.
             AgentError::Overloaded => Self {
-                retry_after: Some(std::time::Duration::from_secs(5)),
+                retry_after: Some(Duration::from_secs(5)),
                 ..Self::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "too_many_answers",
@@ -77,9 +88,24 @@ impl From<AgentError> for ApiError {
                 "nothing_to_continue",
                 "the conversation does not end with an answer that was cut off, stopped or interrupted",
             ),
+            AgentError::Picture(error) => of_picture(error),
+            AgentError::Storage(error) => error.into(),
+            AgentError::Json(error) => Self::internal(error),
             AgentError::Knowledge(error) => error.into(),
             AgentError::Llm(error) => error.into(),
             AgentError::Db(error) => error.into(),
         }
+    }
+}
+
+fn of_picture(error: ImageError) -> ApiError {
+    let text = error.to_string();
+    let refuse = |status, code: &'static str| ApiError::new(status, code, text.clone());
+    match error {
+        ImageError::Format | ImageError::Avif => refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "image_format"),
+        ImageError::Refused { .. } => refuse(StatusCode::UNPROCESSABLE_ENTITY, "image_too_large"),
+        ImageError::Malformed | ImageError::Crop { .. } => refuse(StatusCode::UNPROCESSABLE_ENTITY, "image_damaged"),
+        ImageError::Busy => ApiError::unavailable(Duration::from_secs(2), text),
+        ImageError::Child(_) => ApiError::internal(error),
     }
 }

@@ -51,6 +51,8 @@ fn a_draft_says_everything_that_is_wrong_with_it() {
             temperature: Some(2.1),
             max_output_tokens: Some(0),
             beyond_documents: false,
+            starters: vec!["q".repeat(201); 7],
+            pictures: false,
         },
     };
     let errors = draft.check().unwrap_err();
@@ -67,10 +69,12 @@ fn a_draft_says_everything_that_is_wrong_with_it() {
         ("/temperature", "out_of_range"),
         ("/max_output_tokens", "out_of_range"),
         ("/knowledge_bases", "too_many"),
+        ("/starters", "too_many"),
+        ("/starters/6", "too_long"),
     ] {
         assert!(found.contains(&expected), "{expected:?} is not among {found:?}");
     }
-    assert_eq!(found.len(), 11);
+    assert_eq!(found.len(), 19);
     let nan = Draft {
         name: "n".into(),
         settings: AgentSettings { temperature: Some(f64::NAN), ..AgentSettings::default() },

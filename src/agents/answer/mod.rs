@@ -4,6 +4,7 @@
 
 mod continuing;
 mod reading;
+mod trace;
 
 use std::{
     collections::HashSet,
@@ -11,7 +12,10 @@ use std::{
 };
 
 use serde_json::{Map, Value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use super::{
     error::AgentError,
@@ -24,14 +28,15 @@ use knowledge::{Knowledge, SearchHit, SearchRequest, with_table_header};
 use llm::{CallContext, ChatRequest, ChatStream, Llm, Passage};
 use platform::ids::OrgId;
 pub use reading::{Answer, AnswerPiece, cited};
+pub use trace::{Finished, Trace, TraceRow, Via};
 
 /// Retrieves chunks and queries models.
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub knowledge: Knowledge,
     pub llm: Llm,
-    /// Model of agents without one of their own.
-    pub default_model: String,
+    /// Model of agents without one of their own; empty: that of the gateway.
+    configured_model: String,
     metrics: Metrics,
     permits: Arc<Semaphore>,
     /// Models whose thinking started without an opening tag: their next answer is assumed to start with thinking.
@@ -93,21 +98,28 @@ pub struct Question<'a> {
 pub struct Overrides {
     pub temperature: Option<f64>,
     pub max_output_tokens: Option<u32>,
+    /// Instead of the agent's.
+    pub model: Option<String>,
     /// Passed to the model unchanged: `top_p`, `stop`, `seed`, ...
     pub others: Map<String, Value>,
 }
 
 impl Engine {
     /// `most`: maximum number of concurrent answers.
-    pub fn new(knowledge: Knowledge, llm: Llm, default_model: String, metrics: Metrics, most: usize) -> Self {
+    pub fn new(knowledge: Knowledge, llm: Llm, configured_model: String, metrics: Metrics, most: usize) -> Self {
         Self {
             knowledge,
             llm,
-            default_model,
+            configured_model,
             metrics,
             permits: Arc::new(Semaphore::new(most)),
             unopened: Unopened::default(),
         }
+    }
+
+    /// The model of agents without one of their own. Asked each time: aliases change.
+    pub fn default_model(&self) -> String {
+        if self.configured_model.is_empty() { self.llm.default_model() } else { self.configured_model.clone() }
     }
 
     /// Takes a permit, or fails with `Overloaded`: callers do not wait, because an answer may take minutes.
@@ -120,10 +132,15 @@ impl Engine {
     }
 
     /// Retrieves chunks and starts the model. Returns when the model has accepted the request. Counts as in progress
-    /// until the answer is dropped.
-    pub async fn start(&self, question: &Question<'_>, permit: Permit) -> Result<Answer, AgentError> {
+    /// until the answer is dropped. `trace` learns what was done.
+    pub async fn start(
+        &self,
+        question: &Question<'_>,
+        permit: Permit,
+        trace: &mut Trace,
+    ) -> Result<Answer, AgentError> {
         let mut report = self.metrics.began(question.agent.id, question.conversation);
-        match self.begin(question, &mut report).await {
+        match self.begin(question, &mut report, trace).await {
             Ok((given, stream)) => {
                 let answer = Answer::new(given, stream, self.unopened.clone(), report, permit);
                 Ok(if question.begun.is_some() { answer.going_on() } else { answer })
@@ -139,20 +156,20 @@ impl Engine {
         &self,
         question: &Question<'_>,
         report: &mut Answering,
+        trace: &mut Trace,
     ) -> Result<(ModelInput, ChatStream), AgentError> {
-        let agent = question.agent;
-        let (mut sources, shortfall) = self.retrieve(question).await?;
+        let (agent, overrides) = (question.agent, &question.overrides);
+        let (mut sources, shortfall) = self.retrieve(question, trace).await?;
         report.fell_short(shortfall);
         if let Some(begun) = question.begun {
             continuing::keep_marks(&mut sources, &begun.citations);
         }
-        let model =
-            if agent.settings.model.is_empty() { self.default_model.clone() } else { agent.settings.model.clone() };
-        let mut request = ChatRequest::new(
-            model.clone(),
-            prompt::build(agent, question.history, &sources, question.text, question.begun),
-        );
-        let overrides = &question.overrides;
+        let own = (!agent.settings.model.is_empty()).then(|| agent.settings.model.clone());
+        let model = overrides.model.clone().or(own).unwrap_or_else(|| self.default_model());
+        let messages = prompt::build(agent, question.history, &sources, question.text, question.begun);
+        trace.sources.clone_from(&sources);
+        trace.given.clone_from(&messages);
+        let mut request = ChatRequest::new(model.clone(), messages);
         request.temperature = overrides.temperature.or(agent.settings.temperature);
         request.max_tokens = overrides.max_output_tokens.or(agent.settings.max_output_tokens);
         request.extra.clone_from(&overrides.others);
@@ -170,18 +187,27 @@ impl Engine {
     }
 
     /// The chunks that fit into the agent's token budget, best first, and what was left out.
-    async fn retrieve(&self, question: &Question<'_>) -> Result<(Vec<Citation>, Shortfall), AgentError> {
+    async fn retrieve(
+        &self,
+        question: &Question<'_>,
+        trace: &mut Trace,
+    ) -> Result<(Vec<Citation>, Shortfall), AgentError> {
         let settings = &question.agent.settings;
         if settings.knowledge_bases.is_empty() {
             return Ok((Vec::new(), Shortfall::default()));
         }
         let (query, question_cut_to) = prompt::search_query(question.text, question.history);
+        trace.query.clone_from(&query);
         let request = SearchRequest {
             query,
             limit: usize::try_from(settings.retrieval.limit).unwrap_or(usize::MAX),
             mode: settings.retrieval.mode,
+            explain: true,
         };
+        let began = Instant::now();
         let found = self.knowledge.search(question.org, &settings.knowledge_bases, &request).await?;
+        trace.search = Some(began.elapsed());
+        trace.explain = found.explain;
         let (fitting, passages_left_out) = fitting(found.hits, settings.retrieval.max_tokens);
         let sources = fitting.into_iter().zip(1..).map(|(hit, mark)| citation(mark, hit)).collect();
         Ok((sources, Shortfall { passages_left_out, question_cut_to, words_only: found.words_only }))

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Answer, Overrides, Question},
+    answer::{Answer, Overrides, Question, Trace, Via},
     error::AgentError,
     model::{Agent, Message, MessageId, MessageStatus, Speaker},
     service::{Agents, WeakAgents},
@@ -84,7 +84,8 @@ impl AgentBackend {
             begun: None,
         };
         let permit = agents.engine().enter().map_err(gateway_error)?;
-        let answer = agents.engine().start(&asked, permit).await.map_err(gateway_error)?;
+        let mut trace = Trace::new(&asked, Via::Model, agents.clock().now());
+        let answer = agents.engine().start(&asked, permit, &mut trace).await.map_err(gateway_error)?;
         let head = ChatChunk {
             id: format!("chatcmpl-{}", MessageId::generate(agents.clock()).0.simple()),
             object: "chat.completion.chunk".into(),
@@ -133,6 +134,7 @@ fn overrides(request: ChatRequest) -> Result<Overrides, LlmError> {
     Ok(Overrides {
         temperature: request.temperature,
         max_output_tokens: request.max_completion_tokens.or(request.max_tokens),
+        model: None,
         others: others.collect(),
     })
 }

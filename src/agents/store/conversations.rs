@@ -40,7 +40,8 @@ macro_rules! select {
     ($rest:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             Conversation,
-            r#"SELECT id AS "id: ConversationId", agent_id AS "agent_id: AgentId", title, created_at, updated_at
+            r#"SELECT id AS "id: ConversationId", agent_id AS "agent_id: AgentId", title, pinned_at IS NOT NULL AS "pinned!",
+                 shared_at IS NOT NULL AS "shared!", created_at, updated_at
                FROM conversations WHERE agent_id = $1 AND subject = $2 AND "# + $rest,
             $($argument),+
         )
@@ -49,6 +50,62 @@ macro_rules! select {
 
 pub async fn get(conn: &mut PgConnection, owner: Owner<'_>, id: ConversationId) -> sqlx::Result<Option<Conversation>> {
     select!("id = $3", owner.agent.0, owner.subject, id.0).fetch_optional(conn).await
+}
+
+/// A conversation, whoever's, with the subject of its owner.
+pub async fn of_anybody(
+    conn: &mut PgConnection,
+    agent: AgentId,
+    id: ConversationId,
+) -> sqlx::Result<Option<(Conversation, String)>> {
+    let row = sqlx::query!(
+        r#"SELECT title, subject, pinned_at IS NOT NULL AS "pinned!", shared_at IS NOT NULL AS "shared!", created_at, updated_at
+           FROM conversations WHERE id = $1 AND agent_id = $2"#,
+        id.0,
+        agent.0
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|r| {
+        let conversation = Conversation {
+            id,
+            agent_id: agent,
+            title: r.title,
+            pinned: r.pinned,
+            shared: r.shared,
+            created_at: r.created_at,
+            updated_at: r.updated_at,
+        };
+        (conversation, r.subject)
+    }))
+}
+
+/// Pins and shares, or no longer; `None` leaves it as it is. The first time of each counts.
+pub async fn mark(
+    conn: &mut PgConnection,
+    id: ConversationId,
+    pinned: Option<bool>,
+    shared: Option<bool>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE conversations SET \
+           pinned_at = CASE WHEN $2::boolean IS NULL THEN pinned_at WHEN $2 THEN coalesce(pinned_at, $4) END, \
+           shared_at = CASE WHEN $3::boolean IS NULL THEN shared_at WHEN $3 THEN coalesce(shared_at, $4) END \
+         WHERE id = $1",
+        id.0,
+        pinned,
+        shared,
+        now
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Notes which conversation this one was copied from.
+pub async fn set_copied_from(conn: &mut PgConnection, id: ConversationId, from: ConversationId) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE conversations SET copied_from = $2 WHERE id = $1", id.0, from.0).execute(conn).await.map(drop)
 }
 
 /// Newest first; `search` is a substring of the title, or words of one message.
@@ -143,9 +200,9 @@ pub async fn reopen_answer(conn: &mut PgConnection, id: MessageId, now: DateTime
     Ok(done.rows_affected() > 0)
 }
 
-/// Stores the end of an answer.
-pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Result<()> {
-    sqlx::query!(
+/// Stores the end of an answer. False if it is not there any more: its conversation was deleted.
+pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
         "UPDATE messages SET status = $2, content = $3, citations = $4, model = $5, error_code = $6, prompt_tokens = $7, \
          completion_tokens = $8, first_token_ms = $9, duration_ms = $10, finish_reason = $11, thinking = $12, agent_version = $13, \
          shortfall = $14 WHERE id = $1",
@@ -165,14 +222,14 @@ pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Resul
         Json(&m.shortfall) as _
     )
     .execute(conn)
-    .await
-    .map(drop)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Oldest first, without regenerated answers; the newest `limit` of them.
 pub async fn messages(conn: &mut PgConnection, conversation: ConversationId, limit: i64) -> sqlx::Result<Vec<Message>> {
     let rows = sqlx::query!(
-        r#"SELECT id AS "id: MessageId", role AS "role: Speaker", status AS "status: MessageStatus", content,
+        r#"SELECT id AS "id: MessageId", role AS "role: Speaker", status AS "status: MessageStatus", parent_id, content,
              citations AS "citations: Json<Vec<Citation>>", shortfall AS "shortfall: Json<Shortfall>", agent_version, model,
              error_code, finish_reason, thinking, prompt_tokens, completion_tokens, first_token_ms, duration_ms, created_at
            FROM messages WHERE conversation_id = $1 AND NOT superseded ORDER BY id DESC LIMIT $2"#,
@@ -185,6 +242,10 @@ pub async fn messages(conn: &mut PgConnection, conversation: ConversationId, lim
         id: r.id,
         role: r.role,
         status: r.status,
+        parent_id: r.parent_id.map(MessageId),
+        siblings: Vec::new(),
+        attachments: Vec::new(),
+        feedback: None,
         content: r.content,
         thinking: r.thinking,
         citations: r.citations.0,

@@ -1,5 +1,7 @@
 //! Agents, their settings, conversations, messages, citations.
 
+mod talk;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,6 +12,10 @@ use platform::{
     error::FieldError,
     id_type,
     names::{tidy, tidy_text, turns_direction},
+};
+
+pub use talk::{
+    Access, Attachment, AttachmentId, AttachmentKind, ConversationChange, ExportFormat, Exported, Rating, TraceId,
 };
 
 id_type!(AgentId, "An agent.");
@@ -37,6 +43,9 @@ impl Default for Retrieval {
 
 /// Knowledge bases of an agent.
 pub const MOST_BASES: usize = 20;
+/// Questions that an agent offers, and characters of one.
+const MOST_STARTERS: usize = 6;
+const LONGEST_STARTER: usize = 200;
 
 /// An agent's settings. Stored with each version.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -60,6 +69,11 @@ pub struct AgentSettings {
     /// When the documents do not contain the answer, the model may answer from its own knowledge and says so. Otherwise
     /// it says that they do not contain it.
     pub beyond_documents: bool,
+    /// Questions that are offered where a conversation begins; each up to 200 characters.
+    #[schema(max_items = 6)]
+    pub starters: Vec<String>,
+    /// The model takes pictures: they may be given with a question.
+    pub pictures: bool,
 }
 
 /// An agent with the settings of its current version.
@@ -174,6 +188,14 @@ impl Draft {
         if self.settings.knowledge_bases.len() > MOST_BASES {
             wrong("/knowledge_bases", "too_many", format!("at most {MOST_BASES} knowledge bases"));
         }
+        let starters = self.settings.starters.iter().map(|starter| tidy(starter)).filter(|starter| !starter.is_empty());
+        self.settings.starters = starters.collect();
+        if self.settings.starters.len() > MOST_STARTERS {
+            wrong("/starters", "too_many", format!("at most {MOST_STARTERS} questions"));
+        }
+        for (n, starter) in self.settings.starters.iter().enumerate() {
+            length(&mut wrong, &format!("/starters/{n}"), starter, 0, LONGEST_STARTER);
+        }
         if errors.is_empty() { Ok(self) } else { Err(errors) }
     }
 }
@@ -252,6 +274,10 @@ pub struct Conversation {
     pub id: ConversationId,
     pub agent_id: AgentId,
     pub title: String,
+    /// First in its owner's list.
+    pub pinned: bool,
+    /// Readable for the whole organisation by its address.
+    pub shared: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -297,6 +323,18 @@ pub struct Message {
     pub id: MessageId,
     pub role: Speaker,
     pub status: MessageStatus,
+    /// The message that it follows, once the conversation has branched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<MessageId>,
+    /// The messages that stand for each other here, this one among them, oldest first; absent where there is only this one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub siblings: Vec<MessageId>,
+    /// Of a question.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// One's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Rating>,
     /// The answer's text without its thinking.
     pub content: String,
     /// The model's thinking before the answer, if it shows it. Never sent to a model again.
@@ -326,6 +364,10 @@ impl Message {
             id,
             role,
             status,
+            parent_id: None,
+            siblings: Vec::new(),
+            attachments: Vec::new(),
+            feedback: None,
             content,
             thinking: String::new(),
             citations: Vec::new(),

@@ -1,0 +1,1 @@
+//! Branches of a conversation: parents, siblings, and which of them are shown.
