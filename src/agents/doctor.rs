@@ -20,7 +20,8 @@ impl Check for DefaultModel {
     }
 
     async fn run(&self) -> CheckResult {
-        match self.0.default_model() {
+        let model = self.0.default_model();
+        match model.as_str() {
             EXTRACTIVE_MODEL => CheckResult::warn(
                 "agents only quote documents: no language model is configured",
                 "add a provider under [llm.providers] and the alias `quality`",

@@ -8,8 +8,9 @@
 //! Deleting a document also deletes its quotations: database triggers empty the citations of stored answers
 //! (`0062_agents_forget_deleted.sql`), so that knowledge need not depend on agents.
 //!
-//! Owns `agents`, `agent_versions`, `conversations`, `messages`. No jobs. Metrics: `holdfast_agents_*`. Check:
-//! `agents.answers`.
+//! Owns `agents`, `agent_versions`, `conversations`, `messages`, and about these `agent_answer_pieces`, `agent_attachments`,
+//! `agent_feedback`; for those who may see how answers came about `agent_traces`, `agent_trace_details`, `agent_document_uses`,
+//! `agent_privacy`; and the objects in the folder `agents`. No jobs. Metrics: `holdfast_agents_*`. Check: `agents.answers`.
 
 // `Send` checks on DataFusion's futures exceed the default recursion limit of 128.
 #![recursion_limit = "256"]
@@ -18,6 +19,7 @@ mod answer;
 mod backend;
 mod citations;
 pub mod config;
+mod directory;
 mod doctor;
 mod error;
 mod events;
@@ -27,6 +29,7 @@ mod module;
 mod overview;
 pub mod pages;
 mod prompt;
+mod render;
 pub mod routes;
 mod service;
 mod store;
@@ -40,8 +43,9 @@ pub use error::AgentError;
 pub use events::EVENTS;
 pub use metrics::Metrics;
 pub use model::{
-    Agent, AgentId, AgentSettings, Citation, Conversation, ConversationId, Draft, Message, MessageId, Retrieval,
+    Access, Agent, AgentId, AgentSettings, Attachment, AttachmentId, AttachmentKind, Citation, Conversation,
+    ConversationChange, ConversationId, Draft, ExportFormat, Exported, Message, MessageId, Rating, Retrieval, TraceId,
 };
-pub use module::{READ, ROOM, WRITE, build};
-pub use service::{Agents, Deps};
+pub use module::{Needs, READ, ROOM, WRITE, build};
+pub use service::{Agents, Deps, FOLDER, Joined, Reader};
 pub use store::conversations::AnswerCounts;

@@ -9,8 +9,8 @@ use super::{
     model::{
         Agent, AgentId, AgentSettings, Citation, Draft, Message, MessageId, MessageStatus, Retrieval, Speaker, slug_of,
     },
-    pages::chat::answer_html,
     prompt,
+    render::answer_html,
     service::{answered, title_of},
 };
 use knowledge::{KnowledgeBaseId, MAX_QUERY_CHARS};

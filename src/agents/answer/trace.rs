@@ -59,6 +59,7 @@ pub struct Trace {
 /// How an answer ended.
 #[derive(Debug)]
 pub struct Finished {
+    /// Counts in a conversation only: else it is stored nowhere.
     pub message: Option<MessageId>,
     pub status: MessageStatus,
     pub error_code: Option<String>,
@@ -144,7 +145,7 @@ impl Trace {
             subject: self.subject,
             via: self.via,
             conversation: self.conversation,
-            message: answer.message,
+            message: self.conversation.and(answer.message),
             trace_id: self.trace_id,
             status: answer.status,
             grounded: self.grounded,

@@ -384,6 +384,10 @@ impl Message {
         }
     }
 
+    pub fn is_being_written(&self) -> bool {
+        self.status == MessageStatus::Streaming
+    }
+
     /// Whether the answer was cut off at its length limit.
     pub fn is_cut_off(&self) -> bool {
         self.status == MessageStatus::Complete && self.finish_reason.as_deref() == Some("length")

@@ -1,19 +1,24 @@
 //! The playground: conversations with an agent. Works with plain forms; `chat.js` adds streaming.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
+use axum::{
+    Router,
+    extract::State,
+    response::Response,
+    routing::{get, post},
+};
 use serde::Deserialize;
 
 use super::reasons;
 use crate::{
-    citations::{false_definitions, marks},
     error::AgentError,
     model::{
         Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall, Speaker,
     },
+    render::{Words, draw},
     service::{Agents, Ask},
 };
-use console::{Flash, Form, Nothing, PageResult, Pager, Shell, markdown};
+use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
 use llm::INFERENCE;
 use platform::{
     error::ApiError,
@@ -21,17 +26,33 @@ use platform::{
     names::with_directions_shown,
 };
 
+pub(super) fn router() -> Router<Agents> {
+    Router::new()
+        .route("/agents/{agent}", get(open))
+        .route("/agents/{agent}/ask", post(ask))
+        .route("/agents/{agent}/conversations/{conversation}", get(conversation))
+        .route("/agents/{agent}/conversations/{conversation}/ask", post(ask_in))
+        .route("/agents/{agent}/conversations/{conversation}/regenerate", post(regenerate))
+        .route("/agents/{agent}/conversations/{conversation}/continue", post(go_on))
+        .route("/agents/{agent}/conversations/{conversation}/stop", post(stop))
+        .route("/agents/{agent}/conversations/{conversation}/rename", post(rename))
+        .route("/agents/{agent}/conversations/{conversation}/delete", post(delete))
+}
+
 /// A message as shown on the page.
 struct Shown {
     message: Message,
     /// The text as HTML, with marks as links to the sources below it.
     html: String,
+    /// Numbers of its sources in the order in which the text names them.
+    order: String,
 }
 
 impl Shown {
     fn new(message: Message) -> Self {
-        let html = answer_html(&message.content, &message.citations);
-        Self { message, html }
+        let drawn = draw(&message.content, &message.citations, false, &Words::default());
+        let order: Vec<String> = drawn.order.iter().map(ToString::to_string).collect();
+        Self { message, html: drawn.blocks.concat(), order: order.join(" ") }
     }
 
     /// The question as it was asked.
@@ -86,49 +107,6 @@ impl Shown {
 
     fn seconds(&self) -> Option<f64> {
         self.message.duration_ms.map(|ms| ms as f64 / 1e3)
-    }
-}
-
-/// An answer's text as HTML, with each citation as a link to the chunk in its document. Everything else stays as the
-/// model wrote it.
-pub(crate) fn answer_html(text: &str, citations: &[Citation]) -> String {
-    let known = |n: u32| citations.iter().any(|c| c.mark == n);
-    let found = if citations.is_empty() { Vec::new() } else { marks(text, known) };
-    // Placeholder for the links: a character that this text does not contain and that means nothing to Markdown. It
-    // must be chosen per text, because documents may contain any: icon fonts use this range.
-    let Some(place) = ('\u{e000}'..='\u{f8ff}').find(|c| !text.contains(*c)) else {
-        return with_directions_shown(&markdown(text));
-    };
-    let mut edits: Vec<(std::ops::Range<usize>, String)> =
-        found.iter().enumerate().map(|(n, mark)| (mark.range.clone(), format!("{place}{n}{place}"))).collect();
-    edits.extend(false_definitions(text).into_iter().map(|at| (at..at, "\\".to_owned())));
-    edits.sort_by_key(|(range, _)| range.start);
-    let (mut source, mut from) = (String::with_capacity(text.len()), 0);
-    for (range, with) in edits {
-        // In a list of sources such as `[1]: handbook.md`, look for marks only after its own bracket.
-        if range.start >= from {
-            source.push_str(&text[from..range.start]);
-            source.push_str(&with);
-            from = range.end;
-        }
-    }
-    source.push_str(&text[from..]);
-    // Every second part is a number between two placeholders. Replaced in one pass: an answer may contain thousands.
-    let links = |n: &str| -> String {
-        let mark = n.parse().ok().and_then(|n: usize| found.get(n));
-        let numbers = mark.map_or(&[][..], |mark| &mark.numbers);
-        numbers.iter().filter_map(|n| citations.iter().find(|c| c.mark == *n)).map(link).collect()
-    };
-    let html = markdown(&source);
-    let linked = html.split(place).enumerate().map(|(n, part)| if n % 2 == 0 { part.to_owned() } else { links(part) });
-    with_directions_shown(&linked.collect::<String>())
-}
-
-fn link(citation: &Citation) -> String {
-    if citation.deleted {
-        format!("<span class=\"citation\">{}</span>", citation.mark)
-    } else {
-        format!("<a class=\"citation\" href=\"{}\">{}</a>", citation.path(), citation.mark)
     }
 }
 
@@ -194,8 +172,7 @@ async fn page(
     let slice = query.slice()?;
     let list = slice.page(agents.conversations(shell.principal(), id, query.search(), &slice).await?, |c| c.id.0);
     let pager = Pager::new(&format!("/agents/{id}"), &[], &query, list.next_cursor.as_deref());
-    let model =
-        if agent.settings.model.is_empty() { agents.default_model().to_owned() } else { agent.settings.model.clone() };
+    let model = if agent.settings.model.is_empty() { agents.default_model() } else { agent.settings.model.clone() };
     let (seen_from, gone) = (agents.seen_from(&messages), agents.bases_gone(shell.org_id(), &agent).await?);
     let messages = messages.into_iter().map(Shown::new).collect();
     shell.render(&Chat {
@@ -235,6 +212,10 @@ pub struct Question {
     content: String,
 }
 
+fn question(form: Question) -> Ask {
+    Ask::Question { text: form.content, attachments: Vec::new() }
+}
+
 pub async fn ask(
     shell: Shell,
     State(agents): State<Agents>,
@@ -246,7 +227,7 @@ pub async fn ask(
         return Ok(shell.redirect(&format!("/agents/{id}"), &Flash::warn("agents-ask-something")));
     }
     let conversation = agents.start_conversation(shell.principal(), id).await?;
-    answered(&shell, &agents, id, conversation.id, Ask::Question(form.content)).await
+    answered(&shell, &agents, id, conversation.id, question(form)).await
 }
 
 pub async fn ask_in(
@@ -256,7 +237,7 @@ pub async fn ask_in(
     Form(form): Form<Question>,
 ) -> PageResult {
     shell.principal().require(INFERENCE)?;
-    answered(&shell, &agents, id, conversation, Ask::Question(form.content)).await
+    answered(&shell, &agents, id, conversation, question(form)).await
 }
 
 pub async fn regenerate(
@@ -266,7 +247,7 @@ pub async fn regenerate(
     Form(_): Form<Nothing>,
 ) -> PageResult {
     shell.principal().require(INFERENCE)?;
-    answered(&shell, &agents, id, conversation, Ask::Again).await
+    answered(&shell, &agents, id, conversation, Ask::Again { model: None }).await
 }
 
 pub async fn go_on(
@@ -313,7 +294,7 @@ async fn answered(
         Err(error) => return Err(error.into()),
     };
     // A failed answer shows its error in the conversation.
-    while asked.events.recv().await.is_some() {}
+    while asked.events.next().await.is_some() {}
     Ok(console::see_other(&back))
 }
 

@@ -1,7 +1,11 @@
 //! The agent form.
 
 use askama::Template;
-use axum::extract::State;
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
 use serde::Deserialize;
 
 use crate::{
@@ -20,6 +24,13 @@ use platform::{
 /// Knowledge bases to choose from, the newest.
 const CHOICES: i64 = 200;
 
+pub(super) fn router() -> Router<Agents> {
+    Router::new()
+        .route("/agents", post(create))
+        .route("/agents/new", get(new))
+        .route("/agents/{agent}/edit", get(edit).post(update))
+}
+
 /// The form's fields as typed; numbers are text, so that invalid ones can be shown again.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -37,6 +48,10 @@ pub struct Fields {
     max_output_tokens: String,
     /// `on` if checked.
     beyond_documents: String,
+    /// One in a line.
+    starters: String,
+    /// `on` if checked.
+    pictures: String,
     note: String,
     etag: String,
 }
@@ -56,7 +71,9 @@ impl Fields {
             max_tokens: settings.retrieval.max_tokens.to_string(),
             temperature: settings.temperature.map(|t| t.to_string()).unwrap_or_default(),
             max_output_tokens: settings.max_output_tokens.map(|t| t.to_string()).unwrap_or_default(),
-            beyond_documents: if settings.beyond_documents { "on".into() } else { String::new() },
+            beyond_documents: checked(settings.beyond_documents),
+            starters: settings.starters.join("\n"),
+            pictures: checked(settings.pictures),
             note: String::new(),
             etag: agent.etag(),
         }
@@ -78,6 +95,8 @@ impl Fields {
             temperature: number(&self.temperature.replace(',', "."), "/temperature", &mut errors),
             max_output_tokens: number(&self.max_output_tokens, "/max_output_tokens", &mut errors),
             beyond_documents: self.beyond_documents == "on",
+            starters: self.starters.lines().map(str::to_owned).collect(),
+            pictures: self.pictures == "on",
         };
         if !errors.is_empty() {
             return Err(AgentError::Invalid(errors));
@@ -85,6 +104,11 @@ impl Fields {
         let Self { name, slug, description, note, .. } = self.clone();
         Ok(Draft { slug, name, description, settings, note })
     }
+}
+
+/// What a form sends for a box.
+fn checked(is_checked: bool) -> String {
+    if is_checked { "on".to_owned() } else { String::new() }
 }
 
 /// An empty field is `None`; anything else must be a number.
@@ -116,7 +140,7 @@ struct Edit<'a> {
     errors: FormErrors,
     bases: Vec<Base>,
     models: Vec<String>,
-    default_model: &'a str,
+    default_model: String,
 }
 
 impl Edit<'_> {

@@ -1,7 +1,11 @@
 //! The list of agents, an agent's versions, deletion.
 
 use askama::Template;
-use axum::extract::State;
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
 use serde::Deserialize;
 
 use crate::{
@@ -12,6 +16,13 @@ use crate::{
 use console::{Flash, Form, Nothing, PageResult, Pager, Shell};
 use platform::http::{ListQuery, Path, Query};
 
+pub(super) fn router() -> Router<Agents> {
+    Router::new()
+        .route("/agents", get(list))
+        .route("/agents/{agent}/versions", get(versions).post(roll_back))
+        .route("/agents/{agent}/delete", post(delete))
+}
+
 #[derive(Template)]
 #[template(path = "agents/templates/list.html")]
 struct List<'a> {
@@ -19,7 +30,7 @@ struct List<'a> {
     agents: Vec<Agent>,
     query: ListQuery,
     pager: Pager,
-    default_model: &'a str,
+    default_model: String,
 }
 
 pub async fn list(shell: Shell, State(agents): State<Agents>, Query(query): Query<ListQuery>) -> PageResult {

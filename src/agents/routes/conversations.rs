@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::sse;
 use crate::{
     model::{AgentId, Conversation, ConversationId, Message},
-    service::{Agents, AnswerEvent, Ask, Asked, Failure},
+    service::{Agents, AnswerEvent, Ask, Failure, Joined},
 };
 use llm::INFERENCE;
 use platform::{
@@ -139,7 +139,8 @@ pub(super) async fn post_message(
 ) -> Result<Response, ApiError> {
     who.require(INFERENCE)?;
     refuse_key(&headers)?;
-    let asked = agents.ask(&who, agent, id, Ask::Question(body.content)).await?;
+    let ask = Ask::Question { text: body.content, attachments: Vec::new() };
+    let asked = agents.ask(&who, agent, id, ask).await?;
     answer(&agents, asked, body.stream || wants_events(&headers)).await
 }
 
@@ -162,7 +163,7 @@ pub(super) async fn regenerate_answer(
 ) -> Result<Response, ApiError> {
     who.require(INFERENCE)?;
     refuse_key(&headers)?;
-    let asked = agents.ask(&who, agent, id, Ask::Again).await?;
+    let asked = agents.ask(&who, agent, id, Ask::Again { model: None }).await?;
     answer(&agents, asked, body.stream || wants_events(&headers)).await
 }
 
@@ -220,12 +221,12 @@ fn wants_events(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/event-stream"))
 }
 
-async fn answer(agents: &Agents, asked: Asked, stream: bool) -> Result<Response, ApiError> {
+async fn answer(agents: &Agents, asked: Joined, stream: bool) -> Result<Response, ApiError> {
     if stream {
         return Ok(sse::respond(asked, agents.llm().heartbeat()));
     }
     let mut events = asked.events;
-    while let Some(event) = events.recv().await {
+    while let Some((_, event)) = events.next().await {
         if let AnswerEvent::End { message, error, failure } = event {
             return match failure {
                 None => Ok(Json(message).into_response()),

@@ -1,6 +1,7 @@
 //! `/api/v1/agents`: agents, versions, conversations, answers.
 
 mod agents;
+mod answers;
 mod conversations;
 pub(super) mod sse;
 
@@ -26,4 +27,5 @@ pub fn router() -> OpenApiRouter<Agents> {
         .routes(routes!(conversations::regenerate_answer))
         .routes(routes!(conversations::continue_answer))
         .routes(routes!(conversations::stop_answer))
+        .merge(answers::router())
 }

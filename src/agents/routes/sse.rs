@@ -6,11 +6,11 @@ use axum::response::{Response, sse::Event};
 use futures::{StreamExt as _, stream};
 use serde::Serialize;
 
-use crate::service::{AnswerEvent, Asked};
+use crate::service::{AnswerEvent, Joined};
 use platform::http::event_stream;
 
 /// First `start` with both messages, then the answer's events as they come.
-pub fn respond(asked: Asked, heartbeat: Duration) -> Response {
+pub fn respond(asked: Joined, heartbeat: Duration) -> Response {
     #[derive(Serialize)]
     struct Start<'a> {
         question: &'a crate::model::Message,
@@ -18,7 +18,7 @@ pub fn respond(asked: Asked, heartbeat: Duration) -> Response {
     }
     let start = event("start", &Start { question: &asked.question, message: &asked.answer });
     let events =
-        stream::unfold(asked.events, |mut events| async move { Some((events.recv().await?, events)) }).map(|e| {
+        stream::unfold(asked.events, |mut events| async move { Some((events.next().await?, events)) }).map(|(_, e)| {
             let name = match &e {
                 AnswerEvent::Sources { .. } => "sources",
                 AnswerEvent::Delta { .. } => "delta",

@@ -225,6 +225,18 @@ impl Agents {
         Ok(())
     }
 
+    /// The agents that answer from a knowledge base, with their names.
+    pub async fn using(
+        &self,
+        org: OrgId,
+        base: knowledge::KnowledgeBaseId,
+    ) -> Result<Vec<(AgentId, String)>, AgentError> {
+        let mut tx = self.0.db.tenant(org).await?;
+        let using = store::using(&mut tx, base).await?;
+        drop(tx);
+        Ok(using)
+    }
+
     /// How many of an agent's knowledge bases are deleted; it answers without them.
     pub async fn bases_gone(&self, org: OrgId, agent: &Agent) -> Result<usize, AgentError> {
         let mut gone = 0;
@@ -239,7 +251,7 @@ impl Agents {
     }
 
     /// Checks that knowledge bases exist and that the model can answer.
-    async fn check_references(&self, org: OrgId, draft: &Draft) -> Result<(), AgentError> {
+    pub(super) async fn check_references(&self, org: OrgId, draft: &Draft) -> Result<(), AgentError> {
         let mut errors = Vec::new();
         let settings = &draft.settings;
         for (i, id) in settings.knowledge_bases.iter().enumerate() {

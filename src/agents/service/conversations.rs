@@ -1,21 +1,23 @@
 //! Conversations: their owners, and asking questions.
 
-use super::{
-    Agents,
-    writing::{Asked, Job},
-};
+use uuid::Uuid;
+
+use super::{Agents, Joined, writing::Job};
 use crate::{
-    answer::Begun,
+    answer::{Begun, Overrides, Via},
     error::AgentError,
     events::ConversationDeleted,
-    model::{Agent, AgentId, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker},
-    store::{conversations as store, conversations::Owner},
+    model::{
+        Agent, AgentId, Attachment, AttachmentId, Conversation, ConversationId, Message, MessageId, MessageStatus,
+        Speaker,
+    },
+    store::{attachments, conversations as store, conversations::Owner, feedback},
 };
+use llm::RefusedModel;
 use platform::{
     db::{self, DbError, Tx},
     error::FieldError,
     http::{Principal, Slice},
-    ids::OrgId,
     lifecycle::uncancelled,
     names::{tidy, tidy_text},
 };
@@ -24,16 +26,18 @@ use platform::{
 #[derive(Clone, Debug)]
 pub enum Ask {
     /// A new question.
-    Question(String),
-    /// Regenerate the last answer; the previous one is hidden.
-    Again,
+    Question { text: String, attachments: Vec<AttachmentId> },
+    /// The question `message` in other words; what followed it is hidden.
+    Edit { message: MessageId, text: String, attachments: Vec<AttachmentId> },
+    /// Regenerate the last answer, with this model if one is named; the previous one is hidden.
+    Again { model: Option<String> },
     /// Continue the last answer.
     Continue,
 }
 
 impl Agents {
     /// Most messages to read: a full conversation, and the answer that fills it.
-    fn shown(&self) -> i64 {
+    pub(super) fn shown(&self) -> i64 {
         i64::from(self.0.config.max_messages) + 1
     }
 
@@ -70,6 +74,8 @@ impl Agents {
             id: ConversationId::generate(&self.0.clock),
             agent_id: agent.id,
             title: String::new(),
+            pinned: false,
+            shared: false,
             created_at: now,
             updated_at: now,
         };
@@ -107,7 +113,8 @@ impl Agents {
         let conversation = store::get(&mut tx, Owner { agent, subject: &subject }, id)
             .await?
             .ok_or(AgentError::NotFound("conversation"))?;
-        let messages = store::messages(&mut tx, id, self.shown()).await?;
+        let mut messages = store::messages(&mut tx, id, self.shown()).await?;
+        furnish(&mut tx, &subject, &mut messages).await?;
         tx.commit().await?;
         Ok((conversation, messages))
     }
@@ -119,10 +126,7 @@ impl Agents {
         id: ConversationId,
         title: &str,
     ) -> Result<Conversation, AgentError> {
-        let title = tidy(title);
-        if title.is_empty() || title.chars().count() > 200 {
-            return Err(AgentError::Invalid(vec![FieldError::new("/title", "invalid_length", "1 to 200 characters")]));
-        }
+        let title = check_title(title)?;
         let (mut conversation, _) = self.conversation(who, agent, id).await?;
         conversation.title = title;
         conversation.updated_at = self.0.clock.now();
@@ -164,14 +168,15 @@ impl Agents {
         agent: AgentId,
         id: ConversationId,
         ask: Ask,
-    ) -> Result<Asked, AgentError> {
+    ) -> Result<Joined, AgentError> {
         let (agents, who) = (self.clone(), who.clone());
         // A client that disconnects midway must not leave behind an answer without a writer.
         uncancelled(async move { agents.begin(&who, agent, id, ask).await }).await.map_err(DbError::from)?
     }
 
-    async fn begin(&self, who: &Principal, agent: AgentId, id: ConversationId, ask: Ask) -> Result<Asked, AgentError> {
+    async fn begin(&self, who: &Principal, agent: AgentId, id: ConversationId, ask: Ask) -> Result<Joined, AgentError> {
         let (agent, subject) = (self.get(who.org_id, agent).await?, who.subject());
+        let model = self.chosen_model(&ask).await?;
         let mut tx = self.0.db.tenant(who.org_id).await?;
         let conversation = store::get(&mut tx, Owner { agent: agent.id, subject: &subject }, id)
             .await?
@@ -184,18 +189,29 @@ impl Agents {
         let new = || self.message(Speaker::Assistant, MessageStatus::Streaming, String::new(), Some(&agent));
         let mut replaces = Vec::new();
         let (question, answer, begun) = match ask {
-            Ask::Question(text) => {
+            Ask::Question { text, attachments } => {
                 self.check_room(history.len())?;
-                (self.write_question(&mut tx, who.org_id, &conversation, &text).await?, new(), None)
+                let question = self.write_question(&mut tx, who, &conversation, &text).await?;
+                (claim(&mut tx, agent.id, &subject, question, &attachments).await?, new(), None)
             }
-            Ask::Again => {
+            Ask::Edit { message, text, attachments } => {
+                let is_edited = |m: &Message| m.id == message && m.role == Speaker::User;
+                let at = history.iter().position(is_edited).ok_or(AgentError::NotFound("message"))?;
+                for old in history.split_off(at) {
+                    store::supersede(&mut tx, old.id).await?;
+                }
+                let question = self.write_question(&mut tx, who, &conversation, &text).await?;
+                (claim(&mut tx, agent.id, &subject, question, &attachments).await?, new(), None)
+            }
+            Ask::Again { .. } => {
                 let (question, old) = take_back(&mut tx, &mut history).await?;
                 replaces = old;
                 (question, new(), None)
             }
             Ask::Continue => {
                 let (question, mut answer) = to_continue(&mut history)?;
-                if !store::reopen_answer(&mut tx, answer.id, self.0.clock.now()).await? {
+                let reopened = store::reopen_answer(&mut tx, answer.id, self.0.clock.now()).await;
+                if !reopened.map_err(refused_meanwhile)? {
                     return Err(AgentError::Busy);
                 }
                 let begun = Begun { text: answer.content.clone(), citations: answer.citations.clone() };
@@ -206,7 +222,7 @@ impl Agents {
             }
         };
         if begun.is_none() {
-            store::insert_message(&mut tx, who.org_id, id, &answer).await.map_err(deleted_meanwhile)?;
+            store::insert_message(&mut tx, who.org_id, id, &answer).await.map_err(refused_meanwhile)?;
         }
         tx.commit().await?;
         let history = answered(history, self.0.config.history_messages);
@@ -220,15 +236,28 @@ impl Agents {
             answer,
             begun,
             replaces,
+            overrides: Overrides { model, ..Overrides::default() },
+            via: Via::of(who),
             turn,
             permit,
         }))
     }
 
+    /// The model that a new answer is wanted from, if one is named.
+    async fn chosen_model(&self, ask: &Ask) -> Result<Option<String>, AgentError> {
+        let Ask::Again { model: Some(model) } = ask else { return Ok(None) };
+        match self.llm().check_chat_model(model).await {
+            Ok(()) => Ok(Some(model.clone())),
+            Err(RefusedModel { code, message }) => {
+                Err(AgentError::Invalid(vec![FieldError::new("/model", code, message)]))
+            }
+        }
+    }
+
     async fn write_question(
         &self,
         tx: &mut Tx,
-        org: OrgId,
+        who: &Principal,
         conversation: &Conversation,
         text: &str,
     ) -> Result<Message, AgentError> {
@@ -236,14 +265,20 @@ impl Agents {
             .check_question(text)
             .map_err(|why| AgentError::Invalid(vec![FieldError::new("/content", "invalid_length", why)]))?;
         let message = self.message(Speaker::User, MessageStatus::Complete, text, None);
-        store::insert_message(tx, org, conversation.id, &message).await.map_err(deleted_meanwhile)?;
+        store::insert_message(tx, who.org_id, conversation.id, &message).await.map_err(refused_meanwhile)?;
         if conversation.title.is_empty() {
             store::rename(tx, conversation.id, &title_of(&message.content), message.created_at).await?;
         }
         Ok(message)
     }
 
-    fn message(&self, role: Speaker, status: MessageStatus, content: String, agent: Option<&Agent>) -> Message {
+    pub(super) fn message(
+        &self,
+        role: Speaker,
+        status: MessageStatus,
+        content: String,
+        agent: Option<&Agent>,
+    ) -> Message {
         let message = Message::new(MessageId::generate(&self.0.clock), role, status, content, self.0.clock.now());
         Message { agent_version: agent.map(|a| a.version), ..message }
     }
@@ -291,9 +326,57 @@ pub(crate) fn answered(history: Vec<Message>, most: u32) -> Vec<Message> {
     kept
 }
 
-/// The conversation existed a moment ago.
-fn deleted_meanwhile(error: sqlx::Error) -> AgentError {
+/// Gives what was uploaded for it to a question.
+async fn claim(
+    tx: &mut Tx,
+    agent: AgentId,
+    subject: &str,
+    question: Message,
+    ids: &[AttachmentId],
+) -> Result<Message, AgentError> {
+    if ids.is_empty() {
+        return Ok(question);
+    }
+    let wanted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let claimed = attachments::claim(tx, agent, subject, question.id, &wanted).await?;
+    if claimed != wanted.len() as u64 {
+        return Err(AgentError::NotFound("attachment"));
+    }
+    let attached = attachments::of(tx, &[question.id.0]).await?;
+    Ok(Message { attachments: attached.into_iter().map(|(_, attachment)| attachment).collect(), ..question })
+}
+
+/// Adds what belongs to these messages: attachments, and what the subject thinks of them.
+pub(super) async fn furnish(tx: &mut Tx, subject: &str, messages: &mut [Message]) -> Result<(), AgentError> {
+    let ids: Vec<Uuid> = messages.iter().map(|message| message.id.0).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut ratings = feedback::of(tx, &ids, subject).await?;
+    let mut attached = attachments::of(tx, &ids).await?;
+    for message in messages {
+        message.feedback = ratings.remove(&message.id);
+        let (own, others) = attached.into_iter().partition(|(id, _)| *id == message.id);
+        attached = others;
+        let own: Vec<(MessageId, Attachment)> = own;
+        message.attachments = own.into_iter().map(|(_, attachment)| attachment).collect();
+    }
+    Ok(())
+}
+
+/// A title as it is stored.
+pub(super) fn check_title(title: &str) -> Result<String, AgentError> {
+    let title = tidy(title);
+    if title.is_empty() || title.chars().count() > 200 {
+        return Err(AgentError::Invalid(vec![FieldError::new("/title", "invalid_length", "1 to 200 characters")]));
+    }
+    Ok(title)
+}
+
+/// The conversation existed a moment ago, and nothing was being written in it here.
+fn refused_meanwhile(error: sqlx::Error) -> AgentError {
     match db::constraint(&error) {
+        Some("messages_one_answer_idx") => AgentError::Busy,
         Some("messages_conversation_id_fkey") => AgentError::NotFound("conversation"),
         _ => error.into(),
     }

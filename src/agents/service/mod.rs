@@ -1,7 +1,16 @@
 //! The rules of agents and conversations.
 
 mod agents;
+mod attachments;
+mod branches;
 mod conversations;
+mod export;
+mod feedback;
+mod retention;
+mod running;
+mod sharing;
+mod sight;
+mod trying;
 mod writing;
 
 use std::{sync::Arc, time::Duration};
@@ -9,17 +18,21 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 
 use super::{answer::Engine, backend::backend, config::Config, error::AgentError, metrics::Metrics, store};
+use images::Pool;
 use jobs::{By, Loops};
 use knowledge::Knowledge;
 use llm::Llm;
 use platform::{clock::Clock, db::Db, lifecycle::Lifecycle};
+use storage::Storage;
 
 pub use agents::NewVersion;
+pub use attachments::FOLDER;
 pub use conversations::Ask;
 #[cfg(test)]
 pub(super) use conversations::{answered, title_of};
+pub use running::{Joined, Reader};
 use writing::Writers;
-pub use writing::{AnswerEvent, Asked, Failure};
+pub use writing::{AnswerEvent, Failure};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
 /// How often a writer records that its answer is still being written.
@@ -29,10 +42,15 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
 const SILENT: TimeDelta = TimeDelta::seconds(60);
 
 /// Agents and conversations. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Agents(Arc<Inner>);
 
-#[derive(Debug)]
+impl std::fmt::Debug for Agents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Agents").finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     db: Db,
     clock: Clock,
@@ -40,10 +58,12 @@ struct Inner {
     lifecycle: Lifecycle,
     engine: Engine,
     writers: Writers,
+    /// Pictures of questions: this room's folder of the object store.
+    objects: Storage,
+    pictures: Pool,
 }
 
 /// What the service is built from.
-#[derive(Debug)]
 pub struct Deps {
     pub db: Db,
     pub clock: Clock,
@@ -52,24 +72,27 @@ pub struct Deps {
     pub metrics: Metrics,
     pub knowledge: Knowledge,
     pub llm: Llm,
+    /// The room's folder of the object store.
+    pub objects: Storage,
+    /// Children that decode pictures.
+    pub pictures: Pool,
 }
 
 impl Agents {
     /// Builds the service and registers `agent/` with the gateway.
     pub fn new(deps: Deps) -> Self {
-        let configured = deps.config.default_model.clone();
-        let default_model = if configured.is_empty() { deps.llm.default_model() } else { configured };
-        let Deps { db, clock, config, lifecycle, metrics, knowledge, llm } = deps;
-        let engine = Engine::new(knowledge, llm.clone(), default_model, metrics, config.max_concurrent_answers);
+        let Deps { db, clock, config, lifecycle, metrics, knowledge, llm, objects, pictures } = deps;
+        let (model, most) = (config.default_model.clone(), config.max_concurrent_answers);
+        let engine = Engine::new(knowledge, llm.clone(), model, metrics, most);
         let writers = Writers::default();
-        let agents = Self(Arc::new(Inner { db, clock, config, lifecycle, engine, writers }));
+        let agents = Self(Arc::new(Inner { db, clock, config, lifecycle, engine, writers, objects, pictures }));
         llm.register("agent", backend(&agents));
         agents
     }
 
     /// The model of agents without one of their own.
-    pub fn default_model(&self) -> &str {
-        &self.0.engine.default_model
+    pub fn default_model(&self) -> String {
+        self.0.engine.default_model()
     }
 
     /// The gateway, for the list of models that an agent may use.
@@ -101,6 +124,10 @@ impl Agents {
 
     pub(super) fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    pub(super) fn db(&self) -> &Db {
+        &self.0.db
     }
 
     pub(super) fn clock(&self) -> &Clock {

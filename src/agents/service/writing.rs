@@ -15,11 +15,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use utoipa::ToSchema;
 
-use super::{ALIVE_EVERY, Agents};
+use super::{ALIVE_EVERY, Agents, Joined, Reader};
 use crate::{
-    answer::{Answer, AnswerPiece, Begun, LONGEST_REPEATED, Overrides, Permit, Question, cited, joined},
+    answer::{
+        Answer, AnswerPiece, Begun, Finished, LONGEST_REPEATED, Overrides, Permit, Question, Trace, TraceRow, Via,
+        cited, joined,
+    },
     error::AgentError,
-    model::{Agent, Citation, ConversationId, Message, MessageId, MessageStatus, Shortfall},
+    model::{Agent, Citation, ConversationId, Message, MessageId, MessageStatus, Shortfall, TraceId},
     store::conversations as store,
 };
 use platform::{
@@ -52,6 +55,14 @@ pub enum AnswerEvent {
     },
 }
 
+impl AnswerEvent {
+    /// The last one.
+    pub(super) fn end(message: Message, error: Option<ApiError>) -> Self {
+        let failure = error.as_ref().map(|e| Failure { status: e.status, retry_after: e.retry_after });
+        Self::End { message: Box::new(message), error: error.map(|e| e.detail), failure }
+    }
+}
+
 /// Status of a failed answer, and when to retry.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure {
@@ -59,14 +70,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
 }
 
-/// A stored question and its answer in progress.
-#[derive(Debug)]
-pub struct Asked {
-    pub question: Message,
-    /// The answer's message as stored now, still empty.
-    pub answer: Message,
-    pub events: mpsc::Receiver<AnswerEvent>,
-}
+/// Events that wait for a slow reader: it should slow the model down instead of filling memory.
+pub(super) const EVENTS: usize = 64;
 
 /// Conversations with an answer in progress.
 #[derive(Clone, Debug, Default)]
@@ -119,12 +124,14 @@ pub struct Job {
     pub begun: Option<Begun>,
     /// Answers to hide once this one has text.
     pub replaces: Vec<MessageId>,
+    pub overrides: Overrides,
+    pub via: Via,
     pub turn: Turn,
     pub permit: Permit,
 }
 
 /// How writing ended.
-enum Ended {
+pub(super) enum Ended {
     Complete,
     Stopped,
     Failed(ApiError),
@@ -140,11 +147,17 @@ impl Ended {
     }
 }
 
+/// What an answer became: its message, how it came about, and why it failed.
+pub(super) struct Outcome {
+    pub message: Message,
+    pub row: TraceRow,
+    pub error: Option<ApiError>,
+}
+
 impl Agents {
     /// Starts the task that writes the answer.
-    pub(super) fn write(&self, job: Job) -> Asked {
-        // Small: a slow reader should slow the model down instead of filling memory.
-        let (events, receiver) = mpsc::channel(64);
+    pub(super) fn write(&self, job: Job) -> Joined {
+        let (events, receiver) = mpsc::channel(EVENTS);
         let (question, answer) = (job.question.clone(), job.answer.clone());
         let (agents, span) = (self.clone(), tracing::info_span!("agents.answer", agent_id = %job.agent.id));
         let mut recorded = Span::part(Kind::Internal, || "agents.answer".to_owned());
@@ -158,7 +171,7 @@ impl Agents {
             Box::pin(agents.run(job, events, recorded)).await;
         });
         self.0.lifecycle.spawn("agents.answer", work.instrument(span));
-        Asked { question, answer, events: receiver }
+        Joined { question, answer, events: Reader::new(receiver) }
     }
 
     async fn run(&self, job: Job, events: mpsc::Sender<AnswerEvent>, mut span: Span) {
@@ -170,9 +183,11 @@ impl Agents {
             conversation,
             history,
             question,
-            answer: mut message,
+            answer: message,
             begun,
             replaces,
+            overrides,
+            via,
             turn,
             permit,
         } = job;
@@ -183,21 +198,16 @@ impl Agents {
             history: &history,
             text: &question.content,
             conversation: Some(conversation),
-            overrides: Overrides::default(),
+            overrides,
             begun: begun.as_ref(),
         };
+        let mut trace = Trace::new(&question, via, self.0.clock.now());
         let (answer, ended) = tokio::select! {
-            ended = self.stream(&question, permit, &turn.stop, &events) => ended,
+            ended = self.stream(&question, permit, &turn.stop, &events, &mut trace) => ended,
             never = self.stay_alive(org, message.id) => match never {},
         };
-        message.duration_ms = Some(message.duration_ms.unwrap_or_default() + millis(began.elapsed()));
-        if let Some(answer) = answer {
-            take_over(&mut message, answer, begun);
-        }
-        message.status = ended.status();
-        let error = if let Ended::Failed(error) = ended { Some(error) } else { None };
-        message.error_code = error.as_ref().map(|e| e.code.clone().into_owned());
-        self.keep(org, &message, &replaces).await;
+        let Outcome { message, row, error } = self.outcome(message, answer, ended, begun, (trace, began));
+        self.keep(org, &message, &replaces, &row).await;
         span.set("holdfast.answer.status", message.status.word());
         if let Some(code) = &message.error_code {
             span.failed(code);
@@ -205,9 +215,42 @@ impl Agents {
         drop(span);
         // Free the conversation before the reader learns of the end: the next question may follow at once.
         drop(turn);
-        let failure = error.as_ref().map(|e| Failure { status: e.status, retry_after: e.retry_after });
-        let end = AnswerEvent::End { message: Box::new(message), error: error.map(|e| e.detail), failure };
-        let _ = events.send(end).await;
+        let _ = events.send(AnswerEvent::end(message, error)).await;
+    }
+
+    /// The message as it ended, and how it came about since it `began`.
+    pub(super) fn outcome(
+        &self,
+        mut message: Message,
+        answer: Option<Answer>,
+        ended: Ended,
+        begun: Option<Begun>,
+        (trace, began): (Trace, Instant),
+    ) -> Outcome {
+        let took = began.elapsed();
+        message.duration_ms = Some(message.duration_ms.unwrap_or_default() + millis(took));
+        let (mut usage, mut first_token, mut model) = (None, None, String::new());
+        if let Some(answer) = answer {
+            (usage, first_token) = (answer.usage.clone(), answer.first_token());
+            model.clone_from(&answer.model);
+            take_over(&mut message, answer, begun);
+        }
+        message.status = ended.status();
+        let error = if let Ended::Failed(error) = ended { Some(error) } else { None };
+        message.error_code = error.as_ref().map(|e| e.code.clone().into_owned());
+        let finished = Finished {
+            message: Some(message.id),
+            status: message.status,
+            error_code: message.error_code.clone(),
+            cost: usage.as_ref().and_then(|usage| self.0.engine.llm.cost(&model, usage)),
+            model,
+            text: message.content.clone(),
+            cited: message.citations.clone(),
+            usage,
+            first_token,
+            took,
+        };
+        Outcome { message, row: trace.finish(TraceId::generate(&self.0.clock), finished), error }
     }
 
     /// Records periodically that the answer is being written, so that no other process takes it for abandoned.
@@ -228,15 +271,16 @@ impl Agents {
     }
 
     /// Passes the answer to its reader piece by piece.
-    async fn stream(
+    pub(super) async fn stream(
         &self,
         question: &Question<'_>,
         permit: Permit,
         stop: &CancellationToken,
         events: &mpsc::Sender<AnswerEvent>,
+        trace: &mut Trace,
     ) -> (Option<Answer>, Ended) {
         let started = tokio::select! {
-            started = self.0.engine.start(question, permit) => started,
+            started = self.0.engine.start(question, permit, trace) => started,
             () = stop.cancelled() => return (None, Ended::Stopped),
             () = events.closed() => return (None, Ended::Stopped),
         };
@@ -251,12 +295,15 @@ impl Agents {
     }
 
     /// Stores the end. Waits up to four minutes for an unreachable database: the reader has seen the answer.
-    async fn keep(&self, org: OrgId, message: &Message, replaces: &[MessageId]) {
+    async fn keep(&self, org: OrgId, message: &Message, replaces: &[MessageId], row: &TraceRow) {
+        let mut with_trace = true;
         let replaces = if message.content.trim().is_empty() { &[] } else { replaces };
         for patience in [1, 2, 4, 8, 15, 15, 30, 30, 30, 30, 30, 0] {
             let result: Result<(), AgentError> = async {
                 let mut tx = self.0.db.tenant(org).await?;
-                store::finish_message(&mut tx, message).await?;
+                if store::finish_message(&mut tx, message).await? && with_trace {
+                    self.keep_trace(&mut tx, row).await?;
+                }
                 for old in replaces {
                     store::supersede(&mut tx, *old).await?;
                 }
@@ -269,7 +316,11 @@ impl Agents {
                 Err(error) if patience == 0 => {
                     tracing::error!(message_id = %message.id, error = %error, "an answer could not be stored");
                 }
-                Err(_) => tokio::time::sleep(Duration::from_secs(patience)).await,
+                Err(error) => {
+                    // The answer matters more than how it came about.
+                    with_trace &= matches!(&error, AgentError::Db(error) if error.is_unavailable());
+                    tokio::time::sleep(Duration::from_secs(patience)).await;
+                }
             }
         }
     }

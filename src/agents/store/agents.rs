@@ -1,10 +1,12 @@
 //! Agents and their versions.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::json;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 use crate::model::{Agent, AgentId, AgentSettings, Version};
+use knowledge::KnowledgeBaseId;
 use platform::{db::contains, http::Slice, ids::OrgId};
 
 struct Row {
@@ -121,6 +123,34 @@ pub async fn list(conn: &mut PgConnection, search: Option<&str>, slice: &Slice) 
         }
     };
     Ok(rows.into_iter().map(Agent::from).collect())
+}
+
+/// The agents whose present version names a knowledge base, by id.
+pub async fn using(conn: &mut PgConnection, base: KnowledgeBaseId) -> sqlx::Result<Vec<(AgentId, String)>> {
+    let rows = sqlx::query!(
+        "SELECT a.id, a.name FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.current_version \
+         WHERE v.settings -> 'knowledge_bases' @> $1 ORDER BY a.id",
+        json!([base])
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (AgentId(row.id), row.name)).collect())
+}
+
+/// Id, name, and who made the first version.
+pub async fn names(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, String, Option<String>)>> {
+    let rows = sqlx::query!(
+        "SELECT a.id, a.name, v.created_by AS \"created_by?\" FROM agents a \
+         LEFT JOIN agent_versions v ON v.agent_id = a.id AND v.version = 1 WHERE a.id = ANY($1)",
+        ids
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name, row.created_by)).collect())
+}
+
+pub async fn newest(conn: &mut PgConnection) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!("SELECT id FROM agents ORDER BY id DESC LIMIT 1").fetch_optional(conn).await
 }
 
 /// Locks an agent until the transaction ends.

@@ -41,11 +41,7 @@ pub async fn delete(conn: &mut PgConnection, message: MessageId, subject: &str) 
 }
 
 /// What the subject thinks of these messages.
-pub async fn of(
-    conn: &mut PgConnection,
-    messages: &[Uuid],
-    subject: &str,
-) -> sqlx::Result<HashMap<MessageId, Rating>> {
+pub async fn of(conn: &mut PgConnection, messages: &[Uuid], subject: &str) -> sqlx::Result<HashMap<MessageId, Rating>> {
     let rows = sqlx::query!(
         "SELECT message_id, good, comment FROM agent_feedback WHERE message_id = ANY($1) AND subject = $2",
         messages,

@@ -48,7 +48,8 @@ pub async fn insert(conn: &mut PgConnection, key: &NewKey<'_>) -> sqlx::Result<(
 
 /// Id and name of these keys, revoked ones too, and who made each.
 pub async fn names(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, String, Option<Uuid>)>> {
-    let rows = sqlx::query!("SELECT id, name, created_by FROM api_keys WHERE id = ANY($1)", ids).fetch_all(conn).await?;
+    let rows =
+        sqlx::query!("SELECT id, name, created_by FROM api_keys WHERE id = ANY($1)", ids).fetch_all(conn).await?;
     Ok(rows.into_iter().map(|row| (row.id, row.name, row.created_by)).collect())
 }
 

@@ -66,8 +66,7 @@ fn only_its_room_changes_a_table() {
     // Written by triggers.
     let by_triggers = ["files_garbage", "files_usage", "installation", "knowledge_base_counts", "search_indexes"];
     // There for what is being written.
-    let soon =
-        ["agent_answer_pieces", "agent_privacy", "llm_aliases", "llm_providers", "llm_settings_version"];
+    let soon = ["agent_answer_pieces", "agent_privacy", "llm_aliases", "llm_providers", "llm_settings_version"];
     let expected: BTreeSet<&str> = by_triggers.into_iter().chain(soon).collect();
     assert_eq!(unwritten.into_iter().copied().collect::<BTreeSet<_>>(), expected);
 }

@@ -1,0 +1,1 @@
+// The form of an agent: the test beside it.

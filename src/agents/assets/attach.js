@@ -1,0 +1,1 @@
+// Pictures and documents for a question: chosen, dropped or pasted.

@@ -1,0 +1,1 @@
+// Messages that stand for each other: editing a question, and going from one to the next.

@@ -1,0 +1,1 @@
+// A cited passage beside the conversation.

@@ -1,0 +1,1 @@
+# Sight of answers

@@ -1,0 +1,1 @@
+//! How long traces of answers are kept.
