@@ -53,6 +53,8 @@
 //!
 //! - `templates/ui.html` has the components (inputs, search, pager, empty state, badge, confirm, icons, progress), each
 //!   with its arguments; `console/assets/console.css` names the classes in its table of contents.
+//! - A room's own stylesheet goes into `{% block styles %}`; its messages may have parts, each a file: `locale!("agents", "chat")`.
+//! - Names of what other rooms have come from [`Shell::names`]; a secret is shown after [`Shell::redirect_once`], never by the answer to a form.
 //! - A page without sign-in takes [`AnonymousShell`] instead of [`Shell`] and extends `bare.html`.
 //! - Multipart forms carry the same hidden field and call [`AnonymousShell::check_csrf`].
 //! - An error code `slug_taken` is shown as the translation `error-slug-taken` where one exists, else in the API's words.

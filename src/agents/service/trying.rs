@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Agents, AnswerEvent, Reader,
+    sight::keep_trace,
     writing::{EVENTS, Outcome},
 };
 use crate::{
@@ -56,7 +57,9 @@ impl Agents {
             Trial { org: who.org_id, actor: who.subject(), via: Via::of(who), agent, history, question, permit };
         let (events, receiver) = mpsc::channel(EVENTS);
         let agents = self.clone();
-        self.0.lifecycle.spawn("agents.trial", async move { Box::pin(agents.run_trial(trial, events)).await });
+        self.0.lifecycle.spawn("agents.trial", async move {
+            Box::pin(agents.run_trial(trial, events)).await;
+        });
         Ok(Reader::new(receiver))
     }
 
@@ -74,12 +77,14 @@ impl Agents {
             begun: None,
         };
         let mut trace = Trace::new(&question, via, self.0.clock.now());
-        let (answer, end) = self.stream(&question, permit, &CancellationToken::new(), &events, &mut trace).await;
+        let stop = CancellationToken::new();
+        let answering = self.stream(&question, permit, &stop, &events, &mut trace);
+        let (answer, end) = Box::pin(answering).await;
         let message = self.message(Speaker::Assistant, MessageStatus::Streaming, String::new(), Some(&agent));
         let Outcome { message, row, error } = self.outcome(message, answer, end, None, (trace, began));
         let stored: Result<(), AgentError> = async {
             let mut tx = self.0.db.tenant(org).await?;
-            self.keep_trace(&mut tx, &row).await?;
+            keep_trace(&mut tx, &row).await?;
             tx.commit().await?;
             Ok(())
         }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use utoipa::ToSchema;
 
-use super::{ALIVE_EVERY, Agents, Joined, Reader};
+use super::{ALIVE_EVERY, Agents, Joined, Reader, sight::keep_trace};
 use crate::{
     answer::{
         Answer, AnswerPiece, Begun, Finished, LONGEST_REPEATED, Overrides, Permit, Question, Trace, TraceRow, Via,
@@ -302,7 +302,7 @@ impl Agents {
             let result: Result<(), AgentError> = async {
                 let mut tx = self.0.db.tenant(org).await?;
                 if store::finish_message(&mut tx, message).await? && with_trace {
-                    self.keep_trace(&mut tx, row).await?;
+                    keep_trace(&mut tx, row).await?;
                 }
                 for old in replaces {
                     store::supersede(&mut tx, *old).await?;

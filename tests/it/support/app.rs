@@ -25,7 +25,8 @@ pub struct TestApp {
     pub clock: Clock,
     pub data_dir: PathBuf,
     database: String,
-    _dir: tempfile::TempDir,
+    /// Of the first one; those beside it use its folder and its database.
+    dir: Option<tempfile::TempDir>,
 }
 
 pub const ADMIN_EMAIL: &str = "admin@example.com";
@@ -67,20 +68,31 @@ impl TestApp {
         ];
         vars.extend(settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
         let config = Config::load(Raw::read(None, vars.into_iter()).unwrap()).unwrap_or_else(|e| panic!("{e}"));
-        let (clock, lifecycle) = (Clock::movable(), Lifecycle::new());
-        let logger = Logger::detached(&config.telemetry);
         let runtime = Runtime {
-            config: Arc::new(config),
             target,
             data_dir: dir.path().to_owned(),
             master_key: cluster().await.key.clone(),
-            clock: clock.clone(),
-            lifecycle: lifecycle.clone(),
-            logger,
+            clock: Clock::movable(),
+            lifecycle: Lifecycle::new(),
+            logger: Logger::detached(&config.telemetry),
             executable: program(),
+            config: Arc::new(config),
         };
         let app = App::build(runtime).unwrap();
         app.bootstrap().await.unwrap();
+        Self::serve(app, database, Some(dir), busy).await
+    }
+
+    /// Another process of the same installation: a router and, if `works`, a worker and loops of its own, on the same database, folder and clock.
+    /// End it with [`Self::kill`] before the first one.
+    pub async fn beside(&self, works: bool) -> Self {
+        let runtime = Runtime { lifecycle: Lifecycle::new(), ..self.app.runtime.clone() };
+        let app = App::build(runtime).unwrap();
+        Self::serve(app, self.database.clone(), None, works).await
+    }
+
+    async fn serve(app: App, database: String, dir: Option<tempfile::TempDir>, busy: bool) -> Self {
+        let Runtime { lifecycle, clock, data_dir, .. } = app.runtime.clone();
         if busy {
             app.start_worker().unwrap();
             app.start_background();
@@ -89,7 +101,7 @@ impl TestApp {
         let base_url = format!("http://{}", listener.address);
         let timeouts = Timeouts { grace: Duration::from_secs(5), ..Timeouts::default() };
         lifecycle.spawn("http", serve(listener, app.router(), timeouts, app.families.http.clone(), lifecycle.clone()));
-        Self { base_url, clock, data_dir: dir.path().to_owned(), database, app, _dir: dir }
+        Self { base_url, clock, data_dir, database, app, dir }
     }
 
     /// Stops everything; fails the test when work is left behind that nobody will do.
@@ -144,7 +156,9 @@ impl TestApp {
     pub async fn kill(self) {
         self.app.runtime.lifecycle.drain(Duration::from_secs(5)).await;
         self.app.close().await;
-        cluster().await.drop_database(&self.database).await;
+        if self.dir.is_some() {
+            cluster().await.drop_database(&self.database).await;
+        }
     }
 
     /// Waits until no job is due or running.
