@@ -85,8 +85,8 @@ async fn the_form_shows_the_agents_bases_however_many_are_newer() {
     let agent = admin.post("/api/v1/agents", &agent).await.expect(201)["id"].as_str().unwrap().to_owned();
     let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
     let newer = "INSERT INTO knowledge_bases (id, org_id, name, created_by, created_at, updated_at)
-        SELECT overlay(gen_random_uuid()::text placing 'ffffffff' from 1)::uuid, org_id, 'Newer', 'x', now(), now()
-        FROM knowledge_bases, generate_series(1, 200)";
+        SELECT overlay(gen_random_uuid()::text placing 'ffffffff' from 1)::uuid, org_id, 'Newer ' || n, 'x', now(), now()
+        FROM knowledge_bases, generate_series(1, 200) AS n";
     sqlx::raw_sql(newer).execute(&mut db).await.unwrap();
     db.close().await.unwrap();
     let form = admin.get(&format!("/agents/{agent}/edit")).await.text;
